@@ -1,0 +1,58 @@
+# Every verb is one line over `python -m harness` or `python -m leaderboard`; the variables are the options of the same name.
+# The first call creates the environment in .venv; python3 (3.11 or newer), make and git are all it needs.
+
+PYTHON ?= python3
+SHARED ?= ../shared
+PY := .venv/bin/python
+export SHARED
+
+options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
+flags = $(foreach name,$(1),$(if $(filter-out 0,$($(name))),--$(shell echo $(name) | tr A-Z a-z)))
+competition = $(if $(COMP),'$(COMP)',$(error Say which competition: make $@ COMP=mars))
+
+.PHONY: submit data audit train blend predict status clean leaderboard score finals test test-all check bench lock
+
+submit: .venv/ready
+	@$(PY) -m harness submit $(competition) $(call options,DATA MODELS FOLDS BUDGET TEAM ACCEPT) $(call flags,FAST FINAL)
+data: .venv/ready
+	@$(PY) -m harness data $(competition) $(call options,DATA ACCEPT)
+audit: .venv/ready
+	@$(PY) -m harness audit $(competition) $(call options,DATA)
+train: .venv/ready
+	@$(PY) -m harness train $(competition) '$(MODEL)' $(call options,FOLDS BUDGET)
+blend: .venv/ready
+	@$(PY) -m harness blend $(competition) $(foreach file,$(FILES),--files '$(file)') $(call options,FOLDS TEAM)
+predict: .venv/ready
+	@$(PY) -m harness predict $(competition) '$(INPUT)'
+status: .venv/ready
+	@$(PY) -m harness status $(competition)
+clean: .venv/ready
+	@$(PY) -m harness clean $(competition)
+leaderboard: .venv/ready
+	@$(PY) -m leaderboard board $(competition) $(call flags,REVEAL)
+score: .venv/ready
+	@$(PY) -m leaderboard score $(competition) '$(FILE)' $(call options,TEAM)
+finals: .venv/ready
+	@$(PY) -m leaderboard finals $(competition) '$(A)' '$(B)' $(call options,TEAM)
+
+test: .venv/ready
+	$(PY) -m pytest -m "not real and not soak"
+test-all: .venv/ready
+	$(PY) -m pytest
+check: .venv/ready
+	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m mypy
+bench: .venv/ready
+	@$(PY) -m tests.bench
+
+# The lock files hold hashes and no registry address: whatever index pip and uv are set up for is used.
+.venv/ready: requirements.lock bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with make PYTHON=python3.12 ...")'
+	@echo "creating the environment in .venv (once, some minutes at most)" >&2
+	@$(PYTHON) -m venv .venv || { echo "error: python3 cannot make a virtual environment here; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
+	@.venv/bin/uv pip sync --quiet --require-hashes --python $(PY) requirements.lock
+	@touch .venv/ready
+
+lock:
+	.venv/bin/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --python-version 3.11 --upgrade -o requirements.lock
+	echo uv | .venv/bin/uv pip compile - --universal --generate-hashes --no-annotate --no-emit-index-url --no-header --python-version 3.11 --upgrade -o bootstrap.lock

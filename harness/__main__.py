@@ -1,0 +1,265 @@
+"""The command line: `python -m harness VERB`. A verb imports what it needs, so that --help is instant."""
+
+import errno
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from harness.errors import UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
+
+Name = Annotated[str, typer.Argument(help="The competition: a folder of competitions/.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
+Data = Annotated[Path | None, typer.Option(help="A folder that holds the competition's files, used in place.")]
+Models = Annotated[str | None, typer.Option(help="The models to train, with commas; else the declared default.")]
+Count = Annotated[int | None, typer.Option(min=2, max=50, help="Another number of folds; it makes another split.")]
+Budget = Annotated[str | None, typer.Option(help="Wall-clock time of the whole command: 90s, 10m, 1.5h.")]
+Accept = Annotated[list[str] | None, typer.Option(help="Go on despite this failed check of the audit.")]
+Fast = Annotated[bool, typer.Option("--fast", help="2 folds, 1 epoch, few rows, no official test: does it run?")]
+Team = Annotated[str | None, typer.Option(help="The team to submit for; else your user name.")]
+
+
+@app.command()
+def submit(
+    competition: Name,
+    data: Data = None,
+    models: Models = None,
+    folds: Count = None,
+    budget: Budget = None,
+    team: Team = None,
+    fast: Fast = False,
+    final: Annotated[
+        bool, typer.Option("--final", help="Refit the best run on all labels; official submission only.")
+    ] = False,
+    accept: Accept = None,
+    json_: Json = False,
+) -> None:
+    """Everything, from data to a rank on the local leaderboard."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from harness import pipeline
+
+        request = asked(console, competition, data, models, folds, budget, team, fast, accept)
+        return pipeline.submit_final(request) if final else pipeline.submit(request)
+
+    from harness.console import results_table
+
+    show(work, json_, results_table if not final else told)
+
+
+@app.command()
+def data(competition: Name, data: Data = None, accept: Accept = None, json_: Json = False) -> None:
+    """Get the data, verify them, and split off the judge's rows."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from harness import folders, pipeline
+
+        prepared = pipeline.prepare(asked(console, competition, data, accept=accept))
+        return {
+            "competition": competition,
+            "path": folders.shown(prepared.folder),
+            "source": prepared.source,
+            "data_hash": prepared.data_hash,
+            "train": len(prepared.train),
+            "holdout": len(prepared.holdout),
+        }
+
+    show(work, json_, told)
+
+
+@app.command()
+def audit(competition: Name, data: Data = None, json_: Json = False) -> None:
+    """Look for duplicates, leaks and artefacts before anything is trained."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from harness import pipeline
+
+        return pipeline.look(asked(console, competition, data))
+
+    from harness.console import audit_table
+
+    show(work, json_, audit_table)
+
+
+@app.command()
+def train(
+    competition: Name,
+    model: Annotated[str, typer.Argument(help="The model to train on all folds.", show_default=False)],
+    folds: Count = None,
+    budget: Budget = None,
+    json_: Json = False,
+) -> None:
+    """Train one model on all folds; leaves its bundle."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from harness import pipeline
+
+        return pipeline.train(asked(console, competition, None, model, folds, budget))
+
+    show(work, json_, told)
+
+
+@app.command()
+def blend(
+    competition: Name,
+    files: Annotated[
+        list[Path] | None, typer.Option(help="Bundle folders, also team-mates'; else all there are.")
+    ] = None,
+    folds: Count = None,
+    team: Team = None,
+    json_: Json = False,
+) -> None:
+    """Ensemble whatever bundles exist; no training."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from harness import pipeline
+
+        return pipeline.blend(asked(console, competition, None, None, folds, None, team), files)
+
+    from harness.console import results_table
+
+    show(work, json_, results_table)
+
+
+@app.command()
+def predict(
+    competition: Name,
+    input: Annotated[Path, typer.Argument(help="A folder of pictures.", show_default=False)],
+    json_: Json = False,
+) -> None:
+    """The final ensemble on new inputs."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from harness import pipeline
+
+        return pipeline.predict(asked(console, competition), input)
+
+    show(work, json_, told)
+
+
+@app.command()
+def status(competition: Name, json_: Json = False) -> None:
+    """What runs, what is finished, and the disk it takes."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from harness.competition import find
+        from harness.inventory import status
+
+        return status(find(competition))
+
+    from harness.console import status_table
+
+    show(work, json_, status_table)
+
+
+@app.command()
+def clean(competition: Name, json_: Json = False) -> None:
+    """Free disk space; keeps best/ and the bundles in use."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from harness.competition import find
+        from harness.inventory import clean
+
+        return clean(find(competition))
+
+    show(work, json_, told)
+
+
+def asked(
+    console: Any,
+    competition: str,
+    data: Path | None = None,
+    models: str | None = None,
+    folds: int | None = None,
+    budget: str | None = None,
+    team: str | None = None,
+    fast: bool = False,
+    accept: list[str] | None = None,
+) -> Any:
+    """The request behind the options; what a person got wrong is said before anything is done."""
+    from harness.competition import find
+    from harness.pipeline import Request
+    from harness.plan import seconds
+
+    declared = find(competition)
+    chosen = [name.strip() for name in models.split(",") if name.strip()] if models else None
+    declared.chosen(chosen)
+    return Request(
+        declared, data, chosen, folds, seconds(budget) if budget else None, team, fast, accept or [],
+        say=console.say, listen=console.listen,
+    )  # fmt: skip
+
+
+def show(work: Callable[[Any], dict[str, Any]], as_json: bool, table: Callable[[dict[str, Any]], None]) -> None:
+    """Run a verb; print its result as one JSON object or for people."""
+    from harness.console import Console
+
+    with Console() as console:
+        result = work(console)
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        table(result)
+
+
+def told(result: dict[str, Any]) -> None:
+    """A result as lines."""
+    for name, value in result.items():
+        print(f"{name}: {value if isinstance(value, str | int | float) or value is None else json.dumps(value)}")
+
+
+DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+}
+DENIED = {errno.EACCES: "permission denied", errno.EPERM: "not permitted"}
+
+
+def main(run: Callable[[], Any] = lambda: app(standalone_mode=False)) -> NoReturn:
+    """Exit codes: 0 done, 1 a bug, 2 the user's input, 130 or 143 interrupted with everything saved."""
+    signal.signal(signal.SIGTERM, _terminated)
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    try:
+        code = run() or 0
+    except UserError as error:
+        code = refused(str(error))
+    except KeyboardInterrupt as stop:
+        code = 143 if stop.args else 130
+        print("interrupted; what was done is saved, and the same command goes on from there", file=sys.stderr)
+    except OSError as error:
+        if error.errno not in DISK | DENIED:
+            raise
+        why = (DISK | DENIED)[error.errno]
+        code = refused(
+            f"{why}: {error.filename or 'a file'}; make room or choose another folder, and run the same command again"
+        )
+    except typer.Exit as end:
+        code = end.exit_code
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own usage errors know how to show themselves
+            raise
+        code = refused(error.format_message())
+    sys.exit(code)
+
+
+def refused(sentence: str) -> int:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": sentence}))
+    print(f"error: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _terminated(*_: object) -> None:
+    raise KeyboardInterrupt("SIGTERM")
+
+
+if __name__ == "__main__":
+    main()

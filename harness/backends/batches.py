@@ -1,0 +1,57 @@
+"""The training rows as batches of uint8 images and encoded targets: a function of (seed, fold, epoch, position) only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.backends import Context
+from harness.backends.labels import Labels
+from harness.backends.sampling import batches, several_classes
+from harness.samples import Samples
+
+if TYPE_CHECKING:
+    from harness.backends.torch_loop import TorchLearner
+
+ORDER, PASTE, AUGMENT = range(3)  # one stream of random numbers each
+
+
+class Batches:
+    """inputs may be memory-mapped: only the rows of a batch are read."""
+
+    def __init__(self, learner: TorchLearner, labels: Labels, train: Samples, context: Context):
+        self.learner, self.labels, self.train, self.context = learner, labels, train, context
+        keep = np.ones(len(train), bool)
+        if learner.drop_single_class:
+            keep = several_classes(train.targets, context.task.void)
+        self.rows = np.flatnonzero(keep if keep.any() else ~keep)
+        marks = learner.oversample(train.targets) if learner.oversample else np.zeros(len(train), bool)
+        self.marked = np.asarray(marks, bool)[self.rows]
+        self.donors = learner.paste.donors(train.targets) if learner.paste else self.rows[:0]
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.rows) // self.learner.batch)
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The batches of an epoch from the `first` on: images (b, h, w[, 3]) uint8, targets (b, ...) int64."""
+        learner = self.learner
+        order = batches(self.rows, self.marked, learner.share, learner.batch, self.rng(epoch, ORDER))
+        ends = np.cumsum([len(rows) for rows in order])
+        pastes = learner.paste.draw(self.rng(epoch, PASTE), ends[-1]) if learner.paste else None
+        draws = learner.augment.draw(self.rng(epoch, AUGMENT), ends[-1]) if learner.augment else None
+        for rows, end in list(zip(order, ends, strict=True))[first:]:
+            positions = slice(end - len(rows), end)
+            images, targets = self.train.inputs[rows], self.train.targets[rows]
+            if learner.paste and pastes is not None:
+                learner.paste(images, targets, self.train, self.donors, pastes[positions])
+            if learner.augment and draws is not None:
+                images, masks = learner.augment(images, targets if targets.ndim > 1 else None, draws[positions])
+                targets = targets if masks is None else masks
+            yield images, self.labels.encode(targets)
+
+    def rng(self, epoch: int, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.context.seed, self.context.fold, epoch, stream])

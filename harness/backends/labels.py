@@ -1,0 +1,58 @@
+"""How a task's labels become a network's outputs, and its probabilities a prediction of the task.
+
+The void class has no output, so nothing can predict it and no loss sees it; a specialist's network has one.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.backends.losses import IGNORED
+from harness.tasks import Task
+
+
+@dataclass(frozen=True)
+class Labels:
+    """focus: the one class that is told from the rest, or None."""
+
+    task: Task
+    focus: int | None = None
+
+    @property
+    def choices(self) -> list[int]:
+        """The labels that may be predicted."""
+        return [c for c in range(len(self.task.classes)) if c != self.task.void]
+
+    @property
+    def outputs(self) -> int:
+        """How many logits the network gives."""
+        return len(self.choices) if self.focus is None else 1
+
+    @property
+    def codes(self) -> np.ndarray:
+        """(classes,) int64: what each label is to the losses."""
+        codes = np.full(len(self.task.classes), IGNORED)
+        codes[self.choices] = [c == self.focus for c in self.choices] if self.focus is not None else range(self.outputs)
+        return codes
+
+    def encode(self, targets: np.ndarray) -> np.ndarray:
+        return self.codes.take(targets)
+
+    def decode(self, probs: np.ndarray) -> Any:
+        """(n, outputs, ...) probabilities to (n, classes, ...) float16, void exactly 0."""
+        if self.focus is not None:
+            return self.task.expand(probs[:, 0], self.focus)
+        if self.task.void is None:
+            return probs.astype(np.float16)
+        prediction = np.zeros((len(probs), len(self.task.classes), *probs.shape[2:]), np.float16)
+        prediction[:, self.choices] = probs
+        return prediction
+
+    def count(self, targets: np.ndarray) -> np.ndarray:
+        """How many targets each loss class has, without void: (outputs,), or (2,) for a specialist."""
+        counts = np.zeros(len(self.task.classes), np.int64)
+        for row in range(0, len(targets), 256):
+            counts += np.bincount(targets[row : row + 256].ravel(), minlength=len(counts))
+        codes = self.codes
+        return np.bincount(codes[codes >= 0], counts[codes >= 0], max(2, self.outputs)).astype(np.int64)

@@ -1,0 +1,146 @@
+"""Losses as values: declared without importing torch, added and weighted (`cross_entropy + 0.5 * dice`), then called.
+
+Each takes logits (n, classes, ...) float32, targets (n, ...) int64 in which `IGNORED` counts nowhere, and class
+weights (classes,) or None, and gives a scalar tensor; 0 where everything is ignored. One logit is the binary form: the
+targets are 0 and 1, and the probability of 1 is its sigmoid. Cross-entropy and focal use the class weights; the
+overlap losses weigh classes alike by themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+IGNORED = -100  # torch's own default
+
+
+class Loss:
+    """What can be added and weighted."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        raise NotImplementedError
+
+    def __add__(self, other: Loss) -> Loss:
+        return Sum(terms_of(self) + terms_of(other))
+
+    def __rmul__(self, share: float) -> Loss:
+        return Sum(tuple((share * weight, loss) for weight, loss in terms_of(self)))
+
+
+@dataclass(frozen=True)
+class Sum(Loss):
+    """Losses with their weights."""
+
+    terms: tuple[tuple[float, Loss], ...]
+
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        return sum(share * loss(logits, targets, weights) for share, loss in self.terms)  # type: ignore[return-value]
+
+
+def terms_of(loss: Loss) -> tuple[tuple[float, Loss], ...]:
+    return loss.terms if isinstance(loss, Sum) else ((1.0, loss),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossEntropy(Loss):
+    """smoothing: the share of the target that is spread over all classes (Szegedy et al., arXiv 1512.00567)."""
+
+    smoothing: float = 0.0
+
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        from torch.nn.functional import cross_entropy
+
+        logits = as_classes(logits)
+        summed = cross_entropy(logits, targets, weights, reduction="sum", label_smoothing=self.smoothing)
+        return summed / total_weight(targets, weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Focal(Loss):
+    """(1 - p)^gamma times cross-entropy, p the probability of the true class (Lin et al., arXiv 1708.02002).
+
+    On the softmax, which is what is predicted; segmentation-models-pytorch's is one sigmoid per class.
+    """
+
+    gamma: float = 2.0
+
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        from torch.nn.functional import nll_loss
+
+        log_probs = as_classes(logits).log_softmax(1)
+        modulated = (1 - log_probs.exp()).pow(self.gamma) * log_probs
+        return nll_loss(modulated, targets, weights, reduction="sum") / total_weight(targets, weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tversky(Loss):
+    """1 - the Tversky index over the batch, mean over the classes present (Salehi et al., arXiv 1706.05721).
+
+    false_positives, false_negatives: their costs; 0.5 and 0.5 is Dice. Binary: the overlap of class 1 only.
+    """
+
+    false_positives: float = 0.3
+    false_negatives: float = 0.7
+
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        probs, truth = probabilities_and_truth(logits, targets)
+        over = tuple(d for d in range(probs.ndim) if d != 1)
+        hits, predicted, true = (probs * truth).sum(over), probs.sum(over), truth.sum(over)
+        index = hits / (
+            hits + self.false_positives * (predicted - hits) + self.false_negatives * (true - hits)
+        ).clamp_min(1e-7)
+        present = (true > 0).float()
+        return ((1 - index) * present).sum() / present.sum().clamp_min(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dice(Loss):
+    """1 - the soft Dice coefficient over the batch, mean over the classes present (Milletari et al., 1606.04797)."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        return Tversky(false_positives=0.5, false_negatives=0.5)(logits, targets, weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lovasz(Loss):
+    """The Lovász extension of the Jaccard loss (Berman et al., arXiv 1705.08790): softmax, or hinge for one logit."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        from segmentation_models_pytorch.losses import LovaszLoss
+
+        if not (targets != IGNORED).any():  # there segmentation-models-pytorch gives an empty tensor
+            return logits.sum() * 0
+        if logits.shape[1] == 1:
+            return LovaszLoss("binary", ignore_index=IGNORED)(logits[:, 0], targets)
+        return LovaszLoss("multiclass", ignore_index=IGNORED)(logits, targets)
+
+
+cross_entropy, focal, dice, tversky, lovasz = CrossEntropy(), Focal(), Dice(), Tversky(), Lovasz()
+
+
+def as_classes(logits: Tensor) -> Tensor:
+    """One logit as two: the softmax of (0, z) is the sigmoid of z."""
+    import torch
+
+    return torch.cat((torch.zeros_like(logits), logits), 1) if logits.shape[1] == 1 else logits
+
+
+def total_weight(targets: Tensor, weights: Tensor | None) -> Tensor:
+    """What a weighted mean divides by; 1 where nothing counts, so that the loss is 0 and not NaN."""
+    seen = targets != IGNORED
+    total = seen.sum() if weights is None else (weights[targets.clamp_min(0)] * seen).sum()
+    return total.clamp_min(1 if weights is None else 1e-7)
+
+
+def probabilities_and_truth(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Both (n, classes, ...) and 0 where ignored; one logit: (n, 1, ...), class 1 only."""
+    from torch.nn.functional import one_hot
+
+    seen = (targets != IGNORED).unsqueeze(1)
+    if logits.shape[1] == 1:
+        return logits.sigmoid() * seen, targets.unsqueeze(1) * seen
+    truth = one_hot(targets.clamp_min(0), logits.shape[1]).movedim(-1, 1)
+    return logits.softmax(1) * seen, truth * seen

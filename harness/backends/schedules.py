@@ -1,0 +1,109 @@
+"""How the learning rate moves, and when to stop early: pure functions of progress and of the losses so far.
+
+Nothing here holds state, so a resumed run has none to restore.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+
+class Schedule(Protocol):
+    """watches: whether it needs the loss on the validation rows after every epoch."""
+
+    watches: ClassVar[bool]
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        """What the learning rate is multiplied with where a share `done` in [0, 1) of all steps lies behind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """warmup: the share of all steps in which the rate climbs to its height, in every schedule here."""
+
+    warmup: float = 0.0
+    watches: ClassVar[bool] = False
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        return climb(done, self.warmup)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmupCosine:
+    """Half a cosine from the height down to the share `final` of it (Loshchilov and Hutter, arXiv 1608.03983)."""
+
+    warmup: float = 0.05
+    final: float = 0.0
+    watches: ClassVar[bool] = False
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        return min(climb(done, self.warmup), fall((done - self.warmup) / (1 - self.warmup), self.final))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosineRestarts:
+    """SGDR, the same paper: `cycles` cosines one after the other, each `longer` times as long as the one before."""
+
+    cycles: int = 3
+    longer: float = 2.0
+    warmup: float = 0.05
+    final: float = 0.0
+    watches: ClassVar[bool] = False
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        lengths = [self.longer**cycle for cycle in range(self.cycles)]
+        left = max(0.0, done - self.warmup) / (1 - self.warmup) * sum(lengths)
+        for length in lengths:
+            if left < length:
+                break
+            left -= length
+        return min(climb(done, self.warmup), fall(left / length, self.final))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReduceOnPlateau:
+    """Multiply the rate by `by` after every `patience` epochs in a row that bring no loss lower than before."""
+
+    by: float = 0.5
+    patience: int = 3
+    warmup: float = 0.0
+    watches: ClassVar[bool] = True
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        best, stale, reductions = math.inf, 0, 0
+        for loss in losses:
+            stale = 0 if loss < best else stale + 1
+            best = min(best, loss)
+            if stale == self.patience:
+                stale, reductions = 0, reductions + 1
+        return climb(done, self.warmup) * self.by**reductions
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Stop after `patience` epochs in a row that are not at least `least` better than the best one.
+
+    The weights at the stop are the model, not those of the best epoch: that would be chosen on the fold reported.
+    """
+
+    patience: int = 10
+    least: float = 0.0
+
+    def stop(self, losses: Sequence[float]) -> bool:
+        best, stale = math.inf, 0
+        for loss in losses:
+            better = loss < best - self.least
+            stale = 0 if better else stale + 1
+            best = loss if better else best
+        return stale >= self.patience
+
+
+def climb(done: float, warmup: float) -> float:
+    """Linear from near 0 to 1 during the warm-up; never exactly 0, or the first step would be lost."""
+    return min(1.0, (done + 1e-3) / (warmup + 1e-3))
+
+
+def fall(done: float, final: float) -> float:
+    """Half a cosine from 1 to `final`."""
+    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))

@@ -1,0 +1,50 @@
+"""Networks for the torch loop: segmentation-models-pytorch by name, or a builder of the competition's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.backends.torch_loop import TorchLearner
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Smp(TorchLearner):
+    """An architecture of segmentation-models-pytorch ("Unet", "FPN", ...) on one of its encoders.
+
+    encoder: "tu-<name>" for any of timm's. options: more of the architecture's arguments, as pairs.
+    """
+
+    architecture: str
+    _: KW_ONLY
+    encoder: str = "tu-resnet18"
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def network(self, classes: int) -> nn.Module:
+        import segmentation_models_pytorch as smp
+
+        weights = "imagenet" if self.pretrained else None
+        shape = {"in_channels": self.channels, "classes": classes}
+        try:
+            return smp.create_model(self.architecture, self.encoder, weights, **shape, **dict(self.options))
+        except OSError as error:
+            raise UserError(
+                f"the pretrained weights of {self.encoder} are not on this machine and could not be downloaded; "
+                "run once with a network, or declare pretrained=False"
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(TorchLearner):
+    """A network of the competition's own: `build(classes, channels, width)`, which imports torch inside."""
+
+    build: Callable[[int, int, int], nn.Module]
+    width: int = 16
+
+    def network(self, classes: int) -> nn.Module:
+        return self.build(classes, self.channels, self.width)

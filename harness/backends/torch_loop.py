@@ -1,0 +1,274 @@
+"""The one training loop for torch networks: declared as a frozen value, fitted per fold, resumed after a kill."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.augment import Augmentation
+from harness.backends import Context, Cost, Diverged, Interrupted, OutOfTime, checkpoint
+from harness.backends.batches import Batches
+from harness.backends.class_weights import ClassWeights
+from harness.backends.labels import Labels
+from harness.backends.losses import Loss, cross_entropy
+from harness.backends.sampling import Paste
+from harness.backends.schedules import EarlyStopping, Schedule, WarmupCosine
+from harness.backends.torch_fitted import TorchFitted
+from harness.backends.torch_state import Machine, State, seed_everything
+from harness.errors import UserError
+from harness.files import sweep_partials, write_bytes
+from harness.metrics import chunks
+from harness.samples import Samples
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SAVE_SECONDS = 15.0  # the most work that a kill costs; saving takes about 0.1 s
+CHECK_STEPS = 10  # a look at the loss waits for the GPU
+REPORT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchLearner:
+    """What every torch network is trained with; a variant says what the `network` is.
+
+    channels, mean, std: of the images the network sees, which are (x / 255 - mean) / std of uint8 x.
+    lr: at the height of the schedule. weight_decay: on everything but norms and biases.
+    oversample: targets -> (n,) bool, the rows that make up a `share` of every batch.
+    drop_single_class: leave out masks with one class or none. paste: targeted samples.
+    ema: the share of all steps that the average of the weights reaches back; it is the model that is kept.
+    clip: the largest norm of the gradient. mixed_precision: on CUDA only.
+    early_stopping, and a schedule that watches: look at the validation rows after every epoch, or at the training
+    loss where there are none.
+    focus: train a specialist with one logit for this class. pretrained: start from weights trained on other data.
+    """
+
+    channels: int = 1
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.25,)
+    epochs: int = 30
+    batch: int = 32
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    schedule: Schedule = WarmupCosine()
+    loss: Loss = cross_entropy
+    class_weights: ClassWeights | None = None
+    augment: Augmentation | None = None
+    oversample: Callable[[Any], np.ndarray] | None = None
+    share: float = 0.5
+    drop_single_class: bool = False
+    paste: Paste | None = None
+    ema: float = 0.05
+    clip: float | None = 1.0
+    mixed_precision: bool = True
+    early_stopping: EarlyStopping | None = None
+    focus: int | None = None
+    pretrained: bool = False
+
+    def network(self, classes: int) -> nn.Module:
+        """Floats (n, channels, h, w) to logits (n, classes, ...)."""
+        raise NotImplementedError
+
+    def fit(self, train: Samples, valid: Samples | None, context: Context) -> TorchFitted:
+        context.folder.mkdir(parents=True, exist_ok=True)
+        sweep_partials(context.folder)
+        weights = checkpoint.finished(context.folder)
+        if weights is not None:
+            return load(self, weights, context)
+        training = Training(self, train, context)
+        training.resume()
+        while training.goes_on():
+            training.run_epoch()
+            training.close_epoch(valid)
+        return training.finish()
+
+    def cost(self, train: Samples, context: Context) -> Cost:
+        from harness.backends.torch_probe import cost
+
+        return cost(self, train, context)
+
+    def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
+        from harness.backends.torch_probe import fast_paths
+
+        return fast_paths(self, train, context)
+
+    def load(self, context: Context) -> TorchFitted:
+        """The finished fit in the context's folder; raise `UserError` where there is none."""
+        weights = checkpoint.finished(context.folder)
+        if weights is None:
+            raise UserError(f"{context.folder} holds no finished fit; run the same training command again")
+        return load(self, weights, context)
+
+
+def load(learner: TorchLearner, weights: dict[str, Tensor], context: Context) -> TorchFitted:
+    machine, labels = set_up(learner, context)
+    network = learner.network(labels.outputs).to(machine.device, memory_format=machine.layout).eval()
+    network.load_state_dict(weights)
+    return TorchFitted(labels, network, machine)
+
+
+def set_up(learner: TorchLearner, context: Context) -> tuple[Machine, Labels]:
+    import torch
+
+    torch.set_num_threads(context.threads)
+    seed_everything(context.seed, context.fold)
+    return Machine.best(learner, context), Labels(context.task, learner.focus)
+
+
+class Training:
+    """One fit in progress. `step` is a training step and touches no file; the rest is when to save, stop and say."""
+
+    def __init__(self, learner: TorchLearner, train: Samples, context: Context):
+        import torch
+
+        self.learner, self.context = learner, context
+        self.machine, self.labels = set_up(learner, context)
+        self.batches = Batches(learner, self.labels, train, context)
+        self.steps = learner.epochs * self.batches.steps
+        self.state = State(learner, learner.network(self.labels.outputs), self.machine, self.steps)
+        self.forward = torch.compile(self.state.network) if context.compile else self.state.network
+        self.weights = None
+        if learner.class_weights:
+            counts = self.labels.count(train.targets[self.batches.rows])
+            self.weights = self.machine.send(learner.class_weights(counts))
+        self.saved = self.reported = time.monotonic()
+        self.warn = checkpoint.warner(context.report)
+
+    def resume(self) -> None:
+        """Take the newest state there is, and its log: no epoch is missing in it, none is there twice."""
+        saved = checkpoint.load(self.context.folder, self.warn)
+        if saved is not None:
+            self.state.restore(saved)
+        self.write_log()
+
+    def goes_on(self) -> bool:
+        rule = self.learner.early_stopping
+        return self.state.epoch < self.learner.epochs and not (rule and rule.stop(self.watched))
+
+    @property
+    def watched(self) -> list[float]:
+        return [entry.get("valid_loss", entry["loss"]) for entry in self.state.log]
+
+    @property
+    def done(self) -> int:
+        """Steps, of all epochs."""
+        return self.state.epoch * self.batches.steps + self.state.step
+
+    def run_epoch(self) -> None:
+        state = self.state
+        state.network.train()
+        began = time.monotonic()
+        for images, targets in self.batches.epoch(state.epoch, first=state.step):
+            self.step(images, targets)
+            now = time.monotonic()
+            state.seconds, began = state.seconds + now - began, now
+            self.after_step(now)
+
+    def step(self, images: np.ndarray, targets: np.ndarray) -> None:
+        """One optimizer step on a batch as `Batches` gives it."""
+        import torch
+
+        learner, state = self.learner, self.state
+        for group in state.optimizer.param_groups:
+            group["lr"] = self.rate()
+        with self.machine.autocast():
+            logits = self.forward(self.machine.images(images))
+        loss = learner.loss(logits.float(), self.machine.send(targets), self.weights)
+        state.optimizer.zero_grad(set_to_none=True)
+        state.scaler.scale(loss).backward()
+        if learner.clip:
+            state.scaler.unscale_(state.optimizer)
+            torch.nn.utils.clip_grad_norm_(state.parameters, learner.clip)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        state.loss += loss.detach()
+        state.step += 1
+        state.follow(self.done)
+
+    def rate(self) -> float:
+        return self.learner.lr * self.learner.schedule.factor(self.done / self.steps, self.watched)
+
+    def after_step(self, now: float) -> None:
+        """Save what must not be lost, and leave where the clock or a signal says so."""
+        if self.state.step % CHECK_STEPS == 0:
+            self.check(math.isfinite(self.state.loss.item()))
+        if now - self.reported > REPORT_SECONDS:
+            self.reported = now
+            left = (self.steps - self.done) * self.state.seconds / self.state.step
+            self.context.report({"step": self.done, "steps_total": self.steps, "seconds_left": left})
+        stopped = self.context.stop()
+        late = self.context.deadline is not None and now > self.context.deadline and self.done < self.steps
+        if stopped or late or now - self.saved > SAVE_SECONDS:
+            self.save()
+        if stopped:
+            raise Interrupted(f"stopped after step {self.done} of {self.steps}; the same command goes on from there")
+        if late:
+            raise OutOfTime(f"out of time after step {self.done} of {self.steps}; the same command goes on from there")
+
+    def check(self, finite: bool) -> None:
+        if not finite:
+            raise Diverged(
+                f"training diverged: the loss is no number any more at step {self.state.step} of epoch "
+                f"{self.state.epoch} (learning rate {self.rate():.2g}); declare a lower lr or a smaller clip. "
+                f"The last good state stays in {self.context.folder}"
+            )
+
+    def save(self) -> None:
+        self.check(self.state.is_finite())
+        checkpoint.save(self.context.folder, self.state.dump(), self.done)
+        self.saved = time.monotonic()
+
+    def close_epoch(self, valid: Samples | None) -> None:
+        """Log the epoch and begin the next one."""
+        state, learner = self.state, self.learner
+        self.check(math.isfinite(state.loss.item()))
+        entry = {
+            "epoch": state.epoch,
+            "loss": state.loss.item() / self.batches.steps,
+            "lr": state.optimizer.param_groups[0]["lr"],
+            "seconds": round(state.seconds, 3),
+            "images_per_second": round(len(self.batches.rows) / state.seconds, 1),
+        }
+        if valid is not None and len(valid) and (learner.early_stopping or learner.schedule.watches):
+            entry["valid_loss"] = self.loss_on(valid)
+        state.log.append(entry)
+        state.epoch, state.step, state.seconds = state.epoch + 1, 0, 0.0
+        state.loss.zero_()
+        if time.monotonic() - self.saved > SAVE_SECONDS:
+            self.save()
+        self.write_log()
+        self.context.report({**entry, "step": self.done, "steps_total": self.steps})
+
+    def loss_on(self, samples: Samples) -> float:
+        """The mean loss per row, of the averaged weights."""
+        import torch
+
+        total = 0.0
+        with self.state.averaged() as network, torch.inference_mode():
+            for rows in chunks(len(samples), self.learner.batch):
+                images = self.machine.images(np.array(samples.inputs[rows], order="C"))
+                targets = self.machine.send(self.labels.encode(samples.targets[rows]))
+                with self.machine.autocast():
+                    logits = network(images)
+                total += len(targets) * self.learner.loss(logits.float(), targets, self.weights).item()
+        return total / len(samples)
+
+    def write_log(self) -> None:
+        lines = "".join(json.dumps(entry) + "\n" for entry in self.state.log)
+        write_bytes(self.context.folder / "log.jsonl", lines.encode())
+
+    def finish(self) -> TorchFitted:
+        import torch
+
+        state = self.state
+        self.check(state.is_finite())
+        torch._foreach_copy_(state.tracked, state.average)
+        facts = {"epochs": state.epoch, "seconds": round(sum(entry["seconds"] for entry in state.log), 3)}
+        checkpoint.finish(self.context.folder, state.network.state_dict(), facts)
+        return TorchFitted(self.labels, state.network.eval(), self.machine)

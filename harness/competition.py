@@ -1,0 +1,92 @@
+"""A competition is a folder that declares one value; `find` reads it."""
+
+import difflib
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.backends import Learner
+from harness.ensembles import Blend
+from harness.errors import UserError
+from harness.metrics import Metric
+from harness.samples import Dataset
+from harness.sources import Source
+from harness.splits import Folds, Holdout
+from harness.tasks import Task
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What entries must obey. Daily limits bind on a team server; the embedded board counts, says so, and refuses nothing."""
+
+    pretrained: bool = True
+    submissions_per_day: int = 5
+    finals: int = 2
+
+
+@dataclass(frozen=True)
+class Competition:
+    """The declaration; see DESIGN, section 4.
+
+    load: raw folder -> `Dataset`. models: everything declared; default: those that `make submit` trains.
+    search: model name -> (trial, learner) -> learner. tta: names of the task's views, beside the plain one.
+    """
+
+    name: str
+    task: Task
+    metric: Metric
+    sources: Sequence[Source]
+    load: Callable[[Path], Dataset]
+    split: Folds
+    models: Mapping[str, Learner]
+    ensemble: Blend
+    default: Sequence[str]
+    rules: Rules = Rules()
+    holdout: Holdout = Holdout()
+    search: Mapping[str, Callable[[Any, Learner], Learner]] = field(default_factory=dict)
+    tta: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for kind, names, known in (
+            ("default", self.default, self.models),
+            ("search", self.search, self.models),
+            ("ensemble", self.ensemble.members, self.models),
+            ("tta", self.tta, self.task.views),
+        ):
+            for name in names:
+                if name not in known:
+                    raise UserError(f"{self.name}: {kind} names {name!r}, which is not declared ({', '.join(known)})")
+        for name, learner in self.models.items():
+            if learner.pretrained and not self.rules.pretrained:
+                raise UserError(
+                    f"{self.name}: the model {name!r} starts from pretrained weights, which the rules forbid"
+                )
+
+    def chosen(self, names: Sequence[str] | None) -> dict[str, Learner]:
+        """The models of these names (MODELS=), or the default ones."""
+        unknown = [name for name in names or () if name not in self.models]
+        if unknown:
+            raise UserError(
+                f"{self.name} declares no model {unknown[0]!r}{_nearest(unknown[0], self.models)}; there are {', '.join(self.models)}"
+            )
+        return {name: self.models[name] for name in (names or self.default)}
+
+
+def names() -> list[str]:
+    """The competitions there are: every folder of `competitions` with a declaration."""
+    package = importlib.import_module("competitions")
+    return sorted(file.parent.name for folder in package.__path__ for file in Path(folder).glob("*/competition.py"))
+
+
+def find(name: str) -> Competition:
+    """Read the declaration of a competition; raise `UserError` with the nearest name where there is none."""
+    if name not in names():
+        raise UserError(f"there is no competition {name!r}{_nearest(name, names())}; there are {', '.join(names())}")
+    return importlib.import_module(f"competitions.{name}.competition").competition
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""

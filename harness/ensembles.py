@@ -1,0 +1,290 @@
+"""How members become one prediction: declared as `Blend` and `Overlay`, fitted on out-of-fold rows, gated, cross-fitted.
+
+`fit` climbs a ladder of steps (one model, views, blend, specialist, offsets); every step must pass `gate`.
+`cross_fit` does the whole climb once for every fold left out, and scores that fold with what the others chose.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness.metrics import Metric
+from harness.significance import Comparison, compare
+from harness.tasks import Override, Task
+
+# -- what a competition declares ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Greedy selection among these models."""
+
+    names: tuple[str, ...]
+    specialist: str | None = None
+    of: int | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Every model that may take part."""
+        return (*self.names, *([self.specialist] if self.specialist else []))
+
+
+def blend(*names: str) -> Blend:
+    return Blend(names)
+
+
+def Overlay(base: Blend, specialist: str, of: int) -> Blend:  # noqa: N802 - reads as a value in a declaration
+    """A blend in which a specialist may speak for the class `of`."""
+    return replace(base, specialist=specialist, of=of)
+
+
+# -- what is fitted ----------------------------------------------------------------------------------------------------
+
+
+class Member(NamedTuple):
+    """One model's predictions of some rows: the plain view, and the mean over the declared views."""
+
+    plain: Any
+    tta: Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything between the members' predictions and a decision; JSON by `asdict`."""
+
+    weights: Mapping[str, float]
+    tta: bool = False
+    specialist: str | None = None
+    override: Override | None = None
+    offsets: tuple[float, ...] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The models it needs."""
+        return [*self.weights, *([self.specialist] if self.specialist else [])]
+
+    def blend(self, task: Task, members: Mapping[str, Member]) -> Any:
+        """The prediction before it is decided."""
+        chosen = {name: members[name].tta if self.tta else members[name].plain for name in self.names}
+        mean = task.average([chosen[name] for name in self.weights], list(self.weights.values()))
+        if self.override is None:
+            return mean
+        return task.overlay(mean, chosen[self.specialist], self.override.of, self.override.share)
+
+    def decide(self, task: Task, members: Mapping[str, Member]) -> Any:
+        return task.decide(self.blend(task, members), self.offsets, self.override)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "override": self.override and self.override._asdict()}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows on which recipes are fitted and gated. members: predictions of all rows; thinned where that is cheaper."""
+
+    task: Task
+    metric: Metric
+    members: Mapping[str, Member]
+    targets: Any
+    folds: np.ndarray
+    groups: np.ndarray
+    statistics_of: Callable[[Recipe], np.ndarray] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A step asks for the same recipe again, and for many that differ only in how they decide: the statistics
+        # (small) are all kept, and so is the last blend (21 MB for 2,000 thinned Mars tiles).
+        statistics: dict[str, np.ndarray] = {}
+        last: dict[str, Any] = {}
+
+        def blended(recipe: Recipe) -> Any:
+            share = recipe.override and recipe.override.share
+            key = repr((recipe.weights, recipe.tta, recipe.specialist, share))
+            if key not in last:
+                last.clear()
+                last[key] = recipe.blend(self.task, self.members)
+            return last[key]
+
+        def statistics_of(recipe: Recipe) -> np.ndarray:
+            key = repr(recipe)
+            if key not in statistics:
+                decided = self.task.decide(blended(recipe), recipe.offsets, recipe.override)
+                statistics[key] = self.metric.statistics(self.targets, decided)
+            return statistics[key]
+
+        object.__setattr__(self, "statistics_of", statistics_of)
+
+    def __getitem__(self, rows: np.ndarray) -> "Problem":
+        members = {name: Member(member.plain[rows], member.tta[rows]) for name, member in self.members.items()}
+        return Problem(self.task, self.metric, members, self.targets[rows], self.folds[rows], self.groups[rows])
+
+    def thin(self) -> "Problem":
+        thin = self.task.thin
+        members = {name: Member(thin(member.plain), thin(member.tta)) for name, member in self.members.items()}
+        return replace(self, members=members, targets=thin(self.targets))
+
+    def quality(self, recipe: Recipe) -> float:
+        """The score of a recipe on these rows, higher is better."""
+        return self.quality_of(self.statistics_of(recipe))
+
+    def quality_of(self, statistics: np.ndarray) -> float:
+        score = float(self.metric.score(statistics))
+        return score if self.metric.higher_is_better else -score
+
+
+Step = Callable[[Problem, Recipe], Recipe]
+
+
+class Rung(NamedTuple):
+    """What the gate said of one step. recipe: the one to go on with."""
+
+    step: str
+    accepted: bool
+    reason: str
+    recipe: Recipe
+
+
+class Ladder(NamedTuple):
+    """The result of `cross_fit`. statistics: of every rung, cross-fitted, at full resolution, rows aligned.
+
+    gains: what each rung added to the one below. accepted: in how many of the left-out climbs it was taken.
+    """
+
+    rungs: list[Rung]
+    statistics: list[np.ndarray]
+    gains: list[Comparison | None]
+    accepted: list[int]
+    in_sample: float
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.rungs[-1].recipe
+
+
+def cross_fit(problem: Problem, declared: Blend) -> Ladder:
+    """Fit on all rows for use; and for every fold on the others, to be scored on that fold, for the truth."""
+    thinned = problem.thin()
+    rungs = fit(thinned, declared)
+    statistics: list[np.ndarray | None] = [None] * len(rungs)
+    accepted = [0] * len(rungs)
+    for fold in np.unique(problem.folds):
+        left_out = problem.folds == fold
+        rows = problem[left_out]
+        for k, rung in enumerate(fit(thinned[~left_out], declared)):
+            part = rows.statistics_of(rung.recipe)
+            if statistics[k] is None:
+                statistics[k] = np.empty((len(problem.folds), *part.shape[1:]), part.dtype)
+            statistics[k][left_out] = part
+            accepted[k] += rung.accepted
+    gains = [None, *(compare(problem.metric, a, b, problem.groups) for a, b in pairwise(statistics))]
+    in_sample = float(problem.metric.score(problem.statistics_of(rungs[-1].recipe)))
+    return Ladder(rungs, statistics, gains, accepted, in_sample)
+
+
+def fit(problem: Problem, declared: Blend) -> list[Rung]:
+    """Climb the ladder on these rows alone; models that are declared and not among the members are left out."""
+    names = [name for name in declared.names if name in problem.members]
+    recipe = best_single(problem, names)
+    rungs = [Rung(f"best single model ({next(iter(recipe.weights))})", True, "", recipe)]
+    for title, step in steps(declared, problem.members, names):
+        candidate = step(problem, recipe)
+        accepted, reason = gate(problem, recipe, candidate, step)
+        recipe = candidate if accepted else recipe
+        rungs.append(Rung(title, accepted, reason, recipe))
+    return rungs
+
+
+def steps(declared: Blend, members: Mapping[str, Member], names: Sequence[str]) -> list[tuple[str, Step]]:
+    """The steps above a single model, in the order in which they are tried."""
+    ladder: list[tuple[str, Step]] = [("test-time augmentation", with_views)]
+    if len(names) > 1:
+        ladder.append(("blend", lambda problem, recipe: with_blend(problem, recipe, names)))
+    if declared.specialist in members:
+        title = f"specialist ({declared.specialist})"
+        ladder.append((title, lambda problem, recipe: with_specialist(problem, recipe, declared)))
+    ladder.append(("offsets", with_offsets))
+    return ladder
+
+
+def gate(problem: Problem, before: Recipe, after: Recipe, step: Step) -> tuple[bool, str]:
+    """Whether a step wins on held-out folds by more than noise and hurts no class beyond noise; and why not.
+
+    The step is fitted anew without each fold, and compared with `before` on that fold (paired group bootstrap).
+    """
+    folds = np.unique(problem.folds)
+    if after == before:
+        return False, "changes nothing"
+    if len(folds) < 2:
+        return False, "one fold cannot be held out"
+    held_out = problem.statistics_of(before).copy()
+    for fold in folds:
+        left_out = problem.folds == fold
+        held_out[left_out] = problem[left_out].statistics_of(step(problem[~left_out], before))
+    gain = compare(problem.metric, problem.statistics_of(before), held_out, problem.groups)
+    hurt = [name for name, change in gain.by_class.items() if change.high < 0]
+    if hurt:
+        return False, f"hurts {', '.join(hurt)}"
+    if gain.low <= 0:
+        return False, f"within noise ({gain.difference:+.4f}, 95 % {gain.low:+.4f} to {gain.high:+.4f})"
+    return True, f"{gain.difference:+.4f} on held-out folds"
+
+
+# -- the steps ---------------------------------------------------------------------------------------------------------
+
+
+def best_single(problem: Problem, names: Sequence[str]) -> Recipe:
+    return max((Recipe({name: 1.0}) for name in names), key=problem.quality)
+
+
+def with_views(problem: Problem, recipe: Recipe) -> Recipe:
+    return replace(recipe, tta=True)
+
+
+def with_blend(problem: Problem, recipe: Recipe, names: Sequence[str], rounds: int = 12) -> Recipe:
+    """Greedy selection with replacement (Caruana et al. 2004), from the recipe's own member, while it helps."""
+
+    @cache
+    def blended(bag: tuple[str, ...]) -> Recipe:
+        weights = {name: bag.count(name) / len(bag) for name in names if name in bag}
+        return replace(recipe, weights=weights)
+
+    bag: tuple[str, ...] = tuple(recipe.weights)
+    for _ in range(rounds):
+        longer = [tuple(sorted((*bag, name))) for name in names]
+        best = max(longer, key=lambda candidate: problem.quality(blended(candidate)))
+        if problem.quality(blended(best)) <= problem.quality(blended(bag)):
+            break
+        bag = best
+    return blended(bag)
+
+
+SHARES = (0.25, 0.5, 0.75, 1.0)
+THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+def with_specialist(problem: Problem, recipe: Recipe, declared: Blend) -> Recipe:
+    """The share and the threshold of the specialist, by grid; the recipe itself where nothing beats it."""
+    candidates = [
+        replace(recipe, specialist=declared.specialist, override=Override(declared.of, share, threshold))
+        for share in SHARES
+        for threshold in THRESHOLDS
+    ]
+    return max([recipe, *candidates], key=problem.quality)
+
+
+OFFSETS = (-1.0, -0.6, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.6, 1.0)
+
+
+def with_offsets(problem: Problem, recipe: Recipe, passes: int = 2) -> Recipe:
+    """Log-probability offsets, one class after the other, for the metric instead of the likelihood."""
+    best = replace(recipe, offsets=(0.0,) * len(problem.task.classes))
+    for _ in range(passes):
+        for c in (c for c in range(len(problem.task.classes)) if c != problem.task.void):
+            moved = [
+                replace(best, offsets=tuple(o + d * (k == c) for k, o in enumerate(best.offsets))) for d in OFFSETS
+            ]
+            best = max([best, *moved], key=problem.quality)
+    return best if any(best.offsets) else recipe

@@ -1,0 +1,110 @@
+"""Files are the state: atomic writes, hashes and locks. Standard library only."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from harness.errors import UserError
+
+TEMPORARY = ".partial"
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes `path` when the block ends without an error, and leaves no trace otherwise.
+
+    The content is on the disk before the name is: fsync the file, `os.replace`, fsync the folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        with open(partial, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    with atomic(path) as file:
+        file.write(content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON; NaN and infinities are refused (ValueError)."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Raise `UserError` where the file is no JSON: our own files are replaced whole, so a person edited it."""
+    try:
+        return json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid JSON ({error}); restore it, or delete it and run again") from error
+
+
+def sha256_of(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def short_hash(*parts: bytes | str) -> str:
+    """Twelve hexadecimal digits of the sha256 of the parts, each preceded by its length."""
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        digest.update(len(raw).to_bytes(8, "little") + raw)
+    return digest.hexdigest()[:12]
+
+
+def sweep_partials(folder: Path) -> None:
+    """Remove what killed writers left below `folder`; call it only while holding the folder's lock."""
+    for partial in folder.rglob(f".*{TEMPORARY}"):
+        partial.unlink(missing_ok=True)
+
+
+def require_free(folder: Path, needed: int) -> None:
+    """Raise `UserError` where less than `needed` bytes are free under `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(
+            f"{folder} has {free / 1e9:.1f} GB free, and this run needs about {needed / 1e9:.1f} GB; "
+            "free some space (`make clean COMP=<name>` removes what no bundle needs) and run the same command again"
+        )
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` alone; a second process is told who holds it. The lock ends with its process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise UserError(f"{folder} is in use by process {holder}; wait for it to end, or stop it") from None
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

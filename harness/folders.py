@@ -1,0 +1,43 @@
+"""Where everything lies on disk (see DESIGN, "What lies on disk"). Every path starts at `root()`."""
+
+import os
+from pathlib import Path
+
+
+def root() -> Path:
+    """The repository, or the folder that HARNESS_HOME names."""
+    return Path(os.environ.get("HARNESS_HOME") or Path(__file__).resolve().parents[1])
+
+
+def shown(path: Path) -> str:
+    """Relative to the root where it lies below, for messages and JSON."""
+    path = path.resolve()
+    return str(path.relative_to(root().resolve())) if path.is_relative_to(root().resolve()) else str(path)
+
+
+def data(competition: str) -> Path:
+    """Holds raw/, sample/, one folder per data hash, and current.json, which names the data last prepared."""
+    return root() / "data" / competition
+
+
+def public(competition: str, data_hash: str) -> Path:
+    """What a player may see."""
+    return data(competition) / data_hash / "public"
+
+
+def private(competition: str, data_hash: str) -> Path:
+    """The judge's: written once by `pipeline.prepare`, opened by `leaderboard` alone."""
+    return data(competition) / data_hash / "private"
+
+
+def runs(competition: str, train_hash: str) -> Path:
+    return root() / "runs" / competition / train_hash
+
+
+def submissions(competition: str, data_hash: str) -> Path:
+    return root() / "submissions" / competition / data_hash
+
+
+def database() -> str:
+    """The leaderboard's database as an SQLAlchemy URL."""
+    return os.environ.get("DATABASE_URL") or f"sqlite:///{root() / 'leaderboard.db'}"

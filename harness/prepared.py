@@ -1,0 +1,171 @@
+"""The prepared data of a competition on disk: the public part, which players read, and the private one, written once."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import folders
+from harness.audit import Audit
+from harness.competition import Competition
+from harness.errors import UserError
+from harness.files import TEMPORARY, read_json, write_bytes, write_json
+from harness.samples import Dataset, Samples
+from harness.splits import divide
+from harness.store import arrays_hash, once, read_array, train_hash, write_array
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a player may see of one data hash; arrays are memory-mapped."""
+
+    competition: str
+    data_hash: str
+
+    @property
+    def folder(self) -> Path:
+        return folders.public(self.competition, self.data_hash)
+
+    @property
+    def source(self) -> str:
+        return read_json(self.folder / "manifest.json")["source"]
+
+    @cached_property
+    def train(self) -> Samples:
+        """The rows a player learns from: without the hold-out, without the exclusions."""
+        samples = _read_samples(self.folder / "train")
+        return samples[~np.isin(samples.ids, list(self.exclusions))] if self.exclusions else samples
+
+    @cached_property
+    def holdout(self) -> Samples:
+        """The judge's inputs, without their targets."""
+        return _read_samples(self.folder / "holdout")
+
+    @cached_property
+    def official(self) -> Mapping[str, Samples]:
+        """The parts of the official unlabelled test."""
+        parts = sorted((self.folder / "official").glob("*"))
+        return {part.name: _read_samples(part) for part in parts}
+
+    @property
+    def exclusions(self) -> Mapping[str, str]:
+        """id -> reason, in a file that a person may edit: these rows leave training."""
+        return read_json(self.folder / "exclusions.json")
+
+    def folds(self, competition: Competition, count: int) -> np.ndarray:
+        """(n,) int: the fold of every row of `train`. Made once, saved, and the same for every model."""
+        everyone = _read_samples(self.folder / "train")
+
+        def cut() -> dict[str, Any]:
+            strata = competition.split.by(everyone.targets)
+            key = f"folds {competition.split.seed}".encode()
+            parts = divide(strata, everyone.groups, [1 / count] * count, key)
+            return {"ids": everyone.ids.tolist(), "folds": parts.tolist()}
+
+        file = self.folder / f"folds-{count}.json"
+        saved = once(file, cut)
+        if saved["ids"] != everyone.ids.tolist() or len(saved["folds"]) != len(everyone):
+            raise UserError(f"{folders.shown(file)} is not about these rows; delete it, and the bundles made with it")
+        return np.array(saved["folds"])[~np.isin(everyone.ids, list(self.exclusions))]
+
+    def train_hash(self, folds: np.ndarray) -> str:
+        return train_hash(self.data_hash, list(self.exclusions), folds)
+
+
+def current(competition: str) -> Prepared:
+    """The data prepared last; raise `UserError` where there are none."""
+    file = folders.data(competition) / "current.json"
+    if not file.exists():
+        raise UserError(f"no data are prepared for {competition}; run `make data COMP={competition}` first")
+    return Prepared(competition, read_json(file)["data_hash"])
+
+
+def few(dataset: Dataset, strata: np.ndarray, each: int = 40) -> Dataset:
+    """A data set of its own for FAST=1: the first rows of every stratum, and no official test."""
+    rows = np.sort(np.concatenate([np.flatnonzero(strata == stratum)[:each] for stratum in np.unique(strata)]))
+    return Dataset(dataset.labelled[rows])
+
+
+def content_hash(dataset: Dataset) -> str:
+    """Names what was read, before any split: the audit is kept under it."""
+    samples = [dataset.labelled, *dataset.official.values()]
+    columns = [column for part in samples for column in (part.ids, part.inputs, part.targets, part.groups)]
+    return arrays_hash(*(column for column in columns if column is not None))
+
+
+def write(competition: Competition, dataset: Dataset, audit: Audit, source: str) -> Prepared:
+    """Split off the judge's rows and write both parts, unless they are there. All or nothing: one rename."""
+    samples = dataset.labelled
+    groups = np.asarray(audit.groups)
+    strata = competition.split.by(samples.targets)
+    share = competition.holdout.fraction
+    judged = divide(strata, groups, [share, 1 - share], f"hold-out {competition.holdout.seed}".encode()) == 0
+    name = arrays_hash(samples.ids, samples.inputs, samples.targets, groups, samples.ids[judged])  # the data hash
+    prepared = Prepared(competition.name, name)
+    if not (prepared.folder / "manifest.json").exists():
+        partial = folders.data(competition.name) / f".{name}{TEMPORARY}"
+        shutil.rmtree(partial, ignore_errors=True)
+        _write_public(partial / "public", competition, dataset, groups, judged, audit, source)
+        _write_private(partial / "private", competition, samples[judged], groups[judged], strata[judged])
+        os.replace(partial, folders.data(competition.name) / name)
+    return prepared
+
+
+def _write_public(
+    folder: Path,
+    competition: Competition,
+    dataset: Dataset,
+    groups: np.ndarray,
+    judged: np.ndarray,
+    audit: Audit,
+    source: str,
+) -> None:
+    samples, task = dataset.labelled, competition.task
+    _write_samples(folder / "train", Samples(samples.ids, samples.inputs, samples.targets, groups)[~judged])
+    _write_samples(folder / "holdout", Samples(samples.ids, samples.inputs)[judged])
+    task.sample_submission(samples.ids[judged], folder / "sample_submission.csv")
+    for part, inputs in dataset.official.items():
+        _write_samples(folder / "official" / part, Samples(inputs.ids, inputs.inputs))
+    kept = {name: reason for name, reason in audit.exclusions.items() if name in set(samples.ids[~judged].tolist())}
+    write_json(folder / "exclusions.json", kept)
+    write_json(folder / "audit.json", audit.to_json())
+    rows = {"train": int((~judged).sum()), "holdout": int(judged.sum())}
+    official = {part: len(inputs) for part, inputs in dataset.official.items()}
+    write_json(folder / "manifest.json", {"source": source, "rows": rows, "official": official})
+
+
+def _write_private(
+    folder: Path, competition: Competition, judged: Samples, groups: np.ndarray, strata: np.ndarray
+) -> None:
+    """The answers, and which of them are scored publicly: drawn with a key that is in no hash and in no other file."""
+    key = secrets.token_hex(32)
+    share = competition.holdout.public
+    public = divide(strata, groups, [share, 1 - share], bytes.fromhex(key)) == 0
+    folder.mkdir(parents=True, mode=0o700)
+    with open(folder / "answers.npz", "wb") as file:
+        np.savez(file, ids=judged.ids, groups=groups, public=public, targets=judged.targets)
+        file.flush()
+        os.fsync(file.fileno())
+    write_bytes(folder / "key", key.encode())
+
+
+def _write_samples(folder: Path, samples: Samples) -> None:
+    for name in ("ids", "inputs", "targets", "groups"):
+        if (column := getattr(samples, name)) is not None:
+            write_array(folder / f"{name}.npy", column)
+
+
+def _read_samples(folder: Path) -> Samples:
+    remedy = f"delete {folders.shown(folder.parents[1])} and run `make data` again"
+    columns = {file.stem: read_array(file, remedy) for file in folder.glob("*.npy")}
+    if not {"ids", "inputs"} <= columns.keys():
+        raise UserError(f"{folders.shown(folder)} lacks its ids or inputs; {remedy}")
+    return Samples(
+        **{name: np.asarray(column) if name in ("ids", "groups") else column for name, column in columns.items()}
+    )

@@ -1,0 +1,163 @@
+"""Runs and prediction bundles on disk: the only currency between training, ensembling, team-mates and reports."""
+
+import dataclasses
+import json
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import folders
+from harness.ensembles import Member
+from harness.errors import UserError
+from harness.files import atomic, read_json, short_hash, write_json
+from harness.tasks import Task
+
+VIEWS = ("plain", "tta")
+
+
+# -- hashes ------------------------------------------------------------------------------------------------------------
+
+
+def canonical(value: Any) -> Any:
+    """A learner's fields as plain JSON: dataclasses by type and fields, functions by `module:qualname`.
+
+    Raise `UserError` for a lambda or anything else without a name that another machine can look up.
+    """
+    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+        name = f"{value.__module__}:{value.__qualname__}"
+        if "<" in name:
+            raise UserError(f"{name} cannot stand in a model's declaration: give the function a name in a module")
+        return name
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"type": canonical(type(value)), **fields}
+    if isinstance(value, Mapping):
+        return {str(key): canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise UserError(f"{value!r} cannot stand in a model's declaration: use numbers, text, functions and dataclasses")
+
+
+def config_hash(learner: Any) -> str:
+    return short_hash(json.dumps(canonical(learner), sort_keys=True))
+
+
+def arrays_hash(*arrays: np.ndarray) -> str:
+    """Of dtypes, shapes and bytes. The data hash is that of ids, inputs, targets, groups and the hold-out's ids."""
+    parts: list[str | bytes] = []
+    for array in map(np.ascontiguousarray, arrays):
+        parts += [f"{array.dtype.str}{array.shape}", array.tobytes()]
+    return short_hash(*parts)
+
+
+def train_hash(data: str, excluded: list[str], folds: np.ndarray) -> str:
+    """Names the bundles that may be blended: the data, without the excluded rows, cut into these folds."""
+    return short_hash(data, json.dumps(sorted(excluded)), np.asarray(folds, np.int64).tobytes())
+
+
+def code_hash(competition: str) -> str:
+    """The source of the harness and of the competition."""
+    here = Path(__file__).parent
+    files = sorted(here.rglob("*.py")) + sorted((here.parent / "competitions" / competition).rglob("*.py"))
+    return short_hash(*(file.read_bytes() for file in files))
+
+
+# -- bundles -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One model's predictions: `fold_k/` hold those of each fold, `bundle.json` says what they are.
+
+    A fold holds, for the plain view and the mean over the declared views, its own rows out-of-fold and the whole
+    hold-out, as the task packs them (float16), and `fold.json` once it is complete.
+    """
+
+    folder: Path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return read_json(self.folder / "bundle.json")
+
+    def fold(self, k: int) -> Path:
+        return self.folder / f"fold_{k}"
+
+    def held(self, folds: int) -> list[int]:
+        """The folds that are complete."""
+        return [k for k in range(folds) if (self.fold(k) / "fold.json").exists()]
+
+    def out_of_fold(self, task: Task, fold_of_row: np.ndarray) -> Member:
+        """Predictions of all rows whose fold is held, in the order of the rows."""
+        held = self.held(int(fold_of_row.max()) + 1)
+        rows = np.concatenate([np.flatnonzero(fold_of_row == k) for k in held])
+        order = np.argsort(rows)
+        return Member(
+            *(task.join([load_prediction(self.fold(k), f"oof-{view}", task) for k in held])[order] for view in VIEWS)
+        )
+
+    def holdout(self, task: Task, folds: int) -> Member:
+        """The mean over the folds of their predictions of the hold-out."""
+        held = self.held(folds)
+        return Member(
+            *(
+                task.average([load_prediction(self.fold(k), f"holdout-{view}", task) for k in held], [1.0] * len(held))
+                for view in VIEWS
+            )
+        )
+
+
+def bundle_folder(competition: str, train: str, model: str, learner: Any) -> Path:
+    return folders.runs(competition, train) / f"{model}-{config_hash(learner)}"
+
+
+def save_prediction(folder: Path, name: str, prediction: Any, task: Task) -> None:
+    for part, array in task.pack(prediction).items():
+        with atomic(folder / f"{name}.{part}.npy") as file:
+            np.save(file, array, allow_pickle=False)
+
+
+def load_prediction(folder: Path, name: str, task: Task) -> Any:
+    """Memory-mapped. Raise `UserError` where a file is missing or broken."""
+    arrays = {file.name.split(".")[-2]: read_array(file) for file in sorted(folder.glob(f"{name}.*.npy"))}
+    if not arrays:
+        raise UserError(
+            f"{folders.shown(folder)} lacks {name}; delete {folders.shown(folder / 'fold.json')} and run again"
+        )
+    return task.unpack(arrays)
+
+
+def read_array(file: Path, remedy: str = "delete its folder and run the same command again") -> np.ndarray:
+    """A memory-mapped array; nothing is ever unpickled."""
+    try:
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{folders.shown(file)} is missing or broken ({error}); {remedy}") from error
+
+
+def write_array(file: Path, array: np.ndarray) -> None:
+    with atomic(file) as out:
+        np.save(out, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def require_same_rows(bundles: Mapping[str, Bundle], train: str) -> None:
+    """Bundles of other rows or folds would leak: refuse them in words."""
+    for name, bundle in bundles.items():
+        other = bundle.manifest["train_hash"]
+        if other != train:
+            raise UserError(
+                f"the bundle {name} was made on other rows or folds (train hash {other} instead of {train}); "
+                "train it on this data, or blend it with its own kind"
+            )
+
+
+def once(file: Path, make: Callable[[], Any]) -> Any:
+    """The JSON value in `file`, made and written first where it is not there: files are the state."""
+    if not file.exists():
+        write_json(file, make())
+    return read_json(file)

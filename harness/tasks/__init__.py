@@ -1,0 +1,67 @@
+"""A task owns everything that differs between kinds of prediction; see `Task`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+
+class View(NamedTuple):
+    """One view of test-time augmentation: how to change the inputs, and how to undo it on a prediction."""
+
+    apply: Callable[[Any], Any]
+    undo: Callable[[Any], Any]
+
+
+class Override(NamedTuple):
+    """A specialist's say over one class: its share in the blend, and the probability above which the class wins."""
+
+    of: int
+    share: float
+    threshold: float
+
+
+class Task(Protocol):
+    """A kind of prediction. A *prediction* holds rows of probabilities; *decided* rows are what a submission says."""
+
+    classes: tuple[str, ...]
+    void: int | None
+    views: Mapping[str, View]
+    suffix: str  # of a submission file
+    row_bytes: int  # about what `pack` stores for one row
+
+    def average(self, predictions: Sequence[Any], weights: Sequence[float]) -> Any:
+        """Weighted mean of predictions; one member with any weight is returned as it is."""
+
+    def expand(self, presence: Any, of: int) -> Any:
+        """The probability of one class, as a binary network gives it, to a prediction of all classes."""
+
+    def overlay(self, prediction: Any, specialist: Any, of: int, share: float) -> Any:
+        """p'_c = (1 - share) p_c + share s_c for the class `of` alone, renormalised."""
+
+    def decide(self, prediction: Any, offsets: Sequence[float] | None = None, override: Override | None = None) -> Any:
+        """Probabilities to labels; `offsets` are added to the log-probabilities, one per class."""
+
+    def thin(self, rows: Any) -> Any:
+        """A cheaper view of predictions or targets, on which weights and thresholds are fitted (never scored)."""
+
+    def pack(self, prediction: Any) -> dict[str, np.ndarray]:
+        """The arrays that a bundle stores, in float16 where they are probabilities."""
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any: ...
+
+    def join(self, predictions: Sequence[Any]) -> Any:
+        """Predictions of consecutive rows as one."""
+
+    def write(self, ids: np.ndarray, decided: Any, file: Path) -> None:
+        """Write the submission: a function of its arguments only, so the same rows are the same bytes."""
+
+    def read(self, file: Path, ids: np.ndarray) -> Any:
+        """Strict: returns decided rows in the order of `ids`, or raises `InvalidSubmission` naming row and column."""
+
+    def sample_submission(self, ids: np.ndarray, file: Path) -> None:
+        """A valid submission that knows nothing."""
+
+    def check_targets(self, targets: Any) -> None:
+        """Raise `UserError` where the targets are not what this task is about (shape, dtype, range)."""

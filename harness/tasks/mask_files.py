@@ -1,0 +1,132 @@
+"""How masks stand in a submission file: wide rows of pixels, or run lengths."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from harness.errors import InvalidSubmission
+from harness.files import atomic
+from harness.tasks.tables import Wanted, read_table
+
+
+class Masks(Protocol):
+    """What a layout must know of its task."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+
+class Layout(NamedTuple):
+    """How masks stand in a submission file."""
+
+    write: Callable[[Masks, np.ndarray, np.ndarray, Path], None]
+    read: Callable[[Masks, Path, np.ndarray], np.ndarray]
+
+
+# -- wide: id,0,1,...,8191, row-major ----------------------------------------------------------------------------------
+
+
+def _write_wide(task: Masks, ids: np.ndarray, masks: np.ndarray, file: Path) -> None:
+    text = [str(c) for c in range(len(task.classes))]
+    with atomic(file) as out:
+        out.write((",".join(_wide_header(task)) + "\n").encode())
+        for name, mask in zip(ids, masks, strict=True):
+            out.write((f"{name}," + ",".join([text[label] for label in mask.ravel().tolist()]) + "\n").encode())
+
+
+def _read_wide(task: Masks, file: Path, ids: np.ndarray) -> np.ndarray:
+    label_of = {str(c): c for c in range(len(task.classes))}
+    masks = np.zeros((len(ids), task.shape[0] * task.shape[1]), np.uint8)
+    wanted = Wanted(file, ids)
+    for line, (name, *fields) in read_table(file, _wide_header(task)):
+        row = wanted.row(name, line)
+        try:
+            masks[row] = [label_of[field] for field in fields]
+        except KeyError as unknown:
+            column = next(k for k, field in enumerate(fields) if field not in label_of)
+            raise InvalidSubmission(
+                f"{file.name}, line {line} (id {name}), column {column}: {unknown.args[0]!r} is no class from 0 to {len(label_of) - 1}"
+            ) from None
+    wanted.require_all()
+    return masks.reshape(-1, *task.shape)
+
+
+def _wide_header(task: Masks) -> list[str]:
+    return ["id", *map(str, range(task.shape[0] * task.shape[1]))]
+
+
+# -- run lengths: id,class,rle (id,rle where there are two classes) ----------------------------------------------------
+
+
+def _write_run_length(task: Masks, ids: np.ndarray, masks: np.ndarray, file: Path) -> None:
+    header = _run_length_header(task)
+    with atomic(file) as out:
+        out.write((",".join(header) + "\n").encode())
+        for name, mask in zip(ids, masks, strict=True):
+            present = [c for c in np.unique(mask).tolist() if c != 0] or [1]  # an id without runs keeps one empty row
+            for c in present:
+                middle = [str(c)] if len(header) == 3 else []
+                out.write((",".join([str(name), *middle, encode_runs(mask == c)]) + "\n").encode())
+
+
+def _read_run_length(task: Masks, file: Path, ids: np.ndarray) -> np.ndarray:
+    header = _run_length_header(task)
+    masks = np.zeros((len(ids), task.shape[0] * task.shape[1]), np.uint8)
+    wanted, pairs = Wanted(file, ids), set()
+    for line, (name, *middle, runs) in read_table(file, header):
+        where = f"{file.name}, line {line} (id {name})"
+        row = wanted.row(name, line, again=len(header) == 3)
+        label = middle[0] if middle else "1"
+        if label not in map(str, range(1, len(task.classes))):
+            raise InvalidSubmission(f"{where}, column class: {label!r} is no class from 1 to {len(task.classes) - 1}")
+        if (row, label) in pairs:
+            raise InvalidSubmission(f"{where}: class {label} stands here a second time")
+        pairs.add((row, label))
+        pixels = decode_runs(runs, masks.shape[1], where)
+        if masks[row][pixels].any():
+            raise InvalidSubmission(f"{where}, column rle: a pixel is given to two classes")
+        masks[row][pixels] = int(label)
+    wanted.require_all()
+    return masks.reshape(-1, *task.shape)
+
+
+def _run_length_header(task: Masks) -> list[str]:
+    return ["id", "rle"] if len(task.classes) == 2 else ["id", "class", "rle"]
+
+
+def encode_runs(mask: np.ndarray) -> str:
+    """`start length` pairs of the true pixels, 1-based, row-major.
+
+    >>> encode_runs(np.array([[0, 1, 1], [1, 0, 1]], bool))
+    '2 3 6 1'
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.ravel(), [0]]).astype(np.int8)))
+    return " ".join(f"{start + 1} {stop - start}" for start, stop in edges.reshape(-1, 2).tolist())
+
+
+def decode_runs(runs: str, size: int, where: str = "rle") -> np.ndarray:
+    """(size,) bool; raise `InvalidSubmission` unless the runs are positive, ordered, disjoint and inside.
+
+    >>> decode_runs("2 3 6 1", 6).astype(int).tolist()
+    [0, 1, 1, 1, 0, 1]
+    """
+    numbers = runs.split()
+    if len(numbers) % 2 or not all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
+        raise InvalidSubmission(f"{where}, column rle: {runs[:40]!r} is not made of `start length` pairs")
+    pixels, end = np.zeros(size, bool), 0
+    for start, length in zip(map(int, numbers[::2]), map(int, numbers[1::2]), strict=True):
+        if start <= end or length < 1 or start + length - 1 > size:
+            raise InvalidSubmission(
+                f"{where}, column rle: the run {start} {length} overlaps, is out of order or leaves the {size} pixels"
+            )
+        end = start + length - 1
+        pixels[start - 1 : end] = True
+    return pixels
+
+
+WIDE = Layout(_write_wide, _read_wide)
+RUN_LENGTH = Layout(_write_run_length, _read_run_length)

@@ -1,0 +1,4 @@
+"""The judge: scores submission files against private answers and ranks teams. It alone opens the answers.
+
+Start reading at `judge.judge` (one file becomes an entry) and `board.read` (entries become a ranking).
+"""

@@ -1,0 +1,60 @@
+"""The private answers of prepared data: the only place in the project that opens them."""
+
+import zipfile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness import folders
+from harness.errors import UserError
+from harness.files import read_json
+
+
+class Prepared(NamedTuple):
+    """Data that has been split for the judge. source: where they came from, None where that is not recorded."""
+
+    competition: str
+    data_hash: str
+    source: str | None
+
+
+class Answers(NamedTuple):
+    """The judge's rows: ids (n,) str, groups (n,) int, public (n,) bool, targets as the task keeps them."""
+
+    ids: np.ndarray
+    groups: np.ndarray
+    public: np.ndarray
+    targets: Any
+
+    def rows(self, part: str) -> np.ndarray:
+        """(n,) bool: the rows of the "public" or the "private" part."""
+        return self.public if part == "public" else ~self.public
+
+
+def prepared(competition: str, data_hash: str | None = None) -> Prepared:
+    """The data prepared last, or those whose hash begins with `data_hash`; raise `UserError` where there are none."""
+    current = folders.data(competition) / "current.json"
+    last = read_json(current) if current.exists() else {}
+    hashes = sorted(file.parent.parent.name for file in folders.data(competition).glob("*/private/answers.npz"))
+    wanted = data_hash or last.get("data_hash", "")
+    found = [known for known in hashes if known.startswith(wanted)] if wanted else []
+    if len(found) == 1:
+        return Prepared(competition, found[0], last.get("source") if found[0] == last.get("data_hash") else None)
+    if data_hash and hashes:
+        raise UserError(f"--data {data_hash} names {len(found)} of the data of {competition}: {', '.join(hashes)}")
+    raise UserError(
+        f"no data are prepared for {competition}; `make data COMP={competition}` prepares them, "
+        f"and so does `make submit COMP={competition}`"
+    )
+
+
+def read_answers(data: Prepared) -> Answers:
+    file = folders.private(data.competition, data.data_hash) / "answers.npz"
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return Answers(arrays["ids"], arrays["groups"], arrays["public"], arrays["targets"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{folders.shown(file)} cannot be read ({type(error).__name__}); restore it, or delete the folder "
+            f"{folders.shown(file.parents[1])} and run `make data COMP={data.competition}`"
+        ) from error

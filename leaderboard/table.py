@@ -1,0 +1,108 @@
+"""The board as a table in the terminal, and as JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from leaderboard.board import Board, Row
+from leaderboard.finals import Choice
+from leaderboard.words import digits_for, notes, short_time, standing
+
+
+def as_json(board: Board) -> dict[str, Any]:
+    return {
+        "competition": board.competition,
+        "data_hash": board.data_hash,
+        "source": board.source,
+        "metric": board.metric,
+        "higher_is_better": board.higher_is_better,
+        "revealed_at": board.revealed_at,
+        "standing": standing(board),
+        "notes": notes(board),
+        "rows": [asdict(row) for row in board.rows],
+    }
+
+
+def show(board: Board, console: Console | None = None) -> None:
+    """Print title, table and one sentence on standard output."""
+    console = console or Console(highlight=False)
+    console.print(_title(board))
+    if board.rows:
+        console.print(_table(board))
+    for sentence in (standing(board), *notes(board)):
+        console.print(Text(sentence))
+
+
+def _title(board: Board) -> Text:
+    direction = "higher is better" if board.higher_is_better else "lower is better"
+    data = f"data {board.data_hash}" + (f" from {board.source}" if board.source else "")
+    return Text.assemble((board.competition, "bold"), f" · {board.metric}, {direction} · {data}")
+
+
+def _table(board: Board) -> Table:
+    """What ranks stands first, with its interval: the public score, or after the reveal the private one."""
+    digits = max(
+        digits_for(column) for column in zip(*((row.score, row.private or 0) for row in board.rows), strict=True)
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("rank", justify="right")
+    table.add_column("team", overflow="fold")
+    for name in ("private", "95 %", "public") if board.revealed_at else ("public", "95 %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("CV", "entries", "submitted (UTC)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in board.rows:
+        table.add_row(*_cells(row, digits, board.revealed_at is not None))
+    return table
+
+
+def _cells(row: Row, digits: int, revealed: bool) -> list[str | Text]:
+    public, private = _number(row.score, digits), _number(row.private, digits)
+    if revealed:
+        ranked_by = [private, _bounds(row.private_low, row.private_high), public]
+    else:
+        ranked_by = [public, _bounds(row.low, row.high)]
+    return [
+        f"={row.rank}" if row.tied else str(row.rank),
+        Text(row.team),  # not a string: rich would read [red] as markup
+        *ranked_by,
+        _number(row.cv, digits),
+        str(row.entries),
+        short_time(row.submitted_at),
+    ]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    return f"{_number(low, 3)}–{_number(high, 3)}"
+
+
+def show_choice(choice: Choice, console: Console | None = None) -> None:
+    """Print what a team can choose from, and what it chose."""
+    console = console or Console(highlight=False)
+    console.print(Text.assemble((choice.competition, "bold"), f" · entries of {choice.team} · data {choice.data_hash}"))
+    if choice.entries:
+        console.print(_candidates(choice))
+    if choice.finals:
+        console.print(Text(f"Final: {' and '.join(choice.finals)}. Choosing again replaces them, until the reveal."))
+    else:
+        console.print(Text(f"None chosen: the best public one counts. Up to {choice.allowed} may be chosen by name."))
+
+
+def _candidates(choice: Choice) -> Table:
+    digits = digits_for([candidate.public for candidate in choice.entries])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("final", "entry", "public", "private", "CV", "submitted (UTC)"):
+        table.add_column(name, no_wrap=True)
+    for candidate in choice.entries:
+        numbers = (candidate.public, candidate.private, candidate.cv)
+        cells = [_number(number, digits) for number in numbers]
+        table.add_row("yes" * candidate.final, candidate.submission, *cells, short_time(candidate.submitted_at))
+    return table
