@@ -1,19 +1,17 @@
 """The command line: `python -m harness VERB`. A verb imports what it needs, so that --help is instant."""
 
-import errno
 import json
-import os
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from harness.errors import UserError
+from harness.exits import run
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
+)
 
 Name = Annotated[str, typer.Argument(help="The competition: a folder of competitions/.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
@@ -44,10 +42,10 @@ def submit(
     """Everything, from data to a rank on the local leaderboard."""
 
     def work(console: Any) -> dict[str, Any]:
-        from harness import pipeline
+        from harness import official, pipeline
 
         request = asked(console, competition, data, models, folds, budget, team, fast, accept)
-        return pipeline.submit_final(request) if final else pipeline.submit(request)
+        return official.submit_final(request) if final else pipeline.submit(request)
 
     from harness.console import results_table
 
@@ -137,9 +135,9 @@ def predict(
     """The final ensemble on new inputs."""
 
     def work(console: Any) -> dict[str, Any]:
-        from harness import pipeline
+        from harness import official
 
-        return pipeline.predict(asked(console, competition), input)
+        return official.predict(asked(console, competition), input)
 
     show(work, json_, told)
 
@@ -185,8 +183,8 @@ def asked(
 ) -> Any:
     """The request behind the options; what a person got wrong is said before anything is done."""
     from harness.competition import find
-    from harness.pipeline import Request
     from harness.plan import seconds
+    from harness.request import Request
 
     declared = find(competition)
     chosen = [name.strip() for name in models.split(",") if name.strip()] if models else None
@@ -215,51 +213,5 @@ def told(result: dict[str, Any]) -> None:
         print(f"{name}: {value if isinstance(value, str | int | float) or value is None else json.dumps(value)}")
 
 
-DISK = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the disk is read-only",
-}
-DENIED = {errno.EACCES: "permission denied", errno.EPERM: "not permitted"}
-
-
-def main(run: Callable[[], Any] = lambda: app(standalone_mode=False)) -> NoReturn:
-    """Exit codes: 0 done, 1 a bug, 2 the user's input, 130 or 143 interrupted with everything saved."""
-    signal.signal(signal.SIGTERM, _terminated)
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    try:
-        code = run() or 0
-    except UserError as error:
-        code = refused(str(error))
-    except KeyboardInterrupt as stop:
-        code = 143 if stop.args else 130
-        print("interrupted; what was done is saved, and the same command goes on from there", file=sys.stderr)
-    except OSError as error:
-        if error.errno not in DISK | DENIED:
-            raise
-        why = (DISK | DENIED)[error.errno]
-        code = refused(
-            f"{why}: {error.filename or 'a file'}; make room or choose another folder, and run the same command again"
-        )
-    except typer.Exit as end:
-        code = end.exit_code
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # typer's own usage errors know how to show themselves
-            raise
-        code = refused(error.format_message())
-    sys.exit(code)
-
-
-def refused(sentence: str) -> int:
-    if "--json" in sys.argv:
-        print(json.dumps({"error": sentence}))
-    print(f"error: {sentence}", file=sys.stderr)
-    return 2
-
-
-def _terminated(*_: object) -> None:
-    raise KeyboardInterrupt("SIGTERM")
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

@@ -5,7 +5,7 @@ as in a real test; the rest is said, with its remedy.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -251,7 +251,8 @@ def _alike(left: Any, right: Any) -> np.ndarray:
     found = []
     for start in range(0, len(left), BLOCK):
         agreement = signs_left[start : start + BLOCK] @ signs_right.T / (HASHED**2 - 1)
-        pairs = np.argwhere(agreement >= 2 * SIGNS_AGREE - 1) + [start, 0]
+        pairs = np.argwhere(agreement >= 2 * SIGNS_AGREE - 1)
+        pairs[:, 0] += start
         if left is right:
             pairs = pairs[pairs[:, 0] < pairs[:, 1]]
         found.append(pairs[(blurred_left[pairs[:, 0]] * blurred_right[pairs[:, 1]]).sum(1) >= CORRELATE])
@@ -329,8 +330,8 @@ def _not_finite(rows: Any) -> int:
     """How many rows hold a NaN or an infinity."""
     if np.asarray(rows).dtype.kind not in "fO":
         return 0
-    is_broken: Callable[[Any], bool] = lambda row: np.asarray(row).dtype.kind == "f" and not np.isfinite(row).all()
-    return sum(map(is_broken, rows))
+    arrays = (np.asarray(row) for row in rows)
+    return sum(1 for array in arrays if array.dtype.kind == "f" and not np.isfinite(array).all())
 
 
 def _first(names: Sequence[str]) -> str:

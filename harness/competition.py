@@ -19,7 +19,7 @@ from harness.tasks import Task
 
 @dataclass(frozen=True)
 class Rules:
-    """What entries must obey. Daily limits bind on a team server; the embedded board counts, says so, and refuses nothing."""
+    """What entries must obey. Daily limits bind on a team server; the embedded board counts and refuses nothing."""
 
     pretrained: bool = True
     submissions_per_day: int = 5
@@ -68,9 +68,8 @@ class Competition:
         """The models of these names (MODELS=), or the default ones."""
         unknown = [name for name in names or () if name not in self.models]
         if unknown:
-            raise UserError(
-                f"{self.name} declares no model {unknown[0]!r}{_nearest(unknown[0], self.models)}; there are {', '.join(self.models)}"
-            )
+            hint = _nearest(unknown[0], self.models)
+            raise UserError(f"{self.name} declares no model {unknown[0]!r}{hint}; there are {', '.join(self.models)}")
         return {name: self.models[name] for name in (names or self.default)}
 
 

@@ -62,31 +62,62 @@ class Console:
 
 def results_table(result: dict[str, Any]) -> None:
     """The end of a submit: what each step added, with its interval, what was refused; then score and rank."""
-    from rich.console import Console as Rich
-    from rich.table import Table
-
-    rich = Rich(file=sys.stdout, highlight=False, soft_wrap=False)
-    table = Table(title=f"{result['competition']}: cross-fitted on out-of-fold rows", title_justify="left")
-    for name in ("step", "score", "95 % interval", "gain", "verdict"):
-        table.add_column(name, justify="left" if name in ("step", "verdict") else "right")
+    out = _out()
+    table = _table("step", "gain on held-out folds", "verdict", "score so far, cross-fitted")
     for step in result["steps"]:
         gain = step["gain"]
-        added = f"{gain['difference']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]" if gain else ""
-        verdict = "" if not gain else "taken" if step["accepted"] else f"refused: {step['reason']}"
-        table.add_row(step["step"], f"{step['score']:.4f}", f"{step['low']:.4f} to {step['high']:.4f}", added, verdict)
-    rich.print(table)
-    classes = ", ".join(
-        f"{name} {score:.3f}" for name, score in result["steps"][-1]["by_class"].items() if score is not None
-    )
-    cv, public = result["cv"], result["public"]
-    rich.print(f"by class: {classes}")
-    rich.print(
-        f"CV {cv['score']:.4f} ({cv['low']:.4f} to {cv['high']:.4f}); in-sample {cv['in_sample']:.4f}, optimism {cv['in_sample'] - cv['score']:+.4f}"
-    )
-    if public:
-        rich.print(
-            f"public score {public['score']:.4f} ({public['low']:.4f} to {public['high']:.4f}); rank {result['rank']} of {result['teams']}"
-        )
-    rich.print(result.get("message") or "")
+        added = f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})" if gain else ""
+        verdict = "taken" if step["accepted"] else f"refused: {step['reason']}"
+        table.add_row(step["step"], added, verdict, _interval(step))
+    out.print(table)
+    last = result["steps"][-1]["by_class"]
+    out.print("by class: " + ", ".join(f"{name} {score:.3f}" for name, score in last.items() if score is not None))
+    cv = result["cv"]
+    out.print(f"CV {_interval(cv)}; in-sample {cv['in_sample']:.4f}, optimism {cv['in_sample'] - cv['score']:+.4f}")
+    out.print(result["message"] or "")
     for what, path in {"submission": result["submission"], **result["official"]}.items():
-        rich.print(f"{what}: {path}")
+        out.print(f"{what}: {path}")
+    minutes, seconds = divmod(int(result["seconds"]), 60)
+    out.print(f"done in {minutes}:{seconds:02d}")
+
+
+def audit_table(result: dict[str, Any]) -> None:
+    """The checks of an audit, the worst first."""
+    table = _table("check", "verdict", "evidence", "remedy")
+    for check in sorted(result["checks"], key=lambda check: ("fail", "warn", "pass").index(check["verdict"])):
+        table.add_row(check["name"], check["verdict"], check["evidence"], check["remedy"])
+    _out().print(table)
+    _out().print(f"verdict: {result['verdict']}; {len(result['exclusions'])} rows leave training")
+
+
+def status_table(result: dict[str, Any]) -> None:
+    """What is on the disk for a competition."""
+    out = _out()
+    table = _table("bundle", "folds", "CV, plain", "MB", "in use by best/")
+    for bundle in result["bundles"]:
+        score = _interval(bundle["score"]) if bundle["score"] else ""
+        used = "yes" if bundle["in_use"] else ""
+        table.add_row(
+            bundle["name"], f"{bundle['folds_done']} of {bundle['folds']}", score, f"{bundle['bytes'] / 1e6:.0f}", used
+        )
+    out.print(table)
+    out.print(result["running"] or "nothing is running")
+    out.print(f"best submission: {result['best'] or 'none yet'}")
+    out.print(f"disk: {result['bytes'] / 1e6:.0f} MB under {result['path']}")
+
+
+def _out() -> Any:
+    from rich.console import Console as Rich
+
+    return Rich(file=sys.stdout, highlight=False)
+
+
+def _table(*columns: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def _interval(score: dict[str, float]) -> str:
+    return f"{score['score']:.4f} ({score['low']:.4f} to {score['high']:.4f})"

@@ -19,10 +19,6 @@ from harness.errors import UserError
 Event = dict[str, Any]
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM reached the parent: like Ctrl-C, with exit code 143."""
-
-
 @dataclass(frozen=True)
 class Hardware:
     """What this machine offers. workers x threads never exceeds cores: more is slower than one process."""
@@ -32,7 +28,7 @@ class Hardware:
 
     @property
     def workers(self) -> int:
-        """One process per GPU; without one, one single-threaded process per core (1.2 times two threads, LOG.md), up to 8."""
+        """One process per GPU; without one, one single-threaded process per core (LOG.md: 1.2 times two threads)."""
         return self.gpus or min(self.cores, 8)
 
     @property
@@ -95,16 +91,21 @@ class Local:
                 index, error = waiting.pop(future), future.exception()
                 if isinstance(error, BrokenProcessPool):
                     raise UserError(
-                        "a worker process was killed, probably for lack of memory; close other programs, or declare a smaller batch, and run the same command again"
+                        "a worker process was killed, probably for lack of memory; close other programs, or declare a "
+                        "smaller batch, and run the same command again"
                     )
                 yield index, error if error is not None else future.result()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            for process in list(self._pool._processes.values()):  # noqa: SLF001 - the executor offers no other way to tell them
-                if process.is_alive() and process.pid:
-                    os.kill(process.pid, signal.SIGTERM)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        # After an error or an interrupt the workers finish their step and save; else they have nothing left to do.
+        farewell = signal.SIGKILL if kind is None else signal.SIGTERM
+        processes = list((self._pool._processes or {}).values())  # the executor offers no other way to tell them
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            if process.is_alive() and process.pid:
+                os.kill(process.pid, farewell)
+        for process in processes:
+            process.join()
         self._events.put(None)
         self._listener.join(timeout=5)
 

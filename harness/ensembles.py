@@ -1,4 +1,4 @@
-"""How members become one prediction: declared as `Blend` and `Overlay`, fitted on out-of-fold rows, gated, cross-fitted.
+"""How members become one prediction: declared as `blend` and `Overlay`, fitted out-of-fold, gated, cross-fitted.
 
 `fit` climbs a ladder of steps (one model, views, blend, specialist, offsets); every step must pass `gate`.
 `cross_fit` does the whole climb once for every fold left out, and scores that fold with what the others chose.
@@ -7,7 +7,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,14 +57,13 @@ class Recipe:
 
     weights: Mapping[str, float]
     tta: bool = False
-    specialist: str | None = None
     override: Override | None = None
     offsets: tuple[float, ...] | None = None
 
     @property
     def names(self) -> list[str]:
         """The models it needs."""
-        return [*self.weights, *([self.specialist] if self.specialist else [])]
+        return [*self.weights, *([self.override.by] if self.override else [])]
 
     def blend(self, task: Task, members: Mapping[str, Member]) -> Any:
         """The prediction before it is decided."""
@@ -73,7 +71,7 @@ class Recipe:
         mean = task.average([chosen[name] for name in self.weights], list(self.weights.values()))
         if self.override is None:
             return mean
-        return task.overlay(mean, chosen[self.specialist], self.override.of, self.override.share)
+        return task.overlay(mean, chosen[self.override.by], self.override.of, self.override.share)
 
     def decide(self, task: Task, members: Mapping[str, Member]) -> Any:
         return task.decide(self.blend(task, members), self.offsets, self.override)
@@ -101,8 +99,8 @@ class Problem:
         last: dict[str, Any] = {}
 
         def blended(recipe: Recipe) -> Any:
-            share = recipe.override and recipe.override.share
-            key = repr((recipe.weights, recipe.tta, recipe.specialist, share))
+            override = recipe.override and recipe.override._replace(threshold=0)
+            key = repr((recipe.weights, recipe.tta, override))
             if key not in last:
                 last.clear()
                 last[key] = recipe.blend(self.task, self.members)
@@ -139,23 +137,23 @@ Step = Callable[[Problem, Recipe], Recipe]
 
 
 class Rung(NamedTuple):
-    """What the gate said of one step. recipe: the one to go on with."""
+    """What the gate said of one step. gain: on held-out folds; recipe: the one to go on with."""
 
     step: str
     accepted: bool
     reason: str
+    gain: Comparison | None
     recipe: Recipe
 
 
 class Ladder(NamedTuple):
-    """The result of `cross_fit`. statistics: of every rung, cross-fitted, at full resolution, rows aligned.
+    """The result of `cross_fit`. statistics: up to every rung, cross-fitted, at full resolution, rows aligned.
 
-    gains: what each rung added to the one below. accepted: in how many of the left-out climbs it was taken.
+    accepted: in how many of the climbs without a fold the step was taken. in_sample: the score on the fitted rows.
     """
 
     rungs: list[Rung]
     statistics: list[np.ndarray]
-    gains: list[Comparison | None]
     accepted: list[int]
     in_sample: float
 
@@ -168,32 +166,28 @@ def cross_fit(problem: Problem, declared: Blend) -> Ladder:
     """Fit on all rows for use; and for every fold on the others, to be scored on that fold, for the truth."""
     thinned = problem.thin()
     rungs = fit(thinned, declared)
-    statistics: list[np.ndarray | None] = [None] * len(rungs)
+    whole = problem.statistics_of(rungs[-1].recipe)
+    statistics = [np.empty_like(whole) for _ in rungs]
     accepted = [0] * len(rungs)
     for fold in np.unique(problem.folds):
         left_out = problem.folds == fold
         rows = problem[left_out]
         for k, rung in enumerate(fit(thinned[~left_out], declared)):
-            part = rows.statistics_of(rung.recipe)
-            if statistics[k] is None:
-                statistics[k] = np.empty((len(problem.folds), *part.shape[1:]), part.dtype)
-            statistics[k][left_out] = part
+            statistics[k][left_out] = rows.statistics_of(rung.recipe)
             accepted[k] += rung.accepted
-    gains = [None, *(compare(problem.metric, a, b, problem.groups) for a, b in pairwise(statistics))]
-    in_sample = float(problem.metric.score(problem.statistics_of(rungs[-1].recipe)))
-    return Ladder(rungs, statistics, gains, accepted, in_sample)
+    return Ladder(rungs, statistics, accepted, in_sample=float(problem.metric.score(whole)))
 
 
 def fit(problem: Problem, declared: Blend) -> list[Rung]:
     """Climb the ladder on these rows alone; models that are declared and not among the members are left out."""
     names = [name for name in declared.names if name in problem.members]
     recipe = best_single(problem, names)
-    rungs = [Rung(f"best single model ({next(iter(recipe.weights))})", True, "", recipe)]
+    rungs = [Rung(f"best single model ({next(iter(recipe.weights))})", True, "", None, recipe)]
     for title, step in steps(declared, problem.members, names):
         candidate = step(problem, recipe)
-        accepted, reason = gate(problem, recipe, candidate, step)
-        recipe = candidate if accepted else recipe
-        rungs.append(Rung(title, accepted, reason, recipe))
+        gain, refusal = gate(problem, recipe, candidate, step)
+        recipe = recipe if refusal else candidate
+        rungs.append(Rung(title, not refusal, refusal, gain, recipe))
     return rungs
 
 
@@ -202,34 +196,31 @@ def steps(declared: Blend, members: Mapping[str, Member], names: Sequence[str]) 
     ladder: list[tuple[str, Step]] = [("test-time augmentation", with_views)]
     if len(names) > 1:
         ladder.append(("blend", lambda problem, recipe: with_blend(problem, recipe, names)))
-    if declared.specialist in members:
-        title = f"specialist ({declared.specialist})"
-        ladder.append((title, lambda problem, recipe: with_specialist(problem, recipe, declared)))
+    by, of = declared.specialist, declared.of
+    if by is not None and of is not None and by in members:
+        ladder.append((f"specialist ({by})", lambda problem, recipe: with_specialist(problem, recipe, by, of)))
     ladder.append(("offsets", with_offsets))
     return ladder
 
 
-def gate(problem: Problem, before: Recipe, after: Recipe, step: Step) -> tuple[bool, str]:
-    """Whether a step wins on held-out folds by more than noise and hurts no class beyond noise; and why not.
+def gate(problem: Problem, before: Recipe, after: Recipe, step: Step) -> tuple[Comparison | None, str]:
+    """The gain of a step on held-out folds, and why it is refused: "" where it wins and hurts no class beyond noise.
 
     The step is fitted anew without each fold, and compared with `before` on that fold (paired group bootstrap).
     """
     folds = np.unique(problem.folds)
     if after == before:
-        return False, "changes nothing"
+        return None, "changes nothing"
     if len(folds) < 2:
-        return False, "one fold cannot be held out"
+        return None, "one fold cannot be held out"
     held_out = problem.statistics_of(before).copy()
     for fold in folds:
         left_out = problem.folds == fold
         held_out[left_out] = problem[left_out].statistics_of(step(problem[~left_out], before))
     gain = compare(problem.metric, problem.statistics_of(before), held_out, problem.groups)
     hurt = [name for name, change in gain.by_class.items() if change.high < 0]
-    if hurt:
-        return False, f"hurts {', '.join(hurt)}"
-    if gain.low <= 0:
-        return False, f"within noise ({gain.difference:+.4f}, 95 % {gain.low:+.4f} to {gain.high:+.4f})"
-    return True, f"{gain.difference:+.4f} on held-out folds"
+    refusal = f"hurts {', '.join(hurt)}" if hurt else "within noise" if gain.low <= 0 else ""
+    return gain, refusal
 
 
 # -- the steps ---------------------------------------------------------------------------------------------------------
@@ -265,12 +256,10 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
-def with_specialist(problem: Problem, recipe: Recipe, declared: Blend) -> Recipe:
+def with_specialist(problem: Problem, recipe: Recipe, by: str, of: int) -> Recipe:
     """The share and the threshold of the specialist, by grid; the recipe itself where nothing beats it."""
     candidates = [
-        replace(recipe, specialist=declared.specialist, override=Override(declared.of, share, threshold))
-        for share in SHARES
-        for threshold in THRESHOLDS
+        replace(recipe, override=Override(by, of, share, threshold)) for share in SHARES for threshold in THRESHOLDS
     ]
     return max([recipe, *candidates], key=problem.quality)
 
@@ -280,11 +269,9 @@ OFFSETS = (-1.0, -0.6, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.6, 1.0)
 
 def with_offsets(problem: Problem, recipe: Recipe, passes: int = 2) -> Recipe:
     """Log-probability offsets, one class after the other, for the metric instead of the likelihood."""
-    best = replace(recipe, offsets=(0.0,) * len(problem.task.classes))
+    offsets = (0.0,) * len(problem.task.classes)
     for _ in range(passes):
-        for c in (c for c in range(len(problem.task.classes)) if c != problem.task.void):
-            moved = [
-                replace(best, offsets=tuple(o + d * (k == c) for k, o in enumerate(best.offsets))) for d in OFFSETS
-            ]
-            best = max([best, *moved], key=problem.quality)
-    return best if any(best.offsets) else recipe
+        for c in (c for c in range(len(offsets)) if c != problem.task.void):
+            moved = [(*offsets[:c], offsets[c] + change, *offsets[c + 1 :]) for change in OFFSETS]
+            offsets = max([offsets, *moved], key=lambda tried: problem.quality(replace(recipe, offsets=tried)))
+    return replace(recipe, offsets=offsets) if any(offsets) else recipe

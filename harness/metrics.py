@@ -13,10 +13,14 @@ class Metric(Protocol):
     needs: "decided" or "scores", what a submission must carry. version: raised whenever a score would change.
     """
 
-    name: str
-    version: int
-    higher_is_better: bool
-    needs: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def higher_is_better(self) -> bool: ...
+    @property
+    def needs(self) -> str: ...
 
     def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
         """(n, ...) rows, aligned with `truth`."""

@@ -30,8 +30,7 @@ def read_pictures(folder: Path, like: Any) -> Samples:
             raise UserError(f"{file} is not readable as a picture")
         if picture.shape[:2] != like.shape[1:3]:
             height, width = like.shape[1:3]
-            raise UserError(
-                f"{file} is {picture.shape[0]} x {picture.shape[1]}, but the models see {height} x {width} (height x width)"
-            )
+            found = f"{picture.shape[0]} x {picture.shape[1]} (height x width)"
+            raise UserError(f"{file} is {found}, but the models see {height} x {width}")
         pictures[row] = picture if like.ndim == 3 else picture[..., ::-1]
     return Samples(np.array([file.stem for file in files]), pictures)

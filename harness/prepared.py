@@ -1,4 +1,4 @@
-"""The prepared data of a competition on disk: the public part, which players read, and the private one, written once."""
+"""The prepared data of a competition: the public part, which players read, and the private one, written once."""
 
 import os
 import secrets

@@ -18,7 +18,7 @@ class Samples:
     ids: np.ndarray
     inputs: Any
     targets: Any = None
-    groups: np.ndarray | None = None
+    groups: Any = None
 
     def __len__(self) -> int:
         return len(self.ids)

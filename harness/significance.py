@@ -56,11 +56,15 @@ def compare(metric: Metric, a: np.ndarray, b: np.ndarray, groups: np.ndarray | N
     difference = sign * (metric.score(b) - metric.score(a))
     observed = _differences(metric, a, b, None)
     by_class = {
-        name: Interval(float(sign * observed[name]), *_bounds(sign * np.concatenate([part[name] for part in class_gains])))
+        name: Interval(
+            float(sign * observed[name]), *_bounds(sign * np.concatenate([part[name] for part in class_gains]))
+        )
         for name in observed
         if np.isfinite(observed[name])
     }
-    return Comparison(float(difference), *_bounds(gain), p=float(np.clip(2 * tail, 1 / RESAMPLES, 1)), by_class=by_class)
+    return Comparison(
+        float(difference), *_bounds(gain), p=float(np.clip(2 * tail, 1 / RESAMPLES, 1)), by_class=by_class
+    )
 
 
 def resamples(groups: np.ndarray | None, rows: int, seed: int = 0) -> Iterator[np.ndarray]:

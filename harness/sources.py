@@ -1,14 +1,19 @@
 """Where a competition's raw files come from: tried in the order declared, and what was used is said."""
 
+import inspect
 import os
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
-from harness import folders
+from harness import downloads, folders
 from harness.errors import UserError
-from harness.files import read_json, write_json
+from harness.files import TEMPORARY, locked, read_json, sha256_of, short_hash, sync_folder, write_json
+
+RECORD = ".source.json"  # beside downloaded files: where they came from
 
 
 class Found(NamedTuple):
@@ -19,8 +24,15 @@ class Found(NamedTuple):
 
 
 class Source(Protocol):
+    @property
+    def names(self) -> Sequence[str]:
+        """The files by which a person's own folder (DATA=) is known; none where it cannot be."""
+
     def find(self, competition: str) -> Found | None:
-        """The raw files, fetched or made where needed; None where this source is not for this machine."""
+        """The raw files, fetched or made where needed; None where this source is not for this machine.
+
+        Raise `downloads.UnreachableError` where the next source may do instead, `UserError` where a person must decide.
+        """
 
 
 def locate(competition: str, sources: Sequence[Source], given: Path | None = None) -> Found:
@@ -29,25 +41,38 @@ def locate(competition: str, sources: Sequence[Source], given: Path | None = Non
     Raise `UserError` naming what is missing.
     """
     if given is not None:
-        return _given(given, sources)
+        return _given(given, [source.names for source in sources if source.names])
+    unreachable: list[downloads.UnreachableError] = []
     for source in sources:
-        if found := source.find(competition):
+        try:
+            found = source.find(competition)
+        except downloads.UnreachableError as error:
+            unreachable.append(error)
+            continue
+        if found:
+            for reason in unreachable:
+                print(f"{reason}; going on with the {found.kind}", file=sys.stderr)
             return found
-    raise UserError(
-        f"no data for {competition}: put its files into {folders.shown(folders.data(competition) / 'raw')}, or name their folder with DATA="
-    )
+    if unreachable:
+        raise unreachable[0]
+    raw = folders.shown(folders.data(competition) / "raw")
+    raise UserError(f"no data for {competition}: put its files into {raw}, or name their folder with DATA=")
 
 
-def _given(folder: Path, sources: Sequence[Source]) -> Found:
+def _given(folder: Path, layouts: Sequence[Sequence[str]]) -> Found:
+    if not layouts:
+        raise UserError(f"DATA={folder} is of no use here: this competition declares no files that could lie in it")
     if not folder.is_dir():
         raise UserError(f"DATA={folder} is not a folder")
-    layouts = [source for source in sources if isinstance(source, File)]
-    for layout in layouts:
-        if layout.in_folder(folder):
-            return Found("files", folder)
-    closest = min(layouts, key=lambda layout: len(layout.missing(folder)))
-    choices = "; or ".join(" and ".join(layout.names) for layout in layouts)
-    raise UserError(f"DATA={folder} lacks {', '.join(closest.missing(folder))}; it should hold {choices}")
+    missing = min((_missing(names, folder) for names in layouts), key=len)
+    if missing:
+        choices = "; or ".join(" and ".join(names) for names in layouts)
+        raise UserError(f"DATA={folder} lacks {', '.join(missing)}; it should hold {choices}")
+    return Found("files", folder)
+
+
+def _missing(names: Sequence[str], folder: Path) -> list[str]:
+    return [name for name in names if not (folder / name).exists()]
 
 
 class File(tuple[str, ...]):
@@ -60,70 +85,120 @@ class File(tuple[str, ...]):
     def names(self) -> tuple[str, ...]:
         return tuple(self)
 
-    def missing(self, folder: Path) -> list[str]:
-        return [name for name in self if not (folder / name).exists()]
-
-    def in_folder(self, folder: Path) -> bool:
-        return not self.missing(folder)
-
     def find(self, competition: str) -> Found | None:
         raw = folders.data(competition) / "raw"
-        return Found("files", raw) if self.in_folder(raw) else None
+        return None if _missing(self.names, raw) else Found(_record(raw).get("kind", "files"), raw)
 
 
 @dataclass(frozen=True)
 class Kaggle:
-    """A Kaggle competition's files, through the official client, where credentials are there."""
+    """A Kaggle competition's files, through the official client, where credentials are there.
+
+    With credentials it must work: who has them wants the real data, and would not notice a sample.
+    """
 
     slug: str
+    names: ClassVar[tuple[str, ...]] = ()
 
     def find(self, competition: str) -> Found | None:
+        raw = folders.data(competition) / "raw"
+        if _record(raw) == {"kind": "kaggle", "from": self.slug}:
+            return Found("kaggle", raw)
         if not _kaggle_credentials():
             return None
-        raw = folders.data(competition) / "raw"
-        done = raw / ".kaggle.json"
-        if not done.exists():
-            _kaggle_download(self.slug, raw)
-            write_json(done, {"slug": self.slug})
-        return Found("kaggle", raw)
+        return _fetch(competition, "kaggle", self.slug, lambda folder: downloads.from_kaggle(self.slug, folder))
 
 
 def _kaggle_credentials() -> bool:
-    home = Path(os.environ.get("KAGGLE_CONFIG_DIR") or Path.home() / ".kaggle")
-    tokens = {"KAGGLE_API_TOKEN", "KAGGLE_KEY"} & os.environ.keys()
-    return bool(tokens) or (home / "kaggle.json").exists() or (home / "access_token").exists()
-
-
-def _kaggle_download(slug: str, raw: Path) -> None:
-    """Download and unpack into a folder beside `raw`, which takes its place when everything is there."""
-    raise NotImplementedError
+    """Where the official client looks for them."""
+    if os.environ.get("KAGGLE_API_TOKEN") or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys():
+        return True
+    settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
+    own = Path(os.environ.get("KAGGLE_CONFIG_DIR") or Path.home() / ".kaggle")
+    files = ("kaggle.json", "access_token", "access_token.txt", "credentials.json")
+    return any((folder / name).exists() for folder in (own, settings) for name in files)
 
 
 @dataclass(frozen=True)
 class Url:
-    """One file at a web address, checked against its sha256 (pooch)."""
+    """One file at a web address, checked against its sha256. Without a connection the next source may do."""
 
     address: str
     sha256: str
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.address.rsplit("/", 1)[1],)
+
     def find(self, competition: str) -> Found | None:
-        raise NotImplementedError
+        raw = folders.data(competition) / "raw"
+        file = raw / self.names[0]
+        if not file.exists():
+            fetch = lambda folder: downloads.from_url(self.address, self.sha256, folder / file.name)  # noqa: E731
+            return _fetch(competition, "url", self.address, fetch)
+        if (actual := sha256_of(file)) != self.sha256:
+            raise UserError(
+                f"{folders.shown(file)} has the sha256 {actual}, but {self.sha256} is declared; "
+                "delete it to download it again, or give your own folder with DATA="
+            )
+        return Found("url", raw)
+
+
+def _fetch(competition: str, kind: str, origin: str, download: Callable[[Path], None]) -> Found:
+    """Download into a folder beside raw/, which takes its place when everything is there.
+
+    What was received stays when the download is interrupted, so that the next one can go on.
+    """
+    raw = folders.data(competition) / "raw"
+    if raw.exists() and (own := sorted(path.name for path in raw.iterdir())):
+        raise UserError(
+            f"{folders.shown(raw)} holds {own[0]}, but not all that {competition} needs; add the rest, "
+            f"or empty the folder to have {origin} downloaded"
+        )
+    waiting = folders.data(competition) / ".download"
+    with locked(waiting):
+        files = waiting / "files"
+        shutil.rmtree(files, ignore_errors=True)
+        files.mkdir()
+        download(files)
+        write_json(files / RECORD, {"kind": kind, "from": origin})
+        os.replace(files, raw)
+        sync_folder(raw.parent)
+    shutil.rmtree(waiting)
+    return Found(kind, raw)
+
+
+def _record(raw: Path) -> dict[str, str]:
+    file = raw / RECORD
+    return read_json(file) if file.exists() else {}
 
 
 @dataclass(frozen=True)
 class Sample:
     """Data made on the spot, so that every competition runs on a machine with no data and no network.
 
-    make: writes the raw files into the folder given; a function of nothing else, so all machines agree.
+    make: writes the raw files into the folder given; a function of nothing else, so all machines agree. They are made
+    anew when the code of its module changes.
     """
 
     make: Callable[[Path], None]
+    names: ClassVar[tuple[str, ...]] = ()
 
     def find(self, competition: str) -> Found | None:
         folder = folders.data(competition) / "sample"
-        done = folder / ".made.json"
-        if not done.exists() or read_json(done)["maker"] != self.make.__qualname__:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.make(folder)
-            write_json(done, {"maker": self.make.__qualname__})
+        record = {"kind": "sample", "from": short_hash(self.make.__qualname__, _module_source(self.make))}
+        if _record(folder) != record:
+            partial = folder.with_name(f".sample.{os.getpid()}{TEMPORARY}")
+            partial.mkdir(parents=True)
+            try:
+                self.make(partial)
+                write_json(partial / RECORD, record)
+                shutil.rmtree(folder, ignore_errors=True)
+                os.replace(partial, folder)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
         return Found("sample", folder)
+
+
+def _module_source(function: Callable[..., None]) -> bytes:
+    return Path(inspect.getfile(function)).read_bytes()

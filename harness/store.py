@@ -83,10 +83,21 @@ class Bundle:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        return read_json(self.folder / "bundle.json")
+        """Raise `UserError` where there is none."""
+        file = self.folder / "bundle.json"
+        if not file.exists():
+            raise UserError(f"{folders.shown(self.folder)} is no bundle: it holds no bundle.json")
+        return read_json(file)
 
     def fold(self, k: int) -> Path:
         return self.folder / f"fold_{k}"
+
+    def refit(self, k: int) -> Path:
+        """Where FINAL=1 leaves the fold's network trained with the hold-out included."""
+        return self.folder / f"final_{k}"
+
+    def finished(self, k: int) -> dict[str, Any]:
+        return read_json(self.fold(k) / "fold.json")
 
     def held(self, folds: int) -> list[int]:
         """The folds that are complete."""

@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import numpy as np
 
 from harness import folders
 from harness.errors import UserError
-from harness.files import atomic, read_json, sha256_of, write_json
+from harness.files import read_json, sha256_of, write_bytes, write_json
 from harness.tasks import Task
 
 
@@ -34,21 +33,30 @@ def write(competition: str, data_hash: str, task: Task, ids: np.ndarray, decided
     return file
 
 
-def keep_best(file: Path, cv: float | None, higher_is_better: bool) -> None:
-    """best/submission.csv is the valid file with the best CV score so far (None: a baseline that any score beats)."""
-    best = file.parent / "best" / "submission.csv"
-    card = best.with_suffix(".json")
-    before = read_json(card).get("cv") if card.exists() else None
-    if best.exists() and before is not None:
-        sign = 1 if higher_is_better else -1
-        if cv is None or sign * cv < sign * before["score"]:
-            return
-    elif best.exists() and cv is None:
+def keep_best(file: Path, folder: Path, card: Mapping[str, Any] | None, higher_is_better: bool = True) -> None:
+    """best/submission.csv is the valid file with the best CV score so far. card: None for a baseline."""
+    best = folder / "best" / "submission.csv"
+    before = read_json(best.with_suffix(".json"))["cv"] if best.exists() else None
+    if card is None and best.exists():
         return
-    with atomic(best) as out, open(file, "rb") as content:
-        shutil.copyfileobj(content, out)
-    card_of_file = file.with_suffix(".json")
-    write_json(card, read_json(card_of_file) if card_of_file.exists() else {"cv": None})
+    if (
+        card
+        and before
+        and (card["cv"]["score"] < before["score"]) == higher_is_better
+        and card["cv"]["score"] != before["score"]
+    ):
+        return
+    write_bytes(best, file.read_bytes())
+    write_json(best.with_suffix(".json"), {**(card or {"cv": None}), "file": folders.shown(file)})
+
+
+def keep_beside_best(official: Path, file: Path, name: str) -> Path:
+    """The official file belongs into best/ where the judge's `file` is the best one; returns where it is now."""
+    best = file.parent / "best"
+    if read_json(best / "submission.json")["file"] != folders.shown(file):
+        return official
+    official.replace(best / f"{name}{official.suffix}")
+    return best / f"{name}{official.suffix}"
 
 
 def judge(competition: str, file: Path, team: str | None, data_hash: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ app = typer.Typer(
     help="Score submission files against private answers, and rank teams.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # its tracebacks would print local variables, answers among them
 )
 
 Competition = Annotated[str, typer.Argument(help="The competition: a folder in competitions/.", show_default=False)]
@@ -100,8 +101,8 @@ def finals(
 
     declared, prepared_data, who = find(competition), prepared(competition, data), team or _user()
     engine = open_database()
-    if entries:
-        select_finals(engine, declared, prepared_data, who, entries)
+    if chosen := [name for name in entries or () if name]:  # make hands over B= as an empty name
+        select_finals(engine, declared, prepared_data, who, chosen)
     choice = read_choice(engine, declared, prepared_data, who)
     if as_json:
         print(_json(asdict(choice)))

@@ -1,9 +1,10 @@
 """Who is ahead: the ranking, made on reading and never stored."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import pairwise
 
 from sqlalchemy import Connection, Engine, select
 
@@ -12,8 +13,8 @@ from harness.significance import Interval
 from leaderboard import archive
 from leaderboard.answers import Prepared
 from leaderboard.cards import claimed_cv
-from leaderboard.database import finals, reading, reveals, scores, selections, submissions
-from leaderboard.ties import Lead, leads
+from leaderboard.database import finals, on_board, reading, reveals, scored_by, scores, selections, submissions
+from leaderboard.ties import Lead, Pair, leads
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,9 @@ def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
     else:
         counted = rank(entries, public_score, higher)
 
-    neighbours = list(zip([entry.id for entry in counted], [entry.id for entry in counted[1:]], strict=False))
-    gaps = leads(engine, competition, data, part, neighbours)
+    compared = partial(leads, engine, competition, data, part)
+    neighbours = list(pairwise(entry.id for entry in counted))
+    gaps = compared(neighbours)
     tied = [False] + [gaps[pair].is_noise for pair in neighbours]
     return Board(
         competition=data.competition,
@@ -109,7 +111,7 @@ def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
         rows=_rows(counted, tied, entries, revealed_at),
         entries=entries,
         lead=gaps[neighbours[0]] if neighbours else None,
-        leaders=_leaders(engine, competition, data, part, counted, tied),
+        leaders=_leaders(counted, tied, compared),
         missing=archive.count_receipts(data.competition, data.data_hash) - len(entries),
     )
 
@@ -127,7 +129,7 @@ def rank(entries: Iterable[Entry], value: Callable[[Entry], float], higher_is_be
 
 
 def rank_finals(
-    entries: Iterable[Entry], selected: Mapping[str, set[int]], revealed_at: str, higher_is_better: bool
+    entries: Sequence[Entry], selected: Mapping[str, set[int]], revealed_at: str, higher_is_better: bool
 ) -> list[Entry]:
     """The final ranking, by private score, of each team's selected finals, or of its best public entry without any.
 
@@ -157,14 +159,16 @@ def is_late(entry: Entry, revealed_at: str | None) -> bool:
 
 
 def reveal_time(connection: Connection, data: Prepared) -> str | None:
-    return connection.scalar(select(reveals.c.revealed_at).where(*_on(reveals, data)))
+    return connection.scalar(select(reveals.c.revealed_at).where(*on_board(reveals, data.competition, data.data_hash)))
 
 
 def read_entries(connection: Connection, competition: Competition, data: Prepared, revealed: bool) -> list[Entry]:
     """All entries with a score by the metric as it is now, in the order of arrival."""
     public = _read_scores(connection, competition, data, "public")
     private = _read_scores(connection, competition, data, "private") if revealed else {}
-    found = connection.execute(select(submissions).where(*_on(submissions, data)).order_by(submissions.c.id))
+    found = connection.execute(
+        select(submissions).where(*on_board(submissions, data.competition, data.data_hash)).order_by(submissions.c.id)
+    )
     return [
         Entry(s.id, s.team, s.sha256, s.received_at, claimed_cv(s.card), public[s.id], private.get(s.id))
         for s in found
@@ -176,25 +180,25 @@ def _read_scores(connection: Connection, competition: Competition, data: Prepare
     query = (
         select(scores.c.submission, scores.c.value, scores.c.low, scores.c.high)
         .join(submissions)
-        .where(*_on(submissions, data), scores.c.part == part)
-        .where(scores.c.metric == competition.metric.name, scores.c.version == competition.metric.version)
+        .where(*on_board(submissions, data.competition, data.data_hash), scores.c.part == part)
+        .where(*scored_by(scores, competition.metric))
     )
     return {number: Interval(*score) for number, *score in connection.execute(query)}
 
 
 def read_selected(connection: Connection, data: Prepared) -> dict[str, set[int]]:
     """Team -> the ids of its finals, by its last selection."""
-    query = select(selections.c.team, selections.c.id, finals.c.submission).join(finals).where(*_on(selections, data))
+    query = (
+        select(selections.c.team, selections.c.id, finals.c.submission)
+        .join(finals)
+        .where(*on_board(selections, data.competition, data.data_hash))
+    )
     last: dict[str, tuple[int, set[int]]] = {}
     for team, selection, submission in connection.execute(query.order_by(selections.c.id)):
         if team not in last or last[team][0] != selection:
             last[team] = (selection, set())
         last[team][1].add(submission)
     return {team: chosen for team, (_, chosen) in last.items()}
-
-
-def _on(table: Any, data: Prepared) -> tuple[Any, Any]:
-    return table.c.competition == data.competition, table.c.data_hash == data.data_hash
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
@@ -225,12 +229,10 @@ def _rows(counted: list[Entry], tied: list[bool], entries: list[Entry], revealed
     ]
 
 
-def _leaders(
-    engine: Engine, competition: Competition, data: Prepared, part: str, counted: list[Entry], tied: list[bool]
-) -> int:
+def _leaders(counted: list[Entry], tied: list[bool], compared: Callable[[list[Pair]], dict[Pair, Lead]]) -> int:
     """How many rows from the top on cannot be told from the first. A chain of ties may end far from where it began."""
     for k in range(1, len(counted)):
         pair = (counted[0].id, counted[k].id)
-        if not tied[k] or not leads(engine, competition, data, part, [pair])[pair].is_noise:
+        if not tied[k] or not compared([pair])[pair].is_noise:
             return k
     return len(counted)

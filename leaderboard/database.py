@@ -14,6 +14,7 @@ from sqlalchemy import (
     JSON,
     CheckConstraint,
     Column,
+    ColumnElement,
     Connection,
     Double,
     Engine,
@@ -35,6 +36,7 @@ from sqlalchemy import (
 
 from harness import folders
 from harness.errors import UserError
+from harness.metrics import Metric
 
 PARTS = ("public", "private")
 BUSY_SECONDS = 30  # a writer holds the database for milliseconds; only a stopped process holds it longer
@@ -142,6 +144,16 @@ def _forbid_changes(table: Table) -> None:
 
 for _table in (submissions, scores, selections, finals, reveals):
     _forbid_changes(_table)
+
+
+def on_board(table: Table, competition: str, data_hash: str) -> tuple[ColumnElement[bool], ...]:
+    """The rows of one board."""
+    return table.c.competition == competition, table.c.data_hash == data_hash
+
+
+def scored_by(table: Table, metric: Metric) -> tuple[ColumnElement[bool], ...]:
+    """The rows made by the metric as it is now."""
+    return table.c.metric == metric.name, table.c.version == metric.version
 
 
 def open_database(url: str | None = None) -> Engine:

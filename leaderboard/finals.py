@@ -8,7 +8,7 @@ from harness.competition import Competition
 from harness.errors import UserError
 from leaderboard.answers import Prepared
 from leaderboard.board import Entry, read_entries, read_selected, reveal_time
-from leaderboard.database import finals, now, reading, reveals, selections, shown, submissions, writing
+from leaderboard.database import finals, now, on_board, reading, reveals, selections, shown, submissions, writing
 
 SHORTEST_NAME = 4
 
@@ -79,7 +79,7 @@ def reveal_board(engine: Engine, data: Prepared) -> None:
     with writing(engine) as connection:
         if reveal_time(connection, data) is not None:
             return
-        if not connection.scalar(select(func.count()).select_from(submissions).filter_by(**board)):
+        if not connection.scalar(select(func.count()).where(*on_board(submissions, **board))):
             raise UserError(f"there is nothing to reveal: no team has an entry on this board of {data.competition}")
         connection.execute(insert(reveals).values(**board, revealed_at=now()))
 

@@ -14,7 +14,7 @@ from harness.metrics import Metric
 from leaderboard import archive, board, words
 from leaderboard.answers import prepared, read_answers
 from leaderboard.cards import read_card
-from leaderboard.database import now, open_database, reading, scores, statistics, submissions, writing
+from leaderboard.database import now, open_database, reading, scored_by, scores, statistics, submissions, writing
 from leaderboard.scoring import Scored, pack, score_file
 
 
@@ -61,8 +61,7 @@ def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> Ver
 
 def is_scored(connection: Connection, entry: Mapping[str, Any], metric: Metric) -> bool:
     """Whether the board has this file of this team, with a score of the metric as it is now."""
-    of_metric = (scores.c.metric == metric.name) & (scores.c.version == metric.version)
-    found = select(submissions.c.id).join(scores).where(_is(entry), of_metric)
+    found = select(submissions.c.id).join(scores).where(_is(entry), *scored_by(scores, metric))
     return connection.execute(found.limit(1)).first() is not None
 
 

@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Engine, and_, insert, select, tuple_
+from sqlalchemy import Connection, Engine, insert, select, tuple_
 
 from harness.competition import Competition
 from harness.significance import compare
 from leaderboard.answers import Prepared, read_answers
-from leaderboard.database import comparisons, reading, statistics, writing
+from leaderboard.database import comparisons, reading, scored_by, statistics, writing
 from leaderboard.scoring import unpack
 
 Pair = tuple[int, int]  # ids of two submissions, the better one first
@@ -54,7 +54,7 @@ def _read(connection: Connection, competition: Competition, part: str, pairs: li
     columns = comparisons.c
     query = select(columns.submission, columns.other, columns.difference, columns.low, columns.high).where(
         tuple_(columns.submission, columns.other).in_(pairs),
-        and_(columns.metric == competition.metric.name, columns.version == competition.metric.version),
+        *scored_by(comparisons, competition.metric),
         columns.part == part,
     )
     return {(better, other): Lead(*lead) for better, other, *lead in connection.execute(query)}
@@ -62,9 +62,6 @@ def _read(connection: Connection, competition: Competition, part: str, pairs: li
 
 def _statistics(connection: Connection, competition: Competition, part: str, submission: int) -> np.ndarray:
     query = select(statistics.c.packed).where(
-        statistics.c.submission == submission,
-        statistics.c.metric == competition.metric.name,
-        statistics.c.version == competition.metric.version,
-        statistics.c.part == part,
+        statistics.c.submission == submission, statistics.c.part == part, *scored_by(statistics, competition.metric)
     )
     return unpack(connection.execute(query).scalar_one())

@@ -23,7 +23,7 @@ def digits_for(values: Iterable[float]) -> int:
     """Decimals to show: three, and as many more as two different scores need to look different (nine at most)."""
     ordered = sorted(set(values))
     for digits in range(3, 9):
-        if all(f"{a:.{digits}f}" != f"{b:.{digits}f}" for a, b in pairwise(ordered)):
+        if all(f"{a:z.{digits}f}" != f"{b:z.{digits}f}" for a, b in pairwise(ordered)):
             return digits
     return 9
 
@@ -59,7 +59,7 @@ def standing(board: Board) -> str:
         return f"{board.rows[0].team} is alone on this board."
     first, second = board.rows[0].team, board.rows[1].team
     digits = digits_for([lead.difference, lead.low, 0.0])
-    difference, low, high = (f"{value:.{digits}f}" for value in lead)
+    difference, low, high = (f"{value:z.{digits}f}" for value in lead)
     if board.leaders == 1:
         return f"{first} leads {second} by {difference} (95 %: {low} to {high}){where}, and that is more than noise."
     if board.leaders == 2:

@@ -1,12 +1,14 @@
 """Reading the raw files of Mars: both layouts, and what a person may have got wrong."""
 
+import hashlib
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from competitions.mars.data import BIG_ROCK, has_big_rock, load, rarest_class_present
+from competitions.mars import terrain
+from competitions.mars.data import BIG_ROCK, CLASSES, VOID, has_big_rock, load, rarest_class_present
 from harness.errors import UserError
 
 REAL = Path(__file__).resolve().parents[1] / os.environ.get("SHARED", "../shared") / "data" / "mars"
@@ -155,3 +157,37 @@ def test_the_real_tiles_are_what_their_readme_says() -> None:
     assert (len(dataset.labelled), len(dataset.official["test"])) == (2615, 4000)
     assert int(has_big_rock(dataset.labelled.targets).sum()) == 93
     assert len(np.unique(dataset.labelled.groups)) == 738
+
+
+@pytest.fixture
+def few_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terrain, "TRAIN_TILES", 12)
+    monkeypatch.setattr(terrain, "TEST_TILES", 4)
+
+
+@pytest.mark.usefixtures("few_tiles")
+def test_made_terrain_has_the_layout_of_the_real_tiles(tmp_path: Path) -> None:
+    terrain.terrain_sample(tmp_path)
+    dataset = load(tmp_path)
+    assert dataset.labelled.inputs.shape == dataset.labelled.targets.shape == (12, 64, 128)
+    assert dataset.official["test"].ids.tolist() == ["0", "1", "2", "3"]
+    assert 1 < len(np.unique(dataset.labelled.groups)) < 12
+    assert (dataset.labelled.targets != VOID).mean((1, 2)).min() >= 0.25
+
+
+@pytest.mark.usefixtures("few_tiles")
+def test_made_terrain_is_the_same_on_every_machine(tmp_path: Path) -> None:
+    terrain.terrain_sample(tmp_path)
+    labelled = load(tmp_path).labelled
+    digest = hashlib.sha256(labelled.inputs.tobytes() + labelled.targets.tobytes()).hexdigest()
+    assert digest[:16] == "a0b62f0da9a1bbff"
+
+
+@pytest.mark.soak
+def test_every_class_of_the_made_terrain_is_at_enough_positions_to_be_split(tmp_path: Path) -> None:
+    terrain.terrain_sample(tmp_path)
+    labelled = load(tmp_path).labelled
+    for label in range(1, len(CLASSES)):
+        there = (labelled.targets == label).any((1, 2))
+        assert len(np.unique(labelled.groups[there])) >= 20, CLASSES[label]
+    assert 0.05 <= has_big_rock(labelled.targets).mean() <= 0.1

@@ -89,7 +89,7 @@ def make(root: Path) -> Path:
 
 def prepare(root: Path, name: str, data_hash: str, ids: list[str] = IDS, answers: np.ndarray | None = None) -> None:
     private = root / "data" / name / data_hash / "private"
-    private.mkdir(parents=True)
+    private.mkdir(parents=True, exist_ok=True)
     np.savez(
         private / "answers.npz",
         ids=np.array(ids),
@@ -111,19 +111,20 @@ def entry(root: Path, wrong: str = "", by: float = 100.0, name: str = "entry", c
     return file
 
 
-def command(root: Path, *arguments: object, **environment: str) -> subprocess.Popen:
-    """`python -m leaderboard` as a process whose competitions are those below `root`."""
+def python(root: Path, *arguments: object) -> subprocess.Popen:
+    """A Python process whose competitions and board are those below `root`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "leaderboard", *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "HARNESS_HOME": str(root), **environment},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "HARNESS_HOME": str(root)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def run(root: Path, *arguments: object, **environment: str) -> tuple[int, str, str]:
-    process = command(root, *arguments, **environment)
+def run(root: Path, *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of `python -m leaderboard`."""
+    process = python(root, "-m", "leaderboard", *arguments)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err

@@ -71,7 +71,14 @@ macro = replace(coarse, build=macro_network, width=16)
 micro = replace(coarse, build=micro_network, width=16)
 enhanced = replace(coarse, build=enhanced_network, width=16)
 big_rock = replace(
-    coarse, build=specialist_network, width=24, epochs=20, focus=BIG_ROCK, oversample=has_big_rock, loss=focal, class_weights=None
+    coarse,
+    build=specialist_network,
+    width=24,
+    epochs=20,
+    focus=BIG_ROCK,
+    oversample=has_big_rock,
+    loss=focal,
+    class_weights=None,
 )
 
 competition = Competition(

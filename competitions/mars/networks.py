@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def coarse(classes: int, channels: int = 1, width: int = 32) -> nn.Module:
+def coarse(classes: int, channels: int = 1, width: int = 24) -> nn.Module:
     """Most learned per CPU-minute: a residual pyramid that lives at strides 4 to 32 and knows the whole image."""
     return ResidualPyramid(classes, channels, widths=(width, 2 * width, 4 * width, 8 * width), depths=(1, 2, 2, 2))
 
@@ -81,7 +81,7 @@ class ResidualPyramid(nn.Module):
     Dropout takes whole channels of the sum (Tompson et al. 2014, arXiv 1411.4280).
     """
 
-    def __init__(self, classes: int, channels: int, widths: tuple[int, ...], depths: tuple[int, ...], shared: int = 64):
+    def __init__(self, classes: int, channels: int, widths: tuple[int, ...], depths: tuple[int, ...], shared: int = 32):
         super().__init__()
         self.contrast = LocalContrast()
         self.stem = early_stem(2 * channels, widths[0])

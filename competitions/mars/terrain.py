@@ -1,9 +1,9 @@
 """Made terrain for machines without the real tiles: rover pictures of a procedural ground, laid out as the real files.
 
-A *site* is the ground around one rover position: which class lies where, textures, sun, a few big rocks. A *view* is one
-frame taken there, and a tile is cut out of it, as the real ones are. Pictures show the true ground in perspective; labels
-follow a coarse version of it, as a crowd draws them: polygons, nothing at borders, far away or where in doubt, and now
-and then the wrong class. Classes overlap in brightness and differ in texture and shape.
+A *site* is the ground around one rover position: which class lies where, textures, sun, a few big rocks. A *view* is
+one frame taken there, and a tile is cut out of it, as the real ones are. Pictures show the true ground in perspective;
+labels follow a coarse version of it, as a crowd draws them: polygons, nothing at borders, far away or where in doubt,
+and now and then the wrong class. Classes overlap in brightness and differ in texture and shape.
 
 Every number comes from + - * / and square roots, one operation at a time, and from a seeded generator's integers and
 fractions: no sine, matrix product or sum over an axis, whose last bit differs between machines.
@@ -30,6 +30,7 @@ LABELLED = 0.25  # share of a tile, at least: the real tiles were chosen so
 SQUARE = 32  # pixels between the corners of the labels' polygons
 
 Plane = np.ndarray  # (h, w) float32
+Line = tuple[float, float, float]  # what is beyond it: a u + b v > c, from the centre of the frame
 
 
 def terrain_sample(folder: Path) -> None:
@@ -50,7 +51,7 @@ def _tiles(count: int, first_site: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     while len(rows) < count:
         rng = np.random.default_rng([SEED, number])
         site, views = make_site(rng), (make_view(rng), make_view(rng))
-        for place in sorted(rng.permutation(16)[: rng.integers(3, 8)].tolist()):
+        for place in sorted(rng.permutation(16)[: rng.integers(2, 8)].tolist()):
             frame, tile = divmod(place, 8)
             u, v = pixels(*divmod(tile, 2))
             mask = crowd_labels(site, views[frame], u, v)
@@ -82,12 +83,13 @@ class Site:
 
 
 class Rock(NamedTuple):
-    """A big rock stands at (x, y) on the ground; flatness is its height over its width."""
+    """A big rock stands at (x, y) on the ground."""
 
     x: float
     y: float
     radius: float
-    flatness: float
+    flatness: float  # its height over its width
+    lean: float  # sideways, over its height
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class View:
     horizon: float  # its row, often above the frame
     pan: float  # sideways
     exposure: float
-    shadow: tuple[float, float, float] | None  # of the rover: where a u + b v > c, from the centre of the frame
+    shadow: Line | None  # the rover's own
+    unlabelled: Line | None  # where the crowd stopped
     reach: float  # metres that are labelled
     doubt: float  # how near two classes must be for a pixel to be left out
     mistaken: bool  # soil and bedrock labelled as each other
@@ -111,7 +114,7 @@ class View:
 
 def make_site(rng: np.random.Generator) -> Site:
     lattice = rng.random((256, 256)).astype(np.float32)
-    first, second, third = rng.choice([(2, 1, 3), (1, 2, 3), (1, 3, 2), (3, 1, 2)], p=[0.52, 0.28, 0.12, 0.08])
+    first, second, third = rng.choice([(2, 1, 3), (1, 2, 3), (1, 3, 2), (3, 1, 2)], p=[0.5, 0.26, 0.14, 0.1])
     light = between(rng, 36, 84)
     shades = [between(rng, 0.85, 1.15) for _ in range(4)]
     return Site(
@@ -125,14 +128,15 @@ def make_site(rng: np.random.Generator) -> Site:
         plate=between(rng, 0.2, 0.9),
         broken=between(rng, 0.02, 0.14),
         ripple=between(rng, 0.1, 0.3),
-        rocks=[make_rock(rng) for _ in range(rng.integers(1, 4))] if rng.random() < 0.22 else [],
+        rocks=[make_rock(rng) for _ in range(rng.integers(1, 4))] if rng.random() < 0.26 else [],
     )
 
 
 def make_rock(rng: np.random.Generator) -> Rock:
-    """Somewhere in view, 10 to 35 pixels in radius."""
+    """Somewhere in view, 9 to 30 pixels in radius."""
     y = between(rng, 1.3, 5)
-    return Rock(y * between(rng, -0.45, 0.45), y, y * between(rng, 0.04, 0.135), between(rng, 0.5, 0.9))
+    x, radius = y * between(rng, -0.45, 0.45), y * between(rng, 0.035, 0.118)
+    return Rock(x, y, radius, flatness=between(rng, 0.5, 0.9), lean=between(rng, -0.5, 0.5))
 
 
 def make_view(rng: np.random.Generator) -> View:
@@ -141,6 +145,7 @@ def make_view(rng: np.random.Generator) -> View:
         pan=between(rng, -0.5, 0.5),
         exposure=between(rng, 0.8, 1.2),
         shadow=(*direction(rng), between(rng, 20, 110)) if rng.random() < 0.12 else None,
+        unlabelled=(*direction(rng), between(rng, 0, 90)) if rng.random() < 0.35 else None,
         reach=between(rng, 3.5, 9),
         doubt=between(rng, 0.02, 0.16),
         mistaken=bool(rng.random() < 0.04),
@@ -182,7 +187,7 @@ def picture(site: Site, view: View, u: Plane, v: Plane, rng: np.random.Generator
     haze = np.clip(y / 40, 0, 0.7)
     light = light * (1 - haze) + 1.1 * site.albedo[VOID] * haze
     light = np.where(v < skyline(site, view, u), 1.3 * site.albedo[VOID] + 0.05 * v, light)
-    light = np.where(in_shadow(view, u, v), 0.3 * light, light)
+    light = np.where(beyond(view.shadow, u, v), 0.3 * light, light)
     return exposed(view, u, v, light, rng)
 
 
@@ -197,8 +202,8 @@ def exposed(view: View, u: Plane, v: Plane, light: Plane, rng: np.random.Generat
 def soil(site: Site, x: Plane, y: Plane) -> Plane:
     """Rough ground with stones of three sizes."""
     texture = 0.3 * slope(site, x, y, 0.3, 10)
-    texture += 0.4 * slope(site, x, y, 0.07, 11) * resolved(y, 0.07)
-    texture += 0.5 * slope(site, x, y, 0.025, 12) * resolved(y, 0.025)
+    texture += 0.4 * slope(site, x, y, 0.06, 11) * resolved(y, 0.06)
+    texture += 0.55 * slope(site, x, y, 0.018, 12) * resolved(y, 0.018)
     for salt, size in ((13, 0.05), (14, 0.1), (15, 0.24)):
         texture += stones(site, x, y, size, salt) * resolved(y, size)
     return texture
@@ -210,8 +215,9 @@ def bedrock(site: Site, x: Plane, y: Plane) -> Plane:
     along, across = x * site.strike[0] + y * site.strike[1], y * site.strike[0] - x * site.strike[1]
     nearest, second, tilt = plates(site, x, y)
     texture = 0.4 * (tilt - 0.5) + 0.3 * slope(site, x, y, 0.22, 21)
-    texture += 0.6 * slope(site, along * 0.25, across, 0.06, 22) * resolved(y, 0.06)
-    texture += 0.5 * slope(site, x, y, 0.03, 23) * resolved(y, 0.03)
+    texture += 0.45 * slope(site, along * 0.3, across, 0.07, 22) * resolved(y, 0.07)
+    texture += 0.5 * slope(site, along * 0.4, across, 0.025, 23) * resolved(y, 0.025)
+    texture += 0.5 * slope(site, x, y, 0.014, 25) * resolved(y, 0.014)
     texture -= 0.55 * np.clip(1 - (second - nearest) / site.broken, 0, 1) * resolved(y, 0.1)
     dust = np.clip(6 * noise(site, x * 2.5, y * 2.5, 24) - 3.6, 0, 1)
     return texture * (1 - 0.9 * dust)
@@ -246,7 +252,8 @@ def on_rock(view: View, rock: Rock, u: Plane, v: Plane) -> tuple[Plane, Plane]:
     scale = FOCAL / rock.y
     half_width, half_height = rock.radius * scale, rock.radius * rock.flatness * scale
     centre, foot = (rock.x - view.pan) * scale + FRAME / 2, view.horizon + HEIGHT * scale
-    return (u - centre) / half_width, (v - foot + 0.6 * half_height) / half_height
+    b = (v - foot + 0.6 * half_height) / half_height
+    return (u - centre) / half_width + rock.lean * b, b
 
 
 def octagon(a: Plane, b: Plane) -> Plane:
@@ -260,10 +267,11 @@ def skyline(site: Site, view: View, u: Plane) -> Plane:
     return view.horizon + 4 - 22 * noise(site, u / 90, u, 5)
 
 
-def in_shadow(view: View, u: Plane, v: Plane) -> np.ndarray:
-    if view.shadow is None:
+def beyond(line: Line | None, u: Plane, v: Plane) -> np.ndarray:
+    """(h, w) bool."""
+    if line is None:
         return np.zeros(u.shape, bool)
-    a, b, c = view.shadow
+    a, b, c = line
     return a * (u - FRAME / 2) + b * (v - FRAME / 2) > c
 
 
@@ -279,12 +287,13 @@ def crowd_labels(site: Site, view: View, u: Plane, v: Plane) -> np.ndarray:
     labels[2 * first + last - (a + b + c) < view.doubt] = VOID  # first - second
     if view.mistaken:
         labels = np.array([VOID, BEDROCK, SOIL, SAND], np.uint8)[labels]
-    for rock in site.rocks:
-        distance = octagon(*on_rock(view, rock, u, v))
+    for salt, rock in enumerate(site.rocks, start=40):
+        a, b = on_rock(view, rock, u, v)
+        distance = octagon(a, b) + 0.6 * noise(site, a, b, salt) - 0.3
         labels[distance < 1.15] = VOID
-        labels[distance < 0.93] = BIG_ROCK
-    border = np.minimum(np.minimum(u, FRAME - 1 - u), np.minimum(v, FRAME - 1 - v)) < view.edge
-    labels[border | (view.ground(u, v)[1] > view.reach) | in_shadow(view, u, v)] = VOID
+        labels[distance < 0.95] = BIG_ROCK
+    labels[np.minimum(np.minimum(u, FRAME - 1 - u), np.minimum(v, FRAME - 1 - v)) < view.edge] = VOID
+    labels[(view.ground(u, v)[1] > view.reach) | beyond(view.shadow, u, v) | beyond(view.unlabelled, u, v)] = VOID
     return labels
 
 
@@ -331,7 +340,7 @@ def slope(site: Site, x: Plane, y: Plane, size: float, salt: int) -> Plane:
 
 
 def resolved(y: Plane, size: float) -> Plane:
-    """0..1: how much of a structure of `size` metres is seen at distance y, where a pixel is y^2 / (h f) metres deep."""
+    """0..1: how much of a structure of `size` metres is seen at distance y, a pixel there being y^2 / (h f) deep."""
     return np.clip(size * HEIGHT * FOCAL / (y * y) - 0.5, 0, 1)
 
 
@@ -349,7 +358,7 @@ def stones(site: Site, x: Plane, y: Plane, size: float, salt: int) -> Plane:
 
 
 def plates(site: Site, x: Plane, y: Plane) -> tuple[Plane, Plane, Plane]:
-    """Distances to the nearest and second-nearest centre of a plate, and the nearest one's tilt in 0..1 (Worley noise)."""
+    """Distances to the nearest and the second centre of a plate, and the tilt of the nearest in 0..1 (Worley noise)."""
     x, y = x / site.plate, y / (0.7 * site.plate)
     column, row = np.floor(x), np.floor(y)
     nearest, second, tilt = np.full_like(x, 9), np.full_like(x, 9), np.zeros_like(x)

@@ -64,9 +64,12 @@ class Learner(Protocol):
     focus: the one class that a specialist looks for, or None. epochs: the length of its schedule.
     """
 
-    pretrained: bool
-    focus: int | None
-    epochs: int
+    @property
+    def pretrained(self) -> bool: ...
+    @property
+    def focus(self) -> int | None: ...
+    @property
+    def epochs(self) -> int: ...
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> Fitted: ...
 

@@ -37,7 +37,7 @@ class Batches:
         return -(-len(self.rows) // self.learner.batch)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The batches of an epoch from the `first` on: images (b, h, w[, 3]) uint8, targets (b, ...) int64."""
+        """The batches of an epoch from the `first` on: images (b, h, w[, 3]) uint8, targets (b, ...) int16."""
         learner = self.learner
         order = batches(self.rows, self.marked, learner.share, learner.batch, self.rng(epoch, ORDER))
         ends = np.cumsum([len(rows) for rows in order])

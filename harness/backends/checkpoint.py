@@ -75,8 +75,12 @@ def finish(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]
     with atomic(path) as file:
         file.write(to_bytes({name: tensor.cpu().contiguous() for name, tensor in weights.items()}))
     write_json(folder / "finished.json", {**facts, "weights_sha256": sha256_of(path)})
-    for checkpoint in generations(folder):
-        checkpoint.unlink()
+    remove_checkpoints(folder)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    for path in generations(folder):
+        path.unlink()
 
 
 def finished(folder: Path) -> dict[str, Tensor] | None:
@@ -85,6 +89,7 @@ def finished(folder: Path) -> dict[str, Tensor] | None:
 
     if not (folder / "finished.json").exists():
         return None
+    remove_checkpoints(folder)  # a kill may have left them
     path = folder / "weights.safetensors"
     if not path.exists() or sha256_of(path) != read_json(folder / "finished.json")["weights_sha256"]:
         raise UserError(

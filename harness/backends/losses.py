@@ -115,7 +115,8 @@ class Lovasz(Loss):
             return logits.sum() * 0
         if logits.shape[1] == 1:
             return LovaszLoss("binary", ignore_index=IGNORED)(logits[:, 0], targets)
-        return LovaszLoss("multiclass", ignore_index=IGNORED)(logits, targets)
+        flat = logits.movedim(1, -1).flatten(0, -2)  # a third axis alone would be taken for a sigmoid's height
+        return LovaszLoss("multiclass", ignore_index=IGNORED)(flat, targets.flatten())
 
 
 cross_entropy, focal, dice, tversky, lovasz = CrossEntropy(), Focal(), Dice(), Tversky(), Lovasz()

@@ -8,7 +8,9 @@ import numpy as np
 from harness.samples import Samples
 
 
-def batches(rows: np.ndarray, marked: np.ndarray, share: float, batch: int, rng: np.random.Generator) -> list[np.ndarray]:
+def batches(
+    rows: np.ndarray, marked: np.ndarray, share: float, batch: int, rng: np.random.Generator
+) -> list[np.ndarray]:
     """One epoch: as many rows as there are, in batches of nearly equal size, at most `batch`.
 
     marked: (n,) bool; where some rows are marked and some are not, a share of every batch is marked. Each kind is

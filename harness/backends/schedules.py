@@ -54,11 +54,9 @@ class CosineRestarts:
     def factor(self, done: float, losses: Sequence[float]) -> float:
         lengths = [self.longer**cycle for cycle in range(self.cycles)]
         left = max(0.0, done - self.warmup) / (1 - self.warmup) * sum(lengths)
-        for length in lengths:
-            if left < length:
-                break
-            left -= length
-        return min(climb(done, self.warmup), fall(left / length, self.final))
+        while len(lengths) > 1 and left >= lengths[0]:
+            left -= lengths.pop(0)
+        return min(climb(done, self.warmup), fall(left / lengths[0], self.final))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,15 +28,17 @@ class Smp(TorchLearner):
     def network(self, classes: int) -> nn.Module:
         import segmentation_models_pytorch as smp
 
-        weights = "imagenet" if self.pretrained else None
+        weights = (self.encoder.startswith("tu-") or "imagenet") if self.pretrained else None
         shape = {"in_channels": self.channels, "classes": classes}
         try:
             return smp.create_model(self.architecture, self.encoder, weights, **shape, **dict(self.options))
         except OSError as error:
             raise UserError(
-                f"the pretrained weights of {self.encoder} are not on this machine and could not be downloaded; "
-                "run once with a network, or declare pretrained=False"
+                f"the pretrained weights of {self.encoder} are not on this machine and cannot be downloaded now; "
+                "connect it to the internet once, or declare pretrained=False"
             ) from error
+        except (KeyError, RuntimeError) as error:
+            raise UserError(f"{self.architecture} on {self.encoder} cannot be built: {error.args[0]}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -172,22 +172,29 @@ class Training:
 
     def step(self, images: np.ndarray, targets: np.ndarray) -> None:
         """One optimizer step on a batch as `Batches` gives it."""
+        for group in self.state.optimizer.param_groups:
+            group["lr"] = self.rate()
+        self.state.optimizer.zero_grad(set_to_none=True)
+        self.state.loss += self.forward_backward(self.machine.images(images), self.machine.targets(targets))
+        self.update()
+
+    def forward_backward(self, images: Tensor, targets: Tensor) -> Tensor:
+        """What cannot be saved; the bench takes everything else for overhead."""
+        with self.machine.autocast():
+            logits = self.forward(images)
+        loss = self.learner.loss(logits.float(), targets, self.weights)
+        self.state.scaler.scale(loss).backward()
+        return loss.detach()
+
+    def update(self) -> None:
         import torch
 
-        learner, state = self.learner, self.state
-        for group in state.optimizer.param_groups:
-            group["lr"] = self.rate()
-        with self.machine.autocast():
-            logits = self.forward(self.machine.images(images))
-        loss = learner.loss(logits.float(), self.machine.send(targets), self.weights)
-        state.optimizer.zero_grad(set_to_none=True)
-        state.scaler.scale(loss).backward()
-        if learner.clip:
+        state = self.state
+        if self.learner.clip:
             state.scaler.unscale_(state.optimizer)
-            torch.nn.utils.clip_grad_norm_(state.parameters, learner.clip)
+            torch.nn.utils.clip_grad_norm_(state.parameters, self.learner.clip)
         state.scaler.step(state.optimizer)
         state.scaler.update()
-        state.loss += loss.detach()
         state.step += 1
         state.follow(self.done)
 
@@ -253,7 +260,7 @@ class Training:
         with self.state.averaged() as network, torch.inference_mode():
             for rows in chunks(len(samples), self.learner.batch):
                 images = self.machine.images(np.array(samples.inputs[rows], order="C"))
-                targets = self.machine.send(self.labels.encode(samples.targets[rows]))
+                targets = self.machine.targets(self.labels.encode(samples.targets[rows]))
                 with self.machine.autocast():
                     logits = network(images)
                 total += len(targets) * self.learner.loss(logits.float(), targets, self.weights).item()

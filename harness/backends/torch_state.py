@@ -63,10 +63,11 @@ class Machine:
 
         pixels = self.send(images)
         pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
-        floats = torch.addcmul(self.offset, pixels.float(), self.scale)
-        if floats.shape[1] < self.channels:  # grey images for a network that sees colour
-            floats = floats.expand(-1, self.channels, -1, -1)
-        return floats.contiguous(memory_format=self.layout)
+        pixels = pixels.expand(-1, self.channels, -1, -1)  # grey images for a network that sees colour
+        return pixels.to(torch.float32, memory_format=self.layout).mul_(self.scale).add_(self.offset)
+
+    def targets(self, codes: np.ndarray) -> Tensor:
+        return self.send(codes).long()
 
 
 class State:

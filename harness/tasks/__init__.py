@@ -17,6 +17,7 @@ class View(NamedTuple):
 class Override(NamedTuple):
     """A specialist's say over one class: its share in the blend, and the probability above which the class wins."""
 
+    by: str
     of: int
     share: float
     threshold: float
@@ -25,11 +26,21 @@ class Override(NamedTuple):
 class Task(Protocol):
     """A kind of prediction. A *prediction* holds rows of probabilities; *decided* rows are what a submission says."""
 
-    classes: tuple[str, ...]
-    void: int | None
-    views: Mapping[str, View]
-    suffix: str  # of a submission file
-    row_bytes: int  # about what `pack` stores for one row
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def void(self) -> int | None:
+        """The label that is never predicted."""
+
+    @property
+    def views(self) -> Mapping[str, View]: ...
+    @property
+    def suffix(self) -> str:
+        """Of a submission file."""
+
+    @property
+    def row_bytes(self) -> int:
+        """About what `pack` stores for one row."""
 
     def average(self, predictions: Sequence[Any], weights: Sequence[float]) -> Any:
         """Weighted mean of predictions; one member with any weight is returned as it is."""

@@ -49,7 +49,8 @@ def _read_wide(task: Masks, file: Path, ids: np.ndarray) -> np.ndarray:
         except KeyError as unknown:
             column = next(k for k, field in enumerate(fields) if field not in label_of)
             raise InvalidSubmission(
-                f"{file.name}, line {line} (id {name}), column {column}: {unknown.args[0]!r} is no class from 0 to {len(label_of) - 1}"
+                f"{file.name}, line {line} (id {name}), column {column}: {unknown.args[0]!r} is no class "
+                f"from 0 to {len(label_of) - 1}"
             ) from None
     wanted.require_all()
     return masks.reshape(-1, *task.shape)

@@ -1,4 +1,4 @@
-"""Segmentation: a label under every pixel. Probabilities are (n, classes, h, w) float16, decided masks (n, h, w) uint8."""
+"""Segmentation: a label under every pixel. Probabilities (n, classes, h, w) float16, decided masks (n, h, w) uint8."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -120,13 +120,13 @@ class Segmentation:
         if int(targets.max(initial=0)) >= len(self.classes):
             row = int(np.flatnonzero((targets >= len(self.classes)).any((1, 2)))[0])
             raise UserError(
-                f"mask {row} holds the class {int(targets[row].max())}, but the labels are 0 to {len(self.classes) - 1} "
-                f"({', '.join(self.classes)})"
+                f"mask {row} holds the class {int(targets[row].max())}, but the labels are "
+                f"0 to {len(self.classes) - 1} ({', '.join(self.classes)})"
             )
 
 
 def _argmax(probs_nchw: np.ndarray, factors: np.ndarray, choices: list[int]) -> np.ndarray:
-    """(n, h, w) uint8. A running maximum over whole planes: numpy's argmax over axis 1 is many times slower."""
+    """(n, h, w) uint8. A running maximum over whole planes: numpy's argmax over axis 1 is far slower."""
     best = probs_nchw[:, choices[0]] * factors[choices[0]]
     labels = np.full(best.shape, choices[0], np.uint8)
     for c in choices[1:]:

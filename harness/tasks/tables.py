@@ -54,7 +54,9 @@ class Wanted:
     def row(self, name: str, line: int, again: bool = False) -> int:
         """The row of this id. again: whether an id may stand on several lines."""
         if name not in self.row_of:
-            raise InvalidSubmission(f"{self.file.name}, line {line}: id {name!r} is not one of the {len(self.row_of)} asked for")
+            raise InvalidSubmission(
+                f"{self.file.name}, line {line}: id {name!r} is not one of the {len(self.row_of)} asked for"
+            )
         if name in self.seen and not again:
             raise InvalidSubmission(f"{self.file.name}, line {line}: id {name!r} stands here a second time")
         self.seen.add(name)
@@ -64,5 +66,6 @@ class Wanted:
         missing = [name for name in self.row_of if name not in self.seen]
         if missing:
             raise InvalidSubmission(
-                f"{self.file.name}: {len(missing)} of {len(self.row_of)} ids are missing, the first: {', '.join(missing[:SHOWN])}"
+                f"{self.file.name}: {len(missing)} of {len(self.row_of)} ids are missing, "
+                f"the first: {', '.join(missing[:SHOWN])}"
             )

@@ -1,0 +1,127 @@
+"""Files from the network: a web address through pooch, a Kaggle competition through its own client."""
+
+import sys
+import zipfile
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.files import require_free
+
+CONNECT_SECONDS, SILENT_SECONDS = 15, 60  # until a server answers, and between two pieces of a file
+OWN_FILES = "or give the folder with your own files (DATA=)"
+
+
+class UnreachableError(UserError):
+    """No connection to a server: another source may do instead."""
+
+
+# -- a web address -----------------------------------------------------------------------------------------------------
+
+
+def from_url(address: str, sha256: str, file: Path) -> None:
+    """Write `file` when all of it is there and its hash is right."""
+    import pooch
+    import requests
+
+    downloader = pooch.HTTPDownloader(timeout=(CONNECT_SECONDS, SILENT_SECONDS), progressbar=sys.stderr.isatty())
+    try:
+        pooch.retrieve(address, f"sha256:{sha256}", fname=file.name, path=file.parent, downloader=downloader)
+    except requests.HTTPError as error:
+        raise UserError(
+            f"{address} answers {_status(error)}; correct the address in the declaration, {OWN_FILES}"
+        ) from error
+    except requests.ConnectionError as error:
+        raise UnreachableError(f"{address} cannot be reached; connect this machine, {OWN_FILES}") from error
+    except requests.RequestException as error:
+        raise UserError(f"the download of {address} broke off; run the same command again, {OWN_FILES}") from error
+    except ValueError as error:  # how pooch says that the hash is wrong; its first sentence names both
+        sentence = str(error).split(". ")[0]
+        raise UserError(f"{address}: {sentence}; run the same command again, or correct the declared sha256") from error
+
+
+# -- Kaggle ------------------------------------------------------------------------------------------------------------
+
+
+def from_kaggle(slug: str, folder: Path) -> None:
+    """All files of a competition, unpacked into `folder`. The archive waits beside it, and is continued if cut off."""
+    import requests
+
+    archive = folder.with_name(f"{slug}.zip")
+    try:
+        with redirect_stdout(sys.stderr):  # the client prints, and standard output belongs to --json
+            _kaggle_client().competition_download_files(slug, path=str(archive.parent))
+    except SystemExit as error:  # how the client says that it could not log in
+        raise UserError(
+            "Kaggle's credentials are incomplete or expired; make a new token at https://www.kaggle.com/settings, "
+            f"remove the old one to do without Kaggle, {OWN_FILES}"
+        ) from error
+    except requests.HTTPError as error:
+        raise UserError(f"{_kaggle_refusal(slug, error)}, {OWN_FILES}") from error
+    except (requests.RequestException, ValueError) as error:  # ValueError: fewer bytes than announced
+        raise UserError(
+            f"Kaggle could not be reached, or the download of {slug} broke off ({type(error).__name__}); "
+            f"run the same command again to go on, remove the credentials to do without Kaggle, {OWN_FILES}"
+        ) from error
+    try:
+        unzip(archive, folder)
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def _kaggle_client() -> Any:
+    """The official client, logged in, with time limits: it waits for ever by itself."""
+    from kaggle import KaggleApi
+    from requests.adapters import HTTPAdapter
+
+    class Impatient(HTTPAdapter):
+        def send(self, *args: Any, **options: Any) -> Any:
+            return super().send(*args, **(options | {"timeout": (CONNECT_SECONDS, SILENT_SECONDS)}))
+
+    class Client(KaggleApi):
+        def build_kaggle_client(self) -> Any:
+            client = super().build_kaggle_client()
+            client.http_client()._init_session()
+            client.http_client()._session.mount("http", Impatient())
+            return client
+
+    client = Client()
+    client.authenticate()
+    return client
+
+
+def _kaggle_refusal(slug: str, error: Any) -> str:
+    """What to do about an answer of Kaggle's, as the start of a sentence."""
+    reasons = {
+        401: "Kaggle does not accept the credentials; make a new token at https://www.kaggle.com/settings",
+        403: f"Kaggle gives {slug} only to who has joined; accept its rules at https://www.kaggle.com/c/{slug}/rules",
+        404: f"Kaggle knows no competition {slug!r}; correct the name in the declaration",
+    }
+    status = error.response.status_code if error.response is not None else 0
+    return reasons.get(status, f"Kaggle answers {_status(error)} for {slug}; try again later")
+
+
+# -- helpers -----------------------------------------------------------------------------------------------------------
+
+
+def unzip(archive: Path, folder: Path) -> None:
+    """Unpack everything below `folder`; an archive with a name that leads elsewhere is refused as a whole."""
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            inside = folder.resolve()
+            for member in packed.infolist():
+                if not (folder / member.filename).resolve().is_relative_to(inside):
+                    raise UserError(
+                        f"{archive.name} is unsafe: it would write to {member.filename!r}, outside its folder"
+                    )
+            require_free(folder, sum(member.file_size for member in packed.infolist()))
+            for member in packed.infolist():
+                packed.extract(member, folder)
+    except (FileNotFoundError, zipfile.BadZipFile, EOFError) as error:
+        raise UserError(f"{archive.name} is damaged ({error}); run the same command again") from error
+
+
+def _status(error: Any) -> str:
+    response = error.response
+    return "with an error" if response is None else f"{response.status_code} {response.reason}"

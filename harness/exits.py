@@ -1,0 +1,56 @@
+"""How a command line ends: 0 done, 1 a bug, 2 the user's input in one sentence, 130 or 143 interrupted and saved."""
+
+import errno
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from harness.errors import UserError
+
+DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+}
+DENIED = {errno.EACCES: "permission denied", errno.EPERM: "not permitted", errno.ENOTDIR: "a file stands in the way"}
+
+
+def run(app: Callable[..., Any]) -> NoReturn:
+    """Run a typer app and exit. With --json an error is also {"error": sentence} on standard output."""
+    import typer
+
+    signal.signal(signal.SIGTERM, _terminated)
+    # Nothing that we use may call home: no update checks, no anonymous statistics.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    try:
+        code = app(standalone_mode=False) or 0
+    except KeyboardInterrupt as stop:
+        code = 143 if stop.args else 130
+        print("interrupted; what was done is saved, and the same command goes on from there", file=sys.stderr)
+    except UserError as error:
+        code = refuse(str(error))
+    except typer.Abort:
+        code = 130
+    except typer.TyperException as error:
+        code = refuse(error.format_message())
+    except OSError as error:
+        if error.errno not in DISK | DENIED:
+            raise
+        what = f"{(DISK | DENIED)[error.errno]}: {error.filename or 'writing a file'}"
+        code = refuse(f"{what}; mend that and run the same command again")
+    sys.exit(code)
+
+
+def refuse(sentence: str) -> int:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": sentence}))
+    print(sentence if sentence.startswith("Usage:") else f"error: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _terminated(*_: object) -> None:
+    raise KeyboardInterrupt("SIGTERM")

@@ -1,0 +1,127 @@
+"""What a worker process does: measure a model, train a fold, refit it on all labels, predict a chunk of rows.
+
+Every job is told names and hashes, and reads the rest from the files they name.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness import folders
+from harness.backends import Context, Cost, Fitted
+from harness.competition import Competition, find
+from harness.engine import report, stopping
+from harness.ensembles import Member, Recipe
+from harness.errors import UserError
+from harness.files import write_json
+from harness.prepared import Prepared
+from harness.store import Bundle, bundle_folder, code_hash, save_prediction
+
+
+class Fold(NamedTuple):
+    """One fold of one model. fast: fields of `Context` that won their probe; deadline: on `time.monotonic()`."""
+
+    competition: str
+    data_hash: str
+    model: str
+    epochs: int
+    fold: int
+    folds: int
+    threads: int
+    fast: Mapping[str, Any]
+    deadline: float | None = None
+
+
+class Fits(NamedTuple):
+    """The finished fits of one model, whose mean is a member."""
+
+    model: str
+    epochs: int
+    fast: Mapping[str, Any]
+    folders: Sequence[Path]
+
+
+def measure_model(job: Fold) -> tuple[Cost, dict[str, Any]]:
+    """The cost of a fold on this machine, and the fast paths that pay."""
+    declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
+    train = prepared.train[prepared.folds(declared, job.folds) != job.fold]
+    learner = declared.models[job.model]
+    context = Context(declared.task, folders.runs(job.competition, "probe"), threads=job.threads)
+    fast = {name: value for name, value in learner.fast_paths(train, context).items() if name != "probe"}
+    return learner.cost(train, replace(context, **fast)), fast
+
+
+def train_fold(job: Fold) -> None:
+    """Fit one fold; leave its predictions of its own rows and of the hold-out, then `fold.json`."""
+    started = time.monotonic()
+    declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
+    fold_of_row, train = prepared.folds(declared, job.folds), prepared.train
+    learner = replace(declared.models[job.model], epochs=job.epochs)  # type: ignore[type-var]
+    folder = Bundle(bundle_folder(job.competition, prepared.train_hash(fold_of_row), job.model, learner)).fold(job.fold)
+    valid = train[fold_of_row == job.fold]
+    fitted = learner.fit(train[fold_of_row != job.fold], valid, _context(declared, job, folder))
+    for part, inputs in (("oof", valid.inputs), ("holdout", prepared.holdout.inputs)):
+        for view, prediction in predict_views(declared, fitted, inputs)._asdict().items():
+            save_prediction(folder, f"{part}-{view}", prediction, declared.task)
+    seconds = time.monotonic() - started
+    write_json(folder / "fold.json", {"fold": job.fold, "seconds": seconds, "code": code_hash(job.competition)})
+
+
+def train_final(job: Fold, raw: Path, folder: Path) -> None:
+    """Fit a fold's training rows and the whole hold-out, with its labels from the raw files."""
+    declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
+    labelled = declared.load(raw).labelled
+    kept = prepared.train.ids[prepared.folds(declared, job.folds) != job.fold]
+    wanted = np.concatenate([kept, prepared.holdout.ids])
+    if not np.isin(wanted, labelled.ids).all():
+        raise UserError(f"{raw} does not hold the samples that were prepared; name their folder with DATA=")
+    learner = replace(declared.models[job.model], epochs=job.epochs)  # type: ignore[type-var]
+    learner.fit(labelled[np.isin(labelled.ids, wanted)], None, _context(declared, job, folder))
+
+
+def predict_chunk(competition: str, inputs: Any, fits: Mapping[str, Fits], recipe: Recipe, threads: int) -> Any:
+    """Decided rows: every member is the mean of its fits, then the recipe decides."""
+    declared = find(competition)
+    members = {}
+    for name, of_member in fits.items():
+        views = [predict_views(declared, fitted, inputs) for fitted in _loaded(declared, of_member, threads)]
+        equal = [1.0] * len(views)
+        members[name] = Member(*(declared.task.average(list(of_view), equal) for of_view in zip(*views, strict=True)))
+    return recipe.decide(declared.task, members)
+
+
+def predict_views(competition: Competition, fitted: Fitted, inputs: Any) -> Member:
+    """The plain prediction, and its mean with the declared views, each undone by the task."""
+    task = competition.task
+    plain = fitted.predict(inputs)
+    views = [task.views[name] for name in competition.tta]
+    undone = [view.undo(fitted.predict(view.apply(inputs))) for view in views]
+    return Member(plain, task.average([plain, *undone], [1.0] * (1 + len(undone))))
+
+
+def _context(declared: Competition, job: Fold, folder: Path) -> Context:
+    return Context(
+        declared.task,
+        folder,
+        fold=job.fold,
+        threads=job.threads,
+        deadline=job.deadline,
+        stop=stopping,
+        report=lambda event: report({"model": job.model, "fold": job.fold, **event}),
+        **job.fast,
+    )
+
+
+_kept: dict[Path, Fitted] = {}  # the next chunk needs the same networks
+
+
+def _loaded(declared: Competition, fits: Fits, threads: int) -> list[Fitted]:
+    learner = replace(declared.models[fits.model], epochs=fits.epochs)  # type: ignore[type-var]
+    for folder in fits.folders:
+        if folder not in _kept:
+            _kept[folder] = learner.load(Context(declared.task, folder, threads=threads, **fits.fast))
+    return [_kept[folder] for folder in fits.folders]

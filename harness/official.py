@@ -1,0 +1,148 @@
+"""The official unlabelled test, and new inputs: predicted by the members of the final ensemble alone, in chunks."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import folders, submission
+from harness.competition import Competition
+from harness.engine import Local, hardware
+from harness.ensembles import Recipe
+from harness.errors import UserError
+from harness.files import locked, read_json
+from harness.jobs import Fits, Fold, predict_chunk, train_final
+from harness.metrics import chunks
+from harness.pictures import read_pictures
+from harness.prepared import Prepared, current
+from harness.request import Request
+from harness.sources import locate
+from harness.store import Bundle
+from harness.tasks import Override
+
+CHUNK = 250  # rows a worker predicts at once: 20 MB of float16 Mars probabilities a fit
+
+
+def predict_official(
+    request: Request,
+    prepared: Prepared,
+    bundles: Mapping[str, Bundle],
+    recipe: Recipe,
+    engine: Local,
+    file: Path,
+    final: bool = False,
+) -> dict[str, str]:
+    """Predict every part once; the files stand beside the judge's `file`, and in best/ if that is the best one.
+
+    final: with the refits on all labels. Returns part -> path.
+    """
+    competition, written = request.competition, {}
+    fits = fits_of(bundles, recipe, final)
+    for part, samples in prepared.official.items():
+        request.say(f"predicting {part}: {len(samples)} rows with {', '.join(recipe.names)}")
+        decided = predict_rows(competition, samples.inputs, fits, recipe, engine)
+        name = ("official" if len(prepared.official) == 1 else f"official-{part}") + ("-final" if final else "")
+        official = file.with_name(f"{file.stem}-{name}{competition.task.suffix}")
+        competition.task.write(samples.ids, decided, official)
+        written[part] = folders.shown(submission.keep_beside_best(official, file, name))
+    return written
+
+
+def predict_rows(competition: Competition, inputs: Any, fits: Mapping[str, Fits], recipe: Recipe, engine: Local) -> Any:
+    """Decided rows of new inputs; nothing is stored per fold."""
+    jobs = [
+        (competition.name, np.asarray(inputs[rows]), fits, recipe, engine.threads)
+        for rows in chunks(len(inputs), CHUNK)
+    ]
+    parts = dict(results(engine.run(predict_chunk, jobs)))
+    return competition.task.join([parts[k] for k in range(len(jobs))])
+
+
+def results(ended: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """The results of jobs of which none may fail."""
+    for index, result in ended:
+        if isinstance(result, BaseException):
+            raise result
+        yield index, result
+
+
+def fits_of(bundles: Mapping[str, Bundle], recipe: Recipe, final: bool = False) -> dict[str, Fits]:
+    """Where the networks of each member lie: those of its folds, or their refits with the hold-out included."""
+    fits = {}
+    for name in recipe.names:
+        bundle, manifest = bundles[name], bundles[name].manifest
+        places = [bundle.refit(k) if final else bundle.fold(k) for k in manifest["folds"]]
+        fits[name] = Fits(manifest["model"], manifest["config"]["epochs"], manifest["fast"], places)
+    return fits
+
+
+def submit_final(request: Request) -> dict[str, Any]:
+    """FINAL=1: refit the best run's members with the hold-out's labels too, for the official submission alone."""
+    competition, prepared = request.competition, current(request.competition.name)
+    card = best_card(competition, prepared)
+    recipe, bundles = recipe_of(card), bundles_of(card)
+    raw = locate(competition.name, competition.sources, request.data).folder
+    machine = hardware()
+    with (
+        Local(machine.workers, machine.threads, request.listen) as engine,
+        locked(folders.runs(competition.name, card["train_hash"])),
+    ):
+        jobs = []
+        for fits in fits_of(bundles, recipe, final=True).values():
+            for fold, folder in enumerate(fits.folders):
+                place = (competition.name, prepared.data_hash, fits.model, fits.epochs, fold, len(fits.folders))
+                jobs.append((Fold(*place, machine.threads, fits.fast), raw, folder))
+        request.say(f"refitting {', '.join(recipe.names)} on all labels: {len(jobs)} fits")
+        for _ in results(engine.run(train_final, jobs)):
+            pass
+        file = folders.root() / card["file"]
+        official = predict_official(request, prepared, bundles, recipe, engine, file, final=True)
+    return {
+        "competition": competition.name,
+        "source": prepared.source,
+        "data_hash": prepared.data_hash,
+        "models": {name: card["models"][name] for name in recipe.names},
+        "cv": card["cv"],
+        "public": None,
+        "rank": None,
+        "teams": None,
+        "submission": None,
+        "official": official,
+        "seconds": request.spent,
+    }
+
+
+def predict(request: Request, inputs: Path) -> dict[str, Any]:
+    """The final ensemble on a folder of new pictures."""
+    competition, prepared = request.competition, current(request.competition.name)
+    card = best_card(competition, prepared)
+    samples = read_pictures(inputs, like=prepared.holdout.inputs)
+    recipe, machine = recipe_of(card), hardware()
+    with Local(machine.workers, machine.threads, request.listen) as engine:
+        decided = predict_rows(competition, samples.inputs, fits_of(bundles_of(card), recipe), recipe, engine)
+    folder = folders.submissions(competition.name, prepared.data_hash)
+    file = folder / f"predicted-{inputs.resolve().name}{competition.task.suffix}"
+    competition.task.write(samples.ids, decided, file)
+    return {"competition": competition.name, "path": folders.shown(file), "rows": len(samples)}
+
+
+def best_card(competition: Competition, prepared: Prepared) -> dict[str, Any]:
+    """The card of the best submission; raise `UserError` where there is only a baseline."""
+    file = folders.submissions(competition.name, prepared.data_hash) / "best" / "submission.json"
+    card = read_json(file) if file.exists() else {}
+    if not card.get("recipe"):
+        raise UserError(
+            f"{competition.name} has no trained ensemble yet; run `make submit COMP={competition.name}` first"
+        )
+    return card
+
+
+def recipe_of(card: Mapping[str, Any]) -> Recipe:
+    saved = dict(card["recipe"])
+    override, offsets = saved.pop("override"), saved.pop("offsets")
+    return Recipe(**saved, override=override and Override(**override), offsets=offsets and tuple(offsets))
+
+
+def bundles_of(card: Mapping[str, Any]) -> dict[str, Bundle]:
+    return {name: Bundle(folders.root() / folder) for name, folder in card["bundles"].items()}

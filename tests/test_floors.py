@@ -1,0 +1,255 @@
+"""The house: imports go down only, heavy libraries come late, and nobody asks which competition or task it is."""
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+FLOORS = (
+    "samples errors files folders exits downloads",
+    "tasks metrics splits augment significance sources pictures",
+    "backends ensembles",
+    "competition",
+    "store audit prepared submission request",
+    "engine jobs",
+    "plan pipeline official inventory search report",
+    "__main__ console",
+)
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
+DECLARATIONS_SEE = 3  # the highest floor that competitions and the leaderboard may import
+
+HEAVY = {"torch", "timm", "ultralytics", "optuna", "ray", "segmentation_models_pytorch", "albumentations"}
+KINDS = {"classification", "segmentation", "detection", "regression"}
+
+
+def sources(*packages: str) -> list[Path]:
+    return sorted(file for package in packages for file in (REPOSITORY / package).rglob("*.py"))
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def relative(file: Path) -> str:
+    return str(file.relative_to(REPOSITORY))
+
+
+def competition_names() -> set[str]:
+    return {file.parent.name for file in (REPOSITORY / "competitions").glob("*/competition.py")}
+
+
+# -- reading a source --------------------------------------------------------------------------------------------------
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of every import, also those inside functions; `from harness import x` gives harness.x."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute here"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "import_module":
+            yield node.lineno, ast.literal_eval(node.args[0]) if isinstance(node.args[0], ast.Constant) else "a value"
+
+
+def module_level(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The statements that run at import: not those of functions, nor what is for type checkers."""
+    waiting: list[ast.stmt] = list(tree.body)
+    while waiting:
+        statement = waiting.pop()
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
+            waiting += statement.orelse
+            continue
+        yield statement
+        for name in ("body", "orelse", "finalbody"):
+            waiting += getattr(statement, name, [])
+        for handler in getattr(statement, "handlers", []):
+            waiting += handler.body
+
+
+def docstrings(tree: ast.AST) -> set[int]:
+    """Ids of the constants that stand alone as a statement: docstrings, and text that does nothing."""
+    return {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+
+
+def climbs(package: str, module: str, tree: ast.AST) -> list[str]:
+    """Imports that go up. module: the name below the package ("backends.smp")."""
+    wrong = []
+    for line, name in imports(tree):
+        root, *rest = name.split(".")
+        if root == "leaderboard" and package != "leaderboard":
+            wrong.append(f"line {line}: {package} imports {name}")
+        if root == "competitions" and rest and package != "competitions":
+            wrong.append(f"line {line}: {package} imports {name}")
+        if root == "harness" and rest:
+            if rest[0] not in FLOOR_OF:
+                wrong.append(f"line {line}: {name} stands on no floor; give it one in tests/test_floors.py")
+                continue
+            highest = FLOOR_OF[module.split(".")[0]] if package == "harness" else DECLARATIONS_SEE
+            if FLOOR_OF[rest[0]] > highest:
+                wrong.append(
+                    f"line {line}: {package}.{module} (floor {highest}) imports {name} (floor {FLOOR_OF[rest[0]]})"
+                )
+    return wrong
+
+
+def heavy_at_import(tree: ast.Module) -> list[str]:
+    return [
+        f"line {line}: {name} is imported when the module is"
+        for statement in module_level(tree)
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for line, name in imports(statement)
+        if name.split(".")[0] in HEAVY or ".networks." in f"{name}."
+    ]
+
+
+def named(tree: ast.AST, names: set[str]) -> list[str]:
+    """Where one of these words stands in a name or in a text that is no docstring."""
+    words, spoken = re.compile(rf"\b({'|'.join(sorted(names))})\b"), docstrings(tree)
+    wrong = []
+    for node in ast.walk(tree):
+        text = {
+            ast.Name: lambda n: n.id,
+            ast.Attribute: lambda n: n.attr,
+            ast.arg: lambda n: n.arg,
+            ast.FunctionDef: lambda n: n.name,
+            ast.ClassDef: lambda n: n.name,
+            ast.alias: lambda n: n.name,
+            ast.Constant: lambda n: n.value if isinstance(n.value, str) and id(n) not in spoken else "",
+        }.get(type(node), lambda n: "")(node)
+        if words.search(text.lower().replace("_", " ")):
+            wrong.append(f"line {getattr(node, 'lineno', '?')}: {text!r}")
+    return wrong
+
+
+def asks_for_the_kind(tree: ast.AST) -> list[str]:
+    """`isinstance(task, ...)`, `if kind == "detection"`, `match kind: case "detection"`."""
+    wrong = []
+    for node in ast.walk(tree):
+        asked = ast.unparse(node) if isinstance(node, ast.Call) else ""
+        if re.match(r"(isinstance|issubclass|type)\([\w.]*\btask\b", asked):
+            wrong.append(f"line {node.lineno}: {asked}")
+        if isinstance(node, ast.Compare | ast.MatchValue):
+            texts = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
+            if texts & KINDS:
+                wrong.append(f"line {node.lineno}: {ast.unparse(node)}")
+    return wrong
+
+
+# -- what must holdef unpickles(tree: ast.Module) -> list[str]:
+    wrong = [f"line {line}: {name}" for line, name in imports(tree) if name.split(".")[0] in ("pickle", "dill")]
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        options = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        loads = ast.unparse(call.func) == "torch.load"
+        if options.get("allow_pickle", "False") != "False" or (loads and options.get("weights_only") != "True"):
+            wrong.append(f"line {call.lineno}: {ast.unparse(call)}")
+    return wrong
+
+
+# -- what must hold ----------------------------------------------------------------------------------------------------
+
+
+def offences(rule: Callable[[ast.Module], list[str]], files: Iterable[Path]) -> list[str]:
+    return [f"{relative(file)}, {wrong}" for file in files for wrong in rule(parsed(file))]
+
+
+def test_imports_only_go_down() -> None:
+    def rule(tree: ast.Module) -> list[str]:
+        return climbs(package, module, tree)
+
+    wrong = []
+    for file in sources("harness", "leaderboard", "competitions"):
+        package, *parts = file.relative_to(REPOSITORY).with_suffix("").parts
+        module = ".".join(part for part in parts if part != "__init__") or "samples"  # the package itself: floor 0
+        wrong += offences(rule, [file])
+    assert wrong == []
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    """Within a floor modules may use each other, but not in a circle (imports for type checkers do not count)."""
+    below: dict[str, set[str]] = {}
+    for file in sources("harness"):
+        module = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+        found = {
+            name
+            for statement in module_level(parsed(file))
+            if isinstance(statement, ast.Import | ast.ImportFrom)
+            for _, name in imports(statement)
+        }
+        below[module] = found | {name.rpartition(".")[0] for name in found}
+    while leaves := {module for module, seen in below.items() if not seen & below.keys() - {module}}:
+        below = {module: seen for module, seen in below.items() if module not in leaves}
+    assert below == {}
+
+
+def test_heavy_libraries_are_imported_where_they_are_needed() -> None:
+    networks = set((REPOSITORY / "competitions").glob("*/networks.py"))  # themselves imported inside functions only
+    files = [file for file in sources("harness", "leaderboard", "competitions") if file not in networks]
+    assert offences(heavy_at_import, files) == []
+
+
+def test_no_competition_is_named_outside_its_folder() -> None:
+    assert offences(lambda tree: named(tree, competition_names()), sources("harness", "leaderboard")) == []
+
+
+def test_nobody_asks_what_kind_of_task_it_is() -> None:
+    assert offences(asks_for_the_kind, sources("harness", "leaderboard", "competitions")) == []
+
+
+def test_only_the_step_that_writes_the_answers_names_their_folder() -> None:
+    """In the harness, `private/` is known to the module that says where things lie and to the one that writes it."""
+    naming = {relative(file) for file in sources("harness") if named(parsed(file), {"private"})}
+    assert naming == {"harness/folders.py", "harness/prepared.py"}
+
+
+def test_nothing_received_from_others_is_unpickled() -> None:
+    assert offences(unpickles, sources("harness", "leaderboard", "competitions")) == []
+
+
+mselves can say no -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "source"),
+    [
+        ("harness", "samples", "from harness.metrics import Metric"),
+        ("harness", "metrics", "def f():\n    from harness import pipeline"),
+        ("harness", "backends.smp", "import harness.competition"),
+        ("harness", "pipeline", "from leaderboard.judge import judge"),
+        ("harness", "pipeline", "import importlib\nimportlib.import_module('competitions.mars')"),
+        ("harness", "pipeline", "from harness.brand_new import thing"),
+        ("leaderboard", "judge", "from harness.store import Bundle"),
+        ("competitions", "mars.data", "from harness.engine import Local"),
+        ("competitions", "mars.data", "from leaderboard.answers import prepared"),
+    ],
+)
+def test_an_import_that_goes_up_is_found(package: str, module: str, source: str) -> None:
+    assert len(climbs(package, module, ast.parse(source))) == 1
+
+
+def test_the_other_rules_find_what_they_forbid() -> None:
+    assert heavy_at_import(ast.parse("try:\n    import torch.nn\nexcept ImportError:\n    pass"))
+    assert heavy_at_import(ast.parse("from competitions.mars.networks import coarse"))
+    assert heavy_at_import(ast.parse("class A:\n    from timm import create_model"))
+    assert not heavy_at_import(ast.parse("if TYPE_CHECKING:\n    import torch\ndef f():\n    import torch"))
+    assert named(ast.parse("x = 'data/mars/raw'"), {"mars"})
+    assert named(ast.parse("def mars_table(): pass"), {"mars"})
+    assert not named(ast.parse('"""As on mars."""\nmarsh = "Marshall"'), {"mars"})
+    assert asks_for_the_kind(ast.parse("if isinstance(competition.task, Segmentation): pass"))
+    assert asks_for_the_kind(ast.parse("if kind in ('detection', 'boxes'): pass"))
+    assert asks_for_the_kind(ast.parse("match kind:\n    case 'regression': pass"))
+    assert not asks_for_the_kind(ast.parse("title = 'segmentation'"))
+    assert unpickles(ast.parse("np.load(file, allow_pickle=True)"))
+    assert unpickles(ast.parse("torch.load(file)"))
+    assert not unpickles(ast.parse("torch.load(file, weights_only=True); np.load(file)"))
