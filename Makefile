@@ -50,7 +50,7 @@ bench: .venv/ready
 	@echo "creating the environment in .venv (once, some minutes at most)" >&2
 	@$(PYTHON) -m venv .venv || { echo "error: python3 cannot make a virtual environment here; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
-	@.venv/bin/uv pip sync --quiet --require-hashes --python $(PY) requirements.lock
+	@.venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode --python $(PY) requirements.lock
 	@touch .venv/ready
 
 lock:

@@ -1,6 +1,7 @@
 """The command line: `python -m harness VERB`. A verb imports what it needs, so that --help is instant."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -214,4 +215,4 @@ def told(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    run(app)
+    sys.exit(run(app))

@@ -63,12 +63,12 @@ class Console:
 def results_table(result: dict[str, Any]) -> None:
     """The end of a submit: what each step added, with its interval, what was refused; then score and rank."""
     out = _out()
-    table = _table("step", "gain on held-out folds", "verdict", "score so far, cross-fitted")
+    table = _table("step", "gain on held-out folds", "verdict", "CV")
     for step in result["steps"]:
         gain = step["gain"]
-        added = f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})" if gain else ""
+        added = f"{gain['difference']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain else ""
         verdict = "taken" if step["accepted"] else f"refused: {step['reason']}"
-        table.add_row(step["step"], added, verdict, _interval(step))
+        table.add_row(step["step"], added, verdict, f"{step['score']:.4f}")
     out.print(table)
     last = result["steps"][-1]["by_class"]
     out.print("by class: " + ", ".join(f"{name} {score:.3f}" for name, score in last.items() if score is not None))

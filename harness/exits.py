@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from harness.errors import UserError
 
@@ -18,8 +18,8 @@ DISK = {
 DENIED = {errno.EACCES: "permission denied", errno.EPERM: "not permitted", errno.ENOTDIR: "a file stands in the way"}
 
 
-def run(app: Callable[..., Any]) -> NoReturn:
-    """Run a typer app and exit. With --json an error is also {"error": sentence} on standard output."""
+def run(app: Callable[..., Any]) -> int:
+    """Run a typer app and return its exit code. With --json an error is also {"error": sentence} on standard output."""
     import typer
 
     signal.signal(signal.SIGTERM, _terminated)
@@ -42,7 +42,7 @@ def run(app: Callable[..., Any]) -> NoReturn:
             raise
         what = f"{(DISK | DENIED)[error.errno]}: {error.filename or 'writing a file'}"
         code = refuse(f"{what}; mend that and run the same command again")
-    sys.exit(code)
+    return code
 
 
 def refuse(sentence: str) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 def root() -> Path:
     """The repository, or the folder that HARNESS_HOME names."""
-    return Path(os.environ.get("HARNESS_HOME") or Path(__file__).resolve().parents[1])
+    return Path(os.environ.get("HARNESS_HOME") or Path(__file__).parents[1]).resolve()
 
 
 def shown(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.errors import UserError
+from harness.exits import run
 
 app = typer.Typer(
     help="Score submission files against private answers, and rank teams.",
@@ -28,15 +29,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and
 
 
 def main() -> int:
-    """Run a verb. 0: done; 2: the input was wrong, and one sentence says how; 130: interrupted; 1: a bug."""
-    try:
-        return app(standalone_mode=False) or 0
-    except (UserError, typer.TyperException) as error:
-        sentence = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    if "--json" in sys.argv:
-        print(json.dumps({"error": sentence}))
-    print(sentence, file=sys.stderr)
-    return 2
+    """Run a verb; the exit code (harness.exits)."""
+    return run(app)
 
 
 @app.command()

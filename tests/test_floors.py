@@ -147,7 +147,7 @@ def asks_for_the_kind(tree: ast.AST) -> list[str]:
     return wrong
 
 
-# -- what must holdef unpickles(tree: ast.Module) -> list[str]:
+def unpickles(tree: ast.Module) -> list[str]:
     wrong = [f"line {line}: {name}" for line, name in imports(tree) if name.split(".")[0] in ("pickle", "dill")]
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         options = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
@@ -217,7 +217,7 @@ def test_nothing_received_from_others_is_unpickled() -> None:
     assert offences(unpickles, sources("harness", "leaderboard", "competitions")) == []
 
 
-mselves can say no -----------------------------------------------------------------------------------
+# -- the rules themselves can say no -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

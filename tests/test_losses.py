@@ -137,8 +137,8 @@ def test_restarts_begin_again_at_the_height():
 
 def test_a_plateau_halves_the_rate_each_time_patience_ends():
     schedule = ReduceOnPlateau(by=0.5, patience=2)
-    rates = [schedule.factor(0.5, losses) for losses in ([3, 2], [3, 2, 2], [3, 2, 2, 2], [3, 2, 2, 2, 2, 2], [3, 2, 2, 2, 1])]
-    assert rates == [1, 1, 0.5, 0.25, 0.5]
+    histories = [3, 2], [3, 2, 2], [3, 2, 2, 2], [3, 2, 2, 2, 2, 2], [3, 2, 2, 2, 1]
+    assert [schedule.factor(0.5, losses) for losses in histories] == [1, 1, 0.5, 0.25, 0.5]
 
 
 def test_a_constant_rate_is_constant():

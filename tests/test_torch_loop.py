@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_networks import TASK, has_rare, learner, pooled, specialist, tiles
+from tiny_networks import TASK, able, learner, pooled, specialist, tiles
 
 from harness.backends import Context, Diverged, Interrupted, OutOfTime, checkpoint, torch_loop
 from harness.backends.batches import Batches
@@ -31,6 +31,10 @@ STEPS = 9  # 3 epochs of 3 batches
 @pytest.fixture
 def saving_always(monkeypatch):
     monkeypatch.setattr(torch_loop, "SAVE_SECONDS", -1)
+
+
+def logged(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 def after(polls: int):
@@ -52,7 +56,7 @@ def test_a_fit_interrupted_after_any_step_ends_with_the_same_bytes(step, uninter
     torch.manual_seed(99)  # the state of the process that goes on must not matter
     fitted = learner.fit(tiles(), None, Context(TASK, tmp_path))
     assert fitted.predict(tiles().inputs).tobytes() == uninterrupted
-    assert [json.loads(line)["epoch"] for line in open(tmp_path / "log.jsonl")] == [0, 1, 2]
+    assert [entry["epoch"] for entry in logged(tmp_path)] == [0, 1, 2]
 
 
 def fit_saving_always(folder: str, epochs: int) -> None:
@@ -64,7 +68,7 @@ def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path):
     epochs, folder = 40, tmp_path / "killed"
     whole = replace(learner, epochs=epochs).fit(tiles(), None, Context(TASK, tmp_path / "whole"))
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["torch"])
+    processes.set_forkserver_preload(["torch._dynamo", "torch.optim", "safetensors.torch"])  # once, not by every child
     rng, inside = random.Random(0), []
     while len(inside) < 4:
         before = checkpoint.generations(folder)[:1]
@@ -79,7 +83,7 @@ def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path):
     assert inside == sorted(set(inside)) and not (folder / "finished.json").exists()
     fitted = replace(learner, epochs=epochs).fit(tiles(), None, Context(TASK, folder))
     assert fitted.predict(tiles().inputs).tobytes() == whole.predict(tiles().inputs).tobytes()
-    assert [json.loads(line)["epoch"] for line in open(folder / "log.jsonl")] == list(range(epochs))
+    assert [entry["epoch"] for entry in logged(folder)] == list(range(epochs))
     assert not list(folder.glob(".*")) and not checkpoint.generations(folder)
 
 
@@ -111,17 +115,16 @@ def test_void_is_never_predicted_and_probabilities_sum_to_one(tmp_path):
 
 
 def test_training_learns_what_is_there_to_learn(tmp_path):
-    longer = replace(learner, epochs=40, class_weights=InverseFrequency())
+    weighing = replace(able, class_weights=InverseFrequency())
     truth = tiles().targets
-    decided = TASK.decide(longer.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs))
+    decided = TASK.decide(weighing.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs))
     assert (decided == truth)[truth > 0].mean() > 0.95 and (decided == truth)[truth == 3].mean() > 0.8
-    log = [json.loads(line) for line in open(tmp_path / "log.jsonl")]
+    log = logged(tmp_path)
     assert log[-1]["loss"] < log[0]["loss"] / 2 and log[0]["images_per_second"] > 0
 
 
 def test_a_specialist_speaks_for_its_class_and_shares_the_rest_evenly(tmp_path):
-    longer = replace(specialist, epochs=40)
-    prediction = longer.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs)
+    prediction = specialist.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs)
     truth = tiles().targets
     assert prediction[:, 3][truth == 3].mean() > 0.7 > 0.3 > prediction[:, 3][truth == 2].mean()
     assert (prediction[:, 1] == prediction[:, 2]).all() and (prediction[:, 0] == 0).all()
@@ -156,7 +159,7 @@ def test_colour_images_and_the_labels_of_whole_images_go_through_the_same_loop(t
 
 
 def test_a_diverging_fit_says_so_and_keeps_its_last_good_state(saving_always, tmp_path):
-    with pytest.raises(Diverged, match="diverged.*step .* learning rate 1e\\+30"):
+    with pytest.raises(Diverged, match="diverged: the loss is no number any more at step"):
         replace(learner, lr=1e30, epochs=20).fit(tiles(), None, Context(TASK, tmp_path))
     state = checkpoint.load(tmp_path, print)
     assert all(torch.isfinite(tensor).all() for tensor in state["average"])
@@ -173,7 +176,7 @@ def test_a_deadline_saves_and_the_same_call_goes_on(uninterrupted, tmp_path):
 def test_early_stopping_and_the_plateau_watch_the_validation_rows(tmp_path):
     still = replace(learner, lr=0.0, ema=1e-9, early_stopping=EarlyStopping(patience=2), schedule=ReduceOnPlateau())
     replace(still, epochs=50).fit(tiles(), tiles(5, seed=1), Context(TASK, tmp_path))
-    log = [json.loads(line) for line in open(tmp_path / "log.jsonl")]
+    log = logged(tmp_path)
     assert 3 <= len(log) < 50 and all(entry["valid_loss"] > 0 for entry in log)
 
 
@@ -270,7 +273,7 @@ def test_networks_by_name_need_no_hub_and_missing_weights_are_one_sentence(monke
     pytest.importorskip("segmentation_models_pytorch")
     import huggingface_hub.constants
 
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # or the hub tries for a minute
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     unet = Smp("Unet", encoder="tu-mobilenetv3_small_050")
     with torch.inference_mode():
@@ -279,4 +282,5 @@ def test_networks_by_name_need_no_hub_and_missing_weights_are_one_sentence(monke
         replace(unet, pretrained=True).network(3)
     with pytest.raises(UserError, match="Unett"):
         Smp("Unett").network(3)
-    assert has_rare(tiles()).sum() == 2
+    with pytest.raises(UserError, match="resnet1800"):
+        Smp("Unet", encoder="tu-resnet1800").network(3)

@@ -32,8 +32,8 @@ def pooled(classes: int, channels: int, width: int):
     return nn.Sequential(tiny(classes, channels, width), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def has_rare(samples: Samples) -> np.ndarray:
-    return (samples.targets == 3).any((1, 2))
+def has_rare(targets: np.ndarray) -> np.ndarray:
+    return (targets == 3).any((1, 2))
 
 
 def tiles(count: int = 10, seed: int = 0) -> Samples:
@@ -48,6 +48,13 @@ def tiles(count: int = 10, seed: int = 0) -> Samples:
 
 
 learner = Network(
-    build=tiny, width=4, epochs=3, batch=4, lr=0.01, loss=cross_entropy + dice, augment=Augment(rotate=5, brightness=0.1)
+    build=tiny,
+    width=4,
+    epochs=3,
+    batch=4,
+    lr=0.01,
+    loss=cross_entropy + dice,
+    augment=Augment(rotate=5, brightness=0.1),
 )
-specialist = replace(learner, focus=3, oversample=has_rare, loss=dice)
+able = replace(learner, width=8, epochs=60, lr=0.03, oversample=has_rare)
+specialist = replace(able, focus=3, loss=dice)

@@ -1,4 +1,4 @@
-"""The training rows as batches of uint8 images and encoded targets: a function of (seed, fold, epoch, position) only."""
+"""The training rows as batches of uint8 images and encoded targets: a function of (seed, fold, epoch, place) only."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def step_seconds(training: Training) -> Iterator[float]:
         training.state.step = 0
         training.state.network.train()
         for _ in range(training.batches.steps):
-            yield seconds_of(lambda: training.step(*next(batches)))
+            yield seconds_of(lambda source=batches: training.step(*next(source)))
 
 
 def seconds_of(work: Any) -> float:
