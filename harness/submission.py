@@ -61,7 +61,17 @@ def keep_beside_best(official: Path, file: Path, name: str) -> Path:
 
 def judge(competition: str, file: Path, team: str | None, data_hash: str) -> dict[str, Any]:
     """Hand the file to the leaderboard, a process of its own: {"accepted", "public", "rank", "message", ...}."""
-    command = [sys.executable, "-m", "leaderboard", "score", competition, str(file.resolve()), "--data", data_hash, "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "leaderboard",
+        "score",
+        competition,
+        str(file.resolve()),
+        "--data",
+        data_hash,
+        "--json",
+    ]
     command += ["--team", team or getpass.getuser()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[1])  # noqa: S603
     try:

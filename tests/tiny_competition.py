@@ -23,7 +23,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 NAME, ROWS, SHAPE = "pebbles", 60, (16, 16)
 
-DECLARATION = '''
+DECLARATION = """
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +50,7 @@ def make(folder):
     rng = np.random.default_rng(7)
     masks = np.ones((ROWS, *SHAPE), np.uint8)
     for mask, (y, x) in zip(masks, rng.integers(1, 10, (ROWS, 2))):
-        mask[y : y + 5, x : x + 5] = 2
+        mask[y : y + 5, x : x + 5] = rng.choice([1, 2, 2, 2], (5, 5))
     masks[::4][masks[::4] == 2] = 1  # every fourth picture shows no pebble
     images = np.array([60, 60, 170])[masks] + rng.integers(-50, 50, masks.shape)
     masks[:, :2, 12:] = 0
@@ -118,7 +118,8 @@ class Witness:
         return probabilities
 
 
-net = Network(build=two_layers, width=4, epochs=4, batch=8, lr=0.02, augment=Augment(hflip=0.5, rotate=5, brightness=0.1))
+terrain = Augment(hflip=0.5, rotate=5, brightness=0.1)
+net = Network(build=two_layers, width=4, epochs=4, batch=8, lr=0.02, augment=terrain)
 
 competition = Competition(
     name="pebbles",
@@ -139,9 +140,9 @@ competition = Competition(
     default=("net", "scout"),
     tta=("hflip",),
 )
-'''
+"""
 
-SITECUSTOMIZE = '''
+SITECUSTOMIZE = """
 import os
 import sys
 
@@ -166,7 +167,7 @@ def _watch(event, arguments):
 
 
 sys.addaudithook(_watch)
-'''
+"""
 
 
 class Home:

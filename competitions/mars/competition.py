@@ -8,6 +8,7 @@ from competitions.mars.terrain import terrain_sample
 from harness.augment import Augment
 from harness.backends.class_weights import InverseFrequency
 from harness.backends.losses import cross_entropy, dice, focal
+from harness.backends.optimizers import Muon
 from harness.backends.smp import Network, Smp
 from harness.competition import Competition, Rules
 from harness.ensembles import Overlay, blend
@@ -16,7 +17,7 @@ from harness.sources import File, Kaggle, Sample
 from harness.splits import Holdout, stratified_grouped
 from harness.tasks.segmentation import Segmentation
 
-terrain = Augment(hflip=0.5, scale=0.2, rotate=8, shift=0.1, brightness=0.15, contrast=0.2)
+terrain = Augment(hflip=0.5, scale=0.2, rotate=10, shift=0.1, brightness=0.15, contrast=0.2)
 
 
 def coarse_network(classes: int, channels: int, width: int) -> Any:
@@ -62,9 +63,11 @@ coarse = Network(
     build=coarse_network,
     width=24,
     epochs=60,
-    lr=2e-3,
+    lr=6e-3,
+    weight_decay=0.05,
+    optimizer=Muon(),
     loss=cross_entropy + dice,
-    class_weights=InverseFrequency(),
+    class_weights=InverseFrequency(power=0.5),
     augment=terrain,
 )
 macro = replace(coarse, build=macro_network, width=16)
@@ -74,10 +77,10 @@ big_rock = replace(
     coarse,
     build=specialist_network,
     width=24,
-    epochs=20,
+    epochs=30,
     focus=BIG_ROCK,
     oversample=has_big_rock,
-    loss=focal,
+    loss=focal + dice,
     class_weights=None,
 )
 

@@ -161,13 +161,14 @@ class LocalContrast(nn.Module):
     """Each channel twice: as it is, and with the mean and deviation of its 8x8 neighbourhood taken out.
 
     Bedrock in shadow and in the sun is one texture at very different brightness. The statistics are taken on an
-    8x8 grid and resized: a sliding window costs six times as much on a CPU.
+    8x8 grid and resized: a sliding window costs twenty times as much on a CPU (90 ms for 32 images). The images
+    should come with a deviation near one, of which 0.1 counts as flat.
     """
 
     def forward(self, images: Tensor) -> Tensor:
         mean = F.avg_pool2d(images, 8)
         deviation = (F.avg_pool2d(images.square(), 8) - mean.square()).clamp_min(0).sqrt()
-        local = (images - resize(mean, images)) / (resize(deviation, images) + 0.01)
+        local = (images - resize(mean, images)) / (resize(deviation, images) + 0.1)
         return torch.cat([images, local], 1)
 
 

@@ -17,6 +17,7 @@ from harness.backends.batches import Batches
 from harness.backends.class_weights import ClassWeights
 from harness.backends.labels import Labels
 from harness.backends.losses import Loss, cross_entropy
+from harness.backends.optimizers import AdamW, Optimizer
 from harness.backends.sampling import Paste
 from harness.backends.schedules import EarlyStopping, Schedule, WarmupCosine
 from harness.backends.torch_fitted import TorchFitted
@@ -56,6 +57,7 @@ class TorchLearner:
     batch: int = 32
     lr: float = 1e-3
     weight_decay: float = 1e-2
+    optimizer: Optimizer = AdamW()
     schedule: Schedule = WarmupCosine()
     loss: Loss = cross_entropy
     class_weights: ClassWeights | None = None
@@ -108,7 +110,7 @@ class TorchLearner:
 
 def load(learner: TorchLearner, weights: dict[str, Tensor], context: Context) -> TorchFitted:
     machine, labels = set_up(learner, context)
-    network = learner.network(labels.outputs).to(machine.device, memory_format=machine.layout).eval()
+    network = machine.place(learner.network(labels.outputs)).eval()
     network.load_state_dict(weights)
     return TorchFitted(labels, network, machine)
 

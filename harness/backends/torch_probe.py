@@ -43,7 +43,8 @@ def fast_paths(learner: TorchLearner, train: Samples, context: Context, compile:
     the look cost in seconds, and the ratio of speeds of each way.
     """
     began = time.perf_counter()
-    ways = [{"channels_last": last, "compile": made} for made in (False, True)[: 1 + compile] for last in (False, True)]
+    tried = itertools.product((False, True)[: 1 + compile], (False, True))
+    ways: list[dict[str, Any]] = [{"channels_last": last, "compile": made} for made, last in tried]
     learner = replace(learner, batch=min(learner.batch, PROBED))
     arms = [step_seconds(Training(learner, train, replace(context, **way))) for way in ways]
     for arm in arms:

@@ -37,16 +37,20 @@ class Machine:
 
         cuda = torch.cuda.is_available()
         device = torch.device("cuda" if cuda else "mps" if torch.backends.mps.is_available() else "cpu")
-        half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16
         layout = torch.channels_last if context.channels_last else torch.contiguous_format
         mean, std = (torch.tensor(each, device=device).view(-1, 1, 1) for each in (learner.mean, learner.std))
-        half = half if cuda and learner.mixed_precision else None
+        half = None
+        if cuda and learner.mixed_precision:
+            half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return cls(device, half, layout, learner.channels, 1 / (255 * std), -mean / std)
 
     def autocast(self) -> torch.autocast:
         import torch
 
         return torch.autocast(self.device.type, dtype=self.half or torch.bfloat16, enabled=self.half is not None)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        return network.to(self.device).to(memory_format=self.layout)
 
     def send(self, array: np.ndarray) -> Tensor:
         """An array of our own, in contiguous memory."""
@@ -76,14 +80,12 @@ class State:
     def __init__(self, learner: TorchLearner, network: nn.Module, machine: Machine, steps: int):
         import torch
 
-        self.network = network.to(machine.device, memory_format=machine.layout)
+        self.network = machine.place(network)
         tensors = [*self.network.parameters(), *self.network.buffers()]
         self.tracked = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]  # same memory
         self.average = [tensor.clone() for tensor in self.tracked]
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
-        decayed = {"params": [p for p in self.parameters if p.ndim > 1], "weight_decay": learner.weight_decay}
-        plain = {"params": [p for p in self.parameters if p.ndim <= 1], "weight_decay": 0.0}  # norms and biases
-        self.optimizer = torch.optim.AdamW([group for group in (decayed, plain) if group["params"]], fused=True)
+        self.optimizer = learner.optimizer.build(self.network, learner.weight_decay)
         self.scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.half == torch.float16)
         self.reach = max(1.0, learner.ema * steps)
         self.epoch, self.step = 0, 0  # of the epoch

@@ -1,0 +1,379 @@
+"""The command line: what it imports, how it ends, and one clear sentence for everything that a person can get wrong."""
+
+import importlib
+import json
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_competition import REPOSITORY, Home
+
+import competitions
+from harness import exits
+
+HEAVY = ("numpy", "pandas", "torch")
+
+
+def child(code: str, *arguments: object, **options: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+# -- what is imported --------------------------------------------------------------------------------------------------
+
+RUN_AND_LIST = """
+import runpy, sys
+package, *arguments = sys.argv[1:]
+sys.argv = [package, *arguments]
+try:
+    runpy.run_module(package, run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    assert not end.code, end.code
+print("LOADED", *sorted({name.split(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+def loaded(*command: object) -> set[str]:
+    """The packages in memory after `python -m COMMAND` has ended."""
+    done = child(RUN_AND_LIST, *command)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split("LOADED")[1].split())
+
+
+VERBS = ("submit", "data", "audit", "train", "blend", "predict", "status", "clean")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["harness", "--help"],
+        ["leaderboard", "--help"],
+        ["harness", "submit", "--help"],
+        ["leaderboard", "score", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_help_imports_nothing_heavy(command: list[str]) -> None:
+    found = loaded(*command)
+    assert "typer" in found  # the list is what it seems
+    assert not found & set(HEAVY)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_is_explained(verb: str) -> None:
+    from typer.testing import CliRunner
+
+    from harness.__main__ import app
+
+    text = CliRunner().invoke(app, [verb, "--help"], terminal_width=300).output
+    options = [line for line in text.splitlines() if re.match(r"\s*--[a-z]", line)]
+    assert options
+    assert all(re.search(r"\S  +\S", line.strip()) for line in options), text
+
+
+def test_reading_a_declaration_imports_no_torch() -> None:
+    done = child("import sys; from harness.competition import find; find('mars'); print('torch' in sys.modules)")
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Data prepared, nothing trained."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.json("harness", "data", "pebbles")
+    return home
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Home:
+    """Nothing prepared."""
+    return Home(tmp_path)
+
+
+def test_the_board_imports_no_torch(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_HOME", str(home.root))
+    monkeypatch.setenv("PYTHONPATH", str(home.root / "site"))
+    found = loaded("leaderboard", "board", "pebbles")
+    assert "sqlalchemy" in found
+    assert "torch" not in found
+
+
+def test_status_of_an_empty_home_is_a_status(home: Home) -> None:
+    status = home.json("harness", "status", "pebbles")
+    assert (status["bundles"], status["best"], status["running"]) == ([], None, None)
+
+
+# -- what a person can get wrong: (home) -> the command, and what its sentence must say --------------------------------
+
+
+Complain = Callable[..., str]
+
+
+@pytest.fixture
+def complaint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Iterator[Complain]:
+    """Run a command that must be refused, in this process; returns its sentence.
+
+    With --json it is the error, alone on standard output; and nothing but the sentence ends standard error.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(home: Home, *command: object) -> str:
+        package, *arguments = map(str, (*command, "--json"))
+        monkeypatch.setenv("HARNESS_HOME", str(home.root))
+        monkeypatch.setenv("PYTHONPATH", str(home.root / "site"))
+        monkeypatch.setattr(competitions, "__path__", [str(home.root / "competitions")])
+        monkeypatch.delitem(sys.modules, "competitions.pebbles.competition", raising=False)
+        monkeypatch.setattr(sys, "argv", [package, *arguments])
+        capsys.readouterr()
+        code = exits.run(importlib.import_module(f"{package}.__main__").app)
+        out, err = capsys.readouterr()
+        assert code == 2, err
+        assert json.loads(out).keys() == {"error"}
+        sentence = json.loads(out)["error"]
+        assert err.endswith(f"{sentence}\n")
+        assert sentence.strip()
+        assert "\n" not in sentence.strip()
+        return sentence
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("harness submit peebles", ["'peebles'", "did you mean pebbles?"]),
+        ("leaderboard board pebles", ["'pebles'", "did you mean pebbles?"]),
+        ("harness submit pebbles --budget abc", ["BUDGET=abc", "10m"]),
+        ("harness submit pebbles --budget 0m", ["BUDGET=0m"]),
+        ("harness submit pebbles --budget 1.2.3h", ["BUDGET=1.2.3h"]),
+        ("harness submit pebbles --budget -5m", ["BUDGET=-5m"]),
+        ("harness submit pebbles --models net,unknown", ["'unknown'", "net, spy, thief, scout"]),
+        ("harness submit pebbles --models nett", ["'nett'", "did you mean net?"]),
+        ("harness submit pebbles --folds 1", ["--folds", "2"]),
+        ("harness submit pebbles --folds two", ["--folds", "integer"]),
+        ("harness submit pebbles --folds 40", ["40 parts", "FOLDS="]),
+        ("harness submit pebbles --data nowhere", ["DATA=nowhere", "not a folder"]),
+        ("harness submit pebbles --data tests", ["DATA=tests", "lacks pebbles.npz"]),
+        ("harness submit pebbles --speed 3", ["--speed"]),
+        ("harness submit", ["COMPETITION"]),
+        ("harness submitt pebbles", ["submitt"]),
+        ("harness train pebbles unknown", ["'unknown'"]),
+        ("harness predict pebbles nowhere", ["pebbles"]),
+        ("harness blend pebbles", ["no complete bundle"]),
+        ("harness blend pebbles --files nowhere", ["nowhere"]),
+        ("harness submit pebbles --final", ["make submit"]),
+        ("leaderboard score pebbles nowhere.csv --team red", ["nowhere.csv"]),
+        ("leaderboard score pebbles Makefile --team red", ["Makefile"]),
+        ("leaderboard board pebbles --data ffff", ["ffff"]),
+    ],
+    ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "",
+)
+def test_a_wrong_argument_gets_one_sentence(command: str, words: list[str], home: Home, complaint: Complain) -> None:
+    before = sorted(home.root.rglob("*"))
+    sentence = complaint(home, *command.split())
+    assert [word for word in words if word.lower() not in sentence.lower()] == [], sentence
+    left = [path for path in home.root.rglob("*") if path not in before and path.is_file()]
+    assert [path for path in left if not path.name.startswith((".lock", "leaderboard.db", "folds-2.json"))] == []
+
+
+@pytest.mark.parametrize("wrong", [["--models", "scout"], ["--accept", "typo"]], ids=" ".join)
+def test_what_cannot_lead_to_a_rank_is_refused_before_training(
+    wrong: list[str], fresh: Home, complaint: Complain
+) -> None:
+    """A specialist alone makes no ensemble; a check that does not exist cannot be accepted."""
+    assert wrong[1] in complaint(fresh, "harness", "submit", "pebbles", *wrong)
+    assert not list(fresh.root.glob("runs/pebbles/*/*/fold_*"))
+
+
+def test_without_json_the_sentence_stands_on_standard_error_alone(home: Home) -> None:
+    code, out, err = home.run("harness", "submit", "peebles")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith("error: there is no competition 'peebles'")
+
+
+def test_make_hands_over_the_options_of_the_same_name() -> None:
+    command = ["make", "-n", "submit", "COMP=mars", "BUDGET=10m"]
+    more = ["TEAM=red", "FAST=1", "MODELS=a,b", "FOLDS=3", "DATA=x"]
+    shown = subprocess.run(command + more, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout
+    last = shown.replace("'", "").splitlines()[-1]
+    assert " -m harness submit mars " in last
+    for option in ("--budget 10m", "--team red", "--fast", "--models a,b", "--folds 3", "--data x"):
+        assert option in last
+    assert "--fast" not in subprocess.run([*command, "FAST=0"], cwd=REPOSITORY, capture_output=True, text=True).stdout
+
+
+# -- broken data and files ---------------------------------------------------------------------------------------------
+
+
+def mars_file(folder: Path, **changed: np.ndarray) -> Path:
+    """A folder in the layout of the real Mars tiles, eight of them."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    columns = {
+        "images": rng.integers(0, 255, (8, 64, 128), dtype=np.uint8),
+        "masks": rng.integers(1, 5, (8, 64, 128), dtype=np.uint8),
+    }
+    np.savez(folder / "train.npz", **(columns | changed))
+    np.savez(folder / "test_images.npz", images=columns["images"][:2])
+    return folder
+
+
+def cut_short(folder: Path) -> None:
+    content = (folder / "train.npz").read_bytes()
+    (folder / "train.npz").write_bytes(content[: len(content) // 2])
+
+
+def flip_bits(folder: Path) -> None:
+    content = bytearray((folder / "train.npz").read_bytes())
+    content[len(content) // 2] ^= 255
+    (folder / "train.npz").write_bytes(content)
+
+
+def class_seven(folder: Path) -> None:
+    masks = np.full((8, 64, 128), 1, np.uint8)
+    masks[3, 5, 6] = 7
+    shutil.rmtree(folder)
+    mars_file(folder, masks=masks)
+
+
+def lose_the_test(folder: Path) -> None:
+    (folder / "test_images.npz").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (cut_short, ["train.npz"]),
+        (flip_bits, ["train.npz", "damaged"]),
+        (class_seven, ["masks", "row 3", "7", "0 to 4"]),
+        (lose_the_test, ["lacks test_images.npz"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_broken_data_are_refused_before_anything_is_written(
+    spoil: Callable[[Path], None], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(mars_file(tmp_path / "files"))
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
+    command = ["harness", "submit", "mars", "--data", tmp_path / "files", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, command)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    sentence = json.loads(done.stdout)["error"]
+    assert [word for word in words if word not in sentence] == [], sentence
+    assert "Traceback" not in done.stderr
+    assert [file for file in (tmp_path / "home").rglob("*") if file.is_file()] == []
+
+
+def test_a_home_that_cannot_be_written_is_named(fresh: Home, complaint: Complain) -> None:
+    """Root may write everywhere, but not through a file that stands where a folder should."""
+    (fresh.root / "data").write_text("in the way")
+    sentence = complaint(fresh, "harness", "submit", "pebbles")
+    assert str(fresh.root / "data") in sentence
+
+
+@pytest.mark.parametrize("allowed", [100, 10_000, 20_000], ids=lambda size: f"{size} bytes")
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(allowed: int, fresh: Home) -> None:
+    """No file may grow beyond so many bytes: the kernel's own refusal, as a disk that is full."""
+    full = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, allowed))  # noqa: E731
+    environment = {
+        "HARNESS_HOME": str(fresh.root),
+        "PYTHONPATH": str(fresh.root / "site"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = child(
+        "import runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "sys.argv = ['harness', 'data', 'pebbles', '--json']; runpy.run_module('harness', run_name='__main__')",
+        env=environment,
+        preexec_fn=full,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["error"]
+    assert not list(fresh.root.glob("data/pebbles/*/public"))
+    assert fresh.json("harness", "data", "pebbles")["train"] > 0  # with room on the disk the same command works
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("folds-2.json", b"{"),
+        ("folds-2.json", b'{"ids": ["0"], "folds": [1]}'),
+        ("folds-2.json", b"[]"),
+        ("exclusions.json", b"oops"),
+        ("manifest.json", b""),
+        ("train/inputs.npy", b"\x93NUMPY"),
+        ("train/targets.npy", None),
+        ("holdout/ids.npy", b"nothing"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_broken_file_of_the_prepared_data_is_named(
+    name: str, content: bytes | None, home: Home, tmp_path: Path, complaint: Complain
+) -> None:
+    broken = copy_of(home, tmp_path)
+    (public,) = broken.root.glob("data/pebbles/*/public")
+    if content is None:
+        (public / name).unlink()
+    else:
+        (public / name).write_bytes(content)
+    sentence = complaint(broken, "harness", "train", "pebbles", "spy")
+    assert Path(name).name.split(".")[0] in sentence
+
+
+def copy_of(home: Home, folder: Path) -> Home:
+    copy = Home(folder / "copy")
+    shutil.copytree(home.root / "data", copy.root / "data")
+    return copy
+
+
+def test_a_submission_of_another_competition_is_refused(home: Home, tmp_path: Path, complaint: Complain) -> None:
+    file = tmp_path / "other.csv"
+    file.write_text("id,label\n0,3\n1,4\n")
+    sentence = complaint(home, "leaderboard", "score", "pebbles", file, "--team", "red")
+    assert "header has 2 columns instead of 257" in sentence
+    assert home.json("leaderboard", "board", "pebbles")["rows"] == []
+
+
+def test_a_bundle_from_other_folds_is_refused(home: Home, tmp_path: Path, complaint: Complain) -> None:
+    mixed = copy_of(home, tmp_path)
+    two = mixed.json("harness", "train", "pebbles", "spy")
+    three = mixed.json("harness", "train", "pebbles", "spy", "--folds", "3")
+    files = [mixed.root / made["path"] for made in (two, three)]
+    sentence = complaint(mixed, "harness", "blend", "pebbles", "--files", files[0], "--files", files[1])
+    assert "other rows or folds" in sentence
+
+
+def test_a_lock_that_is_no_file_is_named(home: Home, tmp_path: Path, complaint: Complain) -> None:
+    locked = copy_of(home, tmp_path)
+    made = locked.json("harness", "train", "pebbles", "spy")
+    lock = (locked.root / made["path"]).parent / ".lock"
+    lock.unlink()
+    lock.mkdir()
+    assert ".lock" in complaint(locked, "harness", "train", "pebbles", "spy")
+
+
+# -- speed -------------------------------------------------------------------------------------------------------------
+
+
+def test_help_is_there_at_once() -> None:
+    """0.3 s is what the bench measures on a quiet machine; here only a heavy import would show, three tries allowed."""
+    times = []
+    for _ in range(3):
+        began = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "harness", "--help"], cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True
+        )
+        times.append(time.monotonic() - began)
+    assert min(times) < 1.0

@@ -1,0 +1,274 @@
+"""The whole path on the competition of `tiny_competition`: what is promised of a run, its files, its interruption."""
+
+import importlib.util
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_competition import Home, arrays
+
+from harness.samples import numbered
+
+SUBMIT = ("harness", "submit", "pebbles", "--team", "red")
+RANKED = (*SUBMIT, "--models", "net,spy,scout")
+
+
+@pytest.fixture(scope="module")
+def ranked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, dict, dict]:
+    """A home where the same command was given twice; what it said each time."""
+    home = Home(tmp_path_factory.mktemp("ranked"))
+    first = home.json(*RANKED)
+    home.first_opened, home.first_predictions = home.opened(), home.predictions()
+    return home, first, home.json(*RANKED)
+
+
+# -- what a run leaves -------------------------------------------------------------------------------------------------
+
+
+def test_submit_ends_with_a_rank(ranked: tuple[Home, dict, dict]) -> None:
+    home, first, _ = ranked
+    assert (first["rank"], first["teams"]) == (1, 1)
+    board = home.json("leaderboard", "board", "pebbles")
+    (row,) = board["rows"]
+    assert (row["team"], row["rank"], row["score"]) == ("red", 1, first["public"]["score"])
+    assert row["cv"] == first["cv"]["score"]
+    assert row["private"] is None
+
+
+def test_the_same_command_again_is_the_same_file_and_the_same_row(ranked: tuple[Home, dict, dict]) -> None:
+    home, first, again = ranked
+    assert again["submission"] == first["submission"]
+    assert home.predictions() == home.first_predictions
+    assert len(home.json("leaderboard", "board", "pebbles")["rows"]) == 1
+    assert home.json("leaderboard", "board", "pebbles")["rows"][0]["entries"] == 1
+    same = ("competition", "source", "data_hash", "models", "cv", "public", "rank", "teams", "official")
+    assert {name: again[name] for name in same} == {name: first[name] for name in same}
+
+
+def test_json_has_the_fields_that_were_promised(ranked: tuple[Home, dict, dict]) -> None:
+    """DESIGN, section 8: fields may be added, not renamed."""
+    home, first, _ = ranked
+    promised = "competition source data_hash models cv public rank teams submission official seconds"
+    assert first.keys() >= set(promised.split())
+    assert first["source"] == "sample"
+    assert first["models"].keys() == {"net", "spy", "scout"}
+    for score in (*first["models"].values(), first["public"], first["cv"]):
+        assert score.keys() >= {"score", "low", "high"}
+        assert 0 <= score["low"] <= score["score"] <= score["high"] <= 1
+    assert 0 <= first["cv"]["in_sample"] <= 1
+    for path in (first["submission"], *first["official"].values()):
+        assert not os.path.isabs(path)
+        assert (home.root / path).is_file()
+    assert first["official"].keys() == {"test"}
+    board = home.json("leaderboard", "board", "pebbles")
+    assert board.keys() >= {"competition", "data_hash", "metric", "higher_is_better", "rows"}
+    promised = "rank tied team score low high private cv entries submitted_at"
+    assert board["rows"][0].keys() >= set(promised.split())
+    assert datetime.fromisoformat(board["rows"][0]["submitted_at"]).utcoffset() is not None
+    scored = home.json("leaderboard", "score", "pebbles", home.root / first["submission"], "--team", "blue")
+    assert scored.keys() >= {"accepted", "public", "rank", "message"}
+    audit = home.json("harness", "audit", "pebbles")
+    assert audit.keys() >= {"verdict", "checks"}
+    assert all(check.keys() >= {"name", "verdict", "evidence", "remedy"} for check in audit["checks"])
+    for verb in ("data", "status"):
+        assert home.json("harness", verb, "pebbles").keys() >= {"competition", "path"}
+
+
+def test_the_score_of_a_model_is_that_of_its_out_of_fold_rows(ranked: tuple[Home, dict, dict]) -> None:
+    """From the files alone, by hand: join the folds, take the most probable class but void, and count."""
+    home, first, _ = ranked
+    (public,) = home.root.glob("data/pebbles/*/public")
+    folds = json.loads((public / "folds-2.json").read_text())
+    excluded = json.loads((public / "exclusions.json").read_text())
+    kept = ~np.isin(folds["ids"], list(excluded))
+    truth, fold = np.load(public / "train/targets.npy")[kept], np.array(folds["folds"])[kept]
+    probabilities = np.empty((len(truth), 3, 16, 16))
+    for k, part in enumerate(arrays(home.root, "runs/pebbles/*/net-*/fold_*/oof-plain.probabilities.npy")):
+        probabilities[fold == k] = part
+    predicted, labelled = 1 + probabilities[:, 1:].argmax(1), truth != 0
+    ious = []
+    for label in (1, 2):
+        both = ((truth == label) & (predicted == label) & labelled).sum()
+        ious.append(both / (((truth == label) | (predicted == label)) & labelled).sum())
+    assert first["models"]["net"]["score"] == pytest.approx(np.mean(ious), abs=1e-12)
+
+
+def test_a_row_is_never_predicted_by_a_model_that_saw_it(ranked: tuple[Home, dict, dict]) -> None:
+    """The spy calls every row it was trained on a pebble."""
+    home, _, _ = ranked
+    for pattern, count in (("oof", 2), ("holdout", 2)):
+        for view in ("plain", "tta"):
+            found = arrays(home.root, f"runs/pebbles/*/spy-*/fold_*/{pattern}-{view}.probabilities.npy")
+            assert len(found) == count
+            assert all((part[:, 1] == 1).all() and (part[:, 2] == 0).all() for part in found)
+    rows = [set(json.loads(file.read_text())) for file in home.root.glob("runs/pebbles/*/spy-*/fold_*/trained.json")]
+    (public,) = home.root.glob("data/pebbles/*/public")
+    held_out = set(np.load(public / "holdout/ids.npy"))
+    assert not rows[0] & rows[1] and not held_out & (rows[0] | rows[1])  # two folds: each trains on the other's rows
+    groups = [{int(name) // 2 for name in part} for part in (*rows, held_out)]
+    assert not groups[0] & groups[1] and not groups[2] & (groups[0] | groups[1])
+
+
+def test_the_spy_would_notice(ranked: tuple[Home, dict, dict], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above can fail: shown the rows that it was trained on, the spy calls all of them pebbles."""
+    home, _, _ = ranked
+    specification = importlib.util.spec_from_file_location("seen", home.root / "competitions/pebbles/competition.py")
+    seen = importlib.util.module_from_spec(specification)
+    monkeypatch.setitem(sys.modules, "seen", seen)
+    specification.loader.exec_module(seen)
+    images = np.zeros((4, 16, 16), np.uint8)
+    images[:, :, 0] = images[:, :, -1] = np.array([3, 4, 5, 6])[:, None]
+    witness = seen.Witness(None, frozenset({4, 6}))
+    for view in (images, images[:, :, ::-1]):
+        assert witness.predict(view)[:, 2].all((1, 2)).tolist() == [False, True, False, True]
+
+
+def test_official_rows_are_those_of_the_source(ranked: tuple[Home, dict, dict]) -> None:
+    home, first, _ = ranked
+    lines = (home.root / first["official"]["test"]).read_text().splitlines()
+    assert lines[0] == ",".join(["id", *map(str, range(256))])
+    assert [line.split(",")[0] for line in lines[1:]] == numbered(4).tolist()
+
+
+def test_best_is_the_file_that_was_handed_in(ranked: tuple[Home, dict, dict]) -> None:
+    home, first, _ = ranked
+    (best,) = home.root.glob("submissions/pebbles/*/best/submission.csv")
+    assert best.read_bytes() == (home.root / first["submission"]).read_bytes()
+
+
+# -- the wall between the player and the judge -------------------------------------------------------------------------
+
+
+def test_nothing_opens_the_raw_files_or_the_answers_after_they_were_split(ranked: tuple[Home, dict, dict]) -> None:
+    """The player's process opens them before its first file of runs/, its workers never; the judge does."""
+    opened = ranked[0].first_opened
+    assert ("judge", "private") in opened  # the watch sees what it is to see
+    assert ("player", "sample") in opened
+    assert ("worker", "runs") in opened
+    began = opened.index(("player", "runs"))
+    assert {part for role, part in opened[began:] if role == "player"} == {"runs"}
+    assert {part for role, part in opened if role == "worker"} == {"runs"}
+
+
+@pytest.fixture(scope="module")
+def walled(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home whose data are prepared, and whose answers and raw files are then gone: nobody can read them, nor root."""
+    home = Home(tmp_path_factory.mktemp("walled"))
+    home.json("harness", "data", "pebbles")
+    (private,) = home.root.glob("data/pebbles/*/private")
+    shutil.rmtree(private)
+    shutil.rmtree(home.root / "data/pebbles/sample")
+    return home
+
+
+def test_training_needs_neither_the_answers_nor_the_raw_files(walled: Home) -> None:
+    trained = walled.json("harness", "train", "pebbles", "net")
+    assert len(arrays(walled.root, "runs/pebbles/*/net-*/fold_*/holdout-tta.probabilities.npy")) == 2
+    assert (walled.root / trained["path"] / "bundle.json").is_file()
+
+
+def test_a_model_that_looks_for_the_answers_does_not_find_them(walled: Home) -> None:
+    """The test above can fail: the same command with a model that opens the answers does."""
+    code, _, err = walled.run("harness", "train", "pebbles", "thief")
+    assert code == 1
+    assert "StopIteration" in err  # there is no such file
+
+
+# -- interruption ------------------------------------------------------------------------------------------------------
+
+
+def wait_for(found: Callable[[], object], process: subprocess.Popen, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not found():
+        assert process.poll() is None, f"it ended before it could be interrupted: {process.communicate()[1]}"
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def kill(process: subprocess.Popen) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def reference(tmp_path: Path, plans: dict[str, bytes]) -> Home:
+    """A home with the same plan, in which the command is never interrupted."""
+    home = Home(tmp_path)
+    for name, content in plans.items():
+        (home.root / name).parent.mkdir(parents=True)
+        (home.root / name).write_bytes(content)
+    home.json(*SUBMIT)
+    return home
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    home = Home(tmp_path / "killed")
+    for pattern in ("runs/*/*/net-*/fold_0/step-*7.checkpoint", "runs/*/*/net-*/fold_1/oof-plain*"):
+        process = home.start(*SUBMIT)
+        wait_for(lambda: list(home.root.glob(pattern)), process)  # noqa: B023
+        kill(process)
+    plans = home.plans()
+    last = home.json(*SUBMIT)
+    assert last["rank"] == 1
+    assert {name: json.loads(plan).keys() for name, plan in home.plans().items()} == {
+        name: json.loads(plan).keys() for name, plan in plans.items()
+    }  # one plan, made by the first command
+    expected = reference(tmp_path / "reference", home.plans())
+    assert home.predictions() == expected.predictions()
+    assert not list(home.root.rglob("*.partial"))
+
+
+@pytest.mark.soak
+def test_twenty_kills_at_random_moments_end_with_the_same_bytes_and_one_row(tmp_path: Path) -> None:
+    home, rng = Home(tmp_path / "killed"), random.Random(20)
+    home.json("harness", "data", "pebbles")
+    kills = 0
+    for _ in range(20):
+        process = home.start(*SUBMIT)
+        try:
+            process.communicate(timeout=rng.uniform(0.5, 12))
+        except subprocess.TimeoutExpired:
+            kill(process)
+            kills += 1
+    assert kills >= 5
+    home.json(*SUBMIT)
+    assert home.predictions() == reference(tmp_path / "reference", home.plans()).predictions()
+    (row,) = home.json("leaderboard", "board", "pebbles")["rows"]
+    assert row["entries"] == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_says_so_and_keeps_what_it_did(number: int, code: int, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    process = home.start(*SUBMIT)
+    wait_for(lambda: list(home.root.glob("runs/*/*/net-*/fold_0/step-*")), process)
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert "interrupted" in err
+    assert out == ""
+    (folder,) = home.root.glob("runs/*/*/net-*")
+    saved = list(folder.glob("fold_*/step-*.checkpoint")) + list(folder.glob("fold_*/finished.json"))
+    assert saved
+    home.run("harness", "status", "pebbles")  # nothing holds the run any more
+    assert home.json("harness", "status", "pebbles")["running"] is None
+
+
+def test_two_commands_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    first = home.start(*SUBMIT)
+    wait_for(lambda: list(home.root.glob("runs/*/*/.lock")), first)
+    code, _, err = home.run(*SUBMIT)
+    kill(first)
+    assert code == 2
+    assert f"in use by process {first.pid}" in err
