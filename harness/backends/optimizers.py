@@ -60,7 +60,7 @@ def _groups(parameters: list[Tensor], weight_decay: float) -> list[dict[str, Any
 
 
 @cache
-def _muon_class() -> type[torch.optim.Optimizer]:
+def _muon_class() -> type[torch.optim.AdamW]:
     """Made when first needed, as torch is."""
     import torch
 
