@@ -103,7 +103,7 @@ def status_table(result: dict[str, Any]) -> None:
     out.print(table)
     out.print(result["running"] or "nothing is running")
     out.print(f"best submission: {result['best'] or 'none yet'}")
-    out.print(f"disk: {result['bytes'] / 1e6:.0f} MB under {result['path']}")
+    out.print(f"disk: {result['bytes'] / 1e6:.0f} MB in data, runs and submissions")
 
 
 def _out() -> Any:

@@ -118,6 +118,14 @@ def _take(items: Iterator[Any], count: int) -> Iterator[Any]:
             return
 
 
+def results(ended: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """The results of jobs of which none may fail."""
+    for index, result in ended:
+        if isinstance(result, BaseException):
+            raise result
+        yield index, result
+
+
 # -- inside a worker ---------------------------------------------------------------------------------------------------
 
 _events: Any = None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness import folders
-from harness.backends import Context, Cost, Fitted
+from harness.backends import Context, Cost, Fitted, OutOfTime
 from harness.competition import Competition, find
 from harness.engine import report, stopping
 from harness.ensembles import Member, Recipe
@@ -21,9 +21,14 @@ from harness.files import write_json
 from harness.prepared import Prepared
 from harness.store import Bundle, bundle_folder, code_hash, save_prediction
 
+HOPEFUL = 0.9  # of its estimate must be left for a fold to begin
+
 
 class Fold(NamedTuple):
-    """One fold of one model. fast: fields of `Context` that won their probe; deadline: on `time.monotonic()`."""
+    """One fold of one model. fast: fields of `Context` that won their probe; deadline: on `time.monotonic()`.
+
+    seconds: what it should take from its beginning.
+    """
 
     competition: str
     data_hash: str
@@ -34,6 +39,7 @@ class Fold(NamedTuple):
     threads: int
     fast: Mapping[str, Any]
     deadline: float | None = None
+    seconds: float = 0.0
 
 
 class Fits(NamedTuple):
@@ -56,12 +62,17 @@ def measure_model(job: Fold) -> tuple[Cost, dict[str, Any]]:
 
 
 def train_fold(job: Fold) -> None:
-    """Fit one fold; leave its predictions of its own rows and of the hold-out, then `fold.json`."""
+    """Fit one fold; leave its predictions of its own rows and of the hold-out, then `fold.json`.
+
+    Raise `OutOfTime` where a fold that is not begun could not end before its deadline.
+    """
     started = time.monotonic()
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     fold_of_row, train = prepared.folds(declared, job.folds), prepared.train
     learner = replace(declared.models[job.model], epochs=job.epochs)  # type: ignore[type-var]
     folder = Bundle(bundle_folder(job.competition, prepared.train_hash(fold_of_row), job.model, learner)).fold(job.fold)
+    if job.deadline and not folder.exists() and started + job.seconds * HOPEFUL > job.deadline:
+        raise OutOfTime
     valid = train[fold_of_row == job.fold]
     fitted = learner.fit(train[fold_of_row != job.fold], valid, _context(declared, job, folder))
     for part, inputs in (("oof", valid.inputs), ("holdout", prepared.holdout.inputs)):

@@ -1,6 +1,6 @@
 """The official unlabelled test, and new inputs: predicted by the members of the final ensemble alone, in chunks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from harness import folders, submission
 from harness.competition import Competition
-from harness.engine import Local, hardware
+from harness.engine import Local, hardware, results
 from harness.ensembles import Recipe
 from harness.errors import UserError
 from harness.files import locked, read_json
@@ -57,14 +57,6 @@ def predict_rows(competition: Competition, inputs: Any, fits: Mapping[str, Fits]
     ]
     parts = dict(results(engine.run(predict_chunk, jobs)))
     return competition.task.join([parts[k] for k in range(len(jobs))])
-
-
-def results(ended: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """The results of jobs of which none may fail."""
-    for index, result in ended:
-        if isinstance(result, BaseException):
-            raise result
-        yield index, result
 
 
 def fits_of(bundles: Mapping[str, Bundle], recipe: Recipe, final: bool = False) -> dict[str, Fits]:

@@ -45,7 +45,7 @@ def train(request: Request) -> dict[str, Any]:
     prepared = current(request.competition.name)
     folds = prepared.folds(request.competition, request.fold_count)
     with workers(request) as engine, locked(folders.runs(request.competition.name, prepared.train_hash(folds))):
-        plan = plan_for(request, prepared, folds, engine)
+        plan = plan_for(request, prepared, folds, engine, to_rank=False)
         ((name, bundle),) = cross_validate(request, prepared, folds, plan, engine).items()
     manifest = bundle.manifest
     return {"competition": request.competition.name, "path": folders.shown(bundle.folder), "model": name} | {
@@ -143,7 +143,7 @@ def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
 def cross_validate(
     request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, engine: Local
 ) -> dict[str, Bundle]:
-    """Train every planned model on every fold; the complete bundles."""
+    """Train every planned model on every fold; the complete bundles, or where time was short what there is."""
     competition, train_hash = request.competition, prepared.train_hash(folds)
     learners = {name: plan.learner(name, competition.models[name]) for name in plan.epochs}
     bundles = {name: Bundle(bundle_folder(competition.name, train_hash, name, learners[name])) for name in learners}
@@ -155,7 +155,8 @@ def cross_validate(
         sweep_partials(bundle.folder)
         for fold in sorted(set(range(plan.folds)) - set(bundle.held(plan.folds))):
             place = (competition.name, prepared.data_hash, name, plan.epochs[name], fold, plan.folds)
-            jobs.append((Fold(*place, plan.threads, plan.fast[name], plan.deadline(request)),))
+            when = (plan.deadline(request), plan.fold_seconds[name])
+            jobs.append((Fold(*place, plan.threads, plan.fast[name], *when),))
     for index, result in engine.run(train_fold, jobs):
         job = jobs[index][0]
         if isinstance(result, OutOfTime):
@@ -166,12 +167,11 @@ def cross_validate(
     for name, bundle in bundles.items():
         if bundle.held(plan.folds):
             write_json(bundle.folder / "bundle.json", description(request, prepared, folds, plan, name, bundle))
-    complete = {name: bundle for name, bundle in bundles.items() if len(bundle.held(plan.folds)) == plan.folds}
-    if not set(complete) - {competition.ensemble.specialist}:
-        raise UserError(
-            "no model finished all its folds in time; give more time (BUDGET=) and run again: what is done is kept"
-        )
-    return complete
+    for fewest in (plan.folds, 2):
+        usable = {name: bundle for name, bundle in bundles.items() if len(bundle.held(plan.folds)) >= fewest}
+        if set(usable) - {competition.ensemble.specialist}:
+            return usable
+    raise UserError("no model finished two folds in time; give more time (BUDGET=) and run again: what is done is kept")
 
 
 def description(
@@ -181,7 +181,7 @@ def description(
     competition, learner = request.competition, plan.learner(name, request.competition.models[name])
     held = bundle.held(plan.folds)
     rows = np.isin(folds, held)
-    decided = competition.task.decide(bundle.out_of_fold(competition.task, folds).plain)
+    decided = competition.task.decide(bundle.out_of_fold(competition.task, folds, held).plain)
     statistics = competition.metric.statistics(prepared.train.targets[rows], decided)
     finished = [bundle.finished(k) for k in held]
     code = sorted({fold["code"] for fold in finished})
@@ -217,8 +217,13 @@ def ensemble(
     """Fit the ensemble on the out-of-fold predictions, cross-fitted and gated."""
     competition, train = request.competition, prepared.train
     request.say(f"fitting the ensemble of {', '.join(bundles)}")
-    members = {name: bundle.out_of_fold(competition.task, folds) for name, bundle in bundles.items()}
-    problem = Problem(competition.task, competition.metric, members, np.asarray(train.targets), folds, train.groups)
+    shared = sorted(set.intersection(*(set(bundle.held(int(folds.max()) + 1)) for bundle in bundles.values())))
+    rows = np.isin(folds, shared)
+    if not rows.all():
+        request.say(f"only {rows.sum()} of {len(rows)} rows have out-of-fold predictions of every member")
+    members = {name: bundle.out_of_fold(competition.task, folds, shared) for name, bundle in bundles.items()}
+    targets, groups = np.asarray(train.targets)[rows], train.groups[rows]
+    problem = Problem(competition.task, competition.metric, members, targets, folds[rows], groups)
     return cross_fit(problem, declared), problem
 
 

@@ -1,44 +1,34 @@
 """How the time is spent: measured once, written before the first step, read again on resume (DESIGN, section 7)."""
 
-import heapq
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from harness import folders
-from harness.backends import Cost, Learner
-from harness.engine import Local
+from harness.backends import Learner
+from harness.engine import Local, results
 from harness.errors import UserError
+from harness.estimate import Work, fitted
 from harness.files import read_json, short_hash, write_json
 from harness.jobs import Fold, measure_model
 from harness.prepared import Prepared
 from harness.request import Request
 from harness.store import canonical
 
-FORMAT = 1  # of plan.json; a plan of another format is made anew
+FORMAT = 2  # of plan.json; a plan of another format is made anew
 SAMPLE_BUDGET = 240.0  # seconds, where nothing is asked for and the data are made up
-
-MARGIN = 0.92  # of the time left is planned: a shared machine's speed drifts by that much within an hour
-FEWEST_EPOCHS = 3  # a shorter schedule teaches a network less than leaving the model out teaches the ensemble
-
-
-class Rows(NamedTuple):
-    """How many rows there are to train on, to hold out, and in the official test."""
-
-    train: int
-    holdout: int
-    official: int
 
 
 @dataclass(frozen=True)
 class Plan:
     """epochs: by model, in the order of training; seconds: the estimate; budget: seconds of the command, or None.
 
+    fold_seconds: the estimate of one fold, by model. after: seconds kept free for what follows the training.
     fast: by model, the fast paths that won their probe. left_out: model -> why. spent: seconds used, over all the
     commands that worked on it, when it was last kept. file, key: where it is kept.
     """
@@ -49,6 +39,8 @@ class Plan:
     threads: int
     fast: Mapping[str, Mapping[str, Any]]
     left_out: Mapping[str, str]
+    fold_seconds: Mapping[str, float]
+    after: float
     seconds: float
     budget: float | None
     spent: float = 0.0
@@ -60,8 +52,8 @@ class Plan:
         return replace(declared, epochs=self.epochs[name])  # type: ignore[type-var]
 
     def deadline(self, request: Request) -> float | None:
-        """On the clock `time.monotonic()`: a resumed command has what was left when the plan was last kept."""
-        return None if self.budget is None else request.started + self.budget - self.spent
+        """Of the training, on the clock `time.monotonic()`; a resumed command has what was left at the last fold."""
+        return None if self.budget is None else request.started + self.budget - self.spent - self.after
 
     def keep(self, request: Request) -> None:
         """Write the plan with the seconds spent so far."""
@@ -71,8 +63,11 @@ class Plan:
         write_json(self.file, {**others, self.key: {**mine, "spent": self.spent + request.spent}})
 
 
-def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: Local) -> Plan:
-    """The plan of an earlier command that asked the same; else measure, plan, and write it before the first step."""
+def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: Local, to_rank: bool = True) -> Plan:
+    """The plan of an earlier command that asked the same; else measure, plan, and write it before the first step.
+
+    to_rank: whether an ensemble and the official test follow the training.
+    """
     competition = request.competition
     file = folders.runs(competition.name, prepared.train_hash(folds)) / "plan.json"
     budget = allowed(request, prepared)
@@ -82,6 +77,7 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: Lo
         "tta": list(competition.tta),
         "budget": budget,
         "fast": request.fast,
+        "to_rank": to_rank,
     }
     key = short_hash(json.dumps(canonical(asked), sort_keys=True))
     known = read_json(file) if file.exists() else {}
@@ -89,7 +85,7 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: Lo
         plan = Plan(**known[key], file=file, key=key)
         request.say("going on with the plan of the earlier command")
     else:
-        plan = replace(measured(request, prepared, engine, budget), file=file, key=key)
+        plan = replace(measured(request, prepared, engine, budget, to_rank), file=file, key=key)
         plan.keep(request)
     for line in described(plan):
         request.say(line)
@@ -103,29 +99,35 @@ def allowed(request: Request, prepared: Prepared) -> float | None:
     return request.budget
 
 
-def measured(request: Request, prepared: Prepared, engine: Local, budget: float | None) -> Plan:
+def measured(request: Request, prepared: Prepared, engine: Local, budget: float | None, to_rank: bool) -> Plan:
     """Time a few steps of every model, all workers busy, and make the schedules fit."""
-    learners, count = request.learners, request.fold_count
+    learners, count, machine = request.learners, request.fold_count, (engine.workers, engine.threads)
     if request.fast:
-        nothing: dict[str, dict[str, Any]] = {name: {} for name in learners}
-        return Plan(dict.fromkeys(learners, 1), count, engine.workers, engine.threads, nothing, {}, 60.0, None)
+        nothing: dict[str, Any] = {name: {} for name in learners}
+        quick = dict.fromkeys(learners, 5.0)
+        return Plan(dict.fromkeys(learners, 1), count, *machine, nothing, {}, quick, 0.0, 60.0, None)
     request.say(f"measuring {', '.join(learners)} on this machine")
     place = (request.competition.name, prepared.data_hash)
     jobs = [(Fold(*place, name, 1, 0, count, engine.threads, {}),) for name in learners]
-    answers = dict(engine.run(measure_model, jobs))
-    for failed in (answer for answer in answers.values() if isinstance(answer, BaseException)):
-        raise failed
-    costs = {name: answers[k][0] for k, name in enumerate(learners)}
-    fast = {name: answers[k][1] for k, name in enumerate(learners)}
-    rows = Rows(len(prepared.train), len(prepared.holdout), sum(map(len, prepared.official.values())))
-    views, after = 1 + len(request.competition.tta), ensemble_seconds(rows, len(learners), count)
-    machine = (count, engine.workers, engine.threads)
-    return make(learners, costs, fast, rows, views, *machine, budget, request.spent, after)
+    answers = dict(results(engine.run(measure_model, jobs)))
+    costs, fast = ({name: answers[k][part] for k, name in enumerate(learners)} for part in (0, 1))
+    rows = (len(prepared.train), len(prepared.holdout), sum(map(len, prepared.official.values())) if to_rank else 0)
+    fixed = ensemble_seconds(rows[0], len(learners), count) if to_rank else 5.0
+    work = Work(learners, costs, count, engine.workers, 1 + len(request.competition.tta), *rows, fixed)
+    if budget is None:
+        epochs, left_out = {name: learner.epochs for name, learner in learners.items()}, dict[str, str]()
+    else:
+        epochs, left_out = fitted(work, budget - request.spent)
+    per_fold = {name: work.fold(name, count) for name, count in epochs.items()}
+    fast = {name: fast[name] for name in epochs}
+    after = work.after(list(epochs))
+    total = request.spent + work.training(epochs) + after
+    return Plan(epochs, count, *machine, fast, left_out, per_fold, after, total, budget)
 
 
-def ensemble_seconds(rows: Rows, members: int, folds: int) -> float:
-    """Reserved for the ensemble, the files and the judge. Measured on Mars (LOG.md)."""
-    return 15 + 0.003 * rows.train * members * (folds + 1) + 0.002 * rows.official
+def ensemble_seconds(rows: int, members: int, folds: int) -> float:
+    """Kept for fitting the ensemble, writing and judging; measured on Mars (LOG.md), where 2,091 rows x 2 take 60 s."""
+    return 10 + 0.002 * rows * members * (folds + 1)
 
 
 def described(plan: Plan) -> list[str]:
@@ -134,87 +136,6 @@ def described(plan: Plan) -> list[str]:
     limit = f" of {plan.budget / 60:.0f} min" if plan.budget else ""
     workers = f"{plan.workers} x {plan.threads} thread{'s' * (plan.threads > 1)}"
     return [*lines, f"plan: {members}; {plan.folds} folds on {workers}; about {plan.seconds / 60:.1f} min{limit}"]
-
-
-def make(
-    learners: Mapping[str, Learner],
-    costs: Mapping[str, Cost],
-    fast: Mapping[str, Mapping[str, Any]],
-    rows: Rows,
-    views: int,
-    folds: int,
-    workers: int,
-    threads: int,
-    budget: float | None,
-    spent: float,
-    after: float,
-) -> Plan:
-    """Shrink every schedule by one factor until the budget holds; leave out the last models where that is too short.
-
-    costs: for one fold's training rows. views: predictions of every row, the plain one included. after: seconds
-    reserved for the ensemble and for writing. Raise `UserError` where not even one model fits.
-    """
-    left_out: dict[str, str] = {}
-    official = {name: rows.official * views * folds * costs[name].predict / workers for name in learners}
-    chosen = list(learners)
-    while True:
-        epochs = {name: learners[name].epochs for name in chosen}
-        if budget is None:
-            break
-        available = (budget - spent) * MARGIN - after - sum(official[name] for name in chosen)
-        share = _largest_share(chosen, learners, costs, rows, views, folds, workers, available)
-        epochs = {name: max(FEWEST_EPOCHS, int(learners[name].epochs * share)) for name in chosen}
-        if _training(epochs, costs, rows, views, folds, workers) <= available:
-            break
-        if len(chosen) == 1:
-            shortest = (
-                spent + (after + official[chosen[0]] + _training(epochs, costs, rows, views, folds, workers)) / MARGIN
-            )
-            raise UserError(
-                f"BUDGET={budget / 60:.1f}m is too short for {chosen[0]} with {folds} folds on this machine; "
-                f"it needs about {shortest / 60:.1f}m (or fewer folds: FOLDS=2)"
-            )
-        left_out[chosen.pop()] = f"fewer than {FEWEST_EPOCHS} epochs would fit the budget"
-    seconds = (
-        spent + _training(epochs, costs, rows, views, folds, workers) + sum(official[name] for name in chosen) + after
-    )
-    return Plan(epochs, folds, workers, threads, {name: fast[name] for name in chosen}, left_out, seconds, budget)
-
-
-def _largest_share(
-    chosen: Sequence[str],
-    learners: Mapping[str, Learner],
-    costs: Mapping[str, Cost],
-    rows: Rows,
-    views: int,
-    folds: int,
-    workers: int,
-    available: float,
-) -> float:
-    """The largest factor on the declared epochs, at most 1, whose training fits; by bisection."""
-    low, high = 0.0, 1.0
-    for _ in range(30):
-        middle = (low + high) / 2
-        epochs = {name: learners[name].epochs * middle for name in chosen}
-        low, high = (
-            (middle, high) if _training(epochs, costs, rows, views, folds, workers) <= available else (low, middle)
-        )
-    return high if high == 1.0 else low
-
-
-def _training(
-    epochs: Mapping[str, float], costs: Mapping[str, Cost], rows: Rows, views: int, folds: int, workers: int
-) -> float:
-    """Seconds until the last fold ends, when workers take folds in their order."""
-    predicted = (rows.train / folds + rows.holdout) * views
-    free = [0.0] * workers
-    for name, count in epochs.items():
-        for _ in range(folds):
-            start = heapq.heappop(free)
-            heapq.heappush(
-                free, start + costs[name].start + count * costs[name].epoch + predicted * costs[name].predict
-            )
-    return max(free)
 
 
 def seconds(text: str) -> float:

@@ -103,9 +103,8 @@ class Bundle:
         """The folds that are complete."""
         return [k for k in range(folds) if (self.fold(k) / "fold.json").exists()]
 
-    def out_of_fold(self, task: Task, fold_of_row: np.ndarray) -> Member:
-        """Predictions of all rows whose fold is held, in the order of the rows."""
-        held = self.held(int(fold_of_row.max()) + 1)
+    def out_of_fold(self, task: Task, fold_of_row: np.ndarray, held: list[int]) -> Member:
+        """Predictions of all rows of these folds, in the order of the rows."""
         rows = np.concatenate([np.flatnonzero(fold_of_row == k) for k in held])
         order = np.argsort(rows)
         return Member(

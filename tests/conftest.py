@@ -56,7 +56,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# -- tiny data: 48 pictures of 4x8, three classes (0 void, 1 plain, 2 rare), in groups of three ------------------------
+# -- tiny data: 96 pictures of 4x8, three classes (0 void, 1 plain, 2 rare), in groups of three ------------------------
 
 CLASSES = ("void", "plain", "rare")
 
@@ -65,7 +65,7 @@ def has_rare(targets: np.ndarray) -> np.ndarray:
     return (targets == 2).any((1, 2)).astype(int)
 
 
-def tiny_dataset(groups: int = 16, seed: int = 0) -> Dataset:
+def tiny_dataset(groups: int = 32, seed: int = 0) -> Dataset:
     """Every fourth group shows the rare class, in one bright pixel of each of its three pictures."""
     rng = np.random.default_rng(seed)
     rows = 3 * groups

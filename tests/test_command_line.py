@@ -283,25 +283,22 @@ def test_a_home_that_cannot_be_written_is_named(fresh: Home, complaint: Complain
     assert str(fresh.root / "data") in sentence
 
 
-@pytest.mark.parametrize("allowed", [100, 10_000, 20_000], ids=lambda size: f"{size} bytes")
-def test_a_full_disk_is_said_and_leaves_nothing_half_written(allowed: int, fresh: Home) -> None:
-    """No file may grow beyond so many bytes: the kernel's own refusal, as a disk that is full."""
-    full = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, allowed))  # noqa: E731
-    environment = {
-        "HARNESS_HOME": str(fresh.root),
-        "PYTHONPATH": str(fresh.root / "site"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+@pytest.mark.parametrize(("allowed", "what"), [(10_000, "sample"), (5_000, "*/public")])
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(allowed: int, what: str, fresh: Home) -> None:
+    """No file may grow beyond so many bytes: the kernel's own refusal, as of a disk that is full."""
+    fresh.json("harness", "data", "pebbles")
+    for folder in fresh.root.glob(f"data/pebbles/{what}"):
+        shutil.rmtree(folder.parent if folder.name == "public" else folder)
     done = child(
         "import runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "sys.argv = ['harness', 'data', 'pebbles', '--json']; runpy.run_module('harness', run_name='__main__')",
-        env=environment,
-        preexec_fn=full,
+        env={"HARNESS_HOME": str(fresh.root), "PYTHONPATH": str(fresh.root / "site"), "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (allowed, allowed)),
     )
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert json.loads(done.stdout)["error"]
-    assert not list(fresh.root.glob("data/pebbles/*/public"))
+    assert not list(fresh.root.glob(f"data/pebbles/{what}"))
     assert fresh.json("harness", "data", "pebbles")["train"] > 0  # with room on the disk the same command works
 
 

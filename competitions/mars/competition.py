@@ -53,6 +53,8 @@ def specialist_network(classes: int, channels: int, width: int) -> Any:
 unet = Smp(
     "Unet",
     encoder="tu-mobilenetv3_small_100",
+    mean=(0.24,),
+    std=(0.1,),
     epochs=30,
     lr=2e-3,
     loss=cross_entropy + dice,
@@ -62,6 +64,8 @@ unet = Smp(
 coarse = Network(
     build=coarse_network,
     width=24,
+    mean=(0.24,),
+    std=(0.1,),
     epochs=60,
     lr=6e-3,
     weight_decay=0.05,
@@ -100,6 +104,6 @@ competition = Competition(
     split=stratified_grouped(by=rarest_class_present, folds=5),
     models={"coarse": coarse, "unet": unet, "macro": macro, "micro": micro, "enhanced": enhanced, "big_rock": big_rock},
     ensemble=Overlay(blend("coarse", "unet", "macro", "micro", "enhanced"), specialist="big_rock", of=BIG_ROCK),
-    default=("coarse", "micro", "big_rock"),
+    default=("coarse", "big_rock"),
     tta=("hflip",),
 )

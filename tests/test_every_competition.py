@@ -1,0 +1,95 @@
+"""What holds for every folder of competitions/: it reads, its models construct, and the whole path ends with a rank."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.competition import find, names
+from harness.store import config_hash
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+EVERY = pytest.mark.parametrize("name", names())
+
+
+def test_there_are_competitions() -> None:
+    assert "mars" in names()
+
+
+@EVERY
+def test_a_declaration_is_read_without_torch(name: str) -> None:
+    code = "import sys; from harness.competition import find; find(sys.argv[1]); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, name], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert f"competitions.{name}.competition" in loaded
+    assert not loaded & {
+        "torch",
+        "timm",
+        "ultralytics",
+        "optuna",
+        "ray",
+        "segmentation_models_pytorch",
+        "albumentations",
+    }
+
+
+@EVERY
+def test_it_says_what_it_is(name: str) -> None:
+    declared, folder = find(name), REPOSITORY / "competitions" / name
+    assert declared.name == name
+    assert (folder / "README.md").read_text().startswith("# ")
+    first = (folder / "competition.py").read_text().splitlines()[0]
+    assert first.startswith('"""')
+    assert first.rstrip().endswith(('."""', "."))
+
+
+@EVERY
+def test_every_model_has_a_name_of_its_own_on_the_disk(name: str) -> None:
+    hashes = [config_hash(learner) for learner in find(name).models.values()]
+    assert len(set(hashes)) == len(hashes)
+
+
+@EVERY
+def test_every_model_constructs(name: str) -> None:
+    """Pretrained ones too, without their weights: there is no network here."""
+    from dataclasses import replace
+
+    declared = find(name)
+    for model, learner in declared.models.items():
+        outputs = 1 if learner.focus is not None else len(declared.task.classes)
+        if hasattr(learner, "network"):
+            network = replace(learner, pretrained=False).network(outputs)
+            assert sum(weights.numel() for weights in network.parameters()) > 1000, model
+        assert declared.ensemble.specialist == model or learner.focus is None, f"{model} is a specialist of nothing"
+
+
+@EVERY
+def test_what_is_trained_by_default_takes_part(name: str) -> None:
+    declared = find(name)
+    assert set(declared.default) <= set(declared.ensemble.members)
+    assert set(declared.default) - {declared.ensemble.specialist}
+
+
+@EVERY
+def test_the_whole_path_ends_with_a_rank(name: str, tmp_path: Path) -> None:
+    """`make submit COMP=<name> FAST=1` on the sample, in a home of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "submit", name, "--fast", "--team", "red", "--json"],
+        cwd=REPOSITORY, env={**os.environ, "HARNESS_HOME": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["competition"], result["source"]) == (name, "sample")
+    assert (result["rank"], result["teams"]) == (1, 1)
+    assert result["models"].keys() == set(find(name).default)
+    assert result["public"]["low"] <= result["public"]["score"] <= result["public"]["high"]
+    assert (tmp_path / result["submission"]).is_file()
+    assert result["official"] == {}
+    assert not list(tmp_path.glob("submissions/*/*/best"))  # a fast run is never the best
+    assert result["seconds"] < 90
