@@ -1,6 +1,7 @@
 """Runs and prediction bundles on disk: the only currency between training, ensembling, team-mates and reports."""
 
 import dataclasses
+import functools
 import json
 import types
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ VIEWS = ("plain", "tta")
 
 
 def canonical(value: Any) -> Any:
-    """A learner's fields as plain JSON: dataclasses by type and fields, functions by `module:qualname`.
+    """A learner's fields as plain JSON: dataclasses by type and fields, functions by `module:qualname`, also partial.
 
     Raise `UserError` for a lambda or anything else without a name that another machine can look up.
     """
@@ -32,6 +33,8 @@ def canonical(value: Any) -> Any:
         if "<" in name:
             raise UserError(f"{name} cannot stand in a model's declaration: give the function a name in a module")
         return name
+    if isinstance(value, functools.partial):
+        return {"partial": canonical(value.func), "args": canonical(value.args), **canonical(value.keywords)}
     if dataclasses.is_dataclass(value):
         fields = {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"type": canonical(type(value)), **fields}

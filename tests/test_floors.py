@@ -17,7 +17,7 @@ FLOORS = (
     "competition",
     "store audit prepared submission request",
     "engine jobs",
-    "plan pipeline official inventory search report",
+    "estimate plan pipeline official inventory search report",
     "__main__ console",
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}

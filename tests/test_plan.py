@@ -13,7 +13,8 @@ from harness.audit import Audit, Check
 from harness.backends import Cost
 from harness.ensembles import Blend
 from harness.errors import UserError
-from harness.plan import FEWEST_EPOCHS, MARGIN, SAMPLE_BUDGET, Plan, Rows, make, plan_for, seconds
+from harness.estimate import FEWEST_EPOCHS, MARGIN, Work, fitted
+from harness.plan import SAMPLE_BUDGET, plan_for, seconds
 from harness.request import Request
 
 
@@ -25,81 +26,68 @@ class Learner:
 
 
 def planned(
-    budget: float | None, costs: dict[str, Cost], workers: int = 1, spent: float = 0, after: float = 0, **epochs: int
-) -> Plan:
-    """Two folds of 100 rows, 50 held out, 1000 official, in one view. budget: what is left after the margin."""
+    budget: float, costs: dict[str, Cost], workers: int = 1, fixed: float = 0, **epochs: int
+) -> tuple[dict[str, int], dict[str, str], float]:
+    """(epochs, left out, seconds): two folds of 100 rows, 50 held out, 1000 official, in one view.
+
+    budget: what is left of it after the margin.
+    """
     learners = {name: Learner(epochs.get(name, 20)) for name in costs}
-    budget = budget and budget / MARGIN
-    return make(
-        learners, costs, {name: {} for name in costs}, Rows(100, 50, 1000), 1, 2, workers, 1, budget, spent, after
-    )
+    work = Work(learners, costs, 2, workers, 1, 100, 50, 1000, fixed)
+    chosen, left_out = fitted(work, budget / MARGIN)
+    return chosen, left_out, work.training(chosen) + work.after(list(chosen))
 
 
 TEN_SECONDS = Cost(start=0, epoch=10, predict=0)
 
 
-def test_without_a_budget_the_declared_epochs_are_run() -> None:
-    plan = planned(None, {"a": TEN_SECONDS}, a=30)
-    assert plan.epochs == {"a": 30}
-    assert plan.seconds == 600  # 2 folds, 30 epochs, 10 s
-    assert plan.budget is None
-
-
 @pytest.mark.parametrize(
-    ("budget", "workers", "cost", "after", "epochs"),
+    ("budget", "workers", "cost", "fixed", "epochs"),
     [
-        (100, 1, TEN_SECONDS, 0, 5),  # 2 folds x 5 epochs x 10 s
-        (100, 2, TEN_SECONDS, 0, 10),  # the folds side by side
+        (101, 1, TEN_SECONDS, 0, 5),  # 2 folds x 5 epochs x 10 s
+        (101, 2, TEN_SECONDS, 0, 10),  # the folds side by side
         (109, 1, TEN_SECONDS, 0, 5),  # six would take 120 s
         (101, 1, TEN_SECONDS, 20, 4),  # 20 s are for the ensemble
-        (120, 1, Cost(10, 10, 0), 0, 5),  # 10 s to begin each fold
+        (121, 1, Cost(10, 10, 0), 0, 5),  # 10 s to begin each fold
         (120, 1, Cost(0, 10, 0.1), 0, None),  # 2 x (50 + 50) + 2 x 1000 rows to predict at 0.1 s: 220 s
-        (330, 1, Cost(0, 10, 0.1), 0, 5),  # the same, and 2 folds x 5 epochs x 10 s and more
+        (331, 1, Cost(0, 10, 0.1), 0, 5),  # the same, and 2 folds x 5 epochs x 10 s and more
         (10_000, 1, TEN_SECONDS, 0, 20),  # never more than declared
     ],
 )
-def test_schedules_shrink_until_the_budget_holds(budget, workers, cost, after, epochs) -> None:
+def test_schedules_shrink_until_the_budget_holds(budget, workers, cost, fixed, epochs) -> None:
     if epochs is None:
         with pytest.raises(UserError):
-            planned(budget, {"a": cost}, workers, after=after)
+            planned(budget, {"a": cost}, workers, fixed)
         return
-    plan = planned(budget, {"a": cost}, workers, after=after)
-    assert plan.epochs == {"a": epochs}
-    assert plan.seconds <= budget + 1e-9
-    assert plan.left_out == {}
+    chosen, left_out, needed = planned(budget, {"a": cost}, workers, fixed)
+    assert chosen == {"a": epochs}
+    assert needed <= budget
+    assert left_out == {}
 
 
 def test_all_schedules_shrink_by_one_factor() -> None:
-    plan = planned(600, {"a": TEN_SECONDS, "b": TEN_SECONDS}, a=40, b=20)  # 2 x 60 x 10 s would be 1200
-    assert plan.epochs == {"a": 20, "b": 10}
-
-
-def test_what_was_spent_is_gone() -> None:
-    budget = 100 / MARGIN
-    assert planned(100 + 50 * MARGIN, {"a": TEN_SECONDS}, spent=50).epochs == {"a": 5}
-    assert planned(budget * MARGIN, {"a": TEN_SECONDS}).seconds == 100
+    assert planned(610, {"a": TEN_SECONDS, "b": TEN_SECONDS}, a=40, b=20)[0] == {"a": 20, "b": 10}  # half of 1200 s
 
 
 def test_the_last_models_are_left_out_first_and_it_is_said() -> None:
     """60 s are three epochs of one model on two folds: the first is kept, and the others are named."""
     costs = dict.fromkeys("abc", TEN_SECONDS)
-    plan = planned(60, costs)
-    assert plan.epochs == {"a": FEWEST_EPOCHS}
-    assert list(plan.left_out) == ["c", "b"]
-    assert all("epochs would fit" in why for why in plan.left_out.values())
-    assert planned(120, costs).epochs == {"a": FEWEST_EPOCHS, "b": FEWEST_EPOCHS}
-    assert plan.fast.keys() == plan.epochs.keys()
+    chosen, left_out, _ = planned(61, costs)
+    assert chosen == {"a": FEWEST_EPOCHS}
+    assert list(left_out) == ["c", "b"]
+    assert all("epochs would fit" in why for why in left_out.values())
+    assert planned(121, costs)[0] == {"a": FEWEST_EPOCHS, "b": FEWEST_EPOCHS}
 
 
 def test_a_model_never_trains_longer_than_declared() -> None:
-    assert planned(10_000, {"a": TEN_SECONDS}, a=2).epochs == {"a": 2}
+    assert planned(10_000, {"a": TEN_SECONDS}, a=2)[0] == {"a": 2}
 
 
 def test_a_budget_that_is_too_small_is_one_sentence_with_one_that_does() -> None:
-    with pytest.raises(UserError, match=r"BUDGET=.*too short for a with 2 folds") as refusal:
+    with pytest.raises(UserError, match=r"too short for a with 2 folds.*BUDGET.*FOLDS=2") as refusal:
         planned(50, {"a": TEN_SECONDS, "b": TEN_SECONDS})
-    needed = float(re.search(r"needs about ([\d.]+)m", str(refusal.value)).group(1)) * 60 * MARGIN
-    assert planned(needed + 3, {"a": TEN_SECONDS}).epochs == {"a": FEWEST_EPOCHS}
+    needed = float(re.search(r"([\d.]+) min are needed", str(refusal.value)).group(1)) * 60 * MARGIN
+    assert planned(needed + 3, {"a": TEN_SECONDS})[0] == {"a": FEWEST_EPOCHS}
 
 
 @pytest.mark.parametrize(
@@ -159,9 +147,15 @@ def test_a_plan_is_measured_once_and_read_ever_after(data: tuple) -> None:
     first = plan_for(request(), *data, engine)
     again = plan_for(request(), *data, engine)
     assert engine.asked == 1
+    assert first.epochs == {"a": 20, "b": 9}  # as declared: there is time enough
     assert replace(again, spent=first.spent) == first
     assert again.fast == {"a": {"channels_last": False}, "b": {"channels_last": False}}
     assert again.spent >= first.spent
+
+
+def test_without_a_budget_the_declared_epochs_are_run(data: tuple) -> None:
+    plan = plan_for(request(budget=None), *data, Engine())
+    assert (plan.epochs, plan.budget, plan.left_out) == ({"a": 20, "b": 9}, None, {})
 
 
 @pytest.mark.parametrize("changed", [{"budget": 601.0}, {"budget": None}, {"models": ["a"]}, {"fast": True}], ids=str)
@@ -181,7 +175,8 @@ def test_a_resumed_command_has_what_was_left(data: tuple) -> None:
     worked = request(started=request().started - 100)
     first.keep(worked)  # as after a fold, 100 s later
     resumed, now = plan_for(request(), *data, engine), request()
-    assert resumed.deadline(now) - now.started == pytest.approx(500, abs=1)
+    assert resumed.deadline(now) - now.started == pytest.approx(500 - resumed.after, abs=1)
+    assert resumed.after > 0
     assert replace(resumed, budget=None).deadline(now) is None
 
 

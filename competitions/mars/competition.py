@@ -1,13 +1,14 @@
 """Mars: the terrain under every pixel of a rover image. Mean IoU; unlabelled pixels are void. No pretrained weights."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from competitions.mars.data import BIG_ROCK, CLASSES, TILE, VOID, has_big_rock, load, rarest_class_present
 from competitions.mars.terrain import terrain_sample
 from harness.augment import Augment
 from harness.backends.class_weights import InverseFrequency
-from harness.backends.losses import cross_entropy, dice, focal
+from harness.backends.losses import cross_entropy, dice, focal, tversky
 from harness.backends.optimizers import Muon
 from harness.backends.smp import Network, Smp
 from harness.competition import Competition, Rules
@@ -17,55 +18,21 @@ from harness.sources import File, Kaggle, Sample
 from harness.splits import Holdout, stratified_grouped
 from harness.tasks.segmentation import Segmentation
 
+
+def network(name: str, classes: int, channels: int, width: int) -> Any:
+    """One of networks.py, which imports torch: a declaration only names it."""
+    from competitions.mars import networks
+
+    return getattr(networks, name)(classes, channels, width)
+
+
 terrain = Augment(hflip=0.5, scale=0.2, rotate=10, shift=0.1, brightness=0.15, contrast=0.2)
+mean, std = (0.24,), (0.1,)  # of the real tiles
 
-
-def coarse_network(classes: int, channels: int, width: int) -> Any:
-    from competitions.mars.networks import coarse
-
-    return coarse(classes, channels, width)
-
-
-def macro_network(classes: int, channels: int, width: int) -> Any:
-    from competitions.mars.networks import macro
-
-    return macro(classes, channels, width)
-
-
-def micro_network(classes: int, channels: int, width: int) -> Any:
-    from competitions.mars.networks import micro
-
-    return micro(classes, channels, width)
-
-
-def enhanced_network(classes: int, channels: int, width: int) -> Any:
-    from competitions.mars.networks import enhanced
-
-    return enhanced(classes, channels, width)
-
-
-def specialist_network(classes: int, channels: int, width: int) -> Any:
-    from competitions.mars.networks import specialist
-
-    return specialist(classes, channels, width)
-
-
-unet = Smp(
-    "Unet",
-    encoder="tu-mobilenetv3_small_100",
-    mean=(0.24,),
-    std=(0.1,),
-    epochs=30,
-    lr=2e-3,
-    loss=cross_entropy + dice,
-    class_weights=InverseFrequency(),
-    augment=terrain,
-)
+# What learns most per CPU-minute, and networks that see differently; one recipe (README, "What was measured").
 coarse = Network(
-    build=coarse_network,
+    build=partial(network, "coarse"),
     width=24,
-    mean=(0.24,),
-    std=(0.1,),
     epochs=60,
     lr=6e-3,
     weight_decay=0.05,
@@ -73,20 +40,42 @@ coarse = Network(
     loss=cross_entropy + dice,
     class_weights=InverseFrequency(power=0.5),
     augment=terrain,
+    mean=mean,
+    std=std,
 )
-macro = replace(coarse, build=macro_network, width=16)
-micro = replace(coarse, build=micro_network, width=16)
-enhanced = replace(coarse, build=enhanced_network, width=16)
+macro = replace(coarse, build=partial(network, "macro"), width=16)
+micro = replace(coarse, build=partial(network, "micro"), width=16)
+enhanced = replace(coarse, build=partial(network, "enhanced"), width=16)
+
+# The baseline of the course projects, and their four losses on the same network.
+unet = Smp(
+    "Unet",
+    encoder="tu-mobilenetv3_small_100",
+    epochs=30,
+    lr=2e-3,
+    loss=cross_entropy + dice,
+    class_weights=InverseFrequency(power=0.5),
+    augment=terrain,
+    mean=mean,
+    std=std,
+)
+by_loss = {
+    f"coarse_{name}": replace(coarse, loss=loss)
+    for name, loss in {"dice": dice, "tversky": tversky, "focal": focal, "cross_entropy": cross_entropy}.items()
+}
+
+# The specialist: a small network that sees big rocks in half of its batches.
 big_rock = replace(
     coarse,
-    build=specialist_network,
-    width=24,
+    build=partial(network, "specialist"),
     epochs=30,
     focus=BIG_ROCK,
     oversample=has_big_rock,
     loss=focal + dice,
     class_weights=None,
 )
+
+general = {"coarse": coarse, "macro": macro, "micro": micro, "enhanced": enhanced, "unet": unet, **by_loss}
 
 competition = Competition(
     name="mars",
@@ -102,8 +91,8 @@ competition = Competition(
     load=load,
     holdout=Holdout(fraction=0.2, public=0.4),
     split=stratified_grouped(by=rarest_class_present, folds=5),
-    models={"coarse": coarse, "unet": unet, "macro": macro, "micro": micro, "enhanced": enhanced, "big_rock": big_rock},
-    ensemble=Overlay(blend("coarse", "unet", "macro", "micro", "enhanced"), specialist="big_rock", of=BIG_ROCK),
+    models={**general, "big_rock": big_rock},
+    ensemble=Overlay(blend(*general), specialist="big_rock", of=BIG_ROCK),
     default=("coarse", "big_rock"),
     tta=("hflip",),
 )

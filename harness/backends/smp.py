@@ -43,7 +43,10 @@ class Smp(TorchLearner):
 
 @dataclass(frozen=True, kw_only=True)
 class Network(TorchLearner):
-    """A network of the competition's own: `build(classes, channels, width)`, which imports torch inside."""
+    """A network of the competition's own: `build(classes, channels, width)`, which imports torch inside.
+
+    classes: the labels that may be predicted (void has no output), or 1 for a specialist.
+    """
 
     build: Callable[[int, int, int], nn.Module]
     width: int = 16
