@@ -28,13 +28,11 @@ def run(app: Callable[..., Any]) -> int:
     os.environ.setdefault("YOLO_OFFLINE", "true")
     try:
         code = app(standalone_mode=False) or 0
-    except KeyboardInterrupt as stop:
-        code = 143 if stop.args else 130
+    except (KeyboardInterrupt, typer.Abort):  # typer turns the one into the other
+        code = 128 + _received[-1]
         print("interrupted; what was done is saved, and the same command goes on from there", file=sys.stderr)
     except UserError as error:
         code = refuse(str(error))
-    except typer.Abort:
-        code = 130
     except typer.TyperException as error:
         code = refuse(error.format_message())
     except OSError as error:
@@ -52,5 +50,9 @@ def refuse(sentence: str) -> int:
     return 2
 
 
-def _terminated(*_: object) -> None:
-    raise KeyboardInterrupt("SIGTERM")
+_received: list[int] = [signal.SIGINT]
+
+
+def _terminated(number: int, _: object) -> None:
+    _received.append(number)
+    raise KeyboardInterrupt

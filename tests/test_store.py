@@ -86,6 +86,9 @@ def test_the_type_counts_and_the_order_of_a_mapping_does_not() -> None:
 def test_functions_stand_by_their_names() -> None:
     assert canonical(build) == f"{__name__}:build"
     assert canonical(np.zeros) == "numpy:zeros"
+    one, other = (canonical(functools.partial(build, width=width)) for width in (8, 9))
+    assert one["partial"] == f"{__name__}:build"
+    assert one != other
     assert canonical(learner)["build"] == f"{__name__}:build"
     assert canonical(learner)["type"] == "harness.backends.smp:Network"
 
@@ -97,7 +100,7 @@ def inner():
 
 
 @pytest.mark.parametrize(
-    "nameless", [lambda: 0, inner(), functools.partial(build, 1), object(), {1, 2}, b"raw"], ids=repr
+    "nameless", [lambda: 0, inner(), functools.partial(lambda: 0), object(), {1, 2}, b"raw"], ids=repr
 )
 def test_what_has_no_name_to_look_up_is_refused(nameless: object) -> None:
     with pytest.raises(UserError, match="cannot stand in a model's declaration"):
@@ -147,7 +150,7 @@ def bundle(tmp_path: Path) -> Bundle:
 
 
 def test_out_of_fold_predictions_stand_in_the_order_of_the_rows(bundle: Bundle) -> None:
-    member = bundle.out_of_fold(TASK, np.array([1, 0, 0]))
+    member = bundle.out_of_fold(TASK, np.array([1, 0, 0]), [0, 1])
     assert member.plain[:, 0, 0, 0].tolist() == [0.5, 0.125, 0.25]
     assert member.tta[:, 0, 0, 0].tolist() == [0.75, 0.375, 0.5]
 
@@ -159,7 +162,7 @@ def test_the_hold_out_is_the_mean_over_the_folds(bundle: Bundle) -> None:
 def test_a_fold_without_its_last_file_is_not_held(bundle: Bundle) -> None:
     (bundle.fold(1) / "fold.json").unlink()
     assert bundle.held(2) == [0]
-    assert bundle.out_of_fold(TASK, np.array([1, 0, 0])).plain[:, 0, 0, 0].tolist() == [0.125, 0.25]
+    assert bundle.out_of_fold(TASK, np.array([1, 0, 0]), [0]).plain[:, 0, 0, 0].tolist() == [0.125, 0.25]
     assert bundle.holdout(TASK, 2).plain[:, 0, 0, 0].tolist() == [0, 1]
 
 
@@ -167,7 +170,7 @@ def test_a_missing_or_broken_prediction_is_named(bundle: Bundle) -> None:
     (file,) = bundle.fold(0).glob("oof-plain.*")
     file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises(UserError, match=rf"{file.name} is missing or broken"):
-        bundle.out_of_fold(TASK, np.array([1, 0, 0]))
+        bundle.out_of_fold(TASK, np.array([1, 0, 0]), [0, 1])
     file.unlink()
     with pytest.raises(UserError, match="lacks oof-plain"):
         load_prediction(bundle.fold(0), "oof-plain", TASK)

@@ -1,0 +1,58 @@
+"""Row 5: two folds at once on one thread each, against one after the other on two threads."""
+
+import os
+from functools import cache
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from harness.engine import Local
+from tests.bench.protocol import Result, in_turn, ratios, timed
+from tests.bench.workloads import BATCH, context, epoch, tiles, unet
+
+ROUNDS, STEPS = 5, 2
+
+
+def parallel_folds() -> list[Result]:
+    """Wall, in processes that stay alive, as in the pipeline."""
+    with TemporaryDirectory() as folder, Local(2, 1) as wide, Local(1, 2) as deep:
+        while workers_of(wide, 1, folder) < 2:  # one may still be importing torch while the other takes both
+            pass
+        arms = {
+            "in turn": lambda: timed(lambda: workers_of(deep, 2, folder)),
+            "at once": lambda: timed(lambda: workers_of(wide, 1, folder)),
+            "again": lambda: timed(lambda: workers_of(deep, 2, folder)),
+        }
+        taken = in_turn(arms, ROUNDS)
+    return [
+        Result(
+            row="5",
+            goal="two folds, 1 thread each / in turn on 2 threads",
+            target=1.15,
+            values=ratios(taken, "in turn", "at once"),
+            control=ratios(taken, "in turn", "again"),
+            note=f"{2 * STEPS * BATCH / taken[0]['at once']:.0f} images/s, U-Net, batch {BATCH}",
+        )
+    ]
+
+
+def workers_of(engine: Local, threads: int, folder: str) -> int:
+    """Train two folds; how many processes did."""
+    answers: list[Any] = [answer for _, answer in engine.run(train, [(threads, folder)] * 2)]
+    for failed in (answer for answer in answers if isinstance(answer, BaseException)):
+        raise failed
+    return len(set(answers))
+
+
+def train(threads: int, folder: str) -> int:
+    """In a worker: an epoch of a few steps of the fit that it keeps; its process id."""
+    epoch(kept(threads, folder))
+    return os.getpid()
+
+
+@cache
+def kept(threads: int, folder: str) -> Any:
+    from harness.backends.torch_loop import Training
+
+    own = os.path.join(folder, str(os.getpid()))
+    os.mkdir(own)
+    return Training(unet(), tiles(STEPS * BATCH), context(own, threads=threads))

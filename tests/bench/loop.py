@@ -1,0 +1,139 @@
+"""Rows 1, 2 and 4: what the training loop adds to a step, and what the fast paths take from it."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from tests.bench.protocol import Result, in_turn, ratios, timed
+from tests.bench.workloads import BATCH, KINDS, MARS, coarse, context, epoch, mobilenet, pictures, tiles, unet
+
+ROUNDS = 5
+
+
+class Spent(NamedTuple):
+    """CPU seconds of an epoch, and of its forward and backward passes."""
+
+    whole: float
+    passes: float
+
+
+def step_overhead() -> list[Result]:
+    """Row 1, in CPU seconds: everything in an epoch of 4 steps but forward and backward, over forward and backward."""
+    from harness.backends.torch_loop import Training
+
+    with TemporaryDirectory() as folder:
+        training = Training(unet(), tiles(4 * BATCH), context(folder))
+        passes, spent_in_passes = cpu_counter(training.forward_backward)
+        training.forward_backward = passes  # type: ignore[method-assign]
+
+        def run() -> Spent:
+            before = spent_in_passes()
+            whole = timed(lambda: epoch(training), time.process_time)
+            return Spent(whole, spent_in_passes() - before)
+
+        taken = in_turn({"ours": run, "again": run}, ROUNDS)
+    return [
+        Result(
+            row="1",
+            goal="CPU overhead per U-Net step / forward + backward",
+            target=0.03,
+            at_most=True,
+            values=[spent["ours"].whole / spent["ours"].passes - 1 for spent in taken],
+            control=[spent["ours"].passes / spent["again"].passes for spent in taken],
+            note=f"{1e3 * taken[0]['ours'].passes / 4:.0f} ms CPU a step forward + backward, batch {BATCH}, one thread",
+        )
+    ]
+
+
+def cpu_counter(function: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[[], float]]:
+    """The function, and how many CPU seconds all its calls have taken so far."""
+    total = 0.0
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal total
+        began = time.process_time()
+        result = function(*arguments)
+        total += time.process_time() - began
+        return result
+
+    return counted, lambda: total
+
+
+def efficiency() -> list[Result]:
+    """Row 2, wall: a bare loop over one batch in memory, in the time of ours with data, average, clipping and log."""
+    from harness.backends.torch_loop import Training
+
+    learner, steps = mobilenet(), 8
+    train = pictures(steps * BATCH)
+    with TemporaryDirectory() as folder:
+        ours, bare = (Training(learner, train, context(folder, KINDS)) for _ in range(2))
+        images, targets = next(bare.batches.epoch(0))
+        batch = bare.machine.images(images), bare.machine.targets(targets)
+        bare.state.network.train()
+
+        def bare_steps() -> None:
+            for _ in range(steps):
+                bare.state.optimizer.zero_grad(set_to_none=True)
+                learner.loss(bare.state.network(batch[0]), batch[1]).backward()
+                bare.state.optimizer.step()
+
+        arms = {
+            "bare": lambda: timed(bare_steps),
+            "ours": lambda: timed(lambda: epoch(ours)),
+            "again": lambda: timed(bare_steps),
+        }
+        taken = in_turn(arms, ROUNDS)
+    return [
+        Result(
+            row="2",
+            goal="speed of our loop / of a bare loop, same optimizer",
+            target=0.97,
+            values=ratios(taken, "bare", "ours"),
+            control=ratios(taken, "bare", "again"),
+            note=f"timm mobilenetv3_large_100, 96x96x3, {len(train) / taken[0]['ours']:.0f} images/s, one thread",
+        )
+    ]
+
+
+def fast_paths(compile: bool) -> list[Result]:
+    """Row 4, wall: every network as the probe would have it against the plain one."""
+    compile = compile and has_compiler()
+    found = [
+        fast_path("4a", "the U-Net", unet(), MARS, compile),
+        fast_path("4b", "the coarse network", coarse(), MARS, compile),
+        fast_path("4c", "mobilenetv3_large", mobilenet(), KINDS, compile),
+    ]
+    left_out = "" if compile else "without torch.compile, which takes a minute a network: ask with --compile"
+    best = replace(found[-1], row="4", goal="best speed-up, mobilenetv3_large", target=1.4, note=left_out)
+    return [*found, best]
+
+
+def has_compiler() -> bool:
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++"))
+
+
+def fast_path(row: str, name: str, learner: Any, task: Any, compile: bool) -> Result:
+    from harness.backends import torch_probe
+    from harness.backends.torch_loop import Training
+
+    learner = replace(learner, batch=BATCH // 2)
+    train = (tiles if task is MARS else pictures)(8 * learner.batch)
+    with TemporaryDirectory() as folder:
+        plain = context(folder, task, channels_last=False, compile=False)
+        chosen = torch_probe.fast_paths(learner, train, plain, compile)
+        probe = chosen.pop("probe")
+        way = "+".join(name for name, on in chosen.items() if on)
+        said = ", ".join(f"{way} {ratio:.2f}" for way, ratio in probe["ratios"].items())
+        goal = f"speed of {name} with the fast paths of its probe / without"
+        note = f"the probe ({said}; {probe['seconds']:.0f} s) chose {way or 'the plain way'}"
+        if not way:  # the same code on both sides
+            return Result(row=row, goal=goal, target=0.97, values=[1.0], note=note)
+        ways = {"plain": plain, "fast": replace(plain, **chosen), "again": plain}
+        steps = {arm: torch_probe.step_seconds(Training(learner, train, ways[arm])) for arm in ways}
+        taken = in_turn({arm: lambda of=of: next(of) + next(of) for arm, of in steps.items()}, ROUNDS)  # type: ignore[misc]
+    values, control = ratios(taken, "plain", "fast"), ratios(taken, "plain", "again")
+    return Result(row=row, goal=goal, target=0.97, values=values, control=control, note=note)
