@@ -207,15 +207,16 @@ def gate(problem: Problem, before: Recipe, after: Recipe, step: Step) -> tuple[C
     """The gain of a step on held-out folds, and why it is refused: "" where it wins and hurts no class beyond noise.
 
     The step is fitted anew without each fold, and compared with `before` on that fold (paired group bootstrap).
+    Of a single fold, halves of its groups are held out.
     """
-    folds = np.unique(problem.folds)
     if after == before:
         return None, "changes nothing"
-    if len(folds) < 2:
-        return None, "one fold cannot be held out"
+    parts = problem.folds
+    if len(np.unique(parts)) == 1:
+        parts = np.unique(problem.groups, return_inverse=True)[1] % 2
     held_out = problem.statistics_of(before).copy()
-    for fold in folds:
-        left_out = problem.folds == fold
+    for part in np.unique(parts):
+        left_out = parts == part
         held_out[left_out] = problem[left_out].statistics_of(step(problem[~left_out], before))
     gain = compare(problem.metric, problem.statistics_of(before), held_out, problem.groups)
     hurt = [name for name, change in gain.by_class.items() if change.high < 0]

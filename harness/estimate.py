@@ -58,7 +58,8 @@ class Work:
         while high - low > 1e-4:
             middle = (low + high) / 2
             low, high = (middle, high) if fits(middle) else (low, middle)
-        return {name: max(FEWEST_EPOCHS, int(self.learners[name].epochs * low)) for name in names}
+        declared = {name: self.learners[name].epochs for name in names}
+        return {name: min(epochs, max(FEWEST_EPOCHS, int(epochs * low))) for name, epochs in declared.items()}
 
 
 def fitted(work: Work, budget: float) -> tuple[dict[str, int], dict[str, str]]:

@@ -10,12 +10,16 @@ from typing import Any
 
 from harness.errors import UserError
 
-DISK = {
+THEIRS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than is allowed here",
     errno.EROFS: "the disk is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+    errno.ENOTDIR: "a file stands in the way",
+    errno.EISDIR: "a folder stands in the way",
 }
-DENIED = {errno.EACCES: "permission denied", errno.EPERM: "not permitted", errno.ENOTDIR: "a file stands in the way"}
 
 
 def run(app: Callable[..., Any]) -> int:
@@ -28,7 +32,9 @@ def run(app: Callable[..., Any]) -> int:
     os.environ.setdefault("YOLO_OFFLINE", "true")
     try:
         code = app(standalone_mode=False) or 0
-    except (KeyboardInterrupt, typer.Abort):  # typer turns the one into the other
+        if code == 130:  # typer makes a return value of Ctrl-C
+            raise KeyboardInterrupt
+    except (KeyboardInterrupt, typer.Abort):
         code = 128 + _received[-1]
         print("interrupted; what was done is saved, and the same command goes on from there", file=sys.stderr)
     except UserError as error:
@@ -36,9 +42,9 @@ def run(app: Callable[..., Any]) -> int:
     except typer.TyperException as error:
         code = refuse(error.format_message())
     except OSError as error:
-        if error.errno not in DISK | DENIED:
+        if error.errno not in THEIRS:
             raise
-        what = f"{(DISK | DENIED)[error.errno]}: {error.filename or 'writing a file'}"
+        what = f"{THEIRS[error.errno]}: {error.filename or 'writing a file'}"
         code = refuse(f"{what}; mend that and run the same command again")
     return code
 

@@ -27,6 +27,9 @@ from harness.store import Bundle, bundle_folder, canonical, code_hash, config_ha
 
 def submit(request: Request) -> dict[str, Any]:
     """The whole path. Returns what `submit --json` prints (DESIGN, section 8)."""
+    if not set(request.learners) & set(request.competition.ensemble.names):
+        alone = ", ".join(request.learners)
+        raise UserError(f"{alone} alone predicts no more than its own class; add a general model to MODELS=")
     with workers(request) as engine:
         prepared = prepare(request)
         keep_baseline(request, prepared)
@@ -128,6 +131,10 @@ def audit_once(competition: Competition, dataset: Dataset) -> Audit:
 
 def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
     """What the audit has to say; raise `UserError` at a failure that ACCEPT= does not name."""
+    names = [check.name for check in checked.checks]
+    for name in accepted:
+        if name not in names:
+            raise UserError(f"ACCEPT={name} names no check of the audit; there are {', '.join(names)}")
     for check in checked.checks:
         if check.verdict == "fail" and check.name not in accepted:
             raise UserError(
@@ -143,7 +150,7 @@ def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
 def cross_validate(
     request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, engine: Local
 ) -> dict[str, Bundle]:
-    """Train every planned model on every fold; the complete bundles, or where time was short what there is."""
+    """Train every planned model on every fold; bundles of two folds or more, as far as the time reached."""
     competition, train_hash = request.competition, prepared.train_hash(folds)
     learners = {name: plan.learner(name, competition.models[name]) for name in plan.epochs}
     bundles = {name: Bundle(bundle_folder(competition.name, train_hash, name, learners[name])) for name in learners}
@@ -167,11 +174,10 @@ def cross_validate(
     for name, bundle in bundles.items():
         if bundle.held(plan.folds):
             write_json(bundle.folder / "bundle.json", description(request, prepared, folds, plan, name, bundle))
-    for fewest in (plan.folds, 2):
-        usable = {name: bundle for name, bundle in bundles.items() if len(bundle.held(plan.folds)) >= fewest}
-        if set(usable) - {competition.ensemble.specialist}:
-            return usable
-    raise UserError("no model finished two folds in time; give more time (BUDGET=) and run again: what is done is kept")
+    usable = {name: bundle for name, bundle in bundles.items() if len(bundle.held(plan.folds)) >= 2}
+    if not usable:
+        raise UserError("no model finished two folds in time; give more time (BUDGET=) and run again: the rest is kept")
+    return usable
 
 
 def description(
@@ -216,6 +222,8 @@ def ensemble(
 ) -> tuple[Ladder, Problem]:
     """Fit the ensemble on the out-of-fold predictions, cross-fitted and gated."""
     competition, train = request.competition, prepared.train
+    complete = {name: bundle for name, bundle in bundles.items() if bundle.manifest["complete"]}
+    bundles = complete if set(complete) & set(declared.names) else bundles
     request.say(f"fitting the ensemble of {', '.join(bundles)}")
     shared = sorted(set.intersection(*(set(bundle.held(int(folds.max()) + 1)) for bundle in bundles.values())))
     rows = np.isin(folds, shared)

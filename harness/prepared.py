@@ -39,8 +39,13 @@ class Prepared:
     @cached_property
     def train(self) -> Samples:
         """The rows a player learns from: without the hold-out, without the exclusions."""
-        samples = _read_samples(self.folder / "train")
+        samples = self._everyone
         return samples[~np.isin(samples.ids, list(self.exclusions))] if self.exclusions else samples
+
+    @cached_property
+    def _everyone(self) -> Samples:
+        """The training rows, the excluded ones too."""
+        return _read_samples(self.folder / "train", ("ids", "inputs", "targets", "groups"))
 
     @cached_property
     def holdout(self) -> Samples:
@@ -60,7 +65,7 @@ class Prepared:
 
     def folds(self, competition: Competition, count: int) -> np.ndarray:
         """(n,) int: the fold of every row of `train`. Made once, saved, and the same for every model."""
-        everyone = _read_samples(self.folder / "train")
+        everyone = self._everyone
 
         def cut() -> dict[str, Any]:
             strata = competition.split.by(everyone.targets)
@@ -70,7 +75,8 @@ class Prepared:
 
         file = self.folder / f"folds-{count}.json"
         saved = once(file, cut)
-        if saved["ids"] != everyone.ids.tolist() or len(saved["folds"]) != len(everyone):
+        whole = isinstance(saved, dict) and saved.keys() >= {"ids", "folds"} and len(saved["folds"]) == len(everyone)
+        if not whole or saved["ids"] != everyone.ids.tolist():
             raise UserError(f"{folders.shown(file)} is not about these rows; delete it, and the bundles made with it")
         return np.array(saved["folds"])[~np.isin(everyone.ids, list(self.exclusions))]
 
@@ -111,9 +117,13 @@ def write(competition: Competition, dataset: Dataset, audit: Audit, source: str)
     if not (prepared.folder / "manifest.json").exists():
         partial = folders.data(competition.name) / f".{name}{TEMPORARY}"
         shutil.rmtree(partial, ignore_errors=True)
-        _write_public(partial / "public", competition, dataset, groups, judged, audit, source)
-        _write_private(partial / "private", competition, samples[judged], groups[judged], strata[judged])
-        os.replace(partial, folders.data(competition.name) / name)
+        try:
+            _write_public(partial / "public", competition, dataset, groups, judged, audit, source)
+            _write_private(partial / "private", competition, samples[judged], groups[judged], strata[judged])
+            os.replace(partial, folders.data(competition.name) / name)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
     return prepared
 
 
@@ -161,11 +171,9 @@ def _write_samples(folder: Path, samples: Samples) -> None:
             write_array(folder / f"{name}.npy", column)
 
 
-def _read_samples(folder: Path) -> Samples:
+def _read_samples(folder: Path, names: tuple[str, ...] = ("ids", "inputs")) -> Samples:
     remedy = f"delete {folders.shown(folder.parents[1])} and run `make data` again"
-    columns = {file.stem: read_array(file, remedy) for file in folder.glob("*.npy")}
-    if not {"ids", "inputs"} <= columns.keys():
-        raise UserError(f"{folders.shown(folder)} lacks its ids or inputs; {remedy}")
+    columns = {name: read_array(folder / f"{name}.npy", remedy) for name in names}
     return Samples(
         **{name: np.asarray(column) if name in ("ids", "groups") else column for name, column in columns.items()}
     )

@@ -70,6 +70,6 @@ def _require_every_stratum(content: np.ndarray, part_of_group: np.ndarray, parts
         missing = sorted(set(range(parts)) - set(holders.tolist()))
         if missing:
             raise UserError(
-                f"stratum {stratum} (a rare class or kind of sample) is in {len(holders)} groups and cannot be in "
-                f"each of {parts} parts (part {missing[0]} has none); use fewer folds (FOLDS=n), or more data"
+                f"stratum {stratum} (a rare class or kind of sample) is in {len(holders)} groups and cannot be in each "
+                f"of {parts} parts; give more data, fewer folds (FOLDS=n), or coarser strata"
             )

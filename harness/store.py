@@ -34,7 +34,7 @@ def canonical(value: Any) -> Any:
             raise UserError(f"{name} cannot stand in a model's declaration: give the function a name in a module")
         return name
     if isinstance(value, functools.partial):
-        return {"partial": canonical(value.func), "args": canonical(value.args), **canonical(value.keywords)}
+        return {"partial": canonical(value.func), "args": canonical(value.args), "keywords": canonical(value.keywords)}
     if dataclasses.is_dataclass(value):
         fields = {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"type": canonical(type(value)), **fields}
@@ -131,8 +131,7 @@ def bundle_folder(competition: str, train: str, model: str, learner: Any) -> Pat
 
 def save_prediction(folder: Path, name: str, prediction: Any, task: Task) -> None:
     for part, array in task.pack(prediction).items():
-        with atomic(folder / f"{name}.{part}.npy") as file:
-            np.save(file, array, allow_pickle=False)
+        write_array(folder / f"{name}.{part}.npy", array)
 
 
 def load_prediction(folder: Path, name: str, task: Task) -> Any:
@@ -154,8 +153,11 @@ def read_array(file: Path, remedy: str = "delete its folder and run the same com
 
 
 def write_array(file: Path, array: np.ndarray) -> None:
+    """An .npy file, written by ourselves: `np.save` hides the reason when the disk is full."""
+    array = np.ascontiguousarray(array)
     with atomic(file) as out:
-        np.save(out, np.ascontiguousarray(array), allow_pickle=False)
+        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
+        out.write(array.tobytes())
 
 
 def require_same_rows(bundles: Mapping[str, Bundle], train: str) -> None:

@@ -1,0 +1,40 @@
+"""What `make` installs, and from where."""
+
+import re
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+LOCKS = [REPOSITORY / "requirements.lock", REPOSITORY / "bootstrap.lock"]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_a_lock_pins_every_package_with_hashes_and_names_no_registry(lock):
+    text = lock.read_text()
+    assert "://" not in text
+    requirements = re.split(r"\n(?=\S)", text.strip())
+    for requirement in requirements:
+        assert re.match(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==[^ ]+", requirement), requirement[:80]
+        assert "--hash=sha256:" in requirement, requirement[:80]
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [
+        "platform_machine == 'x86_64' and sys_platform == 'linux'",
+        "platform_machine == 'aarch64' and sys_platform == 'linux'",
+        "platform_machine == 'arm64' and sys_platform == 'darwin'",
+    ],
+)
+def test_the_lock_covers_linux_on_intel_and_arm_and_macos(platform):
+    torch = next(line for line in LOCKS[0].read_text().splitlines() if line.startswith("torch=="))
+    assert platform in torch
+
+
+def test_one_opencv_and_one_albumentations_are_installed():
+    names = {(distribution.metadata["Name"] or "").lower() for distribution in distributions()}
+    assert "opencv-python-headless" in names
+    assert "albumentations" in names
+    assert not names & {"opencv-python", "opencv-contrib-python", "albumentationsx"}
