@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from harness.errors import UserError
+from harness.request import silent
 
 Event = dict[str, Any]
 
@@ -55,7 +57,7 @@ class Local:
 
     workers: int
     threads: int
-    listen: Callable[[Event], None] = lambda event: None
+    listen: Callable[[Event], None] = silent
     _pool: ProcessPoolExecutor = field(init=False)
 
     def __enter__(self) -> "Local":
@@ -82,7 +84,7 @@ class Local:
         todo = iter(enumerate(jobs))
         while True:
             # at most one job waits for each worker, so that an interrupt leaves none to cancel
-            for index, job in (next_job for next_job in _take(todo, self.workers - len(waiting))):
+            for index, job in islice(todo, self.workers - len(waiting)):
                 waiting[self._pool.submit(function, *job)] = index
             if not waiting:
                 return
@@ -106,16 +108,9 @@ class Local:
                 os.kill(process.pid, farewell)
         for process in processes:
             process.join()
-        self._events.put(None)
-        self._listener.join(timeout=5)
-
-
-def _take(items: Iterator[Any], count: int) -> Iterator[Any]:
-    for _ in range(count):
-        try:
-            yield next(items)
-        except StopIteration:
-            return
+        if kind is None:  # a worker that died may have taken the queue's lock with it
+            self._events.put(None)
+            self._listener.join(timeout=5)
 
 
 def results(ended: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:

@@ -10,20 +10,19 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-
-os.environ.update(OMP_NUM_THREADS="1", NO_ALBUMENTATIONS_UPDATE="1", HF_HUB_OFFLINE="1")
 
 from tests.bench import data, folds, loop, startup
-from tests.bench.protocol import Result, entry, machine
+from tests.bench.protocol import REPOSITORY, Result, entry, machine
 
-LOG = Path(__file__).resolve().parents[2] / "LOG.md"
+LOG = REPOSITORY / "LOG.md"
+ONE_THREAD_OFFLINE = {"OMP_NUM_THREADS": "1", "NO_ALBUMENTATIONS_UPDATE": "1", "HF_HUB_OFFLINE": "1"}
 
 Row = Callable[[], list[Result]]
 
 
 def main(arguments: list[str]) -> None:
     asked = options(arguments)
+    os.environ.update(ONE_THREAD_OFFLINE)  # before torch is loaded
     rows: dict[int, Row] = {
         1: loop.step_overhead,
         2: loop.efficiency,

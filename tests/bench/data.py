@@ -11,19 +11,17 @@ import numpy as np
 from harness.metrics import MeanIoU
 from harness.samples import Samples
 from tests.bench.protocol import Result, cpu_seconds, in_turn, ratios, timed
-from tests.bench.workloads import AUGMENT, BATCH, MARS, context, fields, masks_of, tiles, unet
+from tests.bench.workloads import AUGMENT, BATCH, MARS, context, fields, masks_of, tiles, training_of, unet
 
 
 def feed_rate() -> list[Result]:
     """Row 3, in CPU seconds: an epoch of batches ready for the network, ours and albumentations in a DataLoader."""
     import torch
 
-    from harness.backends.torch_loop import Training
-
     torch.set_num_threads(1)
     train = tiles(60 * BATCH)
     with TemporaryDirectory() as folder:
-        training = Training(unet(), train, context(folder))
+        training = training_of(unet(), train, context(folder))
 
         def ours() -> Iterable[tuple[Any, Any]]:
             for images, targets in training.batches.epoch(0):

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.engine import Local
 from tests.bench.protocol import Result, in_turn, ratios, timed
-from tests.bench.workloads import BATCH, context, epoch, tiles, unet
+from tests.bench.workloads import BATCH, context, epoch, tiles, training_of, unet
 
 ROUNDS, STEPS = 5, 2
 
@@ -51,8 +51,6 @@ def train(threads: int, folder: str) -> int:
 
 @cache
 def kept(threads: int, folder: str) -> Any:
-    from harness.backends.torch_loop import Training
-
     own = os.path.join(folder, str(os.getpid()))
     os.mkdir(own)
-    return Training(unet(), tiles(STEPS * BATCH), context(own, threads=threads))
+    return training_of(unet(), tiles(STEPS * BATCH), context(own, threads=threads))
