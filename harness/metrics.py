@@ -131,7 +131,7 @@ FEW_PIXELS = 2048  # an image below this is counted faster with all others than 
 def confusion_per_image(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """(n, classes, classes) int32 confusion matrices of label maps (n, h, w) below `classes` <= 16, h * w < 2**24.
 
-    The joint label fits one byte, and bytes are what OpenCV's histogram counts fast (LOG.md: 5 times `np.bincount`).
+    The joint label fits one byte, and bytes are what OpenCV's histogram counts fast.
     """
     pixels, size = math.prod(truth.shape[1:]), classes * classes
     count = _count_together if pixels < FEW_PIXELS else _count_by_opencv

@@ -67,7 +67,7 @@ def test_a_restless_machine_is_called_noisy():
     costs = cycle([1.0, 1.0, 1.3])
     taken = in_turn({"a": costs.__next__, "again": costs.__next__}, rounds=3)
     noisy = replace(ratio, control=ratios(taken, "a", "again"))
-    assert noisy.spread > 0.25
+    assert noisy.spread > 0.2
     assert noisy.verdict == f"pass, noisy: spread of the control is {noisy.spread:.0%}"
     assert ratio.verdict == "pass"
 
@@ -107,7 +107,7 @@ class Fed:
 def test_batches_of_another_distribution_are_told_apart():
     images, masks = np.random.default_rng(0).normal(size=(20, 1, 8, 8)), masks_of(fields(20, seed=0))
     usual = look([(Fed(images), Fed(masks))])
-    assert usual.shares.sum() == pytest.approx(1)
+    assert sum(usual.shares.values()) == pytest.approx(1)
     assert difference(usual, usual) == ""
     assert difference(look([(Fed(images + 0.1), Fed(masks))]), usual).startswith("mean")
     assert difference(look([(Fed(images * 1.1), Fed(masks))]), usual).startswith("deviation")
@@ -120,9 +120,5 @@ def test_the_quick_rows_are_measured():
     command = [sys.executable, "-m", "tests.bench", "--rows", "3,6,8", "--no-log"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert [line[2:4].strip() for line in done.stdout.splitlines() if line.startswith("|")][2:] == [
-        "3",
-        "6",
-        "8a",
-        "8b",
-    ]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    assert [line[2:4].strip() for line in lines[2:]] == ["3", "6", "8a", "8b"]

@@ -30,7 +30,7 @@ from harness.samples import Samples
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-SAVE_SECONDS = 15.0  # the most work that a kill costs; saving takes about 0.1 s
+SAVE_SECONDS = 30.0  # the most work that a kill costs; a save of the Mars networks takes 0.2 to 0.35 s of CPU
 CHECK_STEPS = 10  # a look at the loss waits for the GPU
 REPORT_SECONDS = 0.5
 

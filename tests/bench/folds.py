@@ -5,8 +5,8 @@ from functools import cache
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.engine import Local
-from tests.bench.protocol import Result, in_turn, ratios, timed
+from harness.engine import Local, results
+from tests.bench.protocol import Result, in_turn, ratios, timed, typical
 from tests.bench.workloads import BATCH, context, epoch, tiles, training_of, unet
 
 ROUNDS, STEPS = 5, 2
@@ -30,17 +30,14 @@ def parallel_folds() -> list[Result]:
             target=1.15,
             values=ratios(taken, "in turn", "at once"),
             control=ratios(taken, "in turn", "again"),
-            note=f"{2 * STEPS * BATCH / taken[0]['at once']:.0f} images/s, U-Net, batch {BATCH}",
+            note=f"{2 * STEPS * BATCH / typical(taken, 'at once'):.0f} images/s, U-Net, batch {BATCH}",
         )
     ]
 
 
 def workers_of(engine: Local, threads: int, folder: str) -> int:
     """Train two folds; how many processes did."""
-    answers: list[Any] = [answer for _, answer in engine.run(train, [(threads, folder)] * 2)]
-    for failed in (answer for answer in answers if isinstance(answer, BaseException)):
-        raise failed
-    return len(set(answers))
+    return len({process for _, process in results(engine.run(train, [(threads, folder)] * 2))})
 
 
 def train(threads: int, folder: str) -> int:

@@ -38,6 +38,10 @@ def ratios(taken: Sequence[Mapping[str, float]], above: str, below: str) -> list
     return [costs[above] / costs[below] for costs in taken]
 
 
+def typical(taken: Sequence[Mapping[str, float]], arm: str) -> float:
+    return statistics.median(costs[arm] for costs in taken)
+
+
 def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     began = clock()
     work()
