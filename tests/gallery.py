@@ -32,21 +32,23 @@ def main(name: str, file: Path) -> None:
 
 def chosen(competition, targets, decided) -> list[int]:
     """Well labelled tiles with many classes, one for each class that is the rarest in it: neither best nor worst."""
-    agreement = np.array(
-        [((t == d) & (t > 0)).sum() / max((t > 0).sum(), 1) for t, d in zip(targets, decided, strict=True)]
-    )
-    labelled = (np.asarray(targets) > 0).mean((1, 2))
+    targets = np.asarray(targets)
+    agreement = ((targets == decided) & (targets > 0)).sum((1, 2)) / np.maximum((targets > 0).sum((1, 2)), 1)
+    kinds = np.array([len(np.unique(target[target > 0])) for target in targets])
+    labelled = (targets > 0).mean((1, 2)) > 0.6
     strata = competition.split.by(targets)
     picks = []
     for stratum in np.unique(strata):
-        rows = np.flatnonzero((strata == stratum) & (labelled > 0.8))
-        rows = rows[[len(np.unique(targets[row])) >= 3 for row in rows]] if len(rows) else rows
-        picks.append(int(rows[np.argsort(agreement[rows])[int(len(rows) * 0.7)]]))
+        rows = np.flatnonzero((strata == stratum) & labelled)
+        rows = rows[kinds[rows] == kinds[rows].max()]
+        if kinds[rows[0]] > 1:
+            picks.append(int(rows[np.argsort(agreement[rows])[int(len(rows) * 0.7)]]))
     return picks
 
 
 def columns(train, decided, row: int) -> np.ndarray:
-    grey = np.repeat(enlarged(train.inputs[row])[..., None], 3, axis=2)
+    stretched = cv2.normalize(np.asarray(train.inputs[row]), None, 0, 255, cv2.NORM_MINMAX)
+    grey = np.repeat(enlarged(stretched)[..., None], 3, axis=2)
     parts = [grey, enlarged(COLOURS[train.targets[row]]), enlarged(COLOURS[decided[row]])]
     gap = np.full((grey.shape[0], GAP, 3), 255, np.uint8)
     line = np.hstack([gap, parts[0], gap, parts[1], gap, parts[2], gap])
