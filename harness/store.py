@@ -155,6 +155,8 @@ def read_array(file: Path, remedy: str = "delete its folder and run the same com
 def write_array(file: Path, array: np.ndarray) -> None:
     """An .npy file, written by ourselves: `np.save` hides the reason when the disk is full."""
     array = np.ascontiguousarray(array)
+    if array.dtype.hasobject:
+        raise ValueError("Object arrays are never written: they would have to be unpickled")
     with atomic(file) as out:
         np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
         out.write(array.tobytes())
