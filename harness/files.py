@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.errors import UserError
+from harness.folders import shown
 
 TEMPORARY = ".partial"
 
@@ -60,7 +61,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON ({error}); restore it, or delete it and run again") from error
+        raise UserError(f"{shown(path)} is not valid JSON ({error}); restore it, or delete it and run again") from error
 
 
 def sha256_of(path: Path) -> str:
@@ -89,7 +90,7 @@ def require_free(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{folder} has {free / 1e9:.1f} GB free, and this run needs about {needed / 1e9:.1f} GB; "
+            f"{shown(folder)} has {free / 1e9:.1f} GB free, and this run needs about {needed / 1e9:.1f} GB; "
             "free some space (`make clean COMP=<name>` removes what no bundle needs) and run the same command again"
         )
 
@@ -104,7 +105,7 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise UserError(f"{folder} is in use by process {holder}; wait for it to end, or stop it") from None
+            raise UserError(f"{shown(folder)} is in use by process {holder}; wait for it to end, or stop it") from None
         file.seek(0)
         file.truncate()
         file.write(str(os.getpid()))
