@@ -203,7 +203,7 @@ def test_without_json_the_sentence_stands_on_standard_error_alone(home: Home) ->
 
 
 def test_make_hands_over_the_options_of_the_same_name() -> None:
-    command = ["make", "-n", "submit", "COMP=mars", "BUDGET=10m"]
+    command = ["make", "--no-print-directory", "-n", "submit", "COMP=mars", "BUDGET=10m"]
     more = ["TEAM=red", "FAST=1", "MODELS=a,b", "FOLDS=3", "DATA=x"]
     shown = subprocess.run(command + more, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout
     last = shown.replace("'", "").splitlines()[-1]

@@ -25,7 +25,7 @@ VERBS = {
 def expanded(command: str) -> list[str]:
     """What make would run."""
     done = subprocess.run(
-        ["make", "-n", "-o", ".venv/ready", *shlex.split(command)[1:]],
+        ["make", "--no-print-directory", "-n", "-o", ".venv/ready", *shlex.split(command)[1:]],
         capture_output=True,
         text=True,
         cwd=REPOSITORY,
