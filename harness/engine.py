@@ -113,6 +113,12 @@ class Local:
             self._listener.join(timeout=5)
 
 
+def workers(listen: Callable[[Event], None]) -> Local:
+    """As many as this machine has room for."""
+    machine = hardware()
+    return Local(machine.workers, machine.threads, listen)
+
+
 def results(ended: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
     """The results of jobs of which none may fail."""
     for index, result in ended:

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness import folders, submission
 from harness.competition import Competition
-from harness.engine import Local, hardware, results
+from harness.engine import Local, results, workers
 from harness.ensembles import Recipe
 from harness.errors import UserError
 from harness.files import locked, read_json
@@ -75,16 +75,15 @@ def submit_final(request: Request) -> dict[str, Any]:
     card = best_card(competition, prepared)
     recipe, bundles = recipe_of(card), bundles_of(card)
     raw = locate(competition.name, competition.sources, request.data).folder
-    machine = hardware()
     with (
-        Local(machine.workers, machine.threads, request.listen) as engine,
+        workers(request.listen) as engine,
         locked(folders.runs(competition.name, card["train_hash"])),
     ):
         jobs = []
         for fits in fits_of(bundles, recipe, final=True).values():
             for fold, folder in enumerate(fits.folders):
                 place = (competition.name, prepared.data_hash, fits.model, fits.epochs, fold, len(fits.folders))
-                jobs.append((Fold(*place, machine.threads, fits.fast), raw, folder))
+                jobs.append((Fold(*place, engine.threads, fits.fast), raw, folder))
         request.say(f"refitting {', '.join(recipe.names)} on all labels: {len(jobs)} fits")
         for _ in results(engine.run(train_final, jobs)):
             pass
@@ -110,8 +109,8 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
     competition, prepared = request.competition, current(request.competition.name)
     card = best_card(competition, prepared)
     samples = read_pictures(inputs, like=prepared.holdout.inputs)
-    recipe, machine = recipe_of(card), hardware()
-    with Local(machine.workers, machine.threads, request.listen) as engine:
+    recipe = recipe_of(card)
+    with workers(request.listen) as engine:
         decided = predict_rows(competition, samples.inputs, fits_of(bundles_of(card), recipe), recipe, engine)
     folder = folders.submissions(competition.name, prepared.data_hash)
     file = folder / f"predicted-{inputs.resolve().name}{competition.task.suffix}"

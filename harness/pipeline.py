@@ -10,7 +10,7 @@ from harness import folders, submission
 from harness.audit import Audit, Check, audit
 from harness.backends import OutOfTime
 from harness.competition import Competition
-from harness.engine import Local, hardware
+from harness.engine import Local, workers
 from harness.ensembles import Blend, Ladder, Problem, cross_fit
 from harness.errors import UserError
 from harness.files import locked, require_free, sweep_partials, write_json
@@ -30,7 +30,7 @@ def submit(request: Request) -> dict[str, Any]:
     if not set(request.learners) & set(request.competition.ensemble.names):
         alone = ", ".join(request.learners)
         raise UserError(f"{alone} alone predicts no more than its own class; add a general model to MODELS=")
-    with workers(request) as engine:
+    with workers(request.listen) as engine:
         prepared = prepare(request)
         keep_baseline(request, prepared)
         folds = prepared.folds(request.competition, request.fold_count)
@@ -47,7 +47,7 @@ def train(request: Request) -> dict[str, Any]:
     """One model, all folds: leaves its bundle."""
     prepared = current(request.competition.name)
     folds = prepared.folds(request.competition, request.fold_count)
-    with workers(request) as engine, locked(folders.runs(request.competition.name, prepared.train_hash(folds))):
+    with workers(request.listen) as engine, locked(folders.runs(request.competition.name, prepared.train_hash(folds))):
         plan = plan_for(request, prepared, folds, engine, to_rank=False)
         ((name, bundle),) = cross_validate(request, prepared, folds, plan, engine).items()
     manifest = bundle.manifest
@@ -60,11 +60,9 @@ def blend(request: Request, files: Sequence[Path] | None) -> dict[str, Any]:
     """Ensemble whatever complete bundles exist, or those in `files`, also team-mates'; no training."""
     competition, prepared = request.competition, current(request.competition.name)
     folds = prepared.folds(competition, request.fold_count)
-    found = files or folders.runs(competition.name, prepared.train_hash(folds)).glob("*/bundle.json")
-    bundles = {
-        bundle.folder.name: bundle
-        for bundle in (Bundle(Path(file).parent if files is None else Path(file)) for file in sorted(found))
-    }
+    made_here = folders.runs(competition.name, prepared.train_hash(folds)).glob("*/bundle.json")
+    found = files or [manifest.parent for manifest in made_here]
+    bundles = {folder.name: Bundle(folder) for folder in sorted(found)}
     require_same_rows(bundles, prepared.train_hash(folds))
     bundles = {name: bundle for name, bundle in bundles.items() if bundle.manifest["complete"]}
     general = tuple(name for name, bundle in bundles.items() if bundle.manifest["config"]["focus"] is None)
@@ -84,11 +82,6 @@ def look(request: Request) -> dict[str, Any]:
     found = locate(request.competition.name, request.competition.sources, request.data)
     request.say(f"data: {found.kind}, {folders.shown(found.folder)}")
     return audit_once(request.competition, request.competition.load(found.folder)).to_json()
-
-
-def workers(request: Request) -> Local:
-    machine = hardware()
-    return Local(machine.workers, machine.threads, request.listen)
 
 
 # -- data --------------------------------------------------------------------------------------------------------------
