@@ -26,7 +26,8 @@ def run(app: Callable[..., Any]) -> int:
     """Run a typer app and return its exit code. With --json an error is also {"error": sentence} on standard output."""
     import typer
 
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell in the background has SIGINT ignored
+        signal.signal(number, _terminated)
     # Nothing that we use may call home: no update checks, no anonymous statistics.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("YOLO_OFFLINE", "true")

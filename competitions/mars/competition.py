@@ -37,7 +37,7 @@ coarse = Network(
     lr=6e-3,
     weight_decay=0.05,
     optimizer=Muon(),
-    loss=cross_entropy + dice,
+    loss=focal,
     class_weights=InverseFrequency(power=0.5),
     augment=terrain,
     mean=mean,
@@ -61,7 +61,12 @@ unet = Smp(
 )
 by_loss = {
     f"coarse_{name}": replace(coarse, loss=loss)
-    for name, loss in {"dice": dice, "tversky": tversky, "focal": focal, "cross_entropy": cross_entropy}.items()
+    for name, loss in {
+        "dice": dice,
+        "tversky": tversky,
+        "cross_entropy": cross_entropy,
+        "both": cross_entropy + dice,
+    }.items()
 }
 
 # The specialist: a small network that sees big rocks in half of its batches.
