@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.errors import UserError
-from harness.samples import Dataset, Samples
+from harness.pictures import Pictures
+from harness.samples import Dataset, Ragged, Samples
 from harness.tasks import Task
 
 Verdict = Literal["pass", "warn", "fail"]
@@ -296,7 +297,7 @@ def _shared_masks(labelled: Samples, void: int | None) -> list[list[int]]:
     Found by the mask: the pictures look like any other. Copies of one picture rightly share theirs and count once.
     """
     targets = labelled.targets
-    if np.ndim(targets) < 3:
+    if isinstance(targets, Ragged) or targets.ndim < 3:
         return []
     return [
         rows
@@ -316,22 +317,30 @@ def _is_plain(mask: np.ndarray, void: int | None) -> bool:
 
 
 def _kind(inputs: Any) -> str:
-    """The shape and type of one input; inputs of varying shapes are objects."""
-    array = np.asarray(inputs)
-    return f"{array.dtype} " + ("of varying shapes" if array.dtype == object else "x".join(map(str, array.shape[1:])))
+    """What one input is."""
+    if isinstance(inputs, Pictures):
+        return "pictures of any size"
+    if inputs.dtype.names:
+        return f"a table with the columns {', '.join(inputs.dtype.names)}"
+    return f"{inputs.dtype} " + "x".join(map(str, inputs.shape[1:]))
 
 
 def _are_pictures(inputs: Any) -> bool:
-    shapes = [np.shape(inputs[0])] if np.asarray(inputs).dtype != object else [np.shape(row) for row in inputs]
+    shapes = inputs.sizes if isinstance(inputs, Pictures) else [inputs.shape[1:]]
     return all(len(shape) in (2, 3) and min(shape[:2]) >= SEEN for shape in shapes)
 
 
-def _not_finite(rows: Any) -> int:
-    """How many rows hold a NaN or an infinity."""
-    if np.asarray(rows).dtype.kind not in "fO":
+def _not_finite(column: Any) -> int:
+    """How many rows hold a NaN or an infinity; in a table, how many values are."""
+    if isinstance(column, Pictures):
         return 0
-    arrays = (np.asarray(row) for row in rows)
-    return sum(1 for array in arrays if array.dtype.kind == "f" and not np.isfinite(array).all())
+    if isinstance(column, Ragged):
+        return _not_finite(column.flat)
+    if column.dtype.names:
+        return sum(_not_finite(column[name]) for name in column.dtype.names)
+    if column.dtype.kind != "f":
+        return 0
+    return sum(1 for row in column if not np.isfinite(row).all())
 
 
 def _first(names: Sequence[str]) -> str:

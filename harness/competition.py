@@ -32,6 +32,7 @@ class Competition:
 
     load: raw folder -> `Dataset`. models: everything declared; default: those that `make submit` trains.
     search: model name -> (trial, learner) -> learner. tta: names of the task's views, beside the plain one.
+    reported: metrics that are shown beside the one that ranks, out-of-fold.
     """
 
     name: str
@@ -47,8 +48,14 @@ class Competition:
     holdout: Holdout = Holdout()
     search: Mapping[str, Callable[[Any, Learner], Learner]] = field(default_factory=dict)
     tta: Sequence[str] = ()
+    reported: Sequence[Metric] = ()
 
     def __post_init__(self) -> None:
+        if self.metric.needs != self.task.gives:
+            raise UserError(
+                f"{self.name}: {self.metric.name} needs {self.metric.needs}, but the submissions of this task carry "
+                f"what is {self.task.gives}; declare another layout or another metric"
+            )
         for kind, names, known in (
             ("default", self.default, self.models),
             ("search", self.search, self.models),

@@ -72,6 +72,8 @@ def results_table(result: dict[str, Any]) -> None:
     out.print(table)
     last = result["steps"][-1]["by_class"]
     out.print("by class: " + ", ".join(f"{name} {score:.3f}" for name, score in last.items() if score is not None))
+    if result["reported"]:
+        out.print("also: " + ", ".join(f"{name} {_interval(score)}" for name, score in result["reported"].items()))
     cv = result["cv"]
     out.print(f"CV {_interval(cv)}; in-sample {cv['in_sample']:.4f}, optimism {cv['in_sample'] - cv['score']:+.4f}")
     out.print(result["message"] or "")

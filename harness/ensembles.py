@@ -76,13 +76,22 @@ class Recipe:
     def decide(self, task: Task, members: Mapping[str, Member]) -> Any:
         return task.decide(self.blend(task, members), self.offsets, self.override)
 
+    def says(self, task: Task, members: Mapping[str, Member], needs: str) -> Any:
+        """What a metric that `needs` "decided" rows or "scores" looks at."""
+        return self.decide(task, members) if needs == task.gives else task.scores(self.blend(task, members))
+
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "override": self.override and self.override._asdict()}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Rows on which recipes are fitted and gated. members: predictions of all rows; thinned where that is cheaper."""
+    """Rows on which recipes are fitted and gated. members, targets: of all rows; thinned where that is cheaper.
+
+    statistics_of: recipe -> the metric's statistics of these rows. part_of: a problem, and which of its rows these are;
+    rows do not know of each other, so a part takes its share of what is computed for all, and the climbs without a
+    fold look at no prediction a second time.
+    """
 
     task: Task
     metric: Metric
@@ -90,34 +99,19 @@ class Problem:
     targets: Any
     folds: np.ndarray
     groups: np.ndarray
+    part_of: "tuple[Problem, np.ndarray] | None" = None
     statistics_of: Callable[[Recipe], np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
-        # A step asks for the same recipe again, and for many that differ only in how they decide: the statistics
-        # (small) are all kept, and so is the last blend (21 MB for 2,000 thinned Mars tiles).
-        statistics: dict[str, np.ndarray] = {}
-        last: dict[str, Any] = {}
+        object.__setattr__(self, "statistics_of", Statistics(self) if self.part_of is None else self._share)
 
-        def blended(recipe: Recipe) -> Any:
-            override = recipe.override and recipe.override._replace(threshold=0)
-            key = repr((recipe.weights, recipe.tta, override))
-            if key not in last:
-                last.clear()
-                last[key] = recipe.blend(self.task, self.members)
-            return last[key]
-
-        def statistics_of(recipe: Recipe) -> np.ndarray:
-            key = repr(recipe)
-            if key not in statistics:
-                decided = self.task.decide(blended(recipe), recipe.offsets, recipe.override)
-                statistics[key] = self.metric.statistics(self.targets, decided)
-            return statistics[key]
-
-        object.__setattr__(self, "statistics_of", statistics_of)
+    def _share(self, recipe: Recipe) -> np.ndarray:
+        assert self.part_of
+        whole, rows = self.part_of
+        return whole.statistics_of(recipe)[rows]
 
     def __getitem__(self, rows: np.ndarray) -> "Problem":
-        members = {name: Member(member.plain[rows], member.tta[rows]) for name, member in self.members.items()}
-        return Problem(self.task, self.metric, members, self.targets[rows], self.folds[rows], self.groups[rows])
+        return replace(self, folds=self.folds[rows], groups=self.groups[rows], part_of=(self, rows))
 
     def thin(self) -> "Problem":
         thin = self.task.thin
@@ -131,6 +125,36 @@ class Problem:
     def quality_of(self, statistics: np.ndarray) -> float:
         score = float(self.metric.score(statistics))
         return score if self.metric.higher_is_better else -score
+
+
+KEPT_BYTES = 2**28
+
+
+class Statistics:
+    """What `Problem.statistics_of` computes, with a memory: steps ask for the same recipe again, and for many that
+    differ only in how they decide."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.known: dict[str, np.ndarray] = {}  # the newest, up to KEPT_BYTES
+        self.last: dict[str, Any] = {}  # one blend: 21 MB for 2,000 thinned Mars tiles
+
+    def __call__(self, recipe: Recipe) -> np.ndarray:
+        task, metric = self.problem.task, self.problem.metric
+        key = repr(recipe)
+        if key not in self.known:
+            decided = task.decide(self.blended(recipe), recipe.offsets, recipe.override)
+            made = metric.statistics(self.problem.targets, decided)
+            while self.known and (len(self.known) + 1) * made.nbytes > KEPT_BYTES:
+                del self.known[next(iter(self.known))]
+            self.known[key] = made
+        return self.known[key]
+
+    def blended(self, recipe: Recipe) -> Any:
+        key = repr((recipe.weights, recipe.tta, recipe.override and recipe.override._replace(threshold=0)))
+        if key not in self.last:
+            self.last = {key: recipe.blend(self.problem.task, self.problem.members)}
+        return self.last[key]
 
 
 Step = Callable[[Problem, Recipe], Recipe]
@@ -150,12 +174,14 @@ class Ladder(NamedTuple):
     """The result of `cross_fit`. statistics: up to every rung, cross-fitted, at full resolution, rows aligned.
 
     accepted: in how many of the climbs without a fold the step was taken. in_sample: the score on the fitted rows.
+    without: fold -> the recipe that was fitted on the other folds.
     """
 
     rungs: list[Rung]
     statistics: list[np.ndarray]
     accepted: list[int]
     in_sample: float
+    without: dict[int, Recipe]
 
     @property
     def recipe(self) -> Recipe:
@@ -168,14 +194,27 @@ def cross_fit(problem: Problem, declared: Blend) -> Ladder:
     rungs = fit(thinned, declared)
     whole = problem.statistics_of(rungs[-1].recipe)
     statistics = [np.empty_like(whole) for _ in rungs]
-    accepted = [0] * len(rungs)
+    accepted, without = [0] * len(rungs), dict[int, Recipe]()
     for fold in np.unique(problem.folds):
         left_out = problem.folds == fold
         rows = problem[left_out]
         for k, rung in enumerate(fit(thinned[~left_out], declared)):
             statistics[k][left_out] = rows.statistics_of(rung.recipe)
             accepted[k] += rung.accepted
-    return Ladder(rungs, statistics, accepted, in_sample=float(problem.metric.score(whole)))
+            without[int(fold)] = rung.recipe
+    return Ladder(rungs, statistics, accepted, float(problem.metric.score(whole)), without)
+
+
+def cross_fitted(problem: Problem, ladder: Ladder, metric: Metric) -> np.ndarray:
+    """The statistics of another metric, of every row as the recipe fitted without its fold predicts it."""
+    parts, order = [], []
+    for fold, recipe in ladder.without.items():
+        rows = np.flatnonzero(problem.folds == fold)
+        members = {name: Member(member.plain[rows], member.tta[rows]) for name, member in problem.members.items()}
+        said = recipe.says(problem.task, members, metric.needs)
+        parts.append(metric.statistics(problem.targets[rows], said))
+        order.append(rows)
+    return np.concatenate(parts)[np.argsort(np.concatenate(order))]
 
 
 def fit(problem: Problem, declared: Blend) -> list[Rung]:

@@ -110,7 +110,7 @@ def predict_views(competition: Competition, fitted: Fitted, inputs: Any) -> Memb
     task = competition.task
     plain = fitted.predict(inputs)
     views = [task.views[name] for name in competition.tta]
-    undone = [view.undo(fitted.predict(view.apply(inputs))) for view in views]
+    undone = [view.undo(fitted.predict(view.apply(inputs)), inputs) for view in views]
     return Member(plain, task.average([plain, *undone], [1.0] * (1 + len(undone))))
 
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness import folders, submission
 from harness.competition import Competition
 from harness.engine import Local, results, workers
@@ -51,10 +49,7 @@ def predict_official(
 
 def predict_rows(competition: Competition, inputs: Any, fits: Mapping[str, Fits], recipe: Recipe, engine: Local) -> Any:
     """Decided rows of new inputs; nothing is stored per fold."""
-    jobs = [
-        (competition.name, np.asarray(inputs[rows]), fits, recipe, engine.threads)
-        for rows in chunks(len(inputs), CHUNK)
-    ]
+    jobs = [(competition.name, inputs[rows], fits, recipe, engine.threads) for rows in chunks(len(inputs), CHUNK)]
     parts = dict(results(engine.run(predict_chunk, jobs)))
     return competition.task.join([parts[k] for k in range(len(jobs))])
 

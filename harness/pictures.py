@@ -1,18 +1,84 @@
-"""Pictures from a folder, shaped like those of a competition."""
+"""Pictures as files hold them: of different sizes and encoded, and those of a folder, shaped like a competition's."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.errors import UserError
-from harness.samples import Samples
+from harness.samples import Ragged, Samples
+
+
+@dataclass(frozen=True)
+class Pictures(Ragged):
+    """Encoded pictures (JPEG, PNG, BMP) of any size; one row is decoded when asked for, (h, w, 3) uint8, RGB.
+
+    flat: (m,) uint8, the files' bytes one after the other.
+    """
+
+    @classmethod
+    def read(cls, files: Sequence[Path]) -> "Pictures":
+        """Raise `UserError` naming a file that is missing or no picture."""
+        rows = []
+        for file in files:
+            try:
+                rows.append(np.frombuffer(file.read_bytes(), np.uint8))
+                size_of(rows[-1])
+            except (OSError, ValueError) as error:
+                raise UserError(f"{file} is not readable as a picture ({error})") from error
+        return cls.of(rows)
+
+    def __getitem__(self, rows: Any) -> Any:
+        found = super().__getitem__(rows)
+        return found if isinstance(found, Pictures) else decoded(found)
+
+    def encoded(self, row: int) -> bytes:
+        """The bytes of one row, as its file had them."""
+        return self.flat[self.offsets[row] : self.offsets[row + 1]].tobytes()
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(n, 2) int: height and width, from the headers alone."""
+        return np.array([size_of(self.flat[a:b]) for a, b in zip(self.offsets, self.offsets[1:], strict=False)])
+
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> "Pictures":
+        """Every picture (h, w, 3) changed, and kept without loss."""
+        return Pictures.of([encode(change(picture)) for picture in self])
+
+
+def decoded(content: np.ndarray) -> np.ndarray:
+    import cv2
+
+    picture = cv2.imdecode(np.asarray(content), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise UserError("the bytes of a picture cannot be decoded; the data are broken: get them again")
+    return np.ascontiguousarray(picture[..., ::-1])
+
+
+def encode(picture: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8, RGB, as the bytes of a BMP file: quick, and nothing is lost."""
+    import cv2
+
+    return cv2.imencode(".bmp", picture[..., ::-1])[1].ravel()
+
+
+def size_of(content: np.ndarray) -> tuple[int, int]:
+    """(height, width) from the header; raise OSError where it is none."""
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content.tobytes())) as image:
+        return image.height, image.width
+
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 
 def read_pictures(folder: Path, like: Any) -> Samples:
-    """Every picture of the folder, its name as its id. like: (n, h, w) or (n, h, w, 3) uint8, RGB.
+    """Every picture of the folder, its name as its id. like: `Pictures`, or (n, h, w) or (n, h, w, 3) uint8, RGB.
 
     Raise `UserError` where there are none, or one cannot be read or has another size.
     """
@@ -23,6 +89,9 @@ def read_pictures(folder: Path, like: Any) -> Samples:
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     if not files:
         raise UserError(f"INPUT={folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    ids = np.array([file.stem for file in files])
+    if isinstance(like, Pictures):
+        return Samples(ids, Pictures.read(files))
     pictures = np.empty((len(files), *like.shape[1:]), np.uint8)
     for row, file in enumerate(files):
         picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE if like.ndim == 3 else cv2.IMREAD_COLOR)
@@ -33,4 +102,4 @@ def read_pictures(folder: Path, like: Any) -> Samples:
             found = f"{picture.shape[0]} x {picture.shape[1]} (height x width)"
             raise UserError(f"{file} is {found}, but the models see {height} x {width}")
         pictures[row] = picture if like.ndim == 3 else picture[..., ::-1]
-    return Samples(np.array([file.stem for file in files]), pictures)
+    return Samples(ids, pictures)

@@ -11,10 +11,11 @@ from harness.audit import Audit, Check, audit
 from harness.backends import OutOfTime
 from harness.competition import Competition
 from harness.engine import Local, workers
-from harness.ensembles import Blend, Ladder, Problem, cross_fit
+from harness.ensembles import Blend, Ladder, Problem, Recipe, cross_fit, cross_fitted
 from harness.errors import UserError
 from harness.files import locked, require_free, sweep_partials, write_json
 from harness.jobs import Fold, train_fold
+from harness.metrics import Metric
 from harness.official import predict_official
 from harness.plan import Plan, plan_for
 from harness.prepared import Prepared, content_hash, current, few, write
@@ -180,8 +181,13 @@ def description(
     competition, learner = request.competition, plan.learner(name, request.competition.models[name])
     held = bundle.held(plan.folds)
     rows = np.isin(folds, held)
-    decided = competition.task.decide(bundle.out_of_fold(competition.task, folds, held).plain)
-    statistics = competition.metric.statistics(prepared.train.targets[rows], decided)
+    members = {name: bundle.out_of_fold(competition.task, folds, held)}
+    targets, groups = prepared.train.targets[rows], prepared.train.groups[rows]
+
+    def statistics_of(metric: Metric) -> np.ndarray:
+        return metric.statistics(targets, Recipe({name: 1.0}).says(competition.task, members, metric.needs))
+
+    statistics = statistics_of(competition.metric)
     finished = [bundle.finished(k) for k in held]
     code = sorted({fold["code"] for fold in finished})
     if len(code) > 1:
@@ -197,8 +203,9 @@ def description(
         "fast": plan.fast[name],
         "folds": held,
         "complete": len(held) == plan.folds,
-        "score": interval(competition.metric, statistics, prepared.train.groups[rows])._asdict(),
+        "score": interval(competition.metric, statistics, groups)._asdict(),
         "by_class": finite(competition.metric.by_class(statistics)),
+        "reported": {m.name: interval(m, statistics_of(m), groups)._asdict() for m in competition.reported},
         "seconds": sum(fold["seconds"] for fold in finished),
     }
 
@@ -223,7 +230,7 @@ def ensemble(
     if not rows.all():
         request.say(f"only {rows.sum()} of {len(rows)} rows have out-of-fold predictions of every member")
     members = {name: bundle.out_of_fold(competition.task, folds, shared) for name, bundle in bundles.items()}
-    targets, groups = np.asarray(train.targets)[rows], train.groups[rows]
+    targets, groups = train.targets[rows], train.groups[rows]
     problem = Problem(competition.task, competition.metric, members, targets, folds[rows], groups)
     return cross_fit(problem, declared), problem
 
@@ -274,6 +281,10 @@ def hand_in(
         "bundles": {name: folders.shown(bundle.folder) for name, bundle in bundles.items()},
         "recipe": recipe.to_json(),
         "steps": steps,
+        "reported": {
+            metric.name: interval(metric, cross_fitted(problem, ladder, metric), problem.groups)._asdict()
+            for metric in competition.reported
+        },
         "train_hash": prepared.train_hash(folds),
         "git": submission.git_revision(),
         "code": code_hash(competition.name),
@@ -302,5 +313,6 @@ def judged(
         "official": official,
         "seconds": request.spent,
         "steps": card["steps"],
+        "reported": card["reported"],
         "message": standing.get("message"),
     }

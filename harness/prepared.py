@@ -18,7 +18,7 @@ from harness.errors import UserError
 from harness.files import TEMPORARY, read_json, write_bytes, write_json
 from harness.samples import Dataset, Samples
 from harness.splits import divide
-from harness.store import arrays_hash, once, read_array, train_hash, write_array
+from harness.store import arrays_hash, once, parts_of, read_column, train_hash, write_column
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,9 @@ def _write_private(
     public = divide(strata, groups, [share, 1 - share], bytes.fromhex(key)) == 0
     folder.mkdir(parents=True, mode=0o700)
     with open(folder / "answers.npz", "wb") as file:
-        np.savez(file, ids=judged.ids, groups=groups, public=public, targets=judged.targets)
+        answers = {"ids": judged.ids, "groups": groups, "public": public}
+        answers |= {f"targets{part}": array for part, array in parts_of(judged.targets).items()}
+        np.savez(file, **answers)  # type: ignore[arg-type]
         file.flush()
         os.fsync(file.fileno())
     write_bytes(folder / "key", key.encode())
@@ -168,12 +170,12 @@ def _write_private(
 def _write_samples(folder: Path, samples: Samples) -> None:
     for name in ("ids", "inputs", "targets", "groups"):
         if (column := getattr(samples, name)) is not None:
-            write_array(folder / f"{name}.npy", column)
+            write_column(folder, name, column)
 
 
 def _read_samples(folder: Path, names: tuple[str, ...] = ("ids", "inputs")) -> Samples:
     remedy = f"delete {folders.shown(folder.parents[1])} and run `make data` again"
-    columns = {name: read_array(folder / f"{name}.npy", remedy) for name in names}
+    columns = {name: read_column(folder, name, remedy) for name in names}
     return Samples(
         **{name: np.asarray(column) if name in ("ids", "groups") else column for name, column in columns.items()}
     )

@@ -1,18 +1,57 @@
 """What a competition is made of: rows with an id, an input, a target and a group. numpy only."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of different lengths, e.g. the boxes of every image: row i is flat[offsets[i] : offsets[i + 1]].
+
+    flat: (m, ...) array, offsets: (n + 1,) int64 from 0 to m. An integer gives one row, a slice or an array of rows
+    gives those rows, as with an array.
+    """
+
+    flat: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Sequence[np.ndarray]) -> Self:
+        """Of at least one row; rows without content keep the shape of their columns."""
+        return cls(np.concatenate(rows), np.cumsum([0, *map(len, rows)]))
+
+    @classmethod
+    def join(cls, parts: Sequence["Ragged"]) -> Self:
+        """The rows of the first part, then those of the second, ..."""
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        return cls(np.concatenate([part.flat for part in parts]), np.concatenate([[0], np.cumsum(lengths)]))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, rows: Any) -> Any:
+        if isinstance(rows, int | np.integer):
+            return self.flat[self.offsets[rows] : self.offsets[rows + 1]]
+        chosen = np.arange(len(self))[rows]
+        lengths = np.diff(self.offsets)[chosen]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        return replace(self, flat=np.asarray(self.flat[places]), offsets=offsets)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[row] for row in range(len(self)))
 
 
 @dataclass(frozen=True)
 class Samples:
     """Aligned rows. Indexing with an integer or boolean array gives the samples of those rows.
 
-    ids: (n,) str, unique; inputs: (n, ...) array, memory-mapped when large, images as uint8;
-    targets: (n, ...) array, None where they are not known; groups: (n,) int, the units that no split may cut.
+    ids: (n,) str, unique; inputs: (n, ...) array, memory-mapped when large: images as uint8, tables as a structured
+    array of named columns, images of different sizes as `pictures.Pictures`; targets: (n, ...) array or `Ragged`, None
+    where they are not known; groups: (n,) int, the units that no split may cut.
     """
 
     ids: np.ndarray

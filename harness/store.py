@@ -15,6 +15,8 @@ from harness import folders
 from harness.ensembles import Member
 from harness.errors import UserError
 from harness.files import atomic, read_json, short_hash, write_json
+from harness.pictures import Pictures
+from harness.samples import Ragged
 from harness.tasks import Task
 
 VIEWS = ("plain", "tta")
@@ -51,11 +53,12 @@ def config_hash(learner: Any) -> str:
     return short_hash(json.dumps(canonical(learner), sort_keys=True))
 
 
-def arrays_hash(*arrays: np.ndarray) -> str:
+def arrays_hash(*columns: Any) -> str:
     """Of dtypes, shapes and bytes. The data hash is that of ids, inputs, targets, groups and the hold-out's ids."""
+    arrays = [array for column in columns for array in parts_of(column).values()]
     parts: list[str | bytes] = []
     for array in map(np.ascontiguousarray, arrays):
-        parts += [f"{array.dtype.str}{array.shape}", array.tobytes()]
+        parts += [f"{array.dtype.descr if array.dtype.names else array.dtype.str}{array.shape}", array.tobytes()]
     return short_hash(*parts)
 
 
@@ -160,6 +163,31 @@ def write_array(file: Path, array: np.ndarray) -> None:
     with atomic(file) as out:
         np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
         out.write(array.tobytes())
+
+
+RAGGED: Mapping[str, type[Ragged]] = {"flat": Ragged, "encoded": Pictures}
+
+
+def parts_of(column: Any) -> dict[str, np.ndarray]:
+    """The arrays that a column of samples is stored as, by their part of the file's name."""
+    for part, kind in RAGGED.items():
+        if type(column) is kind:
+            return {f".{part}": column.flat, ".offsets": column.offsets}
+    return {"": column}
+
+
+def write_column(folder: Path, name: str, column: Any) -> None:
+    """ids, inputs, targets or groups of samples: an array, `Ragged` or `Pictures`."""
+    for part, array in parts_of(column).items():
+        write_array(folder / f"{name}{part}.npy", array)
+
+
+def read_column(folder: Path, name: str, remedy: str) -> Any:
+    """Memory-mapped, as `write_column` left it."""
+    for part, kind in RAGGED.items():
+        if (file := folder / f"{name}.{part}.npy").exists():
+            return kind(read_array(file, remedy), np.asarray(read_array(folder / f"{name}.offsets.npy", remedy)))
+    return read_array(folder / f"{name}.npy", remedy)
 
 
 def require_same_rows(bundles: Mapping[str, Bundle], train: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from harness import folders
 from harness.errors import UserError
 from harness.files import read_json
+from harness.samples import Ragged
 
 
 class Prepared(NamedTuple):
@@ -52,7 +53,9 @@ def read_answers(data: Prepared) -> Answers:
     file = folders.private(data.competition, data.data_hash) / "answers.npz"
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            return Answers(arrays["ids"], arrays["groups"], arrays["public"], arrays["targets"])
+            ragged = "targets.flat" in arrays
+            targets = Ragged(arrays["targets.flat"], arrays["targets.offsets"]) if ragged else arrays["targets"]
+            return Answers(arrays["ids"], arrays["groups"], arrays["public"], targets)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{folders.shown(file)} cannot be read ({type(error).__name__}); restore it, or delete the folder "

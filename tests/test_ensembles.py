@@ -187,7 +187,7 @@ def decided_rows(of: Problem, fold: int) -> np.ndarray:
     """What the recipe fitted without a fold says about the rows of the fold."""
     left_out = of.folds == fold
     recipe = fit(of.thin()[~left_out], STEPS)[-1].recipe
-    return recipe.decide(TASK, of[left_out].members)
+    return recipe.decide(TASK, {name: Member(*(view[left_out] for view in each)) for name, each in of.members.items()})
 
 
 def test_the_prediction_of_a_row_does_not_depend_on_its_own_target(rare: Problem) -> None:

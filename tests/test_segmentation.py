@@ -190,8 +190,8 @@ def position_network(images: np.ndarray) -> np.ndarray:
 def test_a_flip_is_undone() -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 2, 3), dtype=np.uint8)
     view = task_of().views["hflip"]
-    assert (view.undo(brightness_network(view.apply(images))) == brightness_network(images)).all()
-    assert not (view.undo(position_network(view.apply(images))) == position_network(images)).all()
+    assert (view.undo(brightness_network(view.apply(images)), images) == brightness_network(images)).all()
+    assert not (view.undo(position_network(view.apply(images)), images) == position_network(images)).all()
     colour = np.random.default_rng(0).integers(0, 256, (3, 2, 3, 3), dtype=np.uint8)
     assert (view.apply(colour)[:, :, 0] == colour[:, :, -1]).all()
 

@@ -8,10 +8,13 @@ import numpy as np
 
 
 class View(NamedTuple):
-    """One view of test-time augmentation: how to change the inputs, and how to undo it on a prediction."""
+    """One view of test-time augmentation: how to change the inputs, and how to undo it on a prediction.
+
+    undo(prediction, inputs): inputs as they were before the change, for what depends on their sizes.
+    """
 
     apply: Callable[[Any], Any]
-    undo: Callable[[Any], Any]
+    undo: Callable[[Any, Any], Any]
 
 
 class Override(NamedTuple):
@@ -33,10 +36,14 @@ class Task(Protocol):
         """The label that is never predicted."""
 
     @property
+    def gives(self) -> str:
+        """What its submissions carry, and so which metrics can judge them: "decided" or "scores"."""
+
+    @property
     def views(self) -> Mapping[str, View]: ...
     @property
     def suffix(self) -> str:
-        """Of a submission file."""
+        """Of an official submission; the judge's file is always a table, .csv."""
 
     @property
     def row_bytes(self) -> int:
@@ -54,6 +61,9 @@ class Task(Protocol):
     def decide(self, prediction: Any, offsets: Sequence[float] | None = None, override: Override | None = None) -> Any:
         """Probabilities to labels; `offsets` are added to the log-probabilities, one per class."""
 
+    def scores(self, prediction: Any) -> Any:
+        """What a metric that needs "scores" looks at: probabilities instead of labels."""
+
     def thin(self, rows: Any) -> Any:
         """A cheaper view of predictions or targets, on which weights and thresholds are fitted (never scored)."""
 
@@ -66,7 +76,10 @@ class Task(Protocol):
         """Predictions of consecutive rows as one."""
 
     def write(self, ids: np.ndarray, decided: Any, file: Path) -> None:
-        """Write the submission: a function of its arguments only, so the same rows are the same bytes."""
+        """Write the submission: a function of its arguments only, so the same rows are the same bytes.
+
+        The suffix of the file is ".csv" for the judge, and `suffix` for the official test.
+        """
 
     def read(self, file: Path, ids: np.ndarray) -> Any:
         """Strict: returns decided rows in the order of `ids`, or raises `InvalidSubmission` naming row and column."""

@@ -28,8 +28,9 @@ class Segmentation:
     layout: Layout = WIDE
 
     suffix: ClassVar[str] = ".csv"
+    gives: ClassVar[str] = "decided"
     views: ClassVar[Mapping[str, View]] = {
-        "hflip": View(apply=lambda images: images[:, :, ::-1], undo=lambda probs_nchw: probs_nchw[..., ::-1]),
+        "hflip": View(apply=lambda images: images[:, :, ::-1], undo=lambda probs_nchw, _: probs_nchw[..., ::-1]),
     }
 
     @property
@@ -86,6 +87,9 @@ class Segmentation:
             if override is not None:
                 labels[rows][probs[:, override.of] > override.threshold] = override.of
         return labels
+
+    def scores(self, prediction: np.ndarray) -> np.ndarray:
+        return prediction
 
     def thin(self, rows: np.ndarray) -> np.ndarray:
         """Every k-th pixel both ways, about 256 an image; probabilities as float32."""
