@@ -161,7 +161,7 @@ def _write_private(
     with open(folder / "answers.npz", "wb") as file:
         answers = {"ids": judged.ids, "groups": groups, "public": public}
         answers |= {f"targets{part}": array for part, array in parts_of(judged.targets).items()}
-        np.savez(file, **answers)  # type: ignore[arg-type]
+        np.savez(file, **answers)
         file.flush()
         os.fsync(file.fileno())
     write_bytes(folder / "key", key.encode())

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 FLOORS = (
     "samples errors files folders exits downloads",
-    "tasks metrics splits augment significance sources pictures",
+    "tasks metrics splits augment significance sources pictures boxes layouts",
     "backends ensembles",
     "competition",
     "store audit prepared submission request",
