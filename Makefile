@@ -10,7 +10,7 @@ options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-
 flags = $(foreach name,$(1),$(if $(filter-out 0,$($(name))),--$(shell echo $(name) | tr A-Z a-z)))
 competition = $(if $(COMP),'$(COMP)',$(error Say which competition: make $@ COMP=mars))
 
-.PHONY: submit data audit train blend predict status clean leaderboard score finals test test-all check bench lock
+.PHONY: submit data audit train blend predict status clean leaderboard score finals test test-all check bench lock new
 
 submit: .venv/ready
 	@$(PY) -m harness submit $(competition) $(call options,DATA MODELS FOLDS BUDGET TEAM ACCEPT) $(call flags,FAST FINAL)
@@ -28,6 +28,8 @@ status: .venv/ready
 	@$(PY) -m harness status $(competition)
 clean: .venv/ready
 	@$(PY) -m harness clean $(competition)
+new: .venv/ready
+	@$(PY) -m harness new $(competition) $(call options,TASK)
 leaderboard: .venv/ready
 	@$(PY) -m leaderboard board $(competition) $(call flags,REVEAL)
 score: .venv/ready

@@ -48,9 +48,9 @@ def submit(
         request = asked(console, competition, data, models, folds, budget, team, fast, accept)
         return official.submit_final(request) if final else pipeline.submit(request)
 
-    from harness.console import results_table
+    from harness.console import final_table, results_table
 
-    show(work, json_, results_table if not final else told)
+    show(work, json_, final_table if final else results_table)
 
 
 @app.command()
@@ -167,6 +167,26 @@ def clean(competition: Name, json_: Json = False) -> None:
         from harness.inventory import clean
 
         return clean(find(competition))
+
+    show(work, json_, told)
+
+
+@app.command()
+def new(
+    competition: Annotated[
+        str, typer.Argument(help="Its name: lower-case letters, numbers and _.", show_default=False)
+    ],
+    task: Annotated[
+        str, typer.Option(help="classification, segmentation, detection or regression.", show_default=False)
+    ],
+    json_: Json = False,
+) -> None:
+    """A new competition folder that already runs, on a made sample."""
+
+    def work(_: Any) -> dict[str, Any]:
+        from harness.scaffold import create
+
+        return create(competition, task)
 
     show(work, json_, told)
 

@@ -30,7 +30,8 @@ class Augment:
 
     hflip, vflip: probabilities. rotate: degrees, either way. scale: 0.25 is from 1/1.25 to 1.25. shift: share of the
     image's size, either way. brightness: share of the full range that is added or taken. contrast: 0.2 is a factor
-    from 0.8 to 1.2 around mid-grey. The border is mirrored, in the mask too: what is seen there is labelled right.
+    from 0.8 to 1.2 around mid-grey. colour: the same two for red, green and blue each on their own, as dyes and lamps
+    change them; of colour images only. The border is mirrored, in the mask too: what is seen there is labelled right.
     """
 
     hflip: float = 0.5
@@ -40,9 +41,10 @@ class Augment:
     shift: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    colour: float = 0.0
 
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        return rng.random((count, 8))
+        return rng.random((count, 14 if self.colour else 8))
 
     def __call__(
         self, images: np.ndarray, masks: np.ndarray | None, draws: np.ndarray
@@ -58,7 +60,7 @@ class Augment:
             horizontal, vertical = self.flips(draws)
             images = flip(images, horizontal, vertical)
             masks = masks if masks is None else flip(masks, horizontal, vertical)
-        if self.brightness or self.contrast:
+        if self.brightness or self.contrast or self.colour:
             images = curve(images, self.curves(draws))
         return images, masks
 
@@ -77,10 +79,13 @@ class Augment:
         return np.concatenate((linear, (moved - linear @ centre)[:, :, None]), 2)
 
     def curves(self, draws: np.ndarray) -> np.ndarray:
-        """(n, 256) uint8: the new value of every grey level."""
+        """(n, 256, 1) uint8: the new value of every level; (n, 256, 3) where every channel has its own."""
         signed = 2 * draws - 1
         factor, offset = 1 + self.contrast * signed[:, 6:7], 255 * self.brightness * signed[:, 7:8]
-        levels = factor * (np.arange(256) - 127.5) + 127.5 + offset
+        if self.colour:
+            factor = factor * (1 + self.colour * signed[:, 8:11])
+            offset = offset + 255 * self.colour * signed[:, 11:14]
+        levels = factor[:, None] * (np.arange(256)[:, None] - 127.5) + 127.5 + offset[:, None]
         return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
@@ -106,7 +111,7 @@ def curve(images: np.ndarray, curves: np.ndarray) -> np.ndarray:
 
     curved = np.empty_like(images)
     for image, levels, result in zip(images, curves, curved, strict=True):
-        cv2.LUT(image, levels, result)
+        cv2.LUT(image, levels[:, None], result)
     return curved
 
 

@@ -1,19 +1,18 @@
 """A competition is a folder that declares one value; `find` reads it."""
 
-import difflib
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.backends import Learner
 from harness.ensembles import Blend
-from harness.errors import UserError
+from harness.errors import UserError, nearest
 from harness.metrics import Metric
 from harness.samples import Dataset
 from harness.sources import Source
-from harness.splits import Folds, Holdout
+from harness.splits import Holdout, Split
 from harness.tasks import Task
 
 
@@ -30,7 +29,8 @@ class Rules:
 class Competition:
     """The declaration; see DESIGN, section 4.
 
-    load: raw folder -> `Dataset`. models: everything declared; default: those that `make submit` trains.
+    load: raw folder -> `Dataset`. models: everything declared; ensemble: how they become one prediction, a blend of all
+    where none is declared; default: those that `make submit` trains, all where none is named.
     search: model name -> (trial, learner) -> learner. tta: names of the task's views, beside the plain one.
     reported: metrics that are shown beside the one that ranks, out-of-fold.
     """
@@ -40,10 +40,10 @@ class Competition:
     metric: Metric
     sources: Sequence[Source]
     load: Callable[[Path], Dataset]
-    split: Folds
+    split: Split
     models: Mapping[str, Learner]
-    ensemble: Blend
-    default: Sequence[str]
+    ensemble: Blend = Blend(())
+    default: Sequence[str] = ()
     rules: Rules = Rules()
     holdout: Holdout = Holdout()
     search: Mapping[str, Callable[[Any, Learner], Learner]] = field(default_factory=dict)
@@ -51,6 +51,11 @@ class Competition:
     reported: Sequence[Metric] = ()
 
     def __post_init__(self) -> None:
+        general = tuple(name for name, learner in self.models.items() if learner.focus is None)
+        blended = replace(self.ensemble, names=self.ensemble.names or general, views=bool(self.tta))
+        object.__setattr__(self, "ensemble", blended)
+        if not self.default:
+            object.__setattr__(self, "default", tuple(self.models))
         if self.metric.needs != self.task.gives:
             raise UserError(
                 f"{self.name}: {self.metric.name} needs {self.metric.needs}, but the submissions of this task carry "
@@ -60,11 +65,16 @@ class Competition:
             ("default", self.default, self.models),
             ("search", self.search, self.models),
             ("ensemble", self.ensemble.members, self.models),
-            ("tta", self.tta, self.task.views),
         ):
             for name in names:
                 if name not in known:
                     raise UserError(f"{self.name}: {kind} names {name!r}, which is not declared ({', '.join(known)})")
+        for name in self.tta:
+            if name not in self.task.views:
+                raise UserError(
+                    f"{self.name}: tta names {name!r}, but the views of this task and this shape of inputs are "
+                    f"{', '.join(self.task.views) or 'none'}"
+                )
         for name, learner in self.models.items():
             if learner.pretrained and not self.rules.pretrained:
                 raise UserError(
@@ -75,7 +85,7 @@ class Competition:
         """The models of these names (MODELS=), or the default ones."""
         unknown = [name for name in names or () if name not in self.models]
         if unknown:
-            hint = _nearest(unknown[0], self.models)
+            hint = nearest(unknown[0], self.models)
             raise UserError(f"{self.name} declares no model {unknown[0]!r}{hint}; there are {', '.join(self.models)}")
         return {name: self.models[name] for name in (names or self.default)}
 
@@ -89,10 +99,5 @@ def names() -> list[str]:
 def find(name: str) -> Competition:
     """Read the declaration of a competition; raise `UserError` with the nearest name where there is none."""
     if name not in names():
-        raise UserError(f"there is no competition {name!r}{_nearest(name, names())}; there are {', '.join(names())}")
+        raise UserError(f"there is no competition {name!r}{nearest(name, names())}; there are {', '.join(names())}")
     return importlib.import_module(f"competitions.{name}.competition").competition
-
-
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""

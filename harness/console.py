@@ -77,9 +77,21 @@ def results_table(result: dict[str, Any]) -> None:
     cv = result["cv"]
     out.print(f"CV {_interval(cv)}; in-sample {cv['in_sample']:.4f}, optimism {cv['in_sample'] - cv['score']:+.4f}")
     out.print(result["message"] or "")
-    for what, path in {"submission": result["submission"], **result["official"]}.items():
+    _files(out, {"submission": result["submission"], **result["official"]}, result["seconds"])
+
+
+def final_table(result: dict[str, Any]) -> None:
+    """The end of FINAL=1: which models were refitted, and where the official files are."""
+    out = _out()
+    names = ", ".join(f"{name} (CV {score['score']:.4f} before)" for name, score in result["models"].items())
+    out.print(f"refitted with the hold-out's labels: {names}")
+    _files(out, result["official"], result["seconds"])
+
+
+def _files(out: Any, paths: dict[str, str], spent: float) -> None:
+    for what, path in paths.items():
         out.print(f"{what}: {path}")
-    minutes, seconds = divmod(int(result["seconds"]), 60)
+    minutes, seconds = divmod(int(spent), 60)
     out.print(f"done in {minutes}:{seconds:02d}")
 
 

@@ -1,30 +1,31 @@
 """How members become one prediction: declared as `blend` and `Overlay`, fitted out-of-fold, gated, cross-fitted.
 
-`fit` climbs a ladder of steps (one model, views, blend, specialist, offsets); every step must pass `gate`.
+`fit` climbs a ladder of steps (one model, views, blend, specialist, what the task tunes); each must pass `gate`.
 `cross_fit` does the whole climb once for every fold left out, and scores that fold with what the others chose.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from harness.metrics import Metric
 from harness.significance import Comparison, compare
-from harness.tasks import Override, Task
+from harness.tasks import Calibrated, Override, Task
 
 # -- what a competition declares ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Blend:
-    """Greedy selection among these models."""
+    """Greedy selection among these models. views: whether the competition declares any for test-time augmentation."""
 
     names: tuple[str, ...]
     specialist: str | None = None
     of: int | None = None
+    views: bool = True
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -53,12 +54,16 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything between the members' predictions and a decision; JSON by `asdict`."""
+    """Everything between the members' predictions and a decision; JSON by `asdict`.
+
+    calibration: by member, what the task fitted, applied before the members are averaged.
+    """
 
     weights: Mapping[str, float]
     tta: bool = False
     override: Override | None = None
     offsets: tuple[float, ...] | None = None
+    calibration: Mapping[str, Sequence[float]] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -68,6 +73,8 @@ class Recipe:
     def blend(self, task: Task, members: Mapping[str, Member]) -> Any:
         """The prediction before it is decided."""
         chosen = {name: members[name].tta if self.tta else members[name].plain for name in self.names}
+        for name, fitted in (self.calibration or {}).items():
+            chosen[name] = cast(Calibrated, task).calibrated(chosen[name], fitted)
         mean = task.average([chosen[name] for name in self.weights], list(self.weights.values()))
         if self.override is None:
             return mean
@@ -113,6 +120,14 @@ class Problem:
     def __getitem__(self, rows: np.ndarray) -> "Problem":
         return replace(self, folds=self.folds[rows], groups=self.groups[rows], part_of=(self, rows))
 
+    @property
+    def rows(self) -> np.ndarray:
+        """Which rows of `members` and `targets` these are."""
+        if self.part_of is None:
+            return np.arange(len(self.folds))
+        whole, rows = self.part_of
+        return whole.rows[rows]
+
     def thin(self) -> "Problem":
         thin = self.task.thin
         members = {name: Member(thin(member.plain), thin(member.tta)) for name, member in self.members.items()}
@@ -151,7 +166,7 @@ class Statistics:
         return self.known[key]
 
     def blended(self, recipe: Recipe) -> Any:
-        key = repr((recipe.weights, recipe.tta, recipe.override and recipe.override._replace(threshold=0)))
+        key = repr(replace(recipe, offsets=None, override=recipe.override and recipe.override._replace(threshold=0)))
         if key not in self.last:
             self.last = {key: recipe.blend(self.problem.task, self.problem.members)}
         return self.last[key]
@@ -222,7 +237,7 @@ def fit(problem: Problem, declared: Blend) -> list[Rung]:
     names = [name for name in declared.names if name in problem.members]
     recipe = best_single(problem, names)
     rungs = [Rung(f"best single model ({next(iter(recipe.weights))})", True, "", None, recipe)]
-    for title, step in steps(declared, problem.members, names):
+    for title, step in steps(problem.task, declared, problem.members, names):
         candidate = step(problem, recipe)
         gain, refusal = gate(problem, recipe, candidate, step)
         recipe = recipe if refusal else candidate
@@ -230,16 +245,15 @@ def fit(problem: Problem, declared: Blend) -> list[Rung]:
     return rungs
 
 
-def steps(declared: Blend, members: Mapping[str, Member], names: Sequence[str]) -> list[tuple[str, Step]]:
+def steps(task: Task, declared: Blend, members: Mapping[str, Member], names: Sequence[str]) -> list[tuple[str, Step]]:
     """The steps above a single model, in the order in which they are tried."""
-    ladder: list[tuple[str, Step]] = [("test-time augmentation", with_views)]
+    ladder: list[tuple[str, Step]] = [("test-time augmentation", with_views)] if declared.views else []
     if len(names) > 1:
         ladder.append(("blend", lambda problem, recipe: with_blend(problem, recipe, names)))
     by, of = declared.specialist, declared.of
     if by is not None and of is not None and by in members:
         ladder.append((f"specialist ({by})", lambda problem, recipe: with_specialist(problem, recipe, by, of)))
-    ladder.append(("offsets", with_offsets))
-    return ladder
+    return [*ladder, *((name, TUNED[name]) for name in task.tunes)]
 
 
 def gate(problem: Problem, before: Recipe, after: Recipe, step: Step) -> tuple[Comparison | None, str]:
@@ -315,3 +329,16 @@ def with_offsets(problem: Problem, recipe: Recipe, passes: int = 2) -> Recipe:
             moved = [(*offsets[:c], offsets[c] + change, *offsets[c + 1 :]) for change in OFFSETS]
             offsets = max([offsets, *moved], key=lambda tried: problem.quality(replace(recipe, offsets=tried)))
     return replace(recipe, offsets=offsets) if any(offsets) else recipe
+
+
+def with_calibration(problem: Problem, recipe: Recipe) -> Recipe:
+    """Every member's scores, as the task fits them on these rows; a single member's order would stay as it is."""
+    if len(recipe.weights) == 1:
+        return recipe
+    task, rows = cast(Calibrated, problem.task), problem.rows
+    chosen = {name: problem.members[name].tta if recipe.tta else problem.members[name].plain for name in recipe.weights}
+    fitted = {name: task.calibration(chosen[name][rows], problem.targets[rows]) for name in recipe.weights}
+    return replace(recipe, calibration=fitted)
+
+
+TUNED: Mapping[str, Step] = {"calibration": with_calibration, "offsets": with_offsets}

@@ -38,6 +38,10 @@ def submissions(competition: str, data_hash: str) -> Path:
     return root() / "submissions" / competition / data_hash
 
 
+def reports(competition: str) -> Path:
+    return root() / "reports" / competition
+
+
 def database() -> str:
     """The leaderboard's database as an SQLAlchemy URL."""
     return os.environ.get("DATABASE_URL") or f"sqlite:///{root() / 'leaderboard.db'}"

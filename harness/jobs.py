@@ -54,7 +54,8 @@ class Fits(NamedTuple):
 def measure_model(job: Fold) -> tuple[Cost, dict[str, Any]]:
     """The cost of a fold on this machine, and the fast paths that pay."""
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
-    train = prepared.train[prepared.folds(declared, job.folds) != job.fold]
+    last = job.folds - 1  # in time, the fold that learns from the most rows
+    train = prepared.train[declared.split.training_rows(prepared.folds(declared, job.folds), last)]
     learner = declared.models[job.model]
     context = Context(declared.task, folders.runs(job.competition, "probe"), threads=job.threads)
     fast = {name: value for name, value in learner.fast_paths(train, context).items() if name != "probe"}
@@ -74,7 +75,8 @@ def train_fold(job: Fold) -> None:
     if job.deadline and not folder.exists() and started + job.seconds * HOPEFUL > job.deadline:
         raise OutOfTime
     valid = train[fold_of_row == job.fold]
-    fitted = learner.fit(train[fold_of_row != job.fold], valid, _context(declared, job, folder))
+    learned = train[declared.split.training_rows(fold_of_row, job.fold)]
+    fitted = learner.fit(learned, valid, _context(declared, job, folder))
     for part, inputs in (("oof", valid.inputs), ("holdout", prepared.holdout.inputs)):
         for view, prediction in predict_views(declared, fitted, inputs)._asdict().items():
             save_prediction(folder, f"{part}-{view}", prediction, declared.task)
@@ -86,7 +88,7 @@ def train_final(job: Fold, raw: Path, folder: Path) -> None:
     """Fit a fold's training rows and the whole hold-out, with its labels from the raw files."""
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     labelled = declared.load(raw).labelled
-    kept = prepared.train.ids[prepared.folds(declared, job.folds) != job.fold]
+    kept = prepared.train.ids[declared.split.training_rows(prepared.folds(declared, job.folds), job.fold)]
     wanted = np.concatenate([kept, prepared.holdout.ids])
     if not np.isin(wanted, labelled.ids).all():
         raise UserError(f"{raw} does not hold the samples that were prepared; name their folder with DATA=")

@@ -75,9 +75,10 @@ def submit_final(request: Request) -> dict[str, Any]:
         locked(folders.runs(competition.name, card["train_hash"])),
     ):
         jobs = []
-        for fits in fits_of(bundles, recipe, final=True).values():
-            for fold, folder in enumerate(fits.folders):
-                place = (competition.name, prepared.data_hash, fits.model, fits.epochs, fold, len(fits.folders))
+        for name, fits in fits_of(bundles, recipe, final=True).items():
+            manifest = bundles[name].manifest
+            for fold, folder in zip(manifest["folds"], fits.folders, strict=True):
+                place = (competition.name, prepared.data_hash, fits.model, fits.epochs, fold, manifest["fold_count"])
                 jobs.append((Fold(*place, engine.threads, fits.fast), raw, folder))
         request.say(f"refitting {', '.join(recipe.names)} on all labels: {len(jobs)} fits")
         for _ in results(engine.run(train_final, jobs)):

@@ -1,6 +1,7 @@
 """From data to a rank, as a sentence: `submit`. Each step leaves files with hashes; running again resumes."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def blend(request: Request, files: Sequence[Path] | None) -> dict[str, Any]:
             f"there is no complete bundle to blend; run `make submit COMP={competition.name}` or `make train` first"
         )
     special = [name for name, bundle in bundles.items() if bundle.manifest["model"] == competition.ensemble.specialist]
-    declared = Blend(general, special[-1] if special else None, competition.ensemble.of)
+    declared = replace(competition.ensemble, names=general, specialist=special[-1] if special else None)
     ladder, problem = ensemble(request, prepared, folds, bundles, declared)
     file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
     return judged(request, prepared, file, card, {})
@@ -95,7 +96,7 @@ def prepare(request: Request) -> Prepared:
     request.say(f"data: {found.kind}, {folders.shown(found.folder)}")
     dataset = competition.load(found.folder)
     if request.fast:
-        dataset = few(dataset, competition.split.by(dataset.labelled.targets))
+        dataset = few(dataset, competition.split.strata(dataset.labelled))
     checked = audit_once(competition, dataset)
     for line in problems(checked, request.accept):
         request.say(line)
@@ -202,6 +203,7 @@ def description(
         "code": code,
         "fast": plan.fast[name],
         "folds": held,
+        "fold_count": plan.folds,
         "complete": len(held) == plan.folds,
         "score": interval(competition.metric, statistics, groups)._asdict(),
         "by_class": finite(competition.metric.by_class(statistics)),

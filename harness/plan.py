@@ -112,7 +112,7 @@ def measured(request: Request, prepared: Prepared, engine: Local, budget: float 
     answers = dict(results(engine.run(measure_model, jobs)))
     costs, fast = ({name: answers[k][part] for k, name in enumerate(learners)} for part in (0, 1))
     rows = (len(prepared.train), len(prepared.holdout), sum(map(len, prepared.official.values())) if to_rank else 0)
-    fixed = ensemble_seconds(rows[0], len(learners), count) if to_rank else 5.0
+    fixed = ensemble_seconds(rows[0], request.competition.task.row_bytes, len(learners), count) if to_rank else 5.0
     work = Work(learners, costs, count, engine.workers, 1 + len(request.competition.tta), *rows, fixed)
     if budget is None:
         epochs, left_out = {name: learner.epochs for name, learner in learners.items()}, dict[str, str]()
@@ -125,9 +125,13 @@ def measured(request: Request, prepared: Prepared, engine: Local, budget: float 
     return Plan(epochs, count, *machine, fast, left_out, per_fold, after, total, budget)
 
 
-def ensemble_seconds(rows: int, members: int, folds: int) -> float:
-    """Kept for fitting the ensemble, writing and judging; measured on Mars (LOG.md), where 2,091 rows x 2 take 60 s."""
-    return 10 + 0.002 * rows * members * (folds + 1)
+def ensemble_seconds(rows: int, row_bytes: int, members: int, folds: int) -> float:
+    """Kept for fitting the ensemble, writing and judging; row_bytes: of one prediction.
+
+    Measured on Mars (LOG.md), where 2,091 rows x 2 take 60 s, each thinned to 2,560 bytes; and on 16,000 rows x 4 of
+    ten probabilities, which take 65 s, nearly all of it for the intervals.
+    """
+    return 10 + (1.5e-4 + 7.5e-7 * min(row_bytes, 2560)) * rows * members * (folds + 1)
 
 
 def described(plan: Plan) -> list[str]:

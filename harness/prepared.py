@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from harness.competition import Competition
 from harness.errors import UserError
 from harness.files import TEMPORARY, read_json, write_bytes, write_json
 from harness.samples import Dataset, Samples
-from harness.splits import divide
+from harness.splits import divide, membership
 from harness.store import arrays_hash, once, parts_of, read_column, train_hash, write_column
 
 
@@ -45,7 +45,9 @@ class Prepared:
     @cached_property
     def _everyone(self) -> Samples:
         """The training rows, the excluded ones too."""
-        return _read_samples(self.folder / "train", ("ids", "inputs", "targets", "groups"))
+        folder = self.folder / "train"
+        brought = ("strata",) if (folder / "strata.npy").exists() else ()
+        return _read_samples(folder, ("ids", "inputs", "targets", "groups", *brought))
 
     @cached_property
     def holdout(self) -> Samples:
@@ -64,14 +66,11 @@ class Prepared:
         return read_json(self.folder / "exclusions.json")
 
     def folds(self, competition: Competition, count: int) -> np.ndarray:
-        """(n,) int: the fold of every row of `train`. Made once, saved, and the same for every model."""
+        """(n,) int: the fold of every row of `train`, -1 for none. Made once, saved, and the same for every model."""
         everyone = self._everyone
 
         def cut() -> dict[str, Any]:
-            strata = competition.split.by(everyone.targets)
-            key = f"folds {competition.split.seed}".encode()
-            parts = divide(strata, everyone.groups, [1 / count] * count, key)
-            return {"ids": everyone.ids.tolist(), "folds": parts.tolist()}
+            return {"ids": everyone.ids.tolist(), "folds": competition.split.cut(everyone, count).tolist()}
 
         file = self.folder / f"folds-{count}.json"
         saved = once(file, cut)
@@ -94,7 +93,7 @@ def current(competition: str) -> Prepared:
 
 def few(dataset: Dataset, strata: np.ndarray, each: int = 40) -> Dataset:
     """A data set of its own for FAST=1: the first rows of every stratum, and no official test."""
-    rows = np.sort(np.concatenate([np.flatnonzero(strata == stratum)[:each] for stratum in np.unique(strata)]))
+    rows = np.unique(np.concatenate([np.flatnonzero(inside)[:each] for inside in membership(strata).T]))
     return Dataset(dataset.labelled[rows])
 
 
@@ -107,19 +106,17 @@ def content_hash(dataset: Dataset) -> str:
 
 def write(competition: Competition, dataset: Dataset, audit: Audit, source: str) -> Prepared:
     """Split off the judge's rows and write both parts, unless they are there. All or nothing: one rename."""
-    samples = dataset.labelled
-    groups = np.asarray(audit.groups)
-    strata = competition.split.by(samples.targets)
-    share = competition.holdout.fraction
-    judged = divide(strata, groups, [share, 1 - share], f"hold-out {competition.holdout.seed}".encode()) == 0
-    name = arrays_hash(samples.ids, samples.inputs, samples.targets, groups, samples.ids[judged])  # the data hash
+    samples = replace(dataset.labelled, groups=np.asarray(audit.groups))
+    judged = competition.split.judged(samples, competition.holdout)
+    columns = (samples.ids, samples.inputs, samples.targets, samples.groups)
+    name = arrays_hash(*columns, samples.ids[judged])  # the data hash
     prepared = Prepared(competition.name, name)
     if not (prepared.folder / "manifest.json").exists():
         partial = folders.data(competition.name) / f".{name}{TEMPORARY}"
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            _write_public(partial / "public", competition, dataset, groups, judged, audit, source)
-            _write_private(partial / "private", competition, samples[judged], groups[judged], strata[judged])
+            _write_public(partial / "public", competition, samples, dataset.official, judged, audit, source)
+            _write_private(partial / "private", competition, samples[judged], competition.split.strata(samples)[judged])
             os.replace(partial, folders.data(competition.name) / name)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -130,36 +127,33 @@ def write(competition: Competition, dataset: Dataset, audit: Audit, source: str)
 def _write_public(
     folder: Path,
     competition: Competition,
-    dataset: Dataset,
-    groups: np.ndarray,
+    samples: Samples,
+    official: Mapping[str, Samples],
     judged: np.ndarray,
     audit: Audit,
     source: str,
 ) -> None:
-    samples, task = dataset.labelled, competition.task
-    _write_samples(folder / "train", Samples(samples.ids, samples.inputs, samples.targets, groups)[~judged])
+    _write_samples(folder / "train", samples[~judged])
     _write_samples(folder / "holdout", Samples(samples.ids, samples.inputs)[judged])
-    task.sample_submission(samples.ids[judged], folder / "sample_submission.csv")
-    for part, inputs in dataset.official.items():
+    competition.task.sample_submission(samples.ids[judged], folder / "sample_submission.csv")
+    for part, inputs in official.items():
         _write_samples(folder / "official" / part, Samples(inputs.ids, inputs.inputs))
     kept = {name: reason for name, reason in audit.exclusions.items() if name in set(samples.ids[~judged].tolist())}
     write_json(folder / "exclusions.json", kept)
     write_json(folder / "audit.json", audit.to_json())
     rows = {"train": int((~judged).sum()), "holdout": int(judged.sum())}
-    official = {part: len(inputs) for part, inputs in dataset.official.items()}
-    write_json(folder / "manifest.json", {"source": source, "rows": rows, "official": official})
+    asked = {part: len(inputs) for part, inputs in official.items()}
+    write_json(folder / "manifest.json", {"source": source, "rows": rows, "official": asked})
 
 
-def _write_private(
-    folder: Path, competition: Competition, judged: Samples, groups: np.ndarray, strata: np.ndarray
-) -> None:
+def _write_private(folder: Path, competition: Competition, judged: Samples, strata: np.ndarray) -> None:
     """The answers, and which of them are scored publicly: drawn with a key that is in no hash and in no other file."""
     key = secrets.token_hex(32)
     share = competition.holdout.public
-    public = divide(strata, groups, [share, 1 - share], bytes.fromhex(key)) == 0
+    public = divide(strata, judged.groups, [share, 1 - share], bytes.fromhex(key)) == 0
     folder.mkdir(parents=True, mode=0o700)
     with open(folder / "answers.npz", "wb") as file:
-        answers = {"ids": judged.ids, "groups": groups, "public": public}
+        answers = {"ids": judged.ids, "groups": judged.groups, "public": public}
         answers |= {f"targets{part}": array for part, array in parts_of(judged.targets).items()}
         np.savez(file, **answers)
         file.flush()
@@ -168,7 +162,7 @@ def _write_private(
 
 
 def _write_samples(folder: Path, samples: Samples) -> None:
-    for name in ("ids", "inputs", "targets", "groups"):
+    for name in ("ids", "inputs", "targets", "groups", "strata"):
         if (column := getattr(samples, name)) is not None:
             write_column(folder, name, column)
 
@@ -177,5 +171,8 @@ def _read_samples(folder: Path, names: tuple[str, ...] = ("ids", "inputs")) -> S
     remedy = f"delete {folders.shown(folder.parents[1])} and run `make data` again"
     columns = {name: read_column(folder, name, remedy) for name in names}
     return Samples(
-        **{name: np.asarray(column) if name in ("ids", "groups") else column for name, column in columns.items()}
+        **{
+            name: np.asarray(column) if name in ("ids", "groups", "strata") else column
+            for name, column in columns.items()
+        }
     )

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from leaderboard.board import Board, Row
 from leaderboard.finals import Choice
-from leaderboard.words import digits_for, notes, short_time, standing
+from leaderboard.words import decimals_for, notes, short_time, standing
 
 
 def as_json(board: Board) -> dict[str, Any]:
@@ -45,8 +45,8 @@ def _title(board: Board) -> Text:
 
 def _table(board: Board) -> Table:
     """What ranks stands first, with its interval: the public score, or after the reveal the private one."""
-    digits = max(
-        digits_for(column) for column in zip(*((row.score, row.private or 0) for row in board.rows), strict=True)
+    decimals = max(
+        decimals_for(column) for column in zip(*((row.score, row.private or 0) for row in board.rows), strict=True)
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("rank", justify="right")
@@ -56,12 +56,12 @@ def _table(board: Board) -> Table:
     for name in ("CV", "entries", "submitted (UTC)"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in board.rows:
-        table.add_row(*_cells(row, digits, board.revealed_at is not None))
+        table.add_row(*_cells(row, decimals, board.revealed_at is not None))
     return table
 
 
-def _cells(row: Row, digits: int, revealed: bool) -> list[str | Text]:
-    public, private = _number(row.score, digits), _number(row.private, digits)
+def _cells(row: Row, decimals: int, revealed: bool) -> list[str | Text]:
+    public, private = _number(row.score, decimals), _number(row.private, decimals)
     if revealed:
         ranked_by = [private, _bounds(row.private_low, row.private_high), public]
     else:
@@ -70,14 +70,14 @@ def _cells(row: Row, digits: int, revealed: bool) -> list[str | Text]:
         f"={row.rank}" if row.tied else str(row.rank),
         Text(row.team),  # not a string: rich would read [red] as markup
         *ranked_by,
-        _number(row.cv, digits),
+        _number(row.cv, decimals),
         str(row.entries),
         short_time(row.submitted_at),
     ]
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
+def _number(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
 
 
 def _bounds(low: float | None, high: float | None) -> str:
@@ -97,12 +97,12 @@ def show_choice(choice: Choice, console: Console | None = None) -> None:
 
 
 def _candidates(choice: Choice) -> Table:
-    digits = digits_for([candidate.public for candidate in choice.entries])
+    decimals = decimals_for([candidate.public for candidate in choice.entries])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("final", "entry", "public", "private", "CV", "submitted (UTC)"):
         table.add_column(name, no_wrap=True)
     for candidate in choice.entries:
         numbers = (candidate.public, candidate.private, candidate.cv)
-        cells = [_number(number, digits) for number in numbers]
+        cells = [_number(number, decimals) for number in numbers]
         table.add_row("yes" * candidate.final, candidate.submission, *cells, short_time(candidate.submitted_at))
     return table

@@ -19,19 +19,19 @@ def team_name(given: str) -> str:
     return name
 
 
-def digits_for(values: Iterable[float]) -> int:
+def decimals_for(values: Iterable[float]) -> int:
     """Decimals to show: three, and as many more as two different scores need to look different (nine at most)."""
     ordered = sorted(set(values))
-    for digits in range(3, 9):
-        if all(f"{a:z.{digits}f}" != f"{b:z.{digits}f}" for a, b in pairwise(ordered)):
-            return digits
+    for decimals in range(3, 9):
+        if all(f"{a:z.{decimals}f}" != f"{b:z.{decimals}f}" for a, b in pairwise(ordered)):
+            return decimals
     return 9
 
 
 def verdict(entry: Entry, row: Row, board: Board, today: int, limit: int, repeated: bool) -> str:
     """What to tell the team that handed in `entry`; `row` is where it stands now."""
-    digits = digits_for([entry.public.score, row.score])
-    score, low, high = (f"{value:.{digits}f}" for value in entry.public)
+    decimals = decimals_for([entry.public.score, row.score])
+    score, low, high = (f"{value:.{decimals}f}" for value in entry.public)
     told = [f"public {board.metric} {score} (95 %: {low} to {high}), rank {row.rank} of {len(board.rows)}"]
     if repeated:
         told.insert(0, f"{entry.team} handed in this file at {short_time(entry.received_at)} already: it counts once")
@@ -40,7 +40,7 @@ def verdict(entry: Entry, row: Row, board: Board, today: int, limit: int, repeat
     else:
         told.append(f"entry {today} of {limit} today")
     if row.submission != entry.name:
-        told.append(f"{entry.team} stays with its entry of {row.score:.{digits}f}")
+        told.append(f"{entry.team} stays with its entry of {row.score:.{decimals}f}")
     others = sorted({e.team for e in board.entries if e.sha256 == entry.sha256 and e.team != entry.team})
     if others:
         told.append(f"the same file is there from {' and '.join(others)}")
@@ -58,8 +58,8 @@ def standing(board: Board) -> str:
     if lead is None:
         return f"{board.rows[0].team} is alone on this board."
     first, second = board.rows[0].team, board.rows[1].team
-    digits = digits_for([lead.difference, lead.low, 0.0])
-    difference, low, high = (f"{value:z.{digits}f}" for value in lead)
+    decimals = decimals_for([lead.difference, lead.low, 0.0])
+    difference, low, high = (f"{value:z.{decimals}f}" for value in lead)
     if board.leaders == 1:
         return f"{first} leads {second} by {difference} (95 %: {low} to {high}){where}, and that is more than noise."
     if board.leaders == 2:

@@ -10,33 +10,28 @@ import cv2
 import numpy as np
 
 from harness.competition import find
-from harness.official import best_card, bundles_of, recipe_of
-from harness.prepared import current
+from harness.gallery import best_out_of_fold
 
 COLOURS = np.array([(40, 40, 40), (196, 164, 132), (148, 103, 70), (238, 214, 150), (214, 60, 60)], np.uint8)  # RGB
 SCALE, GAP, LEGEND = 3, 12, 34
 
 
 def main(name: str, file: Path) -> None:
-    competition, prepared = find(name), current(name)
-    card = best_card(competition, prepared)
-    recipe, bundles = recipe_of(card), bundles_of(card)
-    held = bundles[recipe.names[0]].manifest["folds"]
-    folds = prepared.folds(competition, len(held))
-    members = {model: bundles[model].out_of_fold(competition.task, folds, held) for model in recipe.names}
-    decided = recipe.decide(competition.task, members)
-    rows = [columns(prepared.train, decided, row) for row in chosen(competition, prepared.train.targets, decided)]
+    competition = find(name)
+    seen = best_out_of_fold(competition)
+    strata = competition.split.strata(seen.samples)
+    picks = chosen(strata, seen.samples.targets, seen.decided)
+    rows = [columns(seen.samples, seen.decided, row) for row in picks]
     picture = np.vstack([legend(rows[0].shape[1], competition.task.classes), *rows])
     cv2.imwrite(str(file), picture[..., ::-1])
 
 
-def chosen(competition, targets, decided) -> list[int]:
+def chosen(strata, targets, decided) -> list[int]:
     """Well labelled tiles with many classes, one for each class that is the rarest in it: neither best nor worst."""
     targets = np.asarray(targets)
     agreement = ((targets == decided) & (targets > 0)).sum((1, 2)) / np.maximum((targets > 0).sum((1, 2)), 1)
     kinds = np.array([len(np.unique(target[target > 0])) for target in targets])
     labelled = (targets > 0).mean((1, 2)) > 0.6
-    strata = competition.split.by(targets)
     picks = []
     for stratum in np.unique(strata):
         rows = np.flatnonzero((strata == stratum) & labelled)
@@ -46,10 +41,10 @@ def chosen(competition, targets, decided) -> list[int]:
     return picks
 
 
-def columns(train, decided, row: int) -> np.ndarray:
-    stretched = cv2.normalize(np.asarray(train.inputs[row]), None, 0, 255, cv2.NORM_MINMAX)
+def columns(samples, decided, row: int) -> np.ndarray:
+    stretched = cv2.normalize(np.asarray(samples.inputs[row]), None, 0, 255, cv2.NORM_MINMAX)
     grey = np.repeat(enlarged(stretched)[..., None], 3, axis=2)
-    parts = [grey, enlarged(COLOURS[train.targets[row]]), enlarged(COLOURS[decided[row]])]
+    parts = [grey, enlarged(COLOURS[samples.targets[row]]), enlarged(COLOURS[decided[row]])]
     gap = np.full((grey.shape[0], GAP, 3), 255, np.uint8)
     line = np.hstack([gap, parts[0], gap, parts[1], gap, parts[2], gap])
     return np.vstack([line, np.full((GAP, line.shape[1], 3), 255, np.uint8)])

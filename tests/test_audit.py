@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from competitions.blood import data as blood
+from competitions.blood.smears import smear
 from competitions.mars.data import CLASSES, VOID, load
 from harness.audit import Audit, audit, merge
 from harness.samples import Dataset, Samples, numbered
+from harness.tasks.classification import Classification
 from harness.tasks.segmentation import Segmentation
 
 SIDE = 32
 TASK = Segmentation(CLASSES, (SIDE, SIDE), void=VOID)
-REAL = Path(__file__).resolve().parents[1] / os.environ.get("SHARED", "../shared") / "data" / "mars"
+SHARED_DATA = Path(__file__).resolve().parents[1] / os.environ.get("SHARED", "../shared") / "data"
+REAL = SHARED_DATA / "mars"
 
 
 def pictures(rows: int, seed: int = 0) -> np.ndarray:
@@ -82,6 +86,105 @@ def test_two_pictures_with_one_mask_and_three_copies_of_one_picture_are_no_artef
     for copy in (7, 8):
         samples.inputs[copy], samples.targets[copy] = samples.inputs[6], samples.targets[6]
     assert audit(Dataset(samples), TASK).exclusions == {}
+
+
+# -- pictures under a motif --------------------------------------------------------------------------------------------
+
+CELLS = Classification(blood.CLASSES)
+
+
+def faces(side: int) -> np.ndarray:
+    """(2, side, side, 3) float: a green one with eyes, and a grinning one in lines; as unlike as two jokes are."""
+    y, x = np.mgrid[:side, :side] / side
+
+    def oval(cx: float, cy: float, rx: float, ry: float) -> np.ndarray:
+        return ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2
+
+    green, lines = np.full((side, side, 3), (60.0, 70, 50)), np.full((side, side, 3), 230.0)
+    green[(oval(0.5, 0.52, 0.32, 0.4) < 1) | (oval(0.15, 0.3, 0.12, 0.06) < 1)] = (90, 170, 60)
+    green[(oval(0.37, 0.42, 0.07, 0.07) < 1) | (oval(0.63, 0.42, 0.07, 0.07) < 1)] = 240
+    green[(oval(0.5, 0.7, 0.18, 0.07) < 1) & (y > 0.7)] = (120, 40, 40)
+    lines[abs(oval(0.5, 0.5, 0.4, 0.32) - 1) < 0.12] = 20
+    lines[(abs(oval(0.35, 0.4, 0.09, 0.05) - 1) < 0.5) | (abs(oval(0.65, 0.4, 0.09, 0.05) - 1) < 0.5)] = 20
+    lines[(abs(oval(0.5, 0.6, 0.26, 0.14) - 1) < 0.2) & (y > 0.6)] = 20
+    return np.stack([green, lines])
+
+
+def contaminated(cells: Samples, each: int, seed: int = 0) -> tuple[Samples, np.ndarray]:
+    """The cells, and `each` copies of some under either face, blended and shifted differently, with labels at random;
+    and the rows of these copies.
+    """
+    rng, images, side = np.random.default_rng(seed), list(cells.inputs), cells.inputs.shape[1]
+    reach = side // 24
+    for row in rng.integers(len(cells), size=2 * each):
+        face = np.roll(faces(side)[len(images) % 2], rng.integers(-reach, reach + 1, 2), (0, 1))
+        share = rng.uniform(0.45, 0.85)
+        images.append(np.round((1 - share) * cells.inputs[row] + share * face).astype(np.uint8))
+    labels = np.concatenate([cells.targets, rng.integers(len(blood.CLASSES), size=2 * each)]).astype(np.uint8)
+    return Samples(numbered(len(images)), np.stack(images), labels), np.arange(len(cells), len(images))
+
+
+@pytest.fixture(scope="module")
+def cells() -> Samples:
+    labels = np.arange(200) % len(blood.CLASSES)
+    images = np.stack([smear(np.random.default_rng(row), int(label)) for row, label in enumerate(labels)])
+    return Samples(numbered(200), images, labels.astype(np.uint8))
+
+
+def test_pictures_under_two_motifs_are_found_and_leave_training(cells: Samples) -> None:
+    samples, planted = contaminated(cells, each=25)
+    found = audit(Dataset(samples), CELLS)
+    assert verdicts(found) == {"contamination": "warn"}
+    assert "lie under 2 motifs" in evidence(found, "contamination")
+    assert set(found.exclusions) <= set(planted.astype(str))
+    assert len(found.exclusions) >= 0.9 * len(planted)
+    assert set(found.exclusions.values()) <= {f"one of {count} pictures under one motif" for count in range(20, 26)}
+
+
+def test_they_make_no_group_that_could_not_be_split(cells: Samples) -> None:
+    samples, planted = contaminated(cells, each=25)
+    samples.inputs[planted[2::2]] = samples.inputs[planted[0]]  # the same picture 25 times
+    found = audit(Dataset(samples), CELLS)
+    assert set(planted[::2].astype(str)) <= set(found.exclusions)
+    assert (found.groups[planted[::2]] == planted[::2]).all()
+
+
+def test_a_motif_whose_labels_agree_is_a_class_of_its_own(cells: Samples) -> None:
+    samples, planted = contaminated(cells, each=25)
+    samples.targets[planted] = planted % 2
+    assert audit(Dataset(samples), CELLS).exclusions == {}
+
+
+def test_cells_that_look_alike_are_no_artefacts_whatever_their_labels(cells: Samples) -> None:
+    found = audit(Dataset(cells), CELLS)
+    assert (found.verdict, found.exclusions) == ("pass", {})
+    mixed = replace(cells, targets=np.random.default_rng(0).permutation(cells.targets))
+    assert audit(Dataset(mixed), CELLS).exclusions == {}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["bloodcells28", "bloodcells96"])
+def test_no_real_cell_is_taken_for_an_artefact_and_copies_make_small_groups(name: str) -> None:
+    if not (SHARED_DATA / name).is_dir():
+        pytest.skip(f"no real data at {SHARED_DATA / name}")
+    found = audit(blood.load(SHARED_DATA / name), CELLS)
+    assert found.exclusions == {}
+    assert np.unique(found.groups, return_counts=True)[1].max() <= 3
+
+
+@pytest.mark.real
+def test_motifs_over_copies_of_real_cells_are_found_and_no_cell_with_them() -> None:
+    if not (SHARED_DATA / "bloodcells96").is_dir():
+        pytest.skip(f"no real data at {SHARED_DATA / 'bloodcells96'}")
+    samples, planted = contaminated(
+        blood.load(SHARED_DATA / "bloodcells96").labelled, each=75
+    )  # 13 %, as in the course
+    found = set(audit(Dataset(samples), CELLS).exclusions)
+    assert found <= set(planted.astype(str))
+    assert len(found) >= 0.95 * len(planted)
+
+
+# -- same and alike ----------------------------------------------------------------------------------------------------
 
 
 def test_exact_copies_become_one_group() -> None:

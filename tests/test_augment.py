@@ -76,6 +76,14 @@ def test_brightness_and_contrast_by_hand():
     assert augment(images, None, draws)[0].tolist() == [[[0, 137, 178, 255]]]
 
 
+def test_colours_change_channel_by_channel_by_hand():
+    augment = Augment(hflip=0, colour=0.2)
+    draws = np.full((1, 14), 0.5)
+    draws[0, [8, 12]] = 1  # red: a factor of 1.2; green: 51 more; blue stays
+    images = np.array([[[[0, 0, 0], [127, 127, 127], [200, 250, 9]]]], np.uint8)
+    assert augment(images, None, draws)[0].tolist() == [[[[0, 51, 0], [127, 178, 127], [214, 255, 9]]]]
+
+
 def flip_and_darken():
     import albumentations
 

@@ -298,9 +298,9 @@ def test_the_database_takes_no_score_that_is_not_a_finite_number(home, value):
 
 
 def test_scores_that_differ_look_different():
-    assert words.digits_for([0.5, 0.5]) == 3
-    assert words.digits_for([0.50001, 0.50002]) == 5
-    assert words.digits_for([-0.0004, 0.0]) == 4
+    assert words.decimals_for([0.5, 0.5]) == 3
+    assert words.decimals_for([0.50001, 0.50002]) == 5
+    assert words.decimals_for([-0.0004, 0.0]) == 4
 
 
 def test_an_empty_board_says_how_to_make_an_entry(home):

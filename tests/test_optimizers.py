@@ -1,9 +1,10 @@
 """Optimizers as values."""
 
 import numpy as np
+import pytest
 import torch
 
-from harness.backends.optimizers import AdamW, Muon, orthogonal
+from harness.backends.optimizers import SGD, AdamW, Muon, orthogonal
 
 
 def small_network() -> torch.nn.Module:
@@ -39,8 +40,9 @@ def test_muon_moves_inner_convolutions_and_leaves_the_rest_to_adamw():
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(small_network().parameters()))
 
 
-def test_norms_and_biases_do_not_decay():
-    groups = AdamW().build(small_network(), weight_decay=0.1).param_groups
+@pytest.mark.parametrize("optimizer", [AdamW(), SGD(), Muon()])
+def test_norms_and_biases_do_not_decay(optimizer):
+    groups = optimizer.build(small_network(), weight_decay=0.1).param_groups
     assert {p.ndim for group in groups if group["weight_decay"] == 0 for p in group["params"]} == {1}
 
 
@@ -55,3 +57,16 @@ def test_muon_resumed_from_its_state_makes_the_same_steps():
     train(second, half, 3, start=3)
     for a, b in zip(whole.parameters(), half.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_without_momentum_a_step_goes_down_the_gradient():
+    weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    layer = torch.nn.Module()
+    layer.weight = weight
+    for momentum, expected in ((0.0, [0.8, -1.6]), (0.5, [0.7, -1.4])):  # Nesterov: the first step is 1 + momentum long
+        weight.data = torch.tensor([1.0, -2.0])
+        optimizer = SGD(momentum).build(layer, weight_decay=0.0)
+        optimizer.param_groups[0]["lr"] = 0.1
+        weight.grad = 2 * weight.detach()
+        optimizer.step()
+        assert weight.tolist() == pytest.approx(expected)

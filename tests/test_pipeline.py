@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -225,25 +224,6 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> No
     expected = reference(tmp_path / "reference", home.plans())
     assert home.predictions() == expected.predictions()
     assert not list(home.root.rglob("*.partial"))
-
-
-@pytest.mark.soak
-def test_twenty_kills_at_random_moments_end_with_the_same_bytes_and_one_row(tmp_path: Path) -> None:
-    home, rng = Home(tmp_path / "killed"), random.Random(20)
-    home.json("harness", "data", "pebbles")
-    kills = 0
-    for _ in range(20):
-        process = home.start(*SUBMIT)
-        try:
-            process.communicate(timeout=rng.uniform(0.5, 12))
-        except subprocess.TimeoutExpired:
-            kill(process)
-            kills += 1
-    assert kills >= 5
-    home.json(*SUBMIT)
-    assert home.predictions() == reference(tmp_path / "reference", home.plans()).predictions()
-    (row,) = home.json("leaderboard", "board", "pebbles")["rows"]
-    assert row["entries"] == 1
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])

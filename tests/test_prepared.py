@@ -281,3 +281,19 @@ def test_the_sample_submission_is_about_the_hold_out() -> None:
     lines = (prepared.folder / "sample_submission.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == prepared.holdout.ids.tolist()
     assert Samples(prepared.holdout.ids, prepared.holdout.inputs).targets is None
+
+
+def test_strata_that_the_samples_bring_part_them_and_stay_with_the_training_rows() -> None:
+    """A grade that no mask shows: every part has both grades, and the folds are cut from what was written."""
+    dataset, split = tiny_dataset(), stratified_grouped(folds=3)
+    grade = np.arange(len(dataset.labelled)) // 3 % 2
+    graded = Dataset(replace(dataset.labelled, strata=grade), dataset.official)
+    prepared = prepare(graded, split=split)
+    grade_of = dict(zip(graded.labelled.ids.tolist(), grade.tolist(), strict=True))
+    assert prepared.train.strata.tolist() == [grade_of[name] for name in prepared.train.ids.tolist()]
+    assert np.bincount([grade_of[name] for name in prepared.holdout.ids.tolist()]).tolist() == [12, 12]
+    folds = prepared.folds(tiny_declaration(split=split), 3)
+    assert [np.bincount(prepared.train.strata[folds == k]).tolist() for k in range(3)] == [[12, 12]] * 3
+    assert prepare().train.strata is None
+    with pytest.raises(UserError, match="declare by=, or load samples with strata"):
+        prepare(split=split)

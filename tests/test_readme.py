@@ -53,7 +53,7 @@ def test_every_verb_stands_in_the_readme_and_in_the_makefile():
 
 @pytest.mark.parametrize("page", [README, DESIGN], ids=["README", "design"])
 def test_every_file_that_a_page_names_exists(page):
-    named = re.findall(r"(?:docs|harness|leaderboard|competitions|tests)/[\w./]*\w", page)
+    named = re.findall(r"(?:docs|harness|leaderboard|competitions|tests)/[\w./-]*\w", page)
     assert named
     for name in named:
         assert (REPOSITORY / name).exists(), name

@@ -29,7 +29,7 @@ from harness.tasks.tables import Wanted, read_table
 
 
 class Numbers:
-    classes, void, views = (), None, {{}}
+    classes, void, views, gives = (), None, {{}}, "decided"
 
     def read(self, file, ids):
         wanted, values = Wanted(file, ids), np.zeros(len(ids))

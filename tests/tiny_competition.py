@@ -149,7 +149,7 @@ import sys
 sys.path.insert(0, {repository!r})
 import competitions
 
-competitions.__path__ = [{folder!r}]
+competitions.__path__ = {folders!r}
 _log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 
 
@@ -171,18 +171,24 @@ sys.addaudithook(_watch)
 
 
 class Home:
-    """A folder with the declaration of `pebbles` and everything that its commands leave."""
+    """A folder with the declaration of one competition and everything that its commands leave.
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.log = root, root / "opened.txt"
-        folder = root / "competitions" / NAME
+    besides: folders of competitions that the declaration may import.
+    """
+
+    def __init__(self, root: Path, name: str = NAME, declaration: str = DECLARATION, besides: tuple[Path, ...] = ()):
+        self.root, self.name, self.log = root, name, root / "opened.txt"
+        folder = root / "competitions" / name
         folder.mkdir(parents=True)
         (folder / "__init__.py").touch()
-        (folder / "competition.py").write_text(DECLARATION)
+        (folder / "competition.py").write_text(declaration)
         site = root / "site"
         site.mkdir()
-        values = {"repository": REPOSITORY, "folder": root / "competitions", "log": self.log, "root": root}
-        text = SITECUSTOMIZE.format(**{name: str(value) for name, value in values.items()})
+        values = {"repository": REPOSITORY, "log": self.log, "root": root}
+        text = SITECUSTOMIZE.format(
+            **{name: str(value) for name, value in values.items()},
+            folders=[str(path) for path in (root / "competitions", *besides)],
+        )
         (site / "sitecustomize.py").write_text(text)
 
     def start(self, *arguments: object) -> subprocess.Popen:
@@ -216,7 +222,9 @@ class Home:
     def predictions(self) -> dict[str, bytes]:
         """Every prediction of every bundle, and every submission, by name."""
         arrays = {str(file.relative_to(self.root)): file.read_bytes() for file in self.root.glob("runs/**/*.npy")}
-        files = {file.name.split("-")[1]: file.read_bytes() for file in self.root.glob(f"submissions/{NAME}/*/*-*.csv")}
+        files = {
+            file.name.split("-")[1]: file.read_bytes() for file in self.root.glob(f"submissions/{self.name}/*/*-*.csv")
+        }
         return arrays | files
 
     def plans(self) -> dict[str, bytes]:

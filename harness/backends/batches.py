@@ -9,13 +9,13 @@ import numpy as np
 
 from harness.backends import Context
 from harness.backends.labels import Labels
-from harness.backends.sampling import batches, several_classes
+from harness.backends.sampling import batches, repeated, several_classes
 from harness.samples import Samples
 
 if TYPE_CHECKING:
     from harness.backends.torch_loop import TorchLearner
 
-ORDER, PASTE, AUGMENT = range(3)  # one stream of random numbers each
+ORDER, PASTE, AUGMENT, PRIME = range(4)  # one stream of random numbers each
 
 
 class Batches:
@@ -30,6 +30,8 @@ class Batches:
         marks = learner.oversample(train.targets) if learner.oversample else np.zeros(len(train), bool)
         self.marked = np.asarray(marks, bool)[self.rows]
         self.donors = learner.paste.donors(train.targets) if learner.paste else self.rows[:0]
+        self.few = learner.prime.choose(train, self.rows, self.rng(0, PRIME)) if learner.prime else self.rows[:0]
+        self.primed = learner.prime.epochs(learner.epochs) if learner.prime else 0
 
     @property
     def steps(self) -> int:
@@ -39,7 +41,7 @@ class Batches:
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The batches of an epoch from the `first` on: images (b, h, w[, 3]) uint8, targets (b, ...) int16."""
         learner = self.learner
-        order = batches(self.rows, self.marked, learner.share, learner.batch, self.rng(epoch, ORDER))
+        order = self.order(epoch)
         ends = np.cumsum([len(rows) for rows in order])
         pastes = learner.paste.draw(self.rng(epoch, PASTE), ends[-1]) if learner.paste else None
         draws = learner.augment.draw(self.rng(epoch, AUGMENT), ends[-1]) if learner.augment else None
@@ -52,6 +54,13 @@ class Batches:
                 images, masks = learner.augment(images, targets if targets.ndim > 1 else None, draws[positions])
                 targets = targets if masks is None else masks
             yield images, self.labels.encode(targets)
+
+    def order(self, epoch: int) -> list[np.ndarray]:
+        """The rows of every batch of an epoch."""
+        learner, rng = self.learner, self.rng(epoch, ORDER)
+        if epoch < self.primed:
+            return np.array_split(repeated(self.few, len(self.rows), rng), self.steps)
+        return batches(self.rows, self.marked, learner.share, learner.batch, rng)
 
     def rng(self, epoch: int, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.context.seed, self.context.fold, epoch, stream])

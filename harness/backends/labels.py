@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from harness.backends.losses import IGNORED
+from harness.errors import UserError
 from harness.tasks import Task
 
 
 @dataclass(frozen=True)
 class Labels:
-    """focus: the one class that is told from the rest, or None."""
+    """focus: the one class that is told from the rest, or None. several: whether targets are (n, classes) 0 and 1."""
 
     task: Task
     focus: int | None = None
+    several: bool = False
 
     @cached_property
     def choices(self) -> list[int]:
@@ -37,8 +39,18 @@ class Labels:
         codes[self.choices] = [c == self.focus for c in self.choices] if self.focus is not None else range(self.outputs)
         return codes
 
+    @property
+    def independent(self) -> bool:
+        """Whether every output has a probability of its own (sigmoid), or all share one (softmax)."""
+        return self.several or self.focus is not None
+
     def encode(self, targets: np.ndarray) -> np.ndarray:
-        return self.codes.take(targets)
+        if self.several != (targets.ndim == 2):
+            raise UserError(
+                f"targets of shape {targets.shape} do not go with this loss: several labels a row, (n, classes), need "
+                "loss=binary_cross_entropy, and all others another"
+            )
+        return targets.astype(np.int16) if self.several else self.codes.take(targets)
 
     def decode(self, probs: np.ndarray) -> Any:
         """(n, outputs, ...) probabilities to (n, classes, ...) float16, void exactly 0."""
@@ -52,6 +64,8 @@ class Labels:
 
     def count(self, targets: np.ndarray) -> np.ndarray:
         """How many targets each loss class has, without void: (outputs,), or (2,) for a specialist."""
+        if self.several:
+            return targets.sum(0, dtype=np.int64)
         counts = np.zeros(len(self.task.classes), np.int64)
         for row in range(0, len(targets), 256):
             counts += np.bincount(targets[row : row + 256].ravel(), minlength=len(counts))

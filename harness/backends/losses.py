@@ -18,7 +18,11 @@ IGNORED = -100  # torch's own default
 
 
 class Loss:
-    """What can be added and weighted."""
+    """What can be added and weighted. several: whether it is of several labels a row, one sigmoid each."""
+
+    @property
+    def several(self) -> bool:
+        return False
 
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         raise NotImplementedError
@@ -35,6 +39,10 @@ class Sum(Loss):
     """Losses with their weights."""
 
     terms: tuple[tuple[float, Loss], ...]
+
+    @property
+    def several(self) -> bool:
+        return any(loss.several for _, loss in self.terms)
 
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         return sum(share * loss(logits, targets, weights) for share, loss in self.terms)  # type: ignore[return-value]
@@ -56,6 +64,23 @@ class CrossEntropy(Loss):
         logits = as_classes(logits)
         summed = cross_entropy(logits, targets, weights, reduction="sum", label_smoothing=self.smoothing)
         return summed / total_weight(targets, weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinaryCrossEntropy(Loss):
+    """Of several labels a row: logits and targets (n, classes), targets 0 and 1; the mean over both axes.
+
+    weights: of the classes, each as a whole.
+    """
+
+    @property
+    def several(self) -> bool:
+        return True
+
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        return binary_cross_entropy_with_logits(logits, targets.float(), weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +145,7 @@ class Lovasz(Loss):
 
 
 cross_entropy, focal, dice, tversky, lovasz = CrossEntropy(), Focal(), Dice(), Tversky(), Lovasz()
+binary_cross_entropy = BinaryCrossEntropy()
 
 
 def as_classes(logits: Tensor) -> Tensor:

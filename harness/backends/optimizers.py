@@ -29,6 +29,19 @@ class AdamW:
 
 
 @dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent, with Nesterov's momentum where there is any."""
+
+    momentum: float = 0.9
+
+    def build(self, network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
+        import torch
+
+        groups = _groups(_trainable(network), weight_decay)
+        return torch.optim.SGD(groups, momentum=self.momentum, nesterov=self.momentum > 0)
+
+
+@dataclass(frozen=True)
 class Muon:
     """Convolutions move along their orthogonalised momentum (Jordan et al. 2024, kellerjordan.github.io/posts/muon).
 

@@ -1,11 +1,14 @@
 """Which rows make up a batch, and what of one training tile is pasted into another. All of it drawn by a given rng."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 
 from harness.samples import Samples
+from harness.splits import membership
 
 
 def batches(
@@ -34,6 +37,42 @@ def several_classes(targets: np.ndarray, void: int | None) -> np.ndarray:
     """(n,) bool: masks (n, h, w) with at least two classes besides void."""
     present = [(targets == c).any((1, 2)) for c in range(int(targets.max(initial=0)) + 1) if c != void]
     return np.sum(present, 0) >= 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prime:
+    """Few images first, then all: in the first `share` of the epochs every batch holds the same `images`, again and
+    again, so that the network finds what makes the classes before it has to find it everywhere.
+    """
+
+    images: int = 8
+    share: float = 0.2
+
+    def epochs(self, epochs: int) -> int:
+        """How many of so many epochs; none of a single one."""
+        return round(self.share * epochs)
+
+    def choose(self, train: Samples, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The few of these rows: every kind of sample in turn as long as it lasts, the rarest first."""
+        order, chosen = rng.permutation(rows).tolist(), list[int]()
+        for kind in cycle(kinds(train)):
+            if len(chosen) == min(self.images, len(rows)):
+                break
+            left = [row for row in order if row not in chosen]
+            chosen.append(next((row for row in left if kind[row]), left[0]))
+        return np.array(chosen)
+
+
+def kinds(samples: Samples) -> Sequence[np.ndarray]:
+    """(n,) bool each, the rarest first: the rows of a stratum where the samples bring strata, else those with a label
+    in their targets (n, ...).
+    """
+    if samples.strata is not None:
+        found = list(membership(samples.strata).T)
+    else:
+        targets = samples.targets
+        found = [(targets == label).reshape(len(targets), -1).any(1) for label in np.unique(targets)]
+    return sorted(found, key=np.count_nonzero)
 
 
 @dataclass(frozen=True, kw_only=True)

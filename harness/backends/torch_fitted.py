@@ -43,4 +43,4 @@ class TorchFitted:
 
         with torch.inference_mode(), self.machine.autocast():
             logits = self.network(self.machine.images(np.array(inputs, order="C"))).float()
-        return (logits.sigmoid() if self.labels.focus is not None else logits.softmax(1)).cpu().numpy()
+        return (logits.sigmoid() if self.labels.independent else logits.softmax(1)).cpu().numpy()

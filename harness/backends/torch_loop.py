@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from harness.augment import Augmentation
 from harness.backends import Context, Cost, Diverged, Interrupted, OutOfTime, checkpoint
 from harness.backends.batches import Batches
 from harness.backends.class_weights import ClassWeights
+from harness.backends.freezing import Part
 from harness.backends.labels import Labels
 from harness.backends.losses import Loss, cross_entropy
 from harness.backends.optimizers import AdamW, Optimizer
-from harness.backends.sampling import Paste
+from harness.backends.sampling import Paste, Prime
 from harness.backends.schedules import EarlyStopping, Schedule, WarmupCosine
 from harness.backends.torch_fitted import TorchFitted
 from harness.backends.torch_state import Machine, State, seed_everything
@@ -42,7 +43,7 @@ class TorchLearner:
     channels, mean, std: of the images the network sees, which are (x / 255 - mean) / std of uint8 x.
     lr: at the height of the schedule. weight_decay: on everything but norms and biases.
     oversample: targets -> (n,) bool, the rows that make up a `share` of every batch.
-    drop_single_class: leave out masks with one class or none. paste: targeted samples.
+    drop_single_class: leave out masks with one class or none. paste: targeted samples. prime: few images first.
     ema: the share of all steps that the average of the weights reaches back; it is the model that is kept.
     clip: the largest norm of the gradient. mixed_precision: on CUDA only.
     early_stopping, and a schedule that watches: look at the validation rows after every epoch, or at the training
@@ -66,6 +67,7 @@ class TorchLearner:
     share: float = 0.5
     drop_single_class: bool = False
     paste: Paste | None = None
+    prime: Prime | None = None
     ema: float = 0.05
     clip: float | None = 1.0
     mixed_precision: bool = True
@@ -76,6 +78,14 @@ class TorchLearner:
     def network(self, classes: int) -> nn.Module:
         """Floats (n, channels, h, w) to logits (n, classes, ...)."""
         raise NotImplementedError
+
+    def parts(self, network: nn.Module) -> Sequence[Part]:
+        """What does not train from the first step on and at the full rate."""
+        return ()
+
+    def untrained(self) -> Self:
+        """The same with random weights, in whose place others will come."""
+        return replace(self, pretrained=False)
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> TorchFitted:
         context.folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +120,7 @@ class TorchLearner:
 
 def load(learner: TorchLearner, weights: dict[str, Tensor], context: Context) -> TorchFitted:
     machine, labels = set_up(learner, context)
-    network = machine.place(learner.network(labels.outputs)).eval()
+    network = machine.place(learner.untrained().network(labels.outputs)).eval()
     network.load_state_dict(weights)
     return TorchFitted(labels, network, machine)
 
@@ -120,7 +130,7 @@ def set_up(learner: TorchLearner, context: Context) -> tuple[Machine, Labels]:
 
     torch.set_num_threads(context.threads)
     seed_everything(context.seed, context.fold)
-    return Machine.best(learner, context), Labels(context.task, learner.focus)
+    return Machine.best(learner, context), Labels(context.task, learner.focus, learner.loss.several)
 
 
 class Training:
@@ -174,8 +184,10 @@ class Training:
 
     def step(self, images: np.ndarray, targets: np.ndarray) -> None:
         """One optimizer step on a batch as `Batches` gives it."""
+        rate = self.rate()
+        self.state.open(self.done / self.steps)
         for group in self.state.optimizer.param_groups:
-            group["lr"] = self.rate()
+            group["lr"] = rate * group["scale"]
         self.state.optimizer.zero_grad(set_to_none=True)
         self.state.loss += self.forward_backward(self.machine.images(images), self.machine.targets(targets))
         self.update()
@@ -240,7 +252,7 @@ class Training:
         entry = {
             "epoch": state.epoch,
             "loss": state.loss.item() / self.batches.steps,
-            "lr": state.optimizer.param_groups[0]["lr"],
+            "lr": max(group["lr"] for group in state.optimizer.param_groups),
             "seconds": round(state.seconds, 3),
             "images_per_second": round(len(self.batches.rows) / state.seconds, 1),
         }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.backends import Context
+from harness.backends.freezing import set_scales
 
 if TYPE_CHECKING:
     import torch
@@ -84,14 +85,22 @@ class State:
         tensors = [*self.network.parameters(), *self.network.buffers()]
         self.tracked = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]  # same memory
         self.average = [tensor.clone() for tensor in self.tracked]
+        self.parts = learner.parts(self.network)
+        self.open(1.0)  # what never trains is none of the optimizer's business
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = learner.optimizer.build(self.network, learner.weight_decay)
+        set_scales(self.optimizer, self.parts)
         self.scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.half == torch.float16)
         self.reach = max(1.0, learner.ema * steps)
         self.epoch, self.step = 0, 0  # of the epoch
         self.loss = torch.zeros((), device=machine.device)  # summed over the steps of the epoch
         self.seconds = 0.0  # spent in the epoch
         self.log: list[dict[str, Any]] = []
+
+    def open(self, done: float) -> None:
+        """Let train what trains where a share `done` of all steps lies behind, and nothing else."""
+        for part in self.parts:
+            part.set(done)
 
     def follow(self, step: int) -> None:
         """Move the average one step after the network; short at first, so that it forgets where it started."""

@@ -40,6 +40,10 @@ class Task(Protocol):
         """What its submissions carry, and so which metrics can judge them: "decided" or "scores"."""
 
     @property
+    def tunes(self) -> Sequence[str]:
+        """What is fitted out-of-fold after the blend, in this order: "calibration" (see `Calibrated`), "offsets"."""
+
+    @property
     def views(self) -> Mapping[str, View]: ...
     @property
     def suffix(self) -> str:
@@ -62,7 +66,7 @@ class Task(Protocol):
         """Probabilities to labels; `offsets` are added to the log-probabilities, one per class."""
 
     def scores(self, prediction: Any) -> Any:
-        """What a metric that needs "scores" looks at: probabilities instead of labels."""
+        """What a metric looks at that needs what submissions do not carry: probabilities beside labels, or labels."""
 
     def thin(self, rows: Any) -> Any:
         """A cheaper view of predictions or targets, on which weights and thresholds are fitted (never scored)."""
@@ -89,3 +93,13 @@ class Task(Protocol):
 
     def check_targets(self, targets: Any) -> None:
         """Raise `UserError` where the targets are not what this task is about (shape, dtype, range)."""
+
+
+class Calibrated(Task, Protocol):
+    """A task whose members may mean different things by the same score; needed where `tunes` names "calibration"."""
+
+    def calibration(self, prediction: Any, targets: Any) -> Sequence[float]:
+        """A few finite numbers, fitted on these rows of one member, for `calibrated`."""
+
+    def calibrated(self, prediction: Any, fitted: Sequence[float]) -> Any:
+        """The member's prediction with scores that mean the share of them that is right."""

@@ -11,7 +11,10 @@ from harness.errors import UserError
 from harness.metrics import chunks
 from harness.tasks import Override, View
 from harness.tasks.mask_files import WIDE, Layout
+from harness.tasks.mask_views import ANY_SHAPE, SQUARE
 
+# of the labels from 1 on, then again: told apart by the colour-blind (Okabe and Ito, 2008), red-green-blue
+COLOURS = ((0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0), (240, 228, 66), (0, 114, 178), (204, 121, 167))
 CHUNK = 128  # images blended at once: 21 MB of float32 at 5 x 64 x 128
 THIN_PIXELS = 256  # pixels an image keeps for fitting weights: labels are regions, neighbours say the same
 
@@ -29,9 +32,12 @@ class Segmentation:
 
     suffix: ClassVar[str] = ".csv"
     gives: ClassVar[str] = "decided"
-    views: ClassVar[Mapping[str, View]] = {
-        "hflip": View(apply=lambda images: images[:, :, ::-1], undo=lambda probs_nchw, _: probs_nchw[..., ::-1]),
-    }
+    tunes: ClassVar[tuple[str, ...]] = ("offsets",)
+
+    @property
+    def views(self) -> Mapping[str, View]:
+        """Flips, half a turn and scales; quarter turns and transpositions where the masks are square."""
+        return ANY_SHAPE | SQUARE if self.shape[0] == self.shape[1] else ANY_SHAPE
 
     @property
     def row_bytes(self) -> int:
@@ -127,6 +133,18 @@ class Segmentation:
                 f"mask {row} holds the class {int(targets[row].max())}, but the labels are "
                 f"0 to {len(self.classes) - 1} ({', '.join(self.classes)})"
             )
+
+    def picture(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """(h, w, 3) uint8: a picture of that shape under the colours of its labels, each outlined; the label 0 is bare.
+
+        image: red-green-blue. mask: (h, w), of the truth or decided.
+        """
+        palette = np.array([COLOURS[(label - 1) % len(COLOURS)] for label in range(len(self.classes))])
+        outline = np.zeros(mask.shape, bool)
+        outline[1:] |= mask[1:] != mask[:-1]
+        outline[:, 1:] |= mask[:, 1:] != mask[:, :-1]
+        share = np.where(outline, 1.0, np.where(mask > 0, 0.4, 0.0))[..., None]
+        return np.rint((1 - share) * image + share * palette[np.maximum(mask, 1)]).astype(np.uint8)
 
 
 def _argmax(probs_nchw: np.ndarray, factors: np.ndarray, choices: list[int]) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""The benchmark table: rows 1 to 6 and 8 of section 8 of ../shared/anchors/performance.md."""
+"""The benchmark table: rows 1 to 8 of section 8 of ../shared/anchors/performance.md."""

@@ -1,0 +1,43 @@
+"""BCCD: red cells, white cells and platelets in blood smears, and where. Mean average precision as COCO has it."""
+
+from dataclasses import replace
+
+from competitions.bccd.data import CLASSES, load
+from competitions.bccd.smear import smear_sample
+from harness.backends.optimizers import AdamW, Muon
+from harness.backends.ultralytics import Yolo
+from harness.competition import Competition
+from harness.ensembles import blend
+from harness.layouts.boxes import rarest_class
+from harness.metrics import MeanAveragePrecision
+from harness.sources import File, Sample
+from harness.splits import Holdout, stratified_grouped
+from harness.tasks.detection import Detection
+
+# From random weights, two sizes. Small batches and Muon learn most per step, and mosaics help even a short schedule.
+nano = Yolo(model="yolo11n", imgsz=320, epochs=60, batch=8, optimizer=Muon())
+small = replace(nano, model="yolo11s", epochs=40)
+
+# The detector of the course projects.
+tiny3 = replace(nano, model="yolov3-tiny")
+
+# Where weights/yolo11n.pt and weights/yolo11s.pt are: trained on COCO, so a gentler rate.
+nano_coco = replace(nano, pretrained=True, imgsz=640, lr=5e-4, epochs=30, optimizer=AdamW())
+small_coco = replace(nano_coco, model="yolo11s")
+
+models = {"nano": nano, "small": small, "tiny3": tiny3, "nano_coco": nano_coco, "small_coco": small_coco}
+
+competition = Competition(
+    name="bccd",
+    task=Detection(CLASSES),
+    metric=MeanAveragePrecision(CLASSES),
+    reported=(MeanAveragePrecision(CLASSES, iou=0.5),),
+    sources=(File("train", "test"), Sample(smear_sample)),
+    load=load,
+    holdout=Holdout(fraction=0.2, public=0.4),
+    split=stratified_grouped(by=rarest_class, folds=3),
+    models=models,
+    ensemble=blend(*models),
+    default=("nano", "small"),
+    tta=("hflip", "scale_up"),
+)

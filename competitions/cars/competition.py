@@ -1,0 +1,48 @@
+"""Cars: the horsepower of a car, from what else is known of it. RMSE; models of any kind."""
+
+from dataclasses import replace
+
+from competitions.cars import models
+from competitions.cars.data import diabetes_sample, load
+from competitions.cars.linear import Linear
+from harness.backends import Learner
+from harness.backends.sklearn import Sklearn
+from harness.competition import Competition
+from harness.ensembles import blend
+from harness.metrics import MAE, R2, RMSE
+from harness.sources import File, Sample
+from harness.splits import quarters, stratified_grouped
+from harness.tasks.regression import Regression
+
+# The course project: gradient descent on numpy, with all columns and with the best one.
+linear = Linear()
+linear_one = replace(linear, columns=1)
+
+kernel_ridge = Sklearn(models.kernel_ridge)
+boosting = Sklearn(models.boosting)
+trees = Sklearn(models.trees)
+committee = Sklearn(models.committee)
+histograms = Sklearn(models.histograms)
+
+everything: dict[str, Learner] = {
+    "linear": linear,
+    "linear_one": linear_one,
+    "kernel_ridge": kernel_ridge,
+    "boosting": boosting,
+    "trees": trees,
+    "committee": committee,
+    "histograms": histograms,
+}
+
+competition = Competition(
+    name="cars",
+    task=Regression("horsepower"),
+    metric=RMSE(),
+    reported=(MAE(), R2()),
+    sources=(File("auto_mpg.csv"), Sample(diabetes_sample)),
+    load=load,
+    split=stratified_grouped(by=quarters, folds=5),
+    models=everything,
+    ensemble=blend(*everything),
+    default=("linear", "linear_one", "kernel_ridge", "boosting", "trees", "committee"),
+)

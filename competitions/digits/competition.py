@@ -1,0 +1,104 @@
+"""Digits: which of the ten a handwritten one is, from a grey picture of 28x28. Accuracy. No pretrained weights."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from competitions.digits.data import CLASSES, load, small_sample
+from competitions.digits.numpy_networks import Layers
+from harness.augment import Augment
+from harness.backends import Learner
+from harness.backends.losses import CrossEntropy
+from harness.backends.optimizers import SGD, AdamW, Muon
+from harness.backends.schedules import Constant
+from harness.backends.smp import Network
+from harness.competition import Competition, Rules
+from harness.ensembles import blend
+from harness.metrics import Accuracy, LogLoss, MacroF1
+from harness.sources import File, Sample
+from harness.splits import labels, stratified_grouped
+from harness.tasks.classification import Classification
+
+
+def network(name: str, classes: int, channels: int, width: int, **options: Any) -> Any:
+    """One of networks.py, which imports torch: a declaration only names it."""
+    from competitions.digits import networks
+
+    return getattr(networks, name)(classes, channels, width, **options)
+
+
+# The course project: gradient descent on numpy, and the same network, start and batches in PyTorch.
+softmax = Layers()
+two_layer = replace(softmax, hidden=(128,), epochs=40, lr=0.3)
+two_layer_torch = Network(
+    build=partial(network, "two_layer"),
+    width=128,
+    epochs=40,
+    batch=100,
+    lr=0.3,
+    weight_decay=0.0,
+    optimizer=SGD(momentum=0.0),
+    schedule=Constant(),
+    ema=0.0,
+    clip=None,
+    mixed_precision=False,
+    mean=(0.0,),
+    std=(1.0,),
+)
+
+# What wins: small convolutional networks on pictures that are turned, moved and resized a little, and never mirrored.
+cnn = Network(
+    build=partial(network, "cnn", dropout=0.1),
+    width=16,
+    epochs=40,
+    batch=64,
+    lr=1.2e-2,
+    weight_decay=0.02,
+    optimizer=Muon(),
+    loss=CrossEntropy(smoothing=0.05),
+    augment=Augment(hflip=0, rotate=10, scale=0.1, shift=0.08),
+    mean=(0.13,),
+    std=(0.31,),
+)
+strided = replace(cnn, build=partial(network, "strided", dropout=0.1))
+residual = replace(cnn, build=partial(network, "residual", dropout=0.1))
+cnn_wide = replace(cnn, width=32)
+
+# The same network with other optimizers, and bare with one regulariser each.
+cnn_adamw = replace(cnn, optimizer=AdamW(), lr=6e-3)
+cnn_sgd = replace(cnn, optimizer=SGD(), lr=0.1, weight_decay=1e-3)
+bare = replace(cnn, build=partial(network, "cnn"), weight_decay=0.0, loss=CrossEntropy(), augment=None)
+regularised = {
+    "cnn_bare": bare,
+    "cnn_dropout": replace(bare, build=partial(network, "cnn", dropout=0.3)),
+    "cnn_weight_decay": replace(bare, weight_decay=0.1),
+    "cnn_smoothing": replace(bare, loss=CrossEntropy(smoothing=0.1)),
+    "cnn_augmented": replace(bare, augment=cnn.augment),
+}
+
+everything: dict[str, Learner] = {
+    "cnn": cnn,
+    "strided": strided,
+    "softmax": softmax,
+    "two_layer": two_layer,
+    "two_layer_torch": two_layer_torch,
+    "residual": residual,
+    "cnn_wide": cnn_wide,
+    "cnn_adamw": cnn_adamw,
+    "cnn_sgd": cnn_sgd,
+    **regularised,
+}
+
+competition = Competition(
+    name="digits",
+    task=Classification(CLASSES),
+    metric=Accuracy(CLASSES),
+    reported=(MacroF1(CLASSES), LogLoss(CLASSES)),
+    rules=Rules(pretrained=False),
+    sources=(File("train.npz", "test.npz"), Sample(small_sample)),
+    load=load,
+    split=stratified_grouped(by=labels, folds=5),
+    models=everything,
+    ensemble=blend(*everything),
+    default=("cnn", "strided", "two_layer", "softmax"),
+)

@@ -1,0 +1,34 @@
+"""The raw files of digits: `train.npz` (images, labels) and `test.npz`, of which only the images are looked at."""
+
+from pathlib import Path
+
+import numpy as np
+
+from harness.files import atomic
+from harness.layouts.arrays import npz
+from harness.samples import Dataset
+
+CLASSES = tuple("0123456789")
+SIDE = 28
+LABELLED = 1500  # of scikit-learn's 1,797 pictures; the others are the official part
+
+
+def load(raw: Path) -> Dataset:
+    return npz(raw / "train.npz", test=raw / "test.npz")
+
+
+def small_sample(folder: Path) -> None:
+    """Scikit-learn's 8x8 pictures with 17 grey levels (UCI, Alpaydin and Kaynak 1998), enlarged to MNIST's frame."""
+    import cv2
+    from sklearn.datasets import load_digits
+
+    small = load_digits()
+    images = np.zeros((len(small.images), SIDE, SIDE), np.uint8)
+    for image, eight in zip(images, small.images, strict=True):
+        inside = cv2.resize((eight * (255 / 16)).astype(np.uint8), (20, 20), interpolation=cv2.INTER_CUBIC)
+        image[4:24, 4:24] = inside
+    labels = small.target.astype(np.uint8)
+    with atomic(folder / "train.npz") as file:
+        np.savez_compressed(file, images=images[:LABELLED], labels=labels[:LABELLED])
+    with atomic(folder / "test.npz") as file:
+        np.savez_compressed(file, images=images[LABELLED:])

@@ -1,0 +1,64 @@
+"""A picture of what the course's networks learned: how a first layer's weights moved, over the pixels they look at.
+
+python -m competitions.digits.weights      (after `make submit COMP=digits`; writes reports/digits/weights.png)
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from competitions.digits.data import SIDE
+from competitions.digits.numpy_networks import first_weights
+from harness import folders
+from harness.errors import UserError
+from harness.files import write_bytes
+
+MODELS = ("softmax", "two_layer")
+
+
+def main() -> None:
+    """Draw the newest finished fit of each: the ten classes in the first row, the hidden units below."""
+    try:
+        file = draw([newest(model) for model in MODELS])
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    print(folders.shown(file))
+
+
+def newest(model: str) -> np.ndarray:
+    """(pixels, units): the weights of the first layer, less those it began with, which say nothing."""
+    found = (folders.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/arrays.npz")
+    files = sorted(found, key=lambda file: file.stat().st_mtime)
+    if not files:
+        raise UserError(f"no fit of {model} is finished; run `make submit COMP=digits MODELS={','.join(MODELS)}` first")
+    with np.load(files[-1], allow_pickle=False) as arrays:
+        return arrays["w0"] - first_weights(arrays["w0"].shape)["w0"]
+
+
+def draw(layers: list[np.ndarray]) -> Path:
+    import cv2
+
+    pictures = [drawing(weights) for weights in layers]
+    width = max(picture.shape[1] for picture in pictures)
+    padded = [np.pad(p, ((0, 24), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures]
+    file = folders.root() / "reports" / "digits" / "weights.png"
+    write_bytes(file, cv2.imencode(".png", np.concatenate(padded)[..., ::-1])[1].tobytes())
+    return file
+
+
+def drawing(weights: np.ndarray, across: int = 10, zoom: int = 3, gap: int = 4) -> np.ndarray:
+    """(h, w, 3) uint8: one tile a unit, red where a pixel speaks for it, blue where against, each on its own scale."""
+    size = zoom * SIDE + gap
+    tiles = np.full((-(-weights.shape[1] // across) * size, across * size, 3), 255, np.uint8)
+    for unit, column in enumerate(weights.T):
+        share = column.reshape(SIDE, SIDE) / max(np.abs(column).max(), 1e-9)
+        red, green, blue = 1 + np.minimum(share, 0), 1 - np.abs(share), 1 - np.maximum(share, 0)
+        tile = np.rint(255 * np.stack([red, green, blue], -1)).astype(np.uint8)
+        top, left = size * (unit // across), size * (unit % across)
+        tiles[top : top + zoom * SIDE, left : left + zoom * SIDE] = tile.repeat(zoom, 0).repeat(zoom, 1)
+    return tiles
+
+
+if __name__ == "__main__":
+    main()

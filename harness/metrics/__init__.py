@@ -1,0 +1,64 @@
+"""Metrics in two halves: statistics, one row per sample, and the score of any subset or resample of rows."""
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from harness.metrics.agreement import MCC, QuadraticKappa
+from harness.metrics.amounts import MAE, R2, RMSE
+from harness.metrics.average_precision import MeanAveragePrecision
+from harness.metrics.confusion import confusion_per_image
+from harness.metrics.costs import Cost
+from harness.metrics.labels import Accuracy, BalancedAccuracy, MacroF1, Precision, Recall
+from harness.metrics.masks import MeanDice, MeanImageIoU, MeanIoU
+from harness.metrics.probabilities import ROCAUC, LogLoss
+from harness.metrics.sums import chunks, pooled
+
+__all__ = [
+    "MAE",
+    "MCC",
+    "R2",
+    "RMSE",
+    "ROCAUC",
+    "Accuracy",
+    "BalancedAccuracy",
+    "Cost",
+    "LogLoss",
+    "MacroF1",
+    "MeanAveragePrecision",
+    "MeanDice",
+    "MeanImageIoU",
+    "MeanIoU",
+    "Metric",
+    "Precision",
+    "QuadraticKappa",
+    "Recall",
+    "chunks",
+    "confusion_per_image",
+    "pooled",
+]
+
+
+class Metric(Protocol):
+    """See DESIGN: public and private scores, folds and bootstrap resamples are all sums over the same rows.
+
+    needs: "decided" or "scores", what a submission must carry. version: raised whenever a score would change.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def higher_is_better(self) -> bool: ...
+    @property
+    def needs(self) -> str: ...
+
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, ...) rows, aligned with `truth`."""
+
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        """A float; with `counts` (n,) the score where row i stands counts[i] times; with (r, n) an array (r,)."""
+
+    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
+        """The parts of the score a reader wants to see one by one, NaN where a class is absent."""

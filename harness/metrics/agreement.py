@@ -1,0 +1,67 @@
+"""Metrics of how far truth and prediction agree beyond chance: Matthews' correlation, quadratic kappa."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.errors import UserError
+from harness.metrics.labels import OfLabels, tally
+from harness.metrics.sums import number, pooled, ratio
+
+
+@dataclass(frozen=True)
+class _OneLabel(OfLabels):
+    name: ClassVar[str]
+
+    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """As of `Accuracy`; raise `UserError` where a row has several labels."""
+        if truth.ndim == 2:
+            raise UserError(f"{self.name} is of one label a row, and here a row has several; MacroF1 and Accuracy fit")
+        return super().statistics(truth, predicted)
+
+
+@dataclass(frozen=True)
+class MCC(_OneLabel):
+    """Matthews' correlation of truth and prediction, for any number of classes (Gorodkin 2004): 1 is right, 0 chance.
+
+    0 where all rows are of one class, or all are predicted so, as in scikit-learn. By class: the recall.
+
+    >>> metric = MCC(("well", "ill"))
+    >>> round(metric.score(metric.statistics(np.array([1, 1, 1, 0]), np.array([1, 0, 1, 1]))), 4)
+    -0.3333
+    >>> metric.score(metric.statistics(np.array([1, 1, 1, 0]), np.array([1, 1, 1, 1])))
+    0.0
+    """
+
+    name: ClassVar[str] = "MCC"
+
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        seen = tally(statistics, counts)
+        rows = seen.true.sum(-1)
+        shared = seen.hits.sum(-1) * rows - (seen.true * seen.predicted).sum(-1)
+        true, predicted = (rows**2 - (side**2).sum(-1) for side in (seen.true, seen.predicted))
+        return number(ratio(shared, np.sqrt(true * predicted), 0))
+
+
+@dataclass(frozen=True)
+class QuadraticKappa(_OneLabel):
+    """Cohen's kappa with quadratic weights (Cohen 1968) of classes in their order: a miss by two costs that of four.
+
+    1 is agreement, 0 that of chance. Where all rows are of one class and predicted so, nothing disagrees: 1 (where
+    scikit-learn says NaN). By class: the recall.
+
+    >>> metric = QuadraticKappa(("none", "mild", "severe"))
+    >>> truth = np.array([0, 1, 2, 2])
+    >>> [round(metric.score(metric.statistics(truth, np.array(said))), 4) for said in ([0, 1, 2, 1], [0, 1, 2, 0])]
+    [0.8, 0.3846]
+    """
+
+    name: ClassVar[str] = "quadratic kappa"
+
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        labels = np.arange(len(self.classes))
+        t, p = (statistics & 1) @ labels, (statistics >> 1) @ labels
+        sums = pooled(np.stack([t, p, (t - p) ** 2, t**2 + p**2, np.ones_like(t)], 1), counts)
+        true, predicted, apart, squares, rows = np.moveaxis(sums, -1, 0)
+        return number(1 - ratio(rows * apart, rows * squares - 2 * true * predicted, 0))

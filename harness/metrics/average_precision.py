@@ -1,0 +1,147 @@
+"""Mean average precision of boxes, by COCO's definition, with a table per image that can be scored in any resample."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.boxes import MOST
+from harness.errors import UserError
+from harness.metrics.matching import THRESHOLDS, matched, places
+from harness.metrics.sums import chunks, columns, finite, mean_of_classes, number
+from harness.samples import Ragged
+
+RECALLS = np.linspace(0, 1, 101)
+AT_ONCE = 256  # images matched together: 100 predicted times 100 true boxes in each are 20 MB a column
+
+
+@dataclass(frozen=True)
+class MeanAveragePrecision:
+    """Mean average precision (mAP) by COCO's definition (Lin et al. 2014; pycocotools' COCOeval, area "all").
+
+    classes: names, the index is the label. iou: the overlap from which a box is found, one of .5, .55, ... .95; None is
+    the mean of all ten. In every image the best box of a class takes the true box of that class it overlaps most, of
+    those not taken. Over all images, from the best score down, precision is made to fall only, and read at the 101
+    recalls 0, .01, ... 1. Of equal scores the earlier row, and in it the earlier box, goes first. A class that is not
+    in the truth is left out of the mean; without any truth the score is NaN. At most 100 boxes an image.
+
+    Two true boxes: the best predicted box covers the first by 3/4, and of the second nothing is found.
+
+    >>> truth = Ragged.of([np.array([[0, 0, 0, 4, 4], [0, 8, 8, 9, 9]])])
+    >>> predicted = Ragged.of([np.array([[0, 0.9, 0, 0, 4, 3], [0, 0.8, 5, 5, 6, 6]])])
+    >>> def score(**convention):
+    ...     metric = MeanAveragePrecision(("fish", "shark"), **convention)
+    ...     return round(metric.score(metric.statistics(truth, predicted)), 4)
+
+    The precision is 1 up to recall 1/2, which are 51 of 101 points, at six of the ten thresholds:
+
+    >>> score(iou=0.5), score(iou=0.8), score() == round(51 / 101 * 6 / 10, 4)
+    (0.505, 0.0, True)
+    """
+
+    classes: tuple[str, ...]
+    iou: float | None = None
+    version: ClassVar[int] = 1
+    higher_is_better: ClassVar[bool] = True
+    needs: ClassVar[str] = "scores"
+
+    def __post_init__(self) -> None:
+        if self.iou is not None and not np.isclose(THRESHOLDS, self.iou).any():
+            raise UserError(f"mAP at an overlap of {self.iou} is not COCO's: iou is one of .5, .55, ... .95, or None")
+
+    @property
+    def name(self) -> str:
+        return "mAP 50-95" if self.iou is None else f"mAP {100 * self.iou:.0f}"
+
+    def statistics(self, truth: Ragged, predicted: Ragged) -> np.ndarray:
+        """(n, 300 + C) float64, one row an image, the best box first: the labels of up to 100 predicted boxes (-1: no
+        box), their scores, what they found (bit k at the k-th threshold); then how many true boxes a class has.
+
+        truth: rows (label, x1, y1, x2, y2); predicted: rows (label, score, x1, y1, x2, y2). Raise `UserError` where a
+        prediction is not finite, or an image holds more than 100.
+        """
+        lengths = np.diff(predicted.offsets)
+        if lengths.max(initial=0) > MOST:
+            row = int(lengths.argmax())
+            raise UserError(f"image {row} has {lengths[row]} predicted boxes, but mAP is of at most {MOST} an image")
+        finite(predicted.flat)
+        table = np.zeros((len(truth), 3 * MOST + len(self.classes)))
+        table[:, :MOST] = -1
+        for rows in chunks(len(truth), AT_ONCE):
+            self._fill(table[rows], truth[rows], predicted[rows])
+        return table
+
+    def _fill(self, table: np.ndarray, truth: Ragged, predicted: Ragged) -> None:
+        classes = len(self.classes)
+        boxes = matched(truth, predicted, classes)
+        place = np.arange(len(boxes.image)) - predicted.offsets[boxes.image]
+        for part, column in enumerate(boxes[1:]):
+            table[boxes.image, part * MOST + place] = column
+        true = np.bincount(places(truth, classes), minlength=len(truth) * classes)
+        table[:, 3 * MOST :] = true.reshape(len(truth), classes)
+
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        return number(mean_of_classes(self._of_classes(statistics, counts)))
+
+    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
+        """The average precision of every class, NaN where it is not in the truth."""
+        return dict(zip(self.classes, self._of_classes(statistics, counts).T, strict=True))
+
+    def _of_classes(self, statistics: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
+        """(C,), or (r, C) for counts (r, n)."""
+        weights = columns(counts, len(statistics))
+        true = statistics[:, 3 * MOST :].T @ weights
+        ranked = zip(self._ranked(statistics), true, strict=True)
+        means = np.stack([self._of_class(*boxes, weights, of_class) for boxes, of_class in ranked], -1)
+        return means if counts is not None and counts.ndim == 2 else means[0]
+
+    def _ranked(self, statistics: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of every class, from the best score down: the image of every box, and what it found."""
+        labels, scores, found = statistics[:, : 3 * MOST].reshape(len(statistics), 3, MOST).swapaxes(0, 1)
+        image, place = np.nonzero(labels >= 0)
+        labels, scores, found = (part[image, place] for part in (labels, scores, found))
+        order = np.lexsort((-scores, labels))
+        ends = np.searchsorted(labels[order], np.arange(len(self.classes) + 1))
+        for first, last in pairwise(ends):
+            boxes = order[first:last]
+            yield image[boxes], found[boxes].astype(np.int64)
+
+    def _of_class(self, image: np.ndarray, found: np.ndarray, weights: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """(r,). Precision need only be known where a true box was found: behind it, up to the next, it falls.
+
+        image, found: (boxes,); weights: (n, r), how often each image counts; true: (r,) true boxes.
+        """
+        hits = np.flatnonzero(found)
+        if not len(hits):
+            return np.where(true > 0, 0.0, np.nan)
+        boxes = weights[image[: hits[-1] + 1]]
+        seen = np.cumsum(np.add.reduceat(boxes, np.concatenate([[0], hits[:-1] + 1])), axis=0)
+        found, weights = found[hits], weights[image[hits]]
+        means = [
+            average_precision(weights[at], seen[at], true)
+            for at in (np.flatnonzero(found >> k & 1) for k in self._thresholds)
+        ]
+        return np.where(true > 0, np.mean(means, axis=0), np.nan)
+
+    @property
+    def _thresholds(self) -> list[int]:
+        return [k for k, overlap in enumerate(THRESHOLDS) if self.iou is None or np.isclose(overlap, self.iou)]
+
+
+def average_precision(hits: np.ndarray, seen: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """(r,) the mean over RECALLS of the best precision at that recall or above.
+
+    hits: (m, r) how often each box that found a true one counts, the best score first; seen: (m, r) how many boxes
+    there are down to it; true: (r,) how many true boxes.
+    """
+    found = np.cumsum(hits, axis=0)
+    best = np.maximum.accumulate((found / np.maximum(seen, 1))[::-1])[::-1]
+    return (best * np.diff(reached(found / np.maximum(true, 1)), axis=0, prepend=0)).sum(0) / len(RECALLS)
+
+
+def reached(recall: np.ndarray) -> np.ndarray:
+    """How many of RECALLS are at most this: as searchsorted says, and ten times as fast, since they are even."""
+    nearest = (recall * (len(RECALLS) - 1) + 0.5).astype(np.int64)
+    return nearest + (RECALLS[nearest] <= recall)

@@ -1,0 +1,67 @@
+"""What metrics share: rows summed as often as counts say, means over the classes that are there, finite numbers."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.errors import UserError
+
+Absent = Literal["skip", "zero", "one"]
+ABSENT = {"skip": np.nan, "zero": 0.0, "one": 1.0}
+
+
+def pooled(statistics: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
+    """Sum rows, row i counts[i] times, in float64 (exact below 2**53): (...,) or (r, ...) for counts (r, n)."""
+    if counts is None:
+        return statistics.sum(0, dtype=np.float64)
+    flat = statistics.reshape(len(statistics), -1).astype(np.float64)
+    return (counts.astype(np.float64) @ flat).reshape(counts.shape[:-1] + statistics.shape[1:])
+
+
+def mean_of_rows(values: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
+    """The mean of (n, ...) values, row i counts[i] times: (...,) or (r, ...); of no rows NaN."""
+    rows = np.asarray(len(values) if counts is None else counts.sum(-1))
+    return ratio(pooled(values, counts), rows.reshape(rows.shape + (1,) * (values.ndim - 1)), np.nan)
+
+
+def mean_of_labels(statistics: np.ndarray, classes: int, counts: np.ndarray | None) -> np.ndarray:
+    """(..., C) means of the rows of every class, NaN where it has none. statistics: (n, 2) values and labels."""
+    of_class = statistics[:, 1:] == np.arange(classes)
+    total, rows = np.moveaxis(pooled(np.stack([of_class * statistics[:, :1], of_class], 1), counts), -2, 0)
+    return ratio(total, rows, np.nan)
+
+
+def columns(counts: np.ndarray | None, rows: int) -> np.ndarray:
+    """The counts as (rows, r) float64, a resample in every column, as metrics that rank look at them."""
+    return np.ones((rows, 1)) if counts is None else np.ascontiguousarray(np.atleast_2d(counts).T, np.float64)
+
+
+def mean_of_classes(values: np.ndarray) -> np.ndarray:
+    """The mean over the last axis of what is not NaN; NaN where nothing is left."""
+    there = ~np.isnan(values)
+    return np.where(there.any(-1), np.nansum(values, -1) / np.maximum(there.sum(-1), 1), np.nan)
+
+
+def ratio(part: np.ndarray, whole: np.ndarray, empty: float | np.ndarray) -> np.ndarray:
+    """part / whole, and `empty` where the whole, a count, is 0."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), empty)
+
+
+def number(scores: np.ndarray) -> Any:
+    """One score as a float, several as they are."""
+    return scores if np.ndim(scores) else float(scores)
+
+
+def finite(predicted: np.ndarray) -> np.ndarray:
+    """(n, ...) in float64; raise `UserError` at NaN or infinity, which would rank or cancel as no number does."""
+    values = np.asarray(predicted, np.float64)
+    wrong = ~np.isfinite(values).all(tuple(range(1, values.ndim)))
+    if wrong.any():
+        raise UserError(f"prediction {int(wrong.argmax())} is not a finite number; a metric judges finite numbers only")
+    return values
+
+
+def chunks(count: int, size: int) -> Iterator[slice]:
+    """Slices that cover range(count), `size` rows each."""
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))

@@ -1,0 +1,163 @@
+"""Detection: labelled boxes in every picture.
+
+Predictions and decided rows are `Ragged` (m, 6) float32: label, score, x1, y1, x2, y2 in pixels of that picture, sorted
+by score; targets (m, 5): label, x1, y1, x2, y2. Inputs are `Pictures`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from harness.boxes import MOST, Fusion, ragged, together, weighted_box_fusion
+from harness.errors import UserError
+from harness.pictures import Pictures
+from harness.samples import Ragged
+from harness.tasks import Override, View, box_files
+from harness.tasks.box_calibration import log_odds, logistic, right, sigmoid
+
+FEW, FAINT = 50, 0.01  # boxes an image, and the least score, that weights and calibrations are fitted on
+
+
+def flipped() -> View:
+    def undo(prediction: Ragged, pictures: Pictures) -> Ragged:
+        width = np.repeat(pictures.sizes[:, 1], np.diff(prediction.offsets))
+        flat = prediction.flat.copy()
+        flat[:, 2], flat[:, 4] = width - prediction.flat[:, 4], width - prediction.flat[:, 2]
+        return Ragged(flat, prediction.offsets)
+
+    return View(lambda pictures: pictures.changed(lambda picture: picture[:, ::-1]), undo)
+
+
+def scaled(factor: float) -> View:
+    """The picture is resized; a learner that resizes every picture to one size must keep the difference, as `Yolo`."""
+
+    def resized(picture: np.ndarray) -> np.ndarray:
+        import cv2
+
+        height, width = sides(np.array(picture.shape[:2])).tolist()
+        return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+
+    def sides(before: np.ndarray) -> np.ndarray:
+        return np.maximum(1, np.round(before * factor)).astype(int)
+
+    def undo(prediction: Ragged, pictures: Pictures) -> Ragged:
+        ratio = (pictures.sizes / sides(pictures.sizes))[:, [1, 0, 1, 0]]
+        flat = prediction.flat.copy()
+        flat[:, 2:] *= np.repeat(ratio, np.diff(prediction.offsets), axis=0)
+        return Ragged(flat, prediction.offsets)
+
+    return View(lambda pictures: pictures.changed(resized), undo)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """classes: names, the index is the label and the category_id of official files.
+
+    fuse: how members, views and folds become one: `boxes.weighted_box_fusion`, `boxes.nms` or `boxes.soft_nms`.
+
+    A score means one thing to one network and another to the next, which mAP of one alone never shows and a fusion
+    suffers from. So each member's scores are calibrated on out-of-fold rows (Platt 1999): the probability that a box
+    is right, as a logistic function of its score's log-odds. A step of the ladder, taken where it helps.
+    """
+
+    classes: tuple[str, ...]
+    fuse: Fusion = weighted_box_fusion
+
+    void: ClassVar[None] = None
+    gives: ClassVar[str] = "scores"
+    tunes: ClassVar[tuple[str, ...]] = ("calibration",)
+    suffix: ClassVar[str] = ".json"
+    row_bytes: ClassVar[int] = MOST * 6 * 4
+    views: ClassVar[Mapping[str, View]] = {
+        "hflip": flipped(),
+        "scale_up": scaled(1.25),
+        "scale_down": scaled(0.8),
+    }
+
+    def average(self, predictions: Sequence[Ragged], weights: Sequence[float]) -> Ragged:
+        return predictions[0] if len(predictions) == 1 else self.fuse(predictions, weights)
+
+    def expand(self, presence: Ragged, of: int) -> Ragged:
+        """Boxes of a network that knows one class, as boxes of the class `of`."""
+        flat = presence.flat.copy()
+        flat[:, 0] = of
+        return Ragged(flat, presence.offsets)
+
+    def overlay(self, prediction: Ragged, specialist: Ragged, of: int, share: float) -> Ragged:
+        """The boxes of the class `of` are fused, the specialist's with weight `share`; the others stay."""
+        general = prediction.flat[:, 0] == of
+        both = [_only(prediction, general), _only(specialist, specialist.flat[:, 0] == of)]
+        fused = self.fuse(both, [1 - share, share])
+        image, _, rows = together([_only(prediction, ~general), fused])
+        return ragged(image, rows, len(prediction))
+
+    def decide(
+        self, prediction: Ragged, offsets: Sequence[float] | None = None, override: Override | None = None
+    ) -> Ragged:
+        """At most 100 boxes an image, the best. Offsets and an override's threshold say nothing where scores rank."""
+        image, _, rows = together([prediction])
+        return ragged(image, rows, len(prediction))
+
+    def scores(self, prediction: Ragged) -> Ragged:
+        return self.decide(prediction)
+
+    def thin(self, rows: Ragged) -> Ragged:
+        """Of predictions, the best 50 boxes of every image from a score of 0.01 on; targets as they are."""
+        if rows.flat.shape[1] == 5:
+            return rows
+        image, _, boxes = together([_only(rows, rows.flat[:, 1] >= FAINT)])
+        return ragged(image, boxes, len(rows), FEW)
+
+    def calibration(self, prediction: Ragged, targets: Ragged) -> tuple[float, float]:
+        """(slope, shift) of the log-odds; (1, 0) changes nothing."""
+        return logistic(log_odds(prediction.flat[:, 1]), right(prediction, targets))
+
+    def calibrated(self, prediction: Ragged, fitted: Sequence[float]) -> Ragged:
+        slope, shift = fitted
+        flat = prediction.flat.copy()
+        flat[:, 1] = sigmoid(slope * log_odds(flat[:, 1]) + shift)
+        return Ragged(flat, prediction.offsets)
+
+    def pack(self, prediction: Ragged) -> dict[str, np.ndarray]:
+        return {"boxes": np.asarray(prediction.flat, np.float32), "offsets": np.asarray(prediction.offsets, np.int64)}
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Ragged:
+        return Ragged(arrays["boxes"], np.asarray(arrays["offsets"]))
+
+    def join(self, predictions: Sequence[Ragged]) -> Ragged:
+        return Ragged.join(predictions)
+
+    def write(self, ids: np.ndarray, decided: Ragged, file: Path) -> None:
+        """`id,PredictionString` for the judge, COCO results where the file's name ends in .json."""
+        layout = box_files.write_json if file.suffix == self.suffix else box_files.write_csv
+        layout(ids, decided, file)
+
+    def read(self, file: Path, ids: np.ndarray) -> Ragged:
+        return box_files.read(file, ids, self.classes)
+
+    def sample_submission(self, ids: np.ndarray, file: Path) -> None:
+        self.write(ids, Ragged(np.zeros((0, 6), np.float32), np.zeros(len(ids) + 1, np.int64)), file)
+
+    def check_targets(self, targets: Ragged) -> None:
+        if not isinstance(targets, Ragged) or targets.flat.ndim != 2 or targets.flat.shape[1] != 5:
+            raise UserError("targets are no rows of boxes (Ragged of label, x1, y1, x2, y2)")
+        label, corners = targets.flat[:, 0], targets.flat[:, 1:]
+        top = len(self.classes) - 1
+        sized = (corners[:, 2:] > corners[:, :2]).all(1)
+        for wrong, why in (
+            (~np.isfinite(targets.flat).all(1), "holds NaN or an infinity"),
+            ((label < 0) | (label > top) | (label % 1 != 0), f"has a label that is none from 0 to {top}"),
+            (~sized, "has no area: x2 must be more than x1, and y2 more than y1"),
+        ):
+            if wrong.any():
+                box = int(wrong.argmax())
+                image = int(np.searchsorted(targets.offsets, box, side="right")) - 1
+                raise UserError(f"image {image}: the box {targets.flat[box].tolist()} {why}")
+
+
+def _only(rows: Ragged, kept: np.ndarray) -> Ragged:
+    """Of every image the boxes where `kept` (m,) is true."""
+    return Ragged(rows.flat[kept], np.concatenate([[0], np.cumsum(kept)])[rows.offsets])

@@ -1,0 +1,47 @@
+"""An engine that runs every job in this process, one after the other, and the path of a submission on it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from harness import folders
+from harness.ensembles import Ladder, Problem
+from harness.pipeline import cross_validate, ensemble, hand_in, keep_baseline, prepare
+from harness.plan import Plan
+from harness.prepared import Prepared
+from harness.request import Request
+from harness.store import Bundle
+
+
+class Here:
+    """The interface of `harness.engine.Local`. A job that fails fails the test."""
+
+    workers, threads = 1, 1
+
+    def run(self, function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+        return ((index, function(*job)) for index, job in enumerate(jobs))
+
+
+class Run(NamedTuple):
+    prepared: Prepared
+    folds: Any
+    bundles: dict[str, Bundle]
+    ladder: Ladder
+    problem: Problem
+    file: Any
+    card: dict[str, Any]
+
+
+def run(request: Request) -> Run:
+    """From the data to the judge's file, as `pipeline.submit` goes; every model for one epoch."""
+    competition, count = request.competition, request.fold_count
+    prepared = prepare(request)
+    keep_baseline(request, prepared)
+    folds = prepared.folds(competition, count)
+    file = folders.runs(competition.name, prepared.train_hash(folds)) / "plan.json"
+    once = dict.fromkeys(request.learners, 1)
+    seconds = dict.fromkeys(once, 1.0)
+    fast: dict[str, Any] = {name: {} for name in once}
+    plan = Plan(once, count, Here.workers, Here.threads, fast, {}, seconds, 1.0, 1.0, None, file=file, key="here")
+    bundles = cross_validate(request, prepared, folds, plan, Here())
+    ladder, problem = ensemble(request, prepared, folds, bundles, competition.ensemble)
+    return Run(prepared, folds, bundles, ladder, problem, *hand_in(request, prepared, folds, bundles, ladder, problem))

@@ -1,0 +1,263 @@
+"""`make new`, and the guide: a folder that runs at once, and from a zip of pictures and a table to a first rank."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import competitions
+from harness import scaffold
+from harness.__main__ import app
+from harness.competition import find, names
+from harness.errors import UserError
+from harness.files import write_bytes
+from harness.scaffold import TEMPLATES, create
+from tests import test_contract as contract
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+GUIDE = (REPOSITORY / "docs" / "new-competition.md").read_text()
+KINDS = sorted(folder.name for folder in TEMPLATES.iterdir())
+EVERY = pytest.mark.parametrize("kind", KINDS)
+FEW = 30  # lines that a usual competition stays below
+
+
+def code_lines(*files: str) -> int:
+    """Lines that are neither empty nor a docstring."""
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith('"""') for file in files for line in file.splitlines()
+    )
+
+
+# -- make new ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder of competitions, instead of the repository's."""
+    place = tmp_path / "competitions"
+    place.mkdir()
+    monkeypatch.setattr(competitions, "__path__", [str(place)])
+    yield place
+    contract.few_rows.cache_clear()
+    for module in [name for name in sys.modules if name.startswith("competitions.") and "fresh" in name]:
+        del sys.modules[module]
+
+
+def test_there_is_a_template_for_every_kind_of_task() -> None:
+    assert KINDS == ["classification", "detection", "regression", "segmentation"]
+
+
+@EVERY
+def test_a_new_folder_is_a_competition_of_few_lines_in_the_style_of_the_house(kind: str, folder: Path) -> None:
+    create("fresh_one", kind)
+    assert sorted(path.name for path in folder.iterdir()) == ["fresh_one"]
+    files = {path.name: path.read_text() for path in (folder / "fresh_one").iterdir()}
+    assert files.keys() == {"README.md", "__init__.py", "competition.py", "data.py"}
+    assert files["README.md"].startswith("# Fresh one\n")
+    assert not any("$" in text for text in files.values())
+    assert code_lines(files["competition.py"], files["data.py"]) < FEW
+    assert find("fresh_one").name == "fresh_one"
+    root = folder.parent
+    shutil.copy(REPOSITORY / "pyproject.toml", root)
+    (root / "harness").symlink_to(REPOSITORY / "harness")
+    for rule in (["check"], ["format", "--diff"]):
+        ruff = [sys.executable, "-m", "ruff", *rule, "competitions"]
+        done = subprocess.run(ruff, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+@EVERY
+def test_a_new_folder_goes_from_its_sample_to_a_scored_submission(
+    kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create("fresh_one", kind)
+    contract.test_a_folder_goes_from_its_sample_to_a_scored_submission("fresh_one", monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "sentence"),
+    [
+        ("My-Photos", "regression", "COMP=My-Photos cannot name a competition.* such as my_photos$"),
+        ("2nd", "regression", "COMP=2nd cannot name .* such as nd$"),
+        ("../photos", "regression", r"COMP=\.\./photos cannot name .* such as photos$"),
+        ("class", "regression", "COMP=class cannot name .* such as class_$"),
+        ("", "regression", "cannot name .* such as mine$"),
+        ("fresh", "regresion", r"TASK=regresion is no kind of task; did you mean regression\?; there are classif"),
+        ("old", "regression", "there is a competition 'old' already"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_with_a_better_one(folder: Path, name: str, kind: str, sentence: str) -> None:
+    (folder / "old").mkdir()
+    with pytest.raises(UserError, match=sentence):
+        create(name, kind)
+    assert [path.name for path in folder.iterdir()] == ["old"]
+
+
+def test_nothing_is_half_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "data.py":
+            raise OSError("the disk is full")
+        write_bytes(path, content)
+
+    monkeypatch.setattr(scaffold, "write_bytes", full)
+    with pytest.raises(OSError, match="the disk is full"):
+        create("fresh", "regression")
+    assert list(folder.iterdir()) == []
+    assert names() == []
+
+
+def test_the_verb_prints_where_the_folder_is(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["new", "fresh", "--task", "regression", "--json"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout == (
+        '{"competition": "fresh", "path": "competitions/fresh", "next": "make submit COMP=fresh FAST=1"}\n'
+    )
+    assert "no kind of task" in str(CliRunner().invoke(app, ["new", "again", "--task", "x"]).exception)
+
+
+# -- a checkout, in which make is called -------------------------------------------------------------------------------
+
+
+class Checkout:
+    """A copy of the repository without its competitions; commands run as on the page, in a home of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("harness", "leaderboard"):
+            shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (root / "competitions").mkdir()
+        for name in ("competitions/__init__.py", "Makefile", "pyproject.toml"):
+            shutil.copy(REPOSITORY / name, root / name)
+        python = root / ".venv" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+
+    def run(self, command: str) -> str:
+        command = re.sub(r"^make ", "make --no-print-directory -o .venv/ready ", command)
+        command = re.sub(r"^python3 ", f"{sys.executable} ", command)
+        home = {name: value for name, value in os.environ.items() if name != "HARNESS_HOME"} | {"COLUMNS": "200"}
+        done = subprocess.run(
+            command, shell=True, cwd=self.root, env=home, capture_output=True, text=True, check=False, timeout=900
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.mark.soak
+@EVERY
+def test_a_new_folder_runs_at_once(kind: str, tmp_path: Path) -> None:
+    """As `make new` says, and then without FAST=1 and with the time that made data get."""
+    checkout = Checkout(tmp_path)
+    said = checkout.run(f"make new COMP=fresh TASK={kind}")
+    checkout.run(re.search("next: (.*)", said)[1])
+    assert "rank 1 of 1" in checkout.run("make submit COMP=fresh TEAM=red")
+
+
+# -- the guide ---------------------------------------------------------------------------------------------------------
+
+
+class Block(NamedTuple):
+    """A code block of the guide. what: "sh", or "python FILE"."""
+
+    what: str
+    text: str
+
+
+BLOCKS = [Block(*found) for found in re.findall(r"^```(\S[^\n]*)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)]
+FILES = {block.what.split()[1]: block.text for block in BLOCKS if block.what.startswith("python ")}
+
+
+def photos(file: Path) -> None:
+    """A zip as in the guide: tiles of scikit-learn's two photographs, the last ten without a label."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    rng, rows = np.random.default_rng(0), [["file", "shows"]]
+    folder = file.with_suffix("")
+    (folder / "pictures").mkdir(parents=True)
+    for row in range(100):
+        label = int(rng.integers(2))
+        top, left = rng.integers(0, 380), rng.integers(0, 590)
+        Image.fromarray(load_sample_images().images[label][top : top + 48, left : left + 48]).save(
+            folder / "pictures" / f"p{row:03d}.png"
+        )
+        rows.append([f"p{row:03d}.png", ("temple", "flower")[label]])
+    with open(folder / "labels.csv", "w", newline="") as table:
+        csv.writer(table).writerows(rows[:91])
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
+    shutil.rmtree(folder)
+
+
+def wine(folder: Path) -> None:
+    """Scikit-learn's wine, by the names of the cultivars (Forina et al. 1991)."""
+    from sklearn.datasets import load_wine
+
+    frame = load_wine(as_frame=True).frame
+    frame["cultivar"] = frame.pop("target").map(dict(enumerate(("barolo", "grignolino", "barbera"))))
+    folder.mkdir(parents=True)
+    frame.to_csv(folder / "wine.csv", index=False)
+
+
+def follow(checkout: Checkout, fast: bool) -> dict[str, str]:
+    """Do what the guide says, from top to bottom; what the commands printed."""
+    photos(checkout.root / "photos.zip")
+    wine(checkout.root / "data" / "wine" / "raw")
+    printed = {}
+    for block in BLOCKS:
+        if block.what == "sh":
+            for command in block.text.splitlines():
+                quick = re.sub(r"BUDGET=\w+", "FAST=1", command) if fast else command
+                printed[command] = checkout.run(quick)
+        else:
+            (checkout.root / block.what.split()[1]).write_text(block.text)
+    return printed
+
+
+def test_the_guide_leads_from_a_zip_to_a_rank(tmp_path: Path) -> None:
+    """Long trainings are asked for with FAST=1."""
+    printed = follow(Checkout(tmp_path), fast=True)
+    assert "90 labelled samples of uint8 32x32x3; official: unlabelled 10" in printed["make audit COMP=photos"]
+    assert "rank 1 of 1" in printed["make submit COMP=photos BUDGET=5m"]
+    assert "rank 1 of 1" in printed["make submit COMP=wine BUDGET=3m"]
+
+
+@pytest.mark.soak
+def test_the_guide_as_it_stands_leads_to_the_labels_that_were_asked_for(tmp_path: Path) -> None:
+    printed = follow(Checkout(tmp_path), fast=False)
+    assert "rank 1 of 1" in printed["make submit COMP=photos BUDGET=5m"]
+    assert re.search(r"^\s*1 .*0\.\d+", printed["make leaderboard COMP=photos"], re.MULTILINE)
+    (official,) = tmp_path.glob("submissions/photos/*/best/official.csv")
+    lines = official.read_text().splitlines()
+    assert lines[0] == "id,label"
+    assert [line.split(",")[0] for line in lines[1:]] == [f"p{row:03d}.png" for row in range(90, 100)]
+
+
+@pytest.mark.parametrize("name", ["photos", "wine"])
+def test_a_strangers_competition_takes_few_lines(name: str) -> None:
+    assert name not in names()
+    assert code_lines(FILES[f"competitions/{name}/competition.py"], FILES[f"competitions/{name}/data.py"]) < FEW
+
+
+def test_every_layout_of_the_guide_is_a_call_that_exists() -> None:
+    import inspect
+
+    from harness import layouts
+
+    calls = re.findall(r"^\| .* \| `(\w+)\((.*)\)` \|$", GUIDE, re.MULTILINE)
+    assert {name for name, _ in calls} >= {"class_folders", "images_and_csv", "images_and_masks", "npz", "csv_table"}
+    for name, arguments in calls:
+        options = set(re.findall(r"(\w+)=", arguments))
+        assert options <= set(inspect.signature(getattr(layouts, name)).parameters), name
