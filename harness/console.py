@@ -70,8 +70,9 @@ def results_table(result: dict[str, Any]) -> None:
         verdict = "taken" if step["accepted"] else f"refused: {step['reason']}"
         table.add_row(step["step"], added, verdict, f"{step['score']:.4f}")
     out.print(table)
-    last = result["steps"][-1]["by_class"]
-    out.print("by class: " + ", ".join(f"{name} {score:.3f}" for name, score in last.items() if score is not None))
+    classes = [f"{name} {score:.3f}" for name, score in result["steps"][-1]["by_class"].items() if score is not None]
+    if classes:
+        out.print(f"by class: {', '.join(classes)}")
     if result["reported"]:
         out.print("also: " + ", ".join(f"{name} {_interval(score)}" for name, score in result["reported"].items()))
     cv = result["cv"]

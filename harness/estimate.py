@@ -8,7 +8,6 @@ from harness.backends import Cost, Learner
 from harness.errors import UserError
 
 MARGIN = 0.92  # of the time left is planned: a shared machine's speed drifts by that much within an hour
-FEWEST_EPOCHS = 3  # a shorter schedule teaches a network less than leaving the model out teaches the ensemble
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Work:
     def shrunk(self, names: Sequence[str], seconds: float) -> dict[str, int]:
         """The declared epochs times the largest factor, at most 1, whose training takes at most `seconds`.
 
-        Never fewer than FEWEST_EPOCHS, so the caller must look whether they fit.
+        Never fewer than a learner's `fewest_epochs`, so the caller must look whether they fit.
         """
 
         def fits(share: float) -> bool:
@@ -58,8 +57,8 @@ class Work:
         while high - low > 1e-4:
             middle = (low + high) / 2
             low, high = (middle, high) if fits(middle) else (low, middle)
-        declared = {name: self.learners[name].epochs for name in names}
-        return {name: min(epochs, max(FEWEST_EPOCHS, int(epochs * low))) for name, epochs in declared.items()}
+        declared = {name: self.learners[name] for name in names}
+        return {name: min(of.epochs, max(of.fewest_epochs, int(of.epochs * low))) for name, of in declared.items()}
 
 
 def fitted(work: Work, budget: float) -> tuple[dict[str, int], dict[str, str]]:
@@ -79,4 +78,5 @@ def fitted(work: Work, budget: float) -> tuple[dict[str, int], dict[str, str]]:
                 f"the time is too short for {names[0]} with {work.folds} folds on this machine: {needed / 60:.1f} min "
                 f"are needed and {budget / 60:.1f} min left; give a longer BUDGET, or fewer folds (FOLDS=2)"
             )
-        left_out[names.pop()] = f"fewer than {FEWEST_EPOCHS} epochs would fit the budget"
+        last = names.pop()
+        left_out[last] = f"fewer than {work.learners[last].fewest_epochs} epochs would fit the budget"

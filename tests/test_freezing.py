@@ -1,6 +1,6 @@
 """Frozen, unfrozen and slower parts of a network: what moves when, and the same bytes after every interruption."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ class Freezing(Network):
         return [Part.of(network, layer, scale, opens) for layer, scale, opens in names]
 
 
-plain = Freezing(**{name: getattr(learner, name) for name in learner.__dataclass_fields__})
+plain = Freezing(**{field.name: getattr(learner, field.name) for field in fields(learner)})
 late = replace(plain, opens=(0.5, 0.25))  # after steps 5 and 3 of 9
 
 

@@ -13,9 +13,11 @@ from harness.audit import Audit, Check
 from harness.backends import Cost
 from harness.ensembles import Blend
 from harness.errors import UserError
-from harness.estimate import FEWEST_EPOCHS, MARGIN, Work, fitted
+from harness.estimate import MARGIN, Work, fitted
 from harness.plan import SAMPLE_BUDGET, plan_for, seconds
 from harness.request import Request
+
+FEWEST_EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Learner:
     epochs: int = 20
     pretrained: bool = False
     focus: int | None = None
+    fewest_epochs: int = FEWEST_EPOCHS
 
 
 def planned(

@@ -28,6 +28,7 @@ class LastDay:
     epochs: int = 1
     focus: int | None = None
     pretrained: bool = False
+    fewest_epochs: int = 1
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> "Said":
         context.folder.mkdir(parents=True, exist_ok=True)

@@ -88,6 +88,7 @@ class Spy:
     steals: bool = False
     focus: int | None = None
     pretrained: bool = False
+    fewest_epochs: int = 1
 
     def fit(self, train, valid, context):
         if self.steals:

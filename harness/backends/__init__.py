@@ -61,7 +61,8 @@ class Learner(Protocol):
     """A frozen dataclass; a variant is `dataclasses.replace(...)`.
 
     pretrained: whether it starts from weights trained on other data (a rule may forbid it).
-    focus: the one class that a specialist looks for, or None. epochs: the length of its schedule.
+    focus: the one class that a specialist looks for, or None. epochs: the length of its schedule. fewest_epochs: a
+    schedule shorter than that teaches it less than leaving it out teaches the ensemble.
     """
 
     @property
@@ -70,6 +71,8 @@ class Learner(Protocol):
     def focus(self) -> int | None: ...
     @property
     def epochs(self) -> int: ...
+    @property
+    def fewest_epochs(self) -> int: ...
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> Fitted: ...
 

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class NumpyLearner:
     epochs: int = 100
     focus: int | None = None
     pretrained: bool = False
+
+    fewest_epochs: ClassVar[int] = 3
 
     def begin(self, train: Samples, task: Task) -> Arrays:
         """The arrays before the first epoch."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Sklearn:
     epochs: int = 1
     focus: int | None = None
     pretrained: bool = False
+
+    fewest_epochs: ClassVar[int] = 1
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> "SklearnFitted":
         context.folder.mkdir(parents=True, exist_ok=True)

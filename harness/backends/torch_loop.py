@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -74,6 +74,8 @@ class TorchLearner:
     early_stopping: EarlyStopping | None = None
     focus: int | None = None
     pretrained: bool = False
+
+    fewest_epochs: ClassVar[int] = 3
 
     def network(self, classes: int) -> nn.Module:
         """Floats (n, channels, h, w) to logits (n, classes, ...)."""
