@@ -7,13 +7,12 @@ as in a real test; the rest is said, with its remedy.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
 
-from harness.contamination import motifs
+from harness.contamination import cosines, motifs, unit
 from harness.errors import UserError
 from harness.pictures import Pictures
 from harness.samples import Dataset, Ragged, Samples
@@ -272,7 +271,7 @@ def _alike(left: Any, right: Any) -> np.ndarray:
     low_left = _low_frequencies(left)
     low_right = low_left if left is right else _low_frequencies(right)
     signs_left, signs_right = (_rows(np.sign(low[:, :HASHED, :HASHED])) for low in (low_left, low_right))
-    blurred_left, blurred_right = _normalised(_rows(low_left)), _normalised(_rows(low_right))
+    blurred_left, blurred_right = unit(_rows(low_left)), unit(_rows(low_right))
     contrast = np.linalg.norm(_rows(low_left), axis=1)
     found = []
     for start in range(0, len(left), BLOCK):
@@ -296,7 +295,7 @@ def _low_frequencies(images: Any) -> np.ndarray:
         grey = np.asarray(_shrunk(image), np.float32)
         grey = grey.mean(2) if grey.ndim == 3 else grey
         grey = grey - np.float32(grey.mean(dtype=np.float64))  # exactly zero where the picture is constant
-        spectra[row] = _cosines(grey.shape[0]) @ grey @ _cosines(grey.shape[1]).T * (2 / grey.size)
+        spectra[row] = cosines(SEEN, grey.shape[0]) @ grey @ cosines(SEEN, grey.shape[1]).T * (2 / grey.size)
     spectra[:, 0, 0] = 0
     return spectra
 
@@ -313,18 +312,8 @@ def _shrunk(image: np.ndarray) -> np.ndarray:
     )
 
 
-@lru_cache(maxsize=64)
-def _cosines(length: int) -> np.ndarray:
-    """(SEEN, length) float32: the first rows of the DCT-II matrix."""
-    return np.cos(np.pi * np.outer(np.arange(SEEN), np.arange(length) + 0.5) / length).astype(np.float32)
-
-
 def _rows(spectra: np.ndarray) -> np.ndarray:
     return spectra.reshape(len(spectra), -1)
-
-
-def _normalised(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
 
 
 # -- artefacts ---------------------------------------------------------------------------------------------------------

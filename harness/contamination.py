@@ -84,15 +84,15 @@ def directions(inputs: Any) -> np.ndarray:
 def spectrum(picture: np.ndarray) -> np.ndarray:
     """(h, w[, c]) to (c * (FREQUENCIES^2 - 1),): without the means, for a motif in other light is the same motif."""
     height, width = picture.shape[:2]
-    layers = np.tensordot(cosines(height), picture.reshape(height, width, -1), 1)
-    low = np.tensordot(cosines(width), layers, (1, 1))
+    layers = np.tensordot(cosines(FREQUENCIES, height), picture.reshape(height, width, -1), 1)
+    low = np.tensordot(cosines(FREQUENCIES, width), layers, (1, 1))
     return low.reshape(FREQUENCIES**2, -1)[1:].ravel()
 
 
 @lru_cache(maxsize=64)
-def cosines(length: int) -> np.ndarray:
-    """(FREQUENCIES, length) float32: the first rows of the DCT-II matrix."""
-    return np.cos(np.pi * np.outer(np.arange(FREQUENCIES), np.arange(length) + 0.5) / length).astype(np.float32)
+def cosines(count: int, length: int) -> np.ndarray:
+    """(count, length) float32: the first rows of the DCT-II matrix."""
+    return np.cos(np.pi * np.outer(np.arange(count), np.arange(length) + 0.5) / length).astype(np.float32)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

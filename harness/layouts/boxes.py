@@ -16,8 +16,10 @@ import numpy as np
 from harness.errors import UserError
 from harness.files import write_bytes, write_json
 from harness.folders import shown
-from harness.pictures import SUFFIXES, Pictures, encode
+from harness.layouts.images import pictures_in
+from harness.pictures import Pictures, encode
 from harness.samples import Dataset, Ragged, Samples
+from harness.splits import labels_of_boxes
 
 Box = tuple[float, ...]  # label, x1, y1, x2, y2
 Rows = list[list[Box]]
@@ -53,7 +55,7 @@ def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: s
 
     A picture without a file shows nothing. Ids are the names of the pictures.
     """
-    files = _pictures(folder / images)
+    files = pictures_in(folder / images)
     inputs = Pictures.read(files)
     sized = zip(files, inputs.sizes.tolist(), strict=True)
     rows = [
@@ -64,7 +66,7 @@ def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: s
 
 def voc(folder: Path, classes: Sequence[str], images: str = "JPEGImages", annotations: str = "Annotations") -> Samples:
     """An XML file for every picture, of the same name. Corners are taken as they stand. Ids are the names."""
-    files = _pictures(folder / images)
+    files = pictures_in(folder / images)
     rows = [_voc_boxes(folder / annotations / f"{picture.stem}.xml", classes) for picture in files]
     return _samples(np.array([file.stem for file in files]), Pictures.read(files), rows, folder / annotations)
 
@@ -74,9 +76,7 @@ def rarest_class(targets: Ragged) -> np.ndarray:
 
     A picture without boxes stands with those of the most common class.
     """
-    image = np.repeat(np.arange(len(targets)), np.diff(targets.offsets))
-    present = np.zeros((len(targets), int(targets.flat[:, 0].max(initial=0)) + 1), bool)
-    present[image, targets.flat[:, 0].astype(int)] = True
+    present = labels_of_boxes(targets)
     rarest_first = np.argsort(present.sum(0), kind="stable")
     rank = np.where(present.any(1), present[:, rarest_first].argmax(1), len(rarest_first) - 1)
     return rarest_first[rank]
@@ -214,15 +214,6 @@ def _samples(ids: np.ndarray, inputs: Pictures, rows: Rows, source: Path, crowds
             "%s: %d boxes without area, or of crowds, are left out", shown(source), dropped
         )
     return Samples(ids, inputs, Ragged(flat[kept], np.concatenate([[0], np.cumsum(kept)])[offsets]))
-
-
-def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise UserError(f"{shown(folder)} does not exist; it should be a folder of pictures")
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise UserError(f"{shown(folder)} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    return files
 
 
 def _numbers(fields: Sequence[Any], count: int, where: str) -> list[float]:
