@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -76,20 +76,33 @@ def audit(dataset: Dataset, task: Task) -> Audit:
     clean = np.setdiff1d(np.arange(len(labelled)), np.concatenate([*contaminated, np.zeros(0, int)]))
     rest = labelled[clean] if contaminated else labelled
     same = _same_rows(rest.inputs)
-    alike = _alike(rest.inputs, rest.inputs)
+    seen = _look(rest.inputs)
+    alike = _alike(seen, seen)
     groups = merge(declared, clean[np.array([*_pairs(same.values()), *alike], int).reshape(-1, 2)])
     artefacts = _shared_masks(labelled, task.void)
     checks = [
         *basic,
         _check_duplicates(rest, same, alike, declared[clean]),
-        _check_test_duplicates(rest, dataset.official),
-        _check_shared_masks(labelled, artefacts),
-        _check_motifs(labelled, contaminated),
+        _check_test_duplicates(rest, seen, dataset.official),
+        _check_artefacts(
+            "shared masks",
+            labelled,
+            artefacts,
+            none="no mask stands under several different inputs",
+            some="{rows} samples share {artefacts} identical masks",
+        ),
+        _check_artefacts(
+            "contamination",
+            labelled,
+            contaminated,
+            none="no motif lies over many pictures with labels at random",
+            some="{rows} pictures lie under {artefacts} motifs, and their labels are at random",
+        ),
         _check_conflicts(rest, same),
         _check_groups(groups),
     ]
     reasons = [(rows, f"one mask under {len(rows)} pictures") for rows in artefacts]
-    reasons += [(rows.tolist(), f"one of {len(rows)} pictures under one motif") for rows in contaminated]
+    reasons += [(rows, f"one of {len(rows)} pictures under one motif") for rows in contaminated]
     return Audit(checks, {str(labelled.ids[row]): reason for rows, reason in reasons for row in rows}, groups)
 
 
@@ -174,12 +187,12 @@ def _check_duplicates(
     return Check("duplicates", "pass", evidence)
 
 
-def _check_test_duplicates(labelled: Samples, official: Mapping[str, Samples]) -> Check:
+def _check_test_duplicates(labelled: Samples, seen: "Look", official: Mapping[str, Samples]) -> Check:
     known = {_digest(row): k for k, row in enumerate(labelled.inputs)}
     found = []
     for part, samples in official.items():
         twins = {row: known[digest] for row, digest in enumerate(map(_digest, samples.inputs)) if digest in known}
-        twins |= {row: k for k, row in _alike(labelled.inputs, samples.inputs).tolist()}
+        twins |= {row: k for k, row in _alike(seen, _look(samples.inputs)).tolist()}
         found += [f"{labelled.ids[k]} = {part} {samples.ids[row]}" for row, k in twins.items()]
     if not found:
         return Check("test duplicates", "pass", "no labelled input is in the official test")
@@ -191,26 +204,15 @@ def _check_test_duplicates(labelled: Samples, official: Mapping[str, Samples]) -
     )
 
 
-def _check_shared_masks(labelled: Samples, artefacts: list[list[int]]) -> Check:
-    if not artefacts:
-        return Check("shared masks", "pass", "no artefact: no mask stands under several different inputs")
+def _check_artefacts(name: str, labelled: Samples, artefacts: Sequence[Sequence[int]], none: str, some: str) -> Check:
+    """artefacts: the rows of each; some: a sentence with places for how many {rows} and {artefacts} there are."""
     ids = [str(labelled.ids[row]) for rows in artefacts for row in rows]
+    if not ids:
+        return Check(name, "pass", f"no artefact: {none}")
     return Check(
-        "shared masks",
+        name,
         "warn",
-        f"{len(ids)} samples share {len(artefacts)} identical masks: {_first(ids)}",
-        "they are artefacts and leave training; look at one, and keep them by editing the exclusions if they are real",
-    )
-
-
-def _check_motifs(labelled: Samples, contaminated: list[np.ndarray]) -> Check:
-    if not contaminated:
-        return Check("contamination", "pass", "no artefact: no motif lies over many pictures with labels at random")
-    ids = [str(labelled.ids[row]) for rows in contaminated for row in rows]
-    return Check(
-        "contamination",
-        "warn",
-        f"{len(ids)} pictures lie under {len(contaminated)} motifs, and their labels are at random: {_first(ids)}",
+        f"{some.format(rows=len(ids), artefacts=len(artefacts))}: {_first(ids)}",
         "they are artefacts and leave training; look at one, and keep them by editing the exclusions if they are real",
     )
 
@@ -258,7 +260,18 @@ def _pairs(clusters: Iterable[list[int]]) -> list[tuple[int, int]]:
     return [(rows[0], row) for rows in clusters for row in rows[1:]]
 
 
-def _alike(left: Any, right: Any) -> np.ndarray:
+class Look(NamedTuple):
+    """Inputs, and the lowest frequencies of each; None where they are no pictures."""
+
+    inputs: Any
+    low: np.ndarray | None
+
+
+def _look(inputs: Any) -> Look:
+    return Look(inputs, _low_frequencies(inputs) if _are_pictures(inputs) else None)
+
+
+def _alike(left: Look, right: Look) -> np.ndarray:
     """(k, 2) rows of near-duplicate pictures, without byte-identical ones; each pair once where both are the same set.
 
     A perceptual hash, the signs of the lowest frequencies (DCT), finds the candidates: each frequency has one vote, so
@@ -266,15 +279,13 @@ def _alike(left: Any, right: Any) -> np.ndarray:
     blurred pixels, and how many grey levels it leaves between them, have the last word. Two constant pictures have no
     sign at all and are never alike.
     """
-    if not (_are_pictures(left) and _are_pictures(right)):
+    if left.low is None or right.low is None:
         return np.zeros((0, 2), int)
-    low_left = _low_frequencies(left)
-    low_right = low_left if left is right else _low_frequencies(right)
-    signs_left, signs_right = (_rows(np.sign(low[:, :HASHED, :HASHED])) for low in (low_left, low_right))
-    blurred_left, blurred_right = unit(_rows(low_left)), unit(_rows(low_right))
-    contrast = np.linalg.norm(_rows(low_left), axis=1)
+    signs_left, signs_right = (_rows(np.sign(low[:, :HASHED, :HASHED])) for low in (left.low, right.low))
+    blurred_left, blurred_right = unit(_rows(left.low)), unit(_rows(right.low))
+    contrast = np.linalg.norm(_rows(left.low), axis=1)
     found = []
-    for start in range(0, len(left), BLOCK):
+    for start in range(0, len(left.inputs), BLOCK):
         agreement = signs_left[start : start + BLOCK] @ signs_right.T / (HASHED**2 - 1)
         pairs = np.argwhere(agreement >= 2 * SIGNS_AGREE - 1)
         pairs[:, 0] += start
@@ -284,7 +295,7 @@ def _alike(left: Any, right: Any) -> np.ndarray:
         apart = contrast[pairs[:, 0]] * np.sqrt(np.maximum(1 - correlation**2, 0))
         found.append(pairs[(correlation >= CORRELATE) & (apart <= APART)])
     pairs = np.concatenate(found)
-    differ = [_digest(left[a]) != _digest(right[b]) for a, b in pairs]
+    differ = [_digest(left.inputs[a]) != _digest(right.inputs[b]) for a, b in pairs]
     return pairs[np.array(differ, bool)]
 
 
@@ -341,12 +352,14 @@ def _is_plain(mask: np.ndarray, void: int | None) -> bool:
     return len(shares) == 0 or (len(shares) == 1 and shares[0] >= COVERED)
 
 
-def _motifs(labelled: Samples) -> list[np.ndarray]:
+def _motifs(labelled: Samples) -> list[list[int]]:
     """The rows under each motif; only where pictures have one label each."""
     targets = labelled.targets
     if isinstance(targets, Ragged) or targets.ndim > 1 or targets.dtype.kind not in "ui":
         return []
-    return motifs(labelled.inputs, targets) if _are_pictures(labelled.inputs) else []
+    if not _are_pictures(labelled.inputs):
+        return []
+    return [rows.tolist() for rows in motifs(labelled.inputs, targets)]
 
 
 # -- words and kinds ---------------------------------------------------------------------------------------------------
