@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness import folders
-from harness.backends import Context, Cost, Fitted, OutOfTime
+from harness.backends import Context, Cost, Fitted, Learner, OutOfTime
 from harness.competition import Competition, find
-from harness.engine import report, stopping
+from harness.engine.worker import report, stopping
 from harness.ensembles import Member, Recipe
 from harness.errors import UserError
 from harness.files import write_json
@@ -25,15 +25,17 @@ HOPEFUL = 0.9  # of its estimate must be left for a fold to begin
 
 
 class Fold(NamedTuple):
-    """One fold of one model. fast: fields of `Context` that won their probe; deadline: on `time.monotonic()`.
+    """One fold of one model. learner: the declared one with the planned epochs, or a variant of it.
 
-    seconds: what it should take from its beginning.
+    fast: fields of `Context` that won their probe; deadline: seconds since the epoch, which every machine counts alike.
+
+    seconds: what the fold should take from its beginning.
     """
 
     competition: str
     data_hash: str
     model: str
-    epochs: int
+    learner: Learner
     fold: int
     folds: int
     threads: int
@@ -43,10 +45,9 @@ class Fold(NamedTuple):
 
 
 class Fits(NamedTuple):
-    """The finished fits of one model, whose mean is a member."""
+    """The finished fits of one learner, whose mean is a member."""
 
-    model: str
-    epochs: int
+    learner: Learner
     fast: Mapping[str, Any]
     folders: Sequence[Path]
 
@@ -56,7 +57,7 @@ def measure_model(job: Fold) -> tuple[Cost, dict[str, Any]]:
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     last = job.folds - 1  # in time, the fold that learns from the most rows
     train = prepared.train[declared.split.training_rows(prepared.folds(declared, job.folds), last)]
-    learner = declared.models[job.model]
+    learner = job.learner
     context = Context(declared.task, folders.runs(job.competition, "probe"), threads=job.threads)
     fast = {name: value for name, value in learner.fast_paths(train, context).items() if name != "probe"}
     return learner.cost(train, replace(context, **fast)), fast
@@ -70,13 +71,14 @@ def train_fold(job: Fold) -> None:
     started = time.monotonic()
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     fold_of_row, train = prepared.folds(declared, job.folds), prepared.train
-    learner = replace(declared.models[job.model], epochs=job.epochs)  # type: ignore[type-var]
-    folder = Bundle(bundle_folder(job.competition, prepared.train_hash(fold_of_row), job.model, learner)).fold(job.fold)
-    if job.deadline and not folder.exists() and started + job.seconds * HOPEFUL > job.deadline:
+    folder = Bundle(bundle_folder(job.competition, prepared.train_hash(fold_of_row), job.model, job.learner)).fold(
+        job.fold
+    )
+    if job.deadline and not folder.exists() and time.time() + job.seconds * HOPEFUL > job.deadline:
         raise OutOfTime
     valid = train[fold_of_row == job.fold]
     learned = train[declared.split.training_rows(fold_of_row, job.fold)]
-    fitted = learner.fit(learned, valid, _context(declared, job, folder))
+    fitted = job.learner.fit(learned, valid, _context(declared, job, folder))
     for part, inputs in (("oof", valid.inputs), ("holdout", prepared.holdout.inputs)):
         for view, prediction in predict_views(declared, fitted, inputs)._asdict().items():
             save_prediction(folder, f"{part}-{view}", prediction, declared.task)
@@ -92,8 +94,7 @@ def train_final(job: Fold, raw: Path, folder: Path) -> None:
     wanted = np.concatenate([kept, prepared.holdout.ids])
     if not np.isin(wanted, labelled.ids).all():
         raise UserError(f"{raw} does not hold the samples that were prepared; name their folder with DATA=")
-    learner = replace(declared.models[job.model], epochs=job.epochs)  # type: ignore[type-var]
-    learner.fit(labelled[np.isin(labelled.ids, wanted)], None, _context(declared, job, folder))
+    job.learner.fit(labelled[np.isin(labelled.ids, wanted)], None, _context(declared, job, folder))
 
 
 def predict_chunk(competition: str, inputs: Any, fits: Mapping[str, Fits], recipe: Recipe, threads: int) -> Any:
@@ -122,7 +123,7 @@ def _context(declared: Competition, job: Fold, folder: Path) -> Context:
         folder,
         fold=job.fold,
         threads=job.threads,
-        deadline=job.deadline,
+        deadline=job.deadline and time.monotonic() + job.deadline - time.time(),
         stop=stopping,
         report=lambda event: report({"model": job.model, "fold": job.fold, **event}),
         **job.fast,
@@ -133,8 +134,7 @@ _kept: dict[Path, Fitted] = {}  # the next chunk needs the same networks
 
 
 def _loaded(declared: Competition, fits: Fits, threads: int) -> list[Fitted]:
-    learner = replace(declared.models[fits.model], epochs=fits.epochs)  # type: ignore[type-var]
     for folder in fits.folders:
         if folder not in _kept:
-            _kept[folder] = learner.load(Context(declared.task, folder, threads=threads, **fits.fast))
+            _kept[folder] = fits.learner.load(Context(declared.task, folder, threads=threads, **fits.fast))
     return [_kept[folder] for folder in fits.folders]

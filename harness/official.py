@@ -6,7 +6,7 @@ from typing import Any
 
 from harness import folders, submission
 from harness.competition import Competition
-from harness.engine import Local, results, workers
+from harness.engine import Engine, results, run, workers
 from harness.ensembles import Recipe
 from harness.errors import UserError
 from harness.files import locked, read_json
@@ -16,7 +16,7 @@ from harness.pictures import read_pictures
 from harness.prepared import Prepared, current
 from harness.request import Request
 from harness.sources import locate
-from harness.store import Bundle
+from harness.store import Bundle, revived
 from harness.tasks import Override
 
 CHUNK = 250  # rows a worker predicts at once: 20 MB of float16 Mars probabilities a fit
@@ -27,7 +27,7 @@ def predict_official(
     prepared: Prepared,
     bundles: Mapping[str, Bundle],
     recipe: Recipe,
-    engine: Local,
+    engine: Engine,
     file: Path,
     final: bool = False,
 ) -> dict[str, str]:
@@ -47,10 +47,12 @@ def predict_official(
     return written
 
 
-def predict_rows(competition: Competition, inputs: Any, fits: Mapping[str, Fits], recipe: Recipe, engine: Local) -> Any:
+def predict_rows(
+    competition: Competition, inputs: Any, fits: Mapping[str, Fits], recipe: Recipe, engine: Engine
+) -> Any:
     """Decided rows of new inputs; nothing is stored per fold."""
     jobs = [(competition.name, inputs[rows], fits, recipe, engine.threads) for rows in chunks(len(inputs), CHUNK)]
-    parts = dict(results(engine.run(predict_chunk, jobs)))
+    parts = dict(results(run(engine, predict_chunk, jobs)))
     return competition.task.join([parts[k] for k in range(len(jobs))])
 
 
@@ -60,7 +62,7 @@ def fits_of(bundles: Mapping[str, Bundle], recipe: Recipe, final: bool = False) 
     for name in recipe.names:
         bundle, manifest = bundles[name], bundles[name].manifest
         places = [bundle.refit(k) if final else bundle.fold(k) for k in manifest["folds"]]
-        fits[name] = Fits(manifest["model"], manifest["config"]["epochs"], manifest["fast"], places)
+        fits[name] = Fits(revived(manifest["config"]), manifest["fast"], places)
     return fits
 
 
@@ -78,10 +80,10 @@ def submit_final(request: Request) -> dict[str, Any]:
         for name, fits in fits_of(bundles, recipe, final=True).items():
             manifest = bundles[name].manifest
             for fold, folder in zip(manifest["folds"], fits.folders, strict=True):
-                place = (competition.name, prepared.data_hash, fits.model, fits.epochs, fold, manifest["fold_count"])
+                place = (competition.name, prepared.data_hash, name, fits.learner, fold, manifest["fold_count"])
                 jobs.append((Fold(*place, engine.threads, fits.fast), raw, folder))
         request.say(f"refitting {', '.join(recipe.names)} on all labels: {len(jobs)} fits")
-        for _ in results(engine.run(train_final, jobs)):
+        for _ in results(run(engine, train_final, jobs)):
             pass
         file = folders.root() / card["file"]
         official = predict_official(request, prepared, bundles, recipe, engine, file, final=True)

@@ -11,7 +11,7 @@ from harness import folders, submission
 from harness.audit import Audit, Check, audit
 from harness.backends import OutOfTime
 from harness.competition import Competition
-from harness.engine import Local, workers
+from harness.engine import Engine, run, workers
 from harness.ensembles import Blend, Ladder, Problem, Recipe, cross_fit, cross_fitted
 from harness.errors import UserError
 from harness.files import locked, require_free, sweep_partials, write_json
@@ -143,7 +143,7 @@ def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
 
 
 def cross_validate(
-    request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, engine: Local
+    request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, engine: Engine
 ) -> dict[str, Bundle]:
     """Train every planned model on every fold; bundles of two folds or more, as far as the time reached."""
     competition, train_hash = request.competition, prepared.train_hash(folds)
@@ -156,10 +156,10 @@ def cross_validate(
     for name, bundle in bundles.items():
         sweep_partials(bundle.folder)
         for fold in sorted(set(range(plan.folds)) - set(bundle.held(plan.folds))):
-            place = (competition.name, prepared.data_hash, name, plan.epochs[name], fold, plan.folds)
+            place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
             when = (plan.deadline(request), plan.fold_seconds[name])
             jobs.append((Fold(*place, plan.threads, plan.fast[name], *when),))
-    for index, result in engine.run(train_fold, jobs):
+    for index, result in run(engine, train_fold, jobs):
         job = jobs[index][0]
         if isinstance(result, OutOfTime):
             request.say(f"{job.model}, fold {job.fold}: no time left; what was trained is kept")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from harness import folders
 from harness.backends import Learner
-from harness.engine import Local, results
+from harness.engine import Engine, results, run
 from harness.errors import UserError
 from harness.estimate import Work, fitted
 from harness.files import read_json, short_hash, write_json
@@ -52,8 +53,8 @@ class Plan:
         return replace(declared, epochs=self.epochs[name])  # type: ignore[type-var]
 
     def deadline(self, request: Request) -> float | None:
-        """Of the training, on the clock `time.monotonic()`; a resumed command has what was left at the last fold."""
-        return None if self.budget is None else request.started + self.budget - self.spent - self.after
+        """Of the training, in seconds since the epoch; a resumed command has what was left at the last fold."""
+        return None if self.budget is None else time.time() - request.spent + self.budget - self.spent - self.after
 
     def keep(self, request: Request) -> None:
         """Write the plan with the seconds spent so far."""
@@ -63,7 +64,7 @@ class Plan:
         write_json(self.file, {**others, self.key: {**mine, "spent": self.spent + request.spent}})
 
 
-def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: Local, to_rank: bool = True) -> Plan:
+def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: Engine, to_rank: bool = True) -> Plan:
     """The plan of an earlier command that asked the same; else measure, plan, and write it before the first step.
 
     to_rank: whether an ensemble and the official test follow the training.
@@ -99,21 +100,21 @@ def allowed(request: Request, prepared: Prepared) -> float | None:
     return request.budget
 
 
-def measured(request: Request, prepared: Prepared, engine: Local, budget: float | None, to_rank: bool) -> Plan:
+def measured(request: Request, prepared: Prepared, engine: Engine, budget: float | None, to_rank: bool) -> Plan:
     """Time a few steps of every model, all workers busy, and make the schedules fit."""
-    learners, count, machine = request.learners, request.fold_count, (engine.workers, engine.threads)
+    learners, count, machine = request.learners, request.fold_count, (engine.slots, engine.threads)
     if request.fast:
         nothing: dict[str, Any] = {name: {} for name in learners}
         quick = dict.fromkeys(learners, 5.0)
         return Plan(dict.fromkeys(learners, 1), count, *machine, nothing, {}, quick, 0.0, 60.0, None)
     request.say(f"measuring {', '.join(learners)} on this machine")
     place = (request.competition.name, prepared.data_hash)
-    jobs = [(Fold(*place, name, 1, 0, count, engine.threads, {}),) for name in learners]
-    answers = dict(results(engine.run(measure_model, jobs)))
+    jobs = [(Fold(*place, name, learner, 0, count, engine.threads, {}),) for name, learner in learners.items()]
+    answers = dict(results(run(engine, measure_model, jobs)))
     costs, fast = ({name: answers[k][part] for k, name in enumerate(learners)} for part in (0, 1))
     rows = (len(prepared.train), len(prepared.holdout), sum(map(len, prepared.official.values())) if to_rank else 0)
     fixed = ensemble_seconds(rows[0], request.competition.task.row_bytes, len(learners), count) if to_rank else 5.0
-    work = Work(learners, costs, count, engine.workers, 1 + len(request.competition.tta), *rows, fixed)
+    work = Work(learners, costs, count, engine.slots, 1 + len(request.competition.tta), *rows, fixed)
     if budget is None:
         epochs, left_out = {name: learner.epochs for name, learner in learners.items()}, dict[str, str]()
     else:

@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import importlib
 import json
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,6 +49,40 @@ def canonical(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise UserError(f"{value!r} cannot stand in a model's declaration: use numbers, text, functions and dataclasses")
+
+
+NAME = re.compile(r"(?:harness|competitions)(?:\.\w+)*:\w+(?:\.\w+)*")
+
+
+def revived(value: Any) -> Any:
+    """The learner of `canonical`; lists become tuples. Names outside of harness and competitions are not looked up.
+
+    Raise `UserError` where the code no longer has the name or the field.
+    """
+    if isinstance(value, str) and NAME.fullmatch(value):
+        return named(value)
+    if isinstance(value, list):
+        return tuple(map(revived, value))
+    if not isinstance(value, dict):
+        return value
+    if "partial" in value:
+        return functools.partial(revived(value["partial"]), *revived(value["args"]), **revived(value["keywords"]))
+    fields = {name: revived(item) for name, item in value.items() if name != "type"}
+    if "type" not in value:
+        return fields
+    try:
+        return named(value["type"])(**fields)
+    except TypeError as error:
+        raise UserError(f"{value['type']} has changed since this model was trained ({error}); train it anew") from error
+
+
+def named(name: str) -> Any:
+    """What `module:qualname` is."""
+    module, _, inside = name.partition(":")
+    try:
+        return functools.reduce(getattr, inside.split("."), importlib.import_module(module))
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"the code has no {name} any more, which a trained model needs; train it anew") from error
 
 
 def config_hash(learner: Any) -> str:

@@ -1,6 +1,7 @@
 """An engine that runs every job in this process, one after the other, and the path of a submission on it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness import folders
@@ -13,12 +14,33 @@ from harness.store import Bundle
 
 
 class Here:
-    """The interface of `harness.engine.Local`. A job that fails fails the test."""
+    """The interface of `harness.engine.Engine`. A job that fails fails the test."""
 
-    workers, threads = 1, 1
+    slots, threads = 1, 1
 
-    def run(self, function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
-        return ((index, function(*job)) for index, job in enumerate(jobs))
+    def __init__(self) -> None:
+        self.done: list[tuple[int, Any]] = []
+
+    @property
+    def free(self) -> int:
+        return 1 - len(self.done)
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Nothing is left running."""
+
+    def share(self, folder: Path) -> None:
+        """It is here."""
+
+    def start(self, function: Callable[..., Any], *arguments: Any) -> int:
+        self.done.append((0, function(*arguments)))
+        return 0
+
+    def ended(self, timeout: float | None = None) -> list[tuple[int, Any]]:
+        done, self.done = self.done, []
+        return done
 
 
 class Run(NamedTuple):
@@ -41,7 +63,7 @@ def run(request: Request) -> Run:
     once = dict.fromkeys(request.learners, 1)
     seconds = dict.fromkeys(once, 1.0)
     fast: dict[str, Any] = {name: {} for name in once}
-    plan = Plan(once, count, Here.workers, Here.threads, fast, {}, seconds, 1.0, 1.0, None, file=file, key="here")
+    plan = Plan(once, count, Here.slots, Here.threads, fast, {}, seconds, 1.0, 1.0, None, file=file, key="here")
     bundles = cross_validate(request, prepared, folds, plan, Here())
     ladder, problem = ensemble(request, prepared, folds, bundles, competition.ensemble)
     return Run(prepared, folds, bundles, ladder, problem, *hand_in(request, prepared, folds, bundles, ladder, problem))

@@ -231,7 +231,7 @@ def test_nothing_received_from_others_is_unpickled() -> None:
         ("harness", "pipeline", "import importlib\nimportlib.import_module('competitions.mars')"),
         ("harness", "pipeline", "from harness.brand_new import thing"),
         ("leaderboard", "judge", "from harness.store import Bundle"),
-        ("competitions", "mars.data", "from harness.engine import Local"),
+        ("competitions", "mars.data", "from harness.engine import Engine"),
         ("competitions", "mars.data", "from leaderboard.answers import prepared"),
     ],
 )

@@ -1,6 +1,7 @@
 """Hashes that name a run, and bundles that hold its predictions."""
 
 import functools
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from harness.backends.losses import cross_entropy, dice, focal
 from harness.backends.smp import Network, Smp
+from harness.competition import find, names
 from harness.errors import UserError
 from harness.files import write_json
 from harness.store import (
@@ -20,6 +22,7 @@ from harness.store import (
     once,
     read_array,
     require_same_rows,
+    revived,
     save_prediction,
     train_hash,
     write_array,
@@ -211,3 +214,25 @@ def test_arrays_are_never_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_what_is_made_once_is_read_ever_after(tmp_path: Path) -> None:
     values = iter([{"a": 1}, {"a": 2}])
     assert [once(tmp_path / "x.json", lambda: next(values)) for _ in range(2)] == [{"a": 1}] * 2
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_declared_learner_comes_back_from_its_canonical_form(name: str) -> None:
+    for learner in find(name).models.values():
+        again = revived(json.loads(json.dumps(canonical(learner))))
+        assert type(again) is type(learner)
+        assert config_hash(again) == config_hash(learner)
+
+
+def test_a_name_that_the_code_no_longer_has_is_said_so() -> None:
+    with pytest.raises(UserError, match="the code has no harness"):
+        revived({"type": "harness.store:gone"})
+
+
+def test_a_field_that_a_learner_no_longer_has_is_said_so() -> None:
+    with pytest.raises(UserError, match="has changed since"):
+        revived({"type": "harness.backends.sklearn:Sklearn", "colour": 3})
+
+
+def test_names_outside_of_the_project_stay_text() -> None:
+    assert revived("os:system") == "os:system"

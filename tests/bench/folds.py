@@ -5,7 +5,8 @@ from functools import cache
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.engine import Local, results
+from harness.engine import results, run
+from harness.engine.local import Local
 from tests.bench.protocol import Result, in_turn, ratios, timed, typical
 from tests.bench.workloads import BATCH, context, epoch, tiles, training_of, unet
 
@@ -37,7 +38,7 @@ def parallel_folds() -> list[Result]:
 
 def workers_of(engine: Local, threads: int, folder: str) -> int:
     """Train two folds; how many processes did."""
-    return len({process for _, process in results(engine.run(train, [(threads, folder)] * 2))})
+    return len({process for _, process in results(run(engine, train, [(threads, folder)] * 2))})
 
 
 def train(threads: int, folder: str) -> int:
