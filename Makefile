@@ -7,19 +7,22 @@ PY := .venv/bin/python
 export SHARED
 
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
+offs = $(foreach name,$(1),$(if $(filter 0,$($(name))),--no-$(shell echo $(name) | tr A-Z a-z)))
 flags = $(foreach name,$(1),$(if $(filter-out 0,$($(name))),--$(shell echo $(name) | tr A-Z a-z)))
 competition = $(if $(COMP),'$(COMP)',$(error Say which competition: make $@ COMP=mars))
 
-.PHONY: submit data audit train blend predict status clean leaderboard score finals test test-all check bench lock new
+.PHONY: submit search data audit train blend predict status clean leaderboard score finals test test-all check bench lock new
 
 submit: .venv/ready
-	@$(PY) -m harness submit $(competition) $(call options,DATA MODELS FOLDS BUDGET TEAM ACCEPT) $(call flags,FAST FINAL)
+	@$(PY) -m harness submit $(competition) $(call options,DATA MODELS FOLDS BUDGET TEAM ACCEPT ENGINE WORKERS) $(call flags,FAST FINAL) $(call offs,SEARCHED)
 data: .venv/ready
 	@$(PY) -m harness data $(competition) $(call options,DATA ACCEPT)
 audit: .venv/ready
 	@$(PY) -m harness audit $(competition) $(call options,DATA)
 train: .venv/ready
 	@$(PY) -m harness train $(competition) '$(MODEL)' $(call options,FOLDS BUDGET)
+search: .venv/ready
+	@$(PY) -m harness search $(competition) $(call options,HOURS DATA MODELS FOLDS WORKERS ENGINE STORAGE TEAM ACCEPT) $(call offs,RACE CUT)
 blend: .venv/ready
 	@$(PY) -m harness blend $(competition) $(foreach file,$(FILES),--files '$(file)') $(call options,FOLDS TEAM)
 predict: .venv/ready

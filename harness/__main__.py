@@ -3,12 +3,21 @@
 import json
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness.exits import run
+
+
+class Kind(StrEnum):
+    """Of engine."""
+
+    local = "local"
+    ray = "ray"
+
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
@@ -22,6 +31,8 @@ Count = Annotated[int | None, typer.Option(min=2, max=50, help="Another number o
 Budget = Annotated[str | None, typer.Option(help="Wall-clock time of the whole command: 90s, 10m, 1.5h.")]
 Accept = Annotated[list[str] | None, typer.Option(help="Go on despite this failed check of the audit.")]
 Fast = Annotated[bool, typer.Option("--fast", help="2 folds, 1 epoch, few rows, no official test: does it run?")]
+Engine = Annotated[Kind, typer.Option(help="Where it runs: processes of this machine, or a Ray cluster (RAY_ADDRESS).")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Jobs at once; else as many as there is room for.")]
 Team = Annotated[str | None, typer.Option(help="The team to submit for; else your user name.")]
 
 
@@ -38,14 +49,20 @@ def submit(
         bool, typer.Option("--final", help="Refit the best run on all labels; official submission only.")
     ] = False,
     accept: Accept = None,
+    searched: Annotated[bool, typer.Option(help="Train what a search found, where there was one.")] = True,
+    engine: Engine = Kind.local,
+    workers: Workers = None,
     json_: Json = False,
 ) -> None:
     """Everything, from data to a rank on the local leaderboard."""
 
     def work(console: Any) -> dict[str, Any]:
+        from dataclasses import replace
+
         from harness import official, pipeline
 
         request = asked(console, competition, data, models, folds, budget, team, fast, accept)
+        request = replace(request, searched=searched, engine=engine.value, workers=workers)
         return official.submit_final(request) if final else pipeline.submit(request)
 
     from harness.console import final_table, results_table
@@ -103,6 +120,38 @@ def train(
         return pipeline.train(asked(console, competition, None, model, folds, budget))
 
     show(work, json_, told)
+
+
+@app.command()
+def search(
+    competition: Name,
+    hours: Annotated[float, typer.Option(min=0.001, help="Wall-clock time of the whole search.", show_default=False)],
+    data: Data = None,
+    models: Models = None,
+    folds: Count = None,
+    workers: Workers = None,
+    engine: Engine = Kind.local,
+    storage: Annotated[str | None, typer.Option(help="postgresql://... for several machines; else a file.")] = None,
+    team: Team = None,
+    accept: Accept = None,
+    race: Annotated[bool, typer.Option(help="End variants that a paired test tells from the best.")] = True,
+    cut: Annotated[bool, typer.Option(help="End folds whose learning curve is hopeless.")] = True,
+    json_: Json = False,
+) -> None:
+    """Overnight: variants of the models race; the best valid submission so far is always on disk."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from dataclasses import replace
+
+        from harness.search import search
+
+        request = asked(console, competition, data, models, folds, None, team, accept=accept)
+        request = replace(request, budget=3600 * hours, engine=engine.value, workers=workers)
+        return search(request, storage, race, cut)
+
+    from harness.console import search_table
+
+    show(work, json_, search_table)
 
 
 @app.command()

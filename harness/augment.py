@@ -7,10 +7,22 @@ is a function of its row alone.
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
+
+# Beyond these a picture is no longer what it shows, or an amount says nothing more.
+MOST = {
+    "hflip": 0.5,
+    "vflip": 0.5,
+    "rotate": 180.0,
+    "scale": 1.0,
+    "shift": 0.5,
+    "brightness": 0.5,
+    "contrast": 0.9,
+    "colour": 0.5,
+}
 
 
 class Augmentation(Protocol):
@@ -22,6 +34,9 @@ class Augmentation(Protocol):
     def __call__(
         self, images: np.ndarray, masks: np.ndarray | None, draws: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None]: ...
+
+    def vary(self, trial: Any) -> Self:
+        """A variant for the search, or itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +78,17 @@ class Augment:
         if self.brightness or self.contrast or self.colour:
             images = curve(images, self.curves(draws))
         return images, masks
+
+    def vary(self, trial: Any) -> Self:
+        return self.scaled(trial.suggest_float("augment", 0.0, 1.5))
+
+    def scaled(self, strength: float) -> Self:
+        """Every amount and probability times `strength`, up to `MOST`: 0 leaves all images as they are.
+
+        >>> Augment(hflip=0.5, rotate=10).scaled(1.5)
+        Augment(hflip=0.5, vflip=0.0, rotate=15.0, scale=0.0, shift=0.0, brightness=0.0, contrast=0.0, colour=0.0)
+        """
+        return replace(self, **{name: min(getattr(self, name) * strength, most) for name, most in MOST.items()})
 
     def flips(self, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return draws[:, 0] < self.hflip, draws[:, 1] < self.vflip
@@ -137,6 +163,10 @@ class Albumentations:
             if masks is not None:
                 masks[row] = changed["mask"]
         return images, masks
+
+    def vary(self, trial: Any) -> Self:
+        """Itself: a pipeline does not tell its amounts."""
+        return self
 
 
 @functools.cache

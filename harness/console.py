@@ -17,18 +17,30 @@ class Console:
         self.started = time.monotonic()
         self.bars: dict[tuple[str, int], Any] = {}
         columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.fields[state]}"))
-        self.progress = Progress(*columns, console=self.rich, transient=True) if self.rich.is_terminal else None
+        self.progress = Progress(*columns, console=self.rich, auto_refresh=False) if self.rich.is_terminal else None
+        self.night: dict[str, Any] = {}
+        self.live: Any = None
 
     def __enter__(self) -> "Console":
         if self.progress:
-            self.progress.start()
+            from rich.live import Live
+
+            self.live = Live(console=self.rich, get_renderable=self._view, transient=True, refresh_per_second=2)
+            self.live.start()
         return self
+
+    def _view(self) -> Any:
+        """The bars of the folds, under the table of a search."""
+        from rich.console import Group
+
+        assert self.progress
+        return Group(*([_night_table(self.night)] if self.night else []), self.progress)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.progress:
-            self.progress.stop()
+        if self.live:
+            self.live.stop()
 
     def say(self, line: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self.started), 60)
@@ -37,11 +49,13 @@ class Console:
     def listen(self, event: dict[str, Any]) -> None:
         """An event of a fit: progress inside an epoch, an epoch's end, or a warning."""
         name = f"{event.get('model')}, fold {event.get('fold')}"
-        if "warning" in event:
-            self.say(f"{name}: {event['warning']}")
+        if "night" in event:
+            self.night = event["night"]
+        elif "warning" in event:
+            self.say(f"{name}: {event['warning']}" if "model" in event else event["warning"])
         elif self.progress and "step" in event:
             self._move(name, event)
-        elif "loss" in event and "epoch" in event:
+        elif "loss" in event and "epoch" in event and not self.night:  # a night has thousands
             self._epoch(name, event)
 
     def _move(self, name: str, event: dict[str, Any]) -> None:
@@ -79,6 +93,23 @@ def results_table(result: dict[str, Any]) -> None:
     out.print(f"CV {_interval(cv)}; in-sample {cv['in_sample']:.4f}, optimism {cv['in_sample'] - cv['score']:+.4f}")
     out.print(result["message"] or "")
     _files(out, {"submission": result["submission"], **result["official"]}, result["seconds"])
+
+
+def search_table(result: dict[str, Any]) -> None:
+    """The end of a search: its trials, and then as after a submit."""
+    counts = ", ".join(f"{count} {what}" for what, count in result["trials"].items())
+    results_table(result)
+    _out().print(f"trials: {counts}; the morning page: {result['report']}")
+
+
+def _night_table(night: dict[str, Any]) -> Any:
+    best = night["best"]
+    score = f"{best['score']:.4f} ({best['low']:.4f} to {best['high']:.4f})" if best else "nothing complete yet"
+    minutes = int(night["seconds_left"]) // 60
+    table = _table("best so far", "running", "done", "cut", "failed", "time left")
+    counts = (str(night[name]) for name in ("finished", "cut", "failed"))
+    table.add_row(score, night["running"], *counts, f"{minutes // 60}:{minutes % 60:02d} h")
+    return table
 
 
 def final_table(result: dict[str, Any]) -> None:

@@ -204,8 +204,14 @@ class Ladder(NamedTuple):
 
 
 def cross_fit(problem: Problem, declared: Blend) -> Ladder:
-    """Fit on all rows for use; and for every fold on the others, to be scored on that fold, for the truth."""
+    """Fit on all rows for use; and for every fold on the others, to be scored on that fold, for the truth.
+
+    Of a single fold nothing can be left out: it is the best single model, as it is.
+    """
     thinned = problem.thin()
+    if len(np.unique(problem.folds)) == 1:
+        best = best_single(thinned, [name for name in declared.names if name in problem.members])
+        return alone(problem, Rung("best single model", True, "", None, best))
     rungs = fit(thinned, declared)
     whole = problem.statistics_of(rungs[-1].recipe)
     statistics = [np.empty_like(whole) for _ in rungs]
@@ -218,6 +224,12 @@ def cross_fit(problem: Problem, declared: Blend) -> Ladder:
             accepted[k] += rung.accepted
             without[int(fold)] = rung.recipe
     return Ladder(rungs, statistics, accepted, float(problem.metric.score(whole)), without)
+
+
+def alone(problem: Problem, rung: Rung) -> Ladder:
+    statistics = problem.statistics_of(rung.recipe)
+    in_sample = float(problem.metric.score(statistics))
+    return Ladder([rung], [statistics], [1], in_sample, {int(problem.folds[0]): rung.recipe})
 
 
 def cross_fitted(problem: Problem, ladder: Ladder, metric: Metric) -> np.ndarray:

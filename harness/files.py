@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -54,6 +54,25 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON; NaN and infinities are refused (ValueError)."""
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def append_line(path: Path, value: Any) -> None:
+    """One JSON value a line; a line that a kill tore stays alone, as the next one begins anew."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab+") as file:
+        torn = file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+        file.write((b"\n" if torn else b"") + json.dumps(value, allow_nan=False).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The values that `append_line` wrote, without torn ones; [] where there is no file."""
+    values = []
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        with suppress(ValueError):  # torn by a kill
+            values.append(json.loads(line))
+    return values
 
 
 def read_json(path: Path) -> Any:

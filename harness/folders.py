@@ -38,6 +38,10 @@ def submissions(competition: str, data_hash: str) -> Path:
     return root() / "submissions" / competition / data_hash
 
 
+def searches(competition: str, data_hash: str) -> Path:
+    return root() / "searches" / competition / data_hash
+
+
 def reports(competition: str) -> Path:
     return root() / "reports" / competition
 

@@ -4,7 +4,7 @@ Every job is told names and hashes, and reads the rest from the files they name.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +19,16 @@ from harness.ensembles import Member, Recipe
 from harness.errors import UserError
 from harness.files import write_json
 from harness.prepared import Prepared
-from harness.store import Bundle, bundle_folder, code_hash, save_prediction
+from harness.samples import Samples
+from harness.store import Bundle, bundle_folder, code_hash, load_prediction, save_prediction
+
+Look = Callable[[float, Callable[[Any], Any]], None]
 
 HOPEFUL = 0.9  # of its estimate must be left for a fold to begin
+
+
+def unwatched(done: float, predict: Callable[[Any], Any]) -> None:
+    """Nobody looks on."""
 
 
 class Fold(NamedTuple):
@@ -63,7 +70,59 @@ def measure_model(job: Fold) -> tuple[Cost, dict[str, Any]]:
     return learner.cost(train, replace(context, **fast)), fast
 
 
-def train_fold(job: Fold) -> None:
+class Scored(NamedTuple):
+    """statistics: of the fold's rows, in their order, plain view; curve: share of the schedule -> quality then."""
+
+    statistics: np.ndarray
+    curve: Mapping[float, float]
+    seconds: float
+
+
+class Cut(Exception):
+    """A learning curve without hope; `args` are the share of the schedule, the quality, and what would have done."""
+
+
+def score_fold(job: Fold, limits: Mapping[float, float]) -> Scored:
+    """Fit one fold, unless that is done, and score it. limits: share of the schedule -> the least quality (higher is
+    better) that is let through; raise `Cut` below.
+    """
+    declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
+    fold_of_row = prepared.folds(declared, job.folds)
+    bundle = Bundle(bundle_folder(job.competition, prepared.train_hash(fold_of_row), job.model, job.learner))
+    valid, curve = prepared.train[fold_of_row == job.fold], dict[float, float]()
+    if job.fold not in bundle.held(job.folds):
+        train_fold(job, _watch(declared, valid, limits, curve))
+    predicted = load_prediction(bundle.fold(job.fold), "oof-plain", declared.task)
+    return Scored(_statistics(declared, valid.targets, predicted), curve, bundle.finished(job.fold)["seconds"])
+
+
+LOOK_ROWS = 400
+
+
+def _watch(declared: Competition, valid: Samples, limits: Mapping[float, float], curve: dict[float, float]) -> Look:
+    """Looks at some rows of the fold when a share of the schedule is done."""
+    some = valid[np.linspace(0, len(valid) - 1, min(len(valid), LOOK_ROWS)).astype(int)]
+
+    def look(done: float, predict: Callable[[Any], Any]) -> None:
+        due = [share for share in limits if share not in curve and done >= share]
+        if due:
+            sign = 1 if declared.metric.higher_is_better else -1
+            quality = sign * float(declared.metric.score(_statistics(declared, some.targets, predict(some.inputs))))
+            curve.update(dict.fromkeys(due, quality))
+            if quality < max(limits[share] for share in due):
+                raise Cut(max(due), quality, limits[max(due)])
+
+    return look
+
+
+def _statistics(declared: Competition, targets: Any, predicted: Any) -> np.ndarray:
+    member = {"alone": Member(predicted, predicted)}
+    return declared.metric.statistics(
+        targets, Recipe({"alone": 1.0}).says(declared.task, member, declared.metric.needs)
+    )
+
+
+def train_fold(job: Fold, look: Look = unwatched) -> None:
     """Fit one fold; leave its predictions of its own rows and of the hold-out, then `fold.json`.
 
     Raise `OutOfTime` where a fold that is not begun could not end before its deadline.
@@ -78,7 +137,7 @@ def train_fold(job: Fold) -> None:
         raise OutOfTime
     valid = train[fold_of_row == job.fold]
     learned = train[declared.split.training_rows(fold_of_row, job.fold)]
-    fitted = job.learner.fit(learned, valid, _context(declared, job, folder))
+    fitted = job.learner.fit(learned, valid, _context(declared, job, folder, look))
     for part, inputs in (("oof", valid.inputs), ("holdout", prepared.holdout.inputs)):
         for view, prediction in predict_views(declared, fitted, inputs)._asdict().items():
             save_prediction(folder, f"{part}-{view}", prediction, declared.task)
@@ -117,7 +176,7 @@ def predict_views(competition: Competition, fitted: Fitted, inputs: Any) -> Memb
     return Member(plain, task.average([plain, *undone], [1.0] * (1 + len(undone))))
 
 
-def _context(declared: Competition, job: Fold, folder: Path) -> Context:
+def _context(declared: Competition, job: Fold, folder: Path, look: Look = unwatched) -> Context:
     return Context(
         declared.task,
         folder,
@@ -125,6 +184,7 @@ def _context(declared: Competition, job: Fold, folder: Path) -> Context:
         threads=job.threads,
         deadline=job.deadline and time.monotonic() + job.deadline - time.time(),
         stop=stopping,
+        look=look,
         report=lambda event: report({"model": job.model, "fold": job.fold, **event}),
         **job.fast,
     )

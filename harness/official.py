@@ -51,6 +51,8 @@ def predict_rows(
     competition: Competition, inputs: Any, fits: Mapping[str, Fits], recipe: Recipe, engine: Engine
 ) -> Any:
     """Decided rows of new inputs; nothing is stored per fold."""
+    for folder in (folder for member in fits.values() for folder in member.folders):
+        engine.share(folder)
     jobs = [(competition.name, inputs[rows], fits, recipe, engine.threads) for rows in chunks(len(inputs), CHUNK)]
     parts = dict(results(run(engine, predict_chunk, jobs)))
     return competition.task.join([parts[k] for k in range(len(jobs))])

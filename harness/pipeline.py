@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from harness import folders, submission
+from harness import folders, found, submission
 from harness.audit import Audit, Check, audit
-from harness.backends import OutOfTime
+from harness.backends import Learner, OutOfTime
 from harness.competition import Competition
 from harness.engine import Engine, run, workers
 from harness.ensembles import Blend, Ladder, Problem, Recipe, cross_fit, cross_fitted
@@ -32,14 +32,17 @@ def submit(request: Request) -> dict[str, Any]:
     if not set(request.learners) & set(request.competition.ensemble.names):
         alone = ", ".join(request.learners)
         raise UserError(f"{alone} alone predicts no more than its own class; add a general model to MODELS=")
-    with workers(request.listen) as engine:
+    with workers(request.listen, request.engine, request.workers) as engine:
         prepared = prepare(request)
+        engine.share(prepared.folder)
         keep_baseline(request, prepared)
         folds = prepared.folds(request.competition, request.fold_count)
         with locked(folders.runs(request.competition.name, prepared.train_hash(folds))):
+            request = with_found(request, prepared, folds)
             plan = plan_for(request, prepared, folds, engine)
             bundles = cross_validate(request, prepared, folds, plan, engine)
-            ladder, problem = ensemble(request, prepared, folds, bundles, request.competition.ensemble)
+            declared = blend_of(request.competition, bundles) if request.variants else request.competition.ensemble
+            ladder, problem = ensemble(request, prepared, folds, bundles, declared)
             file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
             official = {} if request.fast else predict_official(request, prepared, bundles, ladder.recipe, engine, file)
     return judged(request, prepared, file, card, official)
@@ -49,7 +52,9 @@ def train(request: Request) -> dict[str, Any]:
     """One model, all folds: leaves its bundle."""
     prepared = current(request.competition.name)
     folds = prepared.folds(request.competition, request.fold_count)
-    with workers(request.listen) as engine, locked(folders.runs(request.competition.name, prepared.train_hash(folds))):
+    engine = workers(request.listen, request.engine, request.workers)
+    with engine, locked(folders.runs(request.competition.name, prepared.train_hash(folds))):
+        engine.share(prepared.folder)
         plan = plan_for(request, prepared, folds, engine, to_rank=False)
         ((name, bundle),) = cross_validate(request, prepared, folds, plan, engine).items()
     manifest = bundle.manifest
@@ -63,27 +68,32 @@ def blend(request: Request, files: Sequence[Path] | None) -> dict[str, Any]:
     competition, prepared = request.competition, current(request.competition.name)
     folds = prepared.folds(competition, request.fold_count)
     made_here = folders.runs(competition.name, prepared.train_hash(folds)).glob("*/bundle.json")
-    found = files or [manifest.parent for manifest in made_here]
-    bundles = {folder.name: Bundle(folder) for folder in sorted(found)}
+    chosen = files or [manifest.parent for manifest in made_here]
+    bundles = {folder.name: Bundle(folder) for folder in sorted(chosen)}
     require_same_rows(bundles, prepared.train_hash(folds))
     bundles = {name: bundle for name, bundle in bundles.items() if bundle.manifest["complete"]}
-    general = tuple(name for name, bundle in bundles.items() if bundle.manifest["config"]["focus"] is None)
-    if not general:
-        raise UserError(
-            f"there is no complete bundle to blend; run `make submit COMP={competition.name}` or `make train` first"
-        )
-    special = [name for name, bundle in bundles.items() if bundle.manifest["model"] == competition.ensemble.specialist]
-    declared = replace(competition.ensemble, names=general, specialist=special[-1] if special else None)
-    ladder, problem = ensemble(request, prepared, folds, bundles, declared)
+    ladder, problem = ensemble(request, prepared, folds, bundles, blend_of(competition, bundles))
     file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
     return judged(request, prepared, file, card, {})
 
 
+def blend_of(competition: Competition, bundles: Mapping[str, Bundle]) -> Blend:
+    """The declared ensemble, of these bundles; raise `UserError` where none of them predicts every class."""
+    manifests = {name: bundle.manifest for name, bundle in bundles.items()}
+    general = tuple(name for name, manifest in manifests.items() if manifest["config"]["focus"] is None)
+    if not general:
+        raise UserError(
+            f"there is no complete bundle to blend; run `make submit COMP={competition.name}` or `make train` first"
+        )
+    special = [name for name, manifest in manifests.items() if manifest["model"] == competition.ensemble.specialist]
+    return replace(competition.ensemble, names=general, specialist=special[-1] if special else None)
+
+
 def look(request: Request) -> dict[str, Any]:
     """The audit alone, as JSON."""
-    found = locate(request.competition.name, request.competition.sources, request.data)
-    request.say(f"data: {found.kind}, {folders.shown(found.folder)}")
-    return audit_once(request.competition, request.competition.load(found.folder)).to_json()
+    located = locate(request.competition.name, request.competition.sources, request.data)
+    request.say(f"data: {located.kind}, {folders.shown(located.folder)}")
+    return audit_once(request.competition, request.competition.load(located.folder)).to_json()
 
 
 # -- data --------------------------------------------------------------------------------------------------------------
@@ -92,17 +102,17 @@ def look(request: Request) -> dict[str, Any]:
 def prepare(request: Request) -> Prepared:
     """Find, read, audit and split the data. The only step that opens raw/, and that writes private/."""
     competition = request.competition
-    found = locate(competition.name, competition.sources, request.data)
-    request.say(f"data: {found.kind}, {folders.shown(found.folder)}")
-    dataset = competition.load(found.folder)
+    located = locate(competition.name, competition.sources, request.data)
+    request.say(f"data: {located.kind}, {folders.shown(located.folder)}")
+    dataset = competition.load(located.folder)
     if request.fast:
         dataset = few(dataset, competition.split.strata(dataset.labelled))
     checked = audit_once(competition, dataset)
     for line in problems(checked, request.accept):
         request.say(line)
-    prepared = write(competition, dataset, checked, found.kind)
+    prepared = write(competition, dataset, checked, located.kind)
     if not request.fast:
-        last = {"data_hash": prepared.data_hash, "source": found.kind}
+        last = {"data_hash": prepared.data_hash, "source": located.kind}
         write_json(folders.data(competition.name) / "current.json", last)
     excluded = f", {len(prepared.exclusions)} excluded" if prepared.exclusions else ""
     request.say(
@@ -147,7 +157,7 @@ def cross_validate(
 ) -> dict[str, Bundle]:
     """Train every planned model on every fold; bundles of two folds or more, as far as the time reached."""
     competition, train_hash = request.competition, prepared.train_hash(folds)
-    learners = {name: plan.learner(name, competition.models[name]) for name in plan.epochs}
+    learners = {name: plan.learner(name, request.learners[name]) for name in plan.epochs}
     bundles = {name: Bundle(bundle_folder(competition.name, train_hash, name, learners[name])) for name in learners}
     stored = 2 * competition.task.row_bytes * (len(folds) + plan.folds * len(prepared.holdout))  # in two views
     require_free(folders.root(), stored * sum(not bundle.held(plan.folds) for bundle in bundles.values()))
@@ -156,6 +166,8 @@ def cross_validate(
     for name, bundle in bundles.items():
         sweep_partials(bundle.folder)
         for fold in sorted(set(range(plan.folds)) - set(bundle.held(plan.folds))):
+            if bundle.fold(fold).exists():
+                engine.share(bundle.fold(fold))  # it goes on from its checkpoint, wherever it runs
             place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
             when = (plan.deadline(request), plan.fold_seconds[name])
             jobs.append((Fold(*place, plan.threads, plan.fast[name], *when),))
@@ -168,19 +180,25 @@ def cross_validate(
         plan.keep(request)
     for name, bundle in bundles.items():
         if bundle.held(plan.folds):
-            write_json(bundle.folder / "bundle.json", description(request, prepared, folds, plan, name, bundle))
+            describe(request, prepared, folds, name, learners[name], plan.fast[name], bundle)
     usable = {name: bundle for name, bundle in bundles.items() if len(bundle.held(plan.folds)) >= 2}
     if not usable:
         raise UserError("no model finished two folds in time; give more time (BUDGET=) and run again: the rest is kept")
     return usable
 
 
-def description(
-    request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, name: str, bundle: Bundle
+def describe(
+    request: Request,
+    prepared: Prepared,
+    folds: np.ndarray,
+    name: str,
+    learner: Learner,
+    fast: Mapping[str, Any],
+    bundle: Bundle,
 ) -> dict[str, Any]:
-    """bundle.json: what the bundle is, which folds it holds, and its score on their rows by the one scorer."""
-    competition, learner = request.competition, plan.learner(name, request.competition.models[name])
-    held = bundle.held(plan.folds)
+    """Write bundle.json: what the bundle is, which folds it holds, and its score on their rows by the one scorer."""
+    competition, count = request.competition, request.fold_count
+    held = bundle.held(count)
     rows = np.isin(folds, held)
     members = {name: bundle.out_of_fold(competition.task, folds, held)}
     targets, groups = prepared.train.targets[rows], prepared.train.groups[rows]
@@ -193,7 +211,7 @@ def description(
     code = sorted({fold["code"] for fold in finished})
     if len(code) > 1:
         request.say(f"{name}: the code changed between its folds; the bundle is marked")
-    return {
+    manifest = {
         "competition": competition.name,
         "model": name,
         "data_hash": prepared.data_hash,
@@ -201,19 +219,31 @@ def description(
         "config_hash": config_hash(learner),
         "config": canonical(learner),
         "code": code,
-        "fast": plan.fast[name],
+        "fast": dict(fast),
         "folds": held,
-        "fold_count": plan.folds,
-        "complete": len(held) == plan.folds,
+        "fold_count": count,
+        "complete": len(held) == count,
         "score": interval(competition.metric, statistics, groups)._asdict(),
         "by_class": finite(competition.metric.by_class(statistics)),
         "reported": {m.name: interval(m, statistics_of(m), groups)._asdict() for m in competition.reported},
         "seconds": sum(fold["seconds"] for fold in finished),
     }
+    write_json(bundle.folder / "bundle.json", manifest)
+    return manifest
 
 
 def finite(scores: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: float(score) if np.isfinite(score) else None for name, score in scores.items()}
+
+
+def with_found(request: Request, prepared: Prepared, folds: np.ndarray) -> Request:
+    """The models that a search found on these rows and folds go before the declared default."""
+    if request.fast or request.models or not request.searched:
+        return request
+    variants = found.variants(request.competition.name, prepared.data_hash, prepared.train_hash(folds))
+    if variants:
+        request.say(f"training what the search found, {', '.join(variants)} (SEARCHED=0: the declared models)")
+    return replace(request, variants=variants or None)
 
 
 # -- ensemble ----------------------------------------------------------------------------------------------------------
@@ -287,6 +317,7 @@ def hand_in(
             metric.name: interval(metric, cross_fitted(problem, ladder, metric), problem.groups)._asdict()
             for metric in competition.reported
         },
+        "share": len(problem.folds) / int((folds >= 0).sum()),
         "train_hash": prepared.train_hash(folds),
         "git": submission.git_revision(),
         "code": code_hash(competition.name),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness import folders
-from harness.backends import Learner
+from harness.backends import Cost, Learner
 from harness.engine import Engine, results, run
 from harness.errors import UserError
 from harness.estimate import Work, fitted
@@ -19,7 +19,7 @@ from harness.files import read_json, short_hash, write_json
 from harness.jobs import Fold, measure_model
 from harness.prepared import Prepared
 from harness.request import Request
-from harness.store import canonical
+from harness.store import Bundle, bundle_folder, canonical
 
 FORMAT = 2  # of plan.json; a plan of another format is made anew
 SAMPLE_BUDGET = 240.0  # seconds, where nothing is asked for and the data are made up
@@ -82,7 +82,11 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: En
     }
     key = short_hash(json.dumps(canonical(asked), sort_keys=True))
     known = read_json(file) if file.exists() else {}
-    if key in known:
+    finished = nothing_to_train(request, prepared, folds, engine)
+    if finished:
+        request.say("every model is trained already")
+        plan = replace(finished, file=file, key=key)
+    elif key in known:
         plan = Plan(**known[key], file=file, key=key)
         request.say("going on with the plan of the earlier command")
     else:
@@ -91,6 +95,20 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: En
     for line in described(plan):
         request.say(line)
     return plan
+
+
+def nothing_to_train(request: Request, prepared: Prepared, folds: np.ndarray, engine: Engine) -> Plan | None:
+    """The plan where every model is there with its declared epochs; None where one is not."""
+    train, count = prepared.train_hash(folds), request.fold_count
+    bundles = {
+        name: Bundle(bundle_folder(request.competition.name, train, name, learner))
+        for name, learner in request.learners.items()
+    }
+    if request.fast or not all(len(bundle.held(count)) == count for bundle in bundles.values()):
+        return None
+    epochs = {name: learner.epochs for name, learner in request.learners.items()}
+    fast = {name: bundle.manifest["fast"] for name, bundle in bundles.items()}
+    return Plan(epochs, count, engine.slots, engine.threads, fast, {}, dict.fromkeys(epochs, 0.0), 0.0, 0.0, None)
 
 
 def allowed(request: Request, prepared: Prepared) -> float | None:
@@ -107,14 +125,7 @@ def measured(request: Request, prepared: Prepared, engine: Engine, budget: float
         nothing: dict[str, Any] = {name: {} for name in learners}
         quick = dict.fromkeys(learners, 5.0)
         return Plan(dict.fromkeys(learners, 1), count, *machine, nothing, {}, quick, 0.0, 60.0, None)
-    request.say(f"measuring {', '.join(learners)} on this machine")
-    place = (request.competition.name, prepared.data_hash)
-    jobs = [(Fold(*place, name, learner, 0, count, engine.threads, {}),) for name, learner in learners.items()]
-    answers = dict(results(run(engine, measure_model, jobs)))
-    costs, fast = ({name: answers[k][part] for k, name in enumerate(learners)} for part in (0, 1))
-    rows = (len(prepared.train), len(prepared.holdout), sum(map(len, prepared.official.values())) if to_rank else 0)
-    fixed = ensemble_seconds(rows[0], request.competition.task.row_bytes, len(learners), count) if to_rank else 5.0
-    work = Work(learners, costs, count, engine.slots, 1 + len(request.competition.tta), *rows, fixed)
+    work, fast = look(request, prepared, engine, to_rank)
     if budget is None:
         epochs, left_out = {name: learner.epochs for name, learner in learners.items()}, dict[str, str]()
     else:
@@ -124,6 +135,26 @@ def measured(request: Request, prepared: Prepared, engine: Engine, budget: float
     after = work.after(list(epochs))
     total = request.spent + work.training(epochs) + after
     return Plan(epochs, count, *machine, fast, left_out, per_fold, after, total, budget)
+
+
+def look(
+    request: Request, prepared: Prepared, engine: Engine, to_rank: bool
+) -> tuple[Work, dict[str, Mapping[str, Any]]]:
+    """What the models cost here, measured with all workers busy, and the fast paths that pay."""
+    learners, count = request.learners, request.fold_count
+    request.say(f"measuring {', '.join(learners)} on this machine")
+    place = (request.competition.name, prepared.data_hash)
+    jobs = [(Fold(*place, name, learner, 0, count, engine.threads, {}),) for name, learner in learners.items()]
+    answers = dict(results(run(engine, measure_model, jobs)))
+    costs, fast = ({name: answers[k][part] for k, name in enumerate(learners)} for part in (0, 1))
+    return work_of(request, prepared, engine, to_rank, costs), fast
+
+
+def work_of(request: Request, prepared: Prepared, engine: Engine, to_rank: bool, costs: Mapping[str, Cost]) -> Work:
+    learners, count, competition = request.learners, request.fold_count, request.competition
+    rows = (len(prepared.train), len(prepared.holdout), sum(map(len, prepared.official.values())) if to_rank else 0)
+    fixed = ensemble_seconds(rows[0], competition.task.row_bytes, len(learners), count) if to_rank else 5.0
+    return Work(learners, costs, count, engine.slots, 1 + len(competition.tta), *rows, fixed)
 
 
 def ensemble_seconds(rows: int, row_bytes: int, members: int, folds: int) -> float:

@@ -1,7 +1,7 @@
 """What the user asked for, checked."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ def silent(_: Any) -> None:
 class Request:
     """The options of a verb. budget in seconds, of the whole command; started on the clock `time.monotonic()`.
 
+    engine: "local" or "ray"; workers: jobs at once, None for as many as there is room for. searched: whether what a
+    search found goes before the declared default; variants: what is trained instead of declared models, by name.
     say: called with lines for people; listen: with every event of a fit.
     """
 
@@ -29,6 +31,10 @@ class Request:
     team: str | None = None
     fast: bool = False
     accept: Sequence[str] = ()
+    engine: str = "local"
+    workers: int | None = None
+    searched: bool = True
+    variants: Mapping[str, Learner] | None = None
     started: float = field(default_factory=time.monotonic)
     say: Callable[[str], None] = silent
     listen: Callable[[dict[str, Any]], None] = silent
@@ -40,7 +46,7 @@ class Request:
 
     @property
     def learners(self) -> dict[str, Learner]:
-        return self.competition.chosen(self.models)
+        return dict(self.variants or self.competition.chosen(self.models))
 
     @property
     def fold_count(self) -> int:

@@ -34,20 +34,20 @@ def write(competition: str, data_hash: str, task: Task, ids: np.ndarray, decided
 
 
 def keep_best(file: Path, folder: Path, card: Mapping[str, Any] | None, higher_is_better: bool = True) -> None:
-    """best/submission.csv is the valid file with the best CV score so far. card: None for a baseline."""
+    """best/submission.csv is the valid file with the best CV score so far, on the most rows. No card: a baseline."""
     best = folder / "best" / "submission.csv"
-    before = read_json(best.with_suffix(".json"))["cv"] if best.exists() else None
-    if card is None and best.exists():
-        return
-    if (
-        card
-        and before
-        and (card["cv"]["score"] < before["score"]) == higher_is_better
-        and card["cv"]["score"] != before["score"]
-    ):
+    if best.exists() and not (card and outdoes(card, read_json(best.with_suffix(".json")), higher_is_better)):
         return
     write_bytes(best, file.read_bytes())
     write_json(best.with_suffix(".json"), {**(card or {"cv": None}), "file": folders.shown(file)})
+
+
+def outdoes(card: Mapping[str, Any], before: Mapping[str, Any], higher_is_better: bool) -> bool:
+    """The share of the rows that have out-of-fold predictions goes before the score: a lucky fold is no better."""
+    if before["cv"] is None or card["share"] > before["share"]:
+        return True
+    score, last = card["cv"]["score"], before["cv"]["score"]
+    return card["share"] == before["share"] and (score == last or (score > last) == higher_is_better)
 
 
 def keep_beside_best(official: Path, file: Path, name: str) -> Path:

@@ -124,12 +124,9 @@ def wait_for(mark: Path) -> None:
         time.sleep(0.02)
 
 
-def test_after_an_error_workers_save_and_end_and_the_deaf_are_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.engine.local.GRACE", 1.0)
+def test_after_an_error_workers_save_and_end_and_the_deaf_are_killed(tmp_path: Path) -> None:
     good, bad = tmp_path / "good", tmp_path / "bad"
-    with pytest.raises(KeyboardInterrupt), Local(2, 1) as local:
+    with pytest.raises(KeyboardInterrupt), Local(2, 1, grace=1.0) as local:
         local.start(until_stopped, str(good))
         local.start(deaf, str(bad))
         wait_for(good)

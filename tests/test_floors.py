@@ -15,9 +15,9 @@ FLOORS = (
     "tasks metrics splits augment significance sources pictures boxes layouts contamination",
     "backends ensembles",
     "competition",
-    "store audit prepared submission request",
+    "store audit prepared submission request found",
     "engine jobs",
-    "estimate plan pipeline official inventory search report gallery scaffold",
+    "estimate plan pipeline official inventory search morning report gallery scaffold",
     "__main__ console",
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}

@@ -106,6 +106,9 @@ class Spy:
     def fast_paths(self, train, context):
         return {}
 
+    def vary(self, trial):
+        return self
+
 
 @dataclass(frozen=True)
 class Witness:

@@ -1,10 +1,11 @@
 """Linear regression by gradient descent, written on numpy: the course project, with one column of the table or all."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
+from harness.backends import spaces
 from harness.backends.numpy_learner import Arrays, NumpyLearner
 from harness.samples import Samples
 from harness.tasks import Task
@@ -21,6 +22,10 @@ class Linear(NumpyLearner):
     epochs: int = 1000
     columns: int | None = None
     lr: float = 1.0
+
+    def vary(self, trial: Any) -> Self:
+        """A rate of more than 1 may go too far."""
+        return replace(self, epochs=spaces.epochs(trial, self), lr=spaces.near(trial, "lr", self.lr, above=1.0))
 
     def begin(self, train: Samples, task: Task) -> Arrays:
         values = numbers(train.inputs)

@@ -1,11 +1,12 @@
 """Softmax regression, and a network of two layers, by gradient descent written on numpy: the course project."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from harness.backends import spaces
 from harness.backends.numpy_learner import Arrays, NumpyLearner
 from harness.samples import Samples
 from harness.tasks import Task
@@ -19,6 +20,14 @@ class Layers(NumpyLearner):
     hidden: tuple[int, ...] = ()
     batch: int = 100
     lr: float = 0.1
+
+    def vary(self, trial: Any) -> Self:
+        """Also the width of its layers, all in proportion."""
+        varied = super().vary(trial)
+        if not self.hidden:
+            return varied
+        first = spaces.width(trial, self.hidden[0])
+        return replace(varied, hidden=tuple(width * first // self.hidden[0] for width in self.hidden))
 
     def begin(self, train: Samples, task: Task) -> Arrays:
         return first_weights((train.inputs[0].size, *self.hidden, len(task.classes)))

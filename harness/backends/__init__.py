@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from harness.errors import UserError
 from harness.samples import Samples
@@ -24,8 +24,9 @@ class Context:
 
     folder: where checkpoints and `log.jsonl` go; a fit into a folder that holds a finished one loads it.
     deadline: on the clock `time.monotonic()`, or None. report: called with one dict per epoch, and now and then with
-    the progress inside one. stop: asked after every step (a signal came). channels_last, compile: what
-    `torch_probe.fast_paths` found to pay on this machine.
+    the progress inside one. stop: asked after every step (a signal came). look: called after every epoch with the share
+    of the schedule that is done and a function inputs -> predictions, by learners that have a say in their loop; it may
+    raise. channels_last, compile: what `torch_probe.fast_paths` found to pay on this machine.
     """
 
     task: Task
@@ -36,6 +37,7 @@ class Context:
     deadline: float | None = None
     report: Callable[[dict[str, Any]], None] = lambda event: None
     stop: Callable[[], bool] = lambda: False
+    look: Callable[[float, Callable[[Any], Any]], None] = lambda share, predict: None
     channels_last: bool = True
     compile: bool = False
 
@@ -84,3 +86,10 @@ class Learner(Protocol):
 
     def load(self, context: Context) -> Fitted:
         """The finished fit in the context's folder; raise `UserError` where there is none."""
+
+    def vary(self, trial: Any) -> Self:
+        """A variant for the search, or itself where nothing can vary.
+
+        trial: of Optuna, or anything with its suggest_float, suggest_int and suggest_categorical. No network is built,
+        and torch not imported: the search that asks trains nothing itself.
+        """

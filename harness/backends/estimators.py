@@ -1,5 +1,8 @@
-"""Ready estimators for `Sklearn` on any table: numbers with missing values, and text, which is taken as kinds."""
+"""Estimators for `Sklearn`: ready ones for any table (numbers with missing values, text as kinds), and their spaces."""
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -61,3 +64,88 @@ def _by_kind(numbers: Any, text: Any) -> Any:
     return make_column_transformer(
         (numbers, make_column_selector(dtype_include="number")), (text, make_column_selector(dtype_exclude="number"))
     )
+
+
+# -- what a search varies ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Limits:
+    """log: spread evenly over orders of magnitude. whole: of whole numbers."""
+
+    low: float
+    high: float
+    log: bool = True
+    whole: bool = False
+
+    def suggest(self, trial: Any, name: str) -> float:
+        if self.whole:
+            return trial.suggest_int(name, int(self.low), int(self.high), log=self.log)
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+HISTOGRAMS = {
+    "learning_rate": Limits(0.01, 0.3),
+    "max_leaf_nodes": Limits(4, 64, whole=True),
+    "min_samples_leaf": Limits(2, 40, whole=True),
+    "l2_regularization": Limits(1e-3, 10),
+}
+BOOSTING = {
+    "learning_rate": Limits(0.01, 0.3),
+    "max_depth": Limits(2, 6, log=False, whole=True),
+    "min_samples_leaf": Limits(1, 20, whole=True),
+    "subsample": Limits(0.4, 1, log=False),
+}
+TREES = {"max_features": Limits(0.2, 1, log=False), "min_samples_leaf": Limits(1, 10, whole=True)}
+MACHINE = {"C": Limits(0.1, 100), "gamma": Limits(1e-3, 1)}
+LAYERS = {"alpha": Limits(1e-6, 0.1), "learning_rate_init": Limits(3e-4, 1e-2)}
+NEIGHBOURS = {"n_neighbors": Limits(1, 30, whole=True)}
+
+# By the name of the class, so that nothing is imported. Inputs are taken to be standardised, or in 0..1.
+SPACES: Mapping[str, Mapping[str, Limits]] = {
+    "HistGradientBoostingClassifier": HISTOGRAMS,
+    "HistGradientBoostingRegressor": HISTOGRAMS,
+    "GradientBoostingClassifier": BOOSTING,
+    "GradientBoostingRegressor": BOOSTING,
+    "RandomForestClassifier": TREES,
+    "RandomForestRegressor": TREES,
+    "ExtraTreesClassifier": TREES,
+    "ExtraTreesRegressor": TREES,
+    "SVC": MACHINE,
+    "SVR": MACHINE,
+    "MLPClassifier": LAYERS,
+    "MLPRegressor": LAYERS,
+    "KNeighborsClassifier": NEIGHBOURS,
+    "KNeighborsRegressor": NEIGHBOURS,
+    "KernelRidge": {"alpha": Limits(1e-3, 10), "gamma": Limits(1e-3, 1)},
+    "LogisticRegression": {"C": Limits(1e-3, 100)},
+    "Ridge": {"alpha": Limits(1e-3, 1e3)},
+    "Lasso": {"alpha": Limits(1e-4, 1)},
+    "ElasticNet": {"alpha": Limits(1e-4, 1), "l1_ratio": Limits(0.05, 0.95, log=False)},
+}
+
+
+def space_of(estimator: Any) -> dict[str, tuple[str, Limits]]:
+    """Of an estimator and its parts: by the path of each parameter, a name as short as can be, and its limits.
+
+    What lies inside an estimator that searches by itself (`GridSearchCV`) is left to it.
+    """
+    parts = {"": estimator} | estimator.get_params(deep=True)
+    of_others = tuple(inside(name) for name, part in parts.items() if type(part).__name__.endswith("SearchCV"))
+    found = {
+        inside(name) + parameter: limits
+        for name, part in parts.items()
+        if not name.startswith(of_others)
+        for parameter, limits in SPACES.get(type(part).__name__, {}).items()
+    }
+    ends = Counter(map(end, found))
+    return {path: (end(path) if ends[end(path)] == 1 else path, limits) for path, limits in found.items()}
+
+
+def inside(name: str) -> str:
+    """What the paths of a part's parameters begin with; "" for the whole."""
+    return name and f"{name}__"
+
+
+def end(path: str) -> str:
+    return path.rpartition("__")[2]

@@ -9,7 +9,7 @@ overlap losses weigh classes alike by themselves.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +18,12 @@ IGNORED = -100  # torch's own default
 
 
 class Loss:
-    """What can be added and weighted. several: whether it is of several labels a row, one sigmoid each."""
+    """What can be added and weighted. several: whether it is of several labels a row, one sigmoid each.
+
+    overlaps: whether it looks at the overlap of whole masks, as against pixel by pixel.
+    """
+
+    overlaps: ClassVar[bool] = False
 
     @property
     def several(self) -> bool:
@@ -110,6 +115,8 @@ class Tversky(Loss):
     false_positives: float = 0.3
     false_negatives: float = 0.7
 
+    overlaps: ClassVar[bool] = True
+
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         probs, truth = probabilities_and_truth(logits, targets)
         over = tuple(d for d in range(probs.ndim) if d != 1)
@@ -125,6 +132,8 @@ class Tversky(Loss):
 class Dice(Loss):
     """1 - the soft Dice coefficient over the batch, mean over the classes present (Milletari et al., 1606.04797)."""
 
+    overlaps: ClassVar[bool] = True
+
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         return Tversky(false_positives=0.5, false_negatives=0.5)(logits, targets, weights)
 
@@ -132,6 +141,8 @@ class Dice(Loss):
 @dataclass(frozen=True, kw_only=True)
 class Lovasz(Loss):
     """The Lovász extension of the Jaccard loss (Berman et al., arXiv 1705.08790): softmax, or hinge for one logit."""
+
+    overlaps: ClassVar[bool] = True
 
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         from segmentation_models_pytorch.losses import LovaszLoss

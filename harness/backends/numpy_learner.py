@@ -3,13 +3,13 @@
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from harness.backends import Context, Cost, Interrupted, OutOfTime
+from harness.backends import Context, Cost, Interrupted, OutOfTime, spaces
 from harness.backends.batches import ORDER
 from harness.backends.checkpoint import warner
 from harness.errors import UserError
@@ -93,6 +93,14 @@ class NumpyLearner:
 
     def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
         return {}
+
+    def vary(self, trial: Any) -> Self:
+        """How long it learns, and its `lr` where it has that field."""
+        declared = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed: dict[str, Any] = {"epochs": spaces.epochs(trial, self)}
+        if "lr" in declared:
+            changed["lr"] = spaces.rate(trial, declared["lr"], tamed=False)
+        return replace(self, **changed)
 
     def load(self, context: Context) -> "NumpyFitted":
         """The finished fit in the context's folder; raise `UserError` where there is none."""

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from harness.backends import Context, Cost
 from harness.backends.checkpoint import warner
+from harness.backends.estimators import space_of
 from harness.errors import UserError
 from harness.files import atomic, read_json, sha256_of, sweep_partials, write_json
 from harness.pictures import Pictures
@@ -27,13 +28,15 @@ class Sklearn:
     A table comes as a pandas frame with its column names, numbers as float64 (missing: NaN), text as strings; pictures
     as flat rows of float32 in 0..1. A classifier must have `predict_proba`; for several labels a row it must give one
     column a class (`OneVsRestClassifier`, `MLPClassifier`). Every `random_state` is set from seed and fold, and every
-    `n_jobs` to the threads of the fold. epochs: a fit is one.
+    `n_jobs` to the threads of the fold. epochs: a fit is one. parameters: of the estimator that was built, set as pairs
+    of scikit-learn's own names ("svc__C").
     """
 
     build: Callable[[], Any]
     epochs: int = 1
     focus: int | None = None
     pretrained: bool = False
+    parameters: tuple[tuple[str, Any], ...] = ()
 
     fewest_epochs: ClassVar[int] = 1
 
@@ -52,10 +55,23 @@ class Sklearn:
 
     def fitted(self, train: Samples, context: Context) -> "SklearnFitted":
         """The same every time; touches no file."""
-        estimator = prepared(self.build(), context)
+        estimator = prepared(self.estimator(), context)
         targets = train.targets if self.focus is None else train.targets == self.focus
         estimator.fit(features(train.inputs), targets)
         return SklearnFitted(estimator, context.task, self.focus)
+
+    def estimator(self) -> Any:
+        """Raise `UserError` for parameters that it does not have."""
+        try:
+            return self.build().set_params(**dict(self.parameters))
+        except ValueError as error:
+            raise UserError(f"parameters={self.parameters}: {str(error).splitlines()[0]}") from error
+
+    def vary(self, trial: Any) -> Self:
+        """What `estimators.SPACES` knows of the estimator and of its parts; itself where that is nothing."""
+        space = space_of(self.estimator())
+        chosen = {path: limits.suggest(trial, name) for path, (name, limits) in space.items()}
+        return replace(self, parameters=tuple(sorted((dict(self.parameters) | chosen).items()))) if chosen else self
 
     def cost(self, train: Samples, context: Context) -> Cost:
         """Fits more and more rows, evenly drawn from all targets, until that says enough about all of them."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from harness.backends import spaces
 from harness.backends.torch_loop import TorchLearner
 from harness.errors import UserError
 
 if TYPE_CHECKING:
     from torch import nn
+
+# What a search tries: decoders that take every encoder, and encoders that a CPU can train.
+ARCHITECTURES = ("Unet", "UnetPlusPlus", "FPN", "MAnet")
+ENCODERS = ("tu-resnet18", "tu-mobilenetv3_small_100", "tu-efficientnet_b0")
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,19 @@ class Smp(TorchLearner):
     _: KW_ONLY
     encoder: str = "tu-resnet18"
     options: tuple[tuple[str, Any], ...] = ()
+
+    masks: ClassVar[bool] = True
+
+    def vary(self, trial: Any) -> Self:
+        """Also the network; not where options are declared, which are this one's, or weights, which others lack."""
+        varied = super().vary(trial)
+        if self.options or self.pretrained:
+            return varied
+        return replace(
+            varied,
+            architecture=spaces.one_of(trial, "architecture", ARCHITECTURES, self.architecture),
+            encoder=spaces.one_of(trial, "encoder", ENCODERS, self.encoder),
+        )
 
     def network(self, classes: int) -> nn.Module:
         import segmentation_models_pytorch as smp
@@ -53,3 +71,6 @@ class Network(TorchLearner):
 
     def network(self, classes: int) -> nn.Module:
         return self.build(classes, self.channels, self.width)
+
+    def vary(self, trial: Any) -> Self:
+        return replace(super().vary(trial), width=spaces.width(trial, self.width))

@@ -69,6 +69,17 @@ class Timm(TorchLearner):
         if self.weights and not self.pretrained:
             raise UserError(f"{self.backbone} is given weights={self.weights!r}; declare pretrained=True beside it")
 
+    def vary(self, trial: Any) -> Self:
+        """Also the head, and how far the weights are kept where there are any; the backbone stays."""
+        varied = super().vary(trial)
+        if self.head.hidden:  # without dense layers nothing is dropped
+            dropout = trial.suggest_float("head_dropout", 0.0, 0.6)
+            varied = replace(varied, head=replace(self.head, dropout=dropout))
+        if self.pretrained:
+            frozen = trial.suggest_float("frozen", 0.0, 0.6)
+            varied = replace(varied, frozen=frozen, layer_decay=trial.suggest_float("layer_decay", 0.6, 1.0))
+        return varied
+
     def untrained(self) -> Self:
         return replace(self, pretrained=False, weights=None)
 
@@ -98,7 +109,7 @@ class Timm(TorchLearner):
 
     def parts(self, network: nn.Module) -> Sequence[Part]:
         names = layers_of(network.backbone)  # type: ignore[arg-type]
-        if len(names) == 1 and (self.trainable_layers or self.unfreeze == "gradual" or self.layer_decay != 1):
+        if len(names) == 1 and (self.trainable_layers or self.unfreeze == "gradual"):
             raise UserError(f"timm does not tell the layers of {self.backbone} apart; it can be frozen as a whole only")
         opens = openings(len(names), self.frozen, self.trainable_layers, self.unfreeze == "gradual")
         return [

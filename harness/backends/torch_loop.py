@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from harness.augment import Augmentation
-from harness.backends import Context, Cost, Diverged, Interrupted, OutOfTime, checkpoint
+from harness.backends import Context, Cost, Diverged, Interrupted, OutOfTime, checkpoint, spaces
 from harness.backends.batches import Batches
 from harness.backends.class_weights import ClassWeights
 from harness.backends.freezing import Part
@@ -76,6 +76,7 @@ class TorchLearner:
     pretrained: bool = False
 
     fewest_epochs: ClassVar[int] = 3
+    masks: ClassVar[bool] = False  # whether it can predict nothing else
 
     def network(self, classes: int) -> nn.Module:
         """Floats (n, channels, h, w) to logits (n, classes, ...)."""
@@ -88,6 +89,19 @@ class TorchLearner:
     def untrained(self) -> Self:
         """The same with random weights, in whose place others will come."""
         return replace(self, pretrained=False)
+
+    def vary(self, trial: Any) -> Self:
+        """Rate, decay, average, length and loss; augmentation and class weights where they are declared."""
+        return replace(
+            self,
+            lr=spaces.rate(trial, self.lr, tamed=self.clip is not None),
+            weight_decay=spaces.weight_decay(trial, self.weight_decay),
+            ema=spaces.ema(trial, self.ema),
+            epochs=spaces.epochs(trial, self),
+            loss=spaces.loss(trial, self.loss, self.masks),
+            augment=self.augment and self.augment.vary(trial),
+            class_weights=self.class_weights and self.class_weights.vary(trial),
+        )
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> TorchFitted:
         context.folder.mkdir(parents=True, exist_ok=True)
@@ -267,6 +281,13 @@ class Training:
             self.save()
         self.write_log()
         self.context.report({**entry, "step": self.done, "steps_total": self.steps})
+        if state.epoch < learner.epochs:
+            self.context.look(state.epoch / learner.epochs, self.predict)
+
+    def predict(self, inputs: Any) -> Any:
+        """What the averaged weights say so far."""
+        with self.state.averaged() as network:
+            return TorchFitted(self.labels, network, self.machine).predict(inputs)
 
     def loss_on(self, samples: Samples) -> float:
         """The mean loss per row, of the averaged weights."""

@@ -10,10 +10,10 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from harness import folders
-from harness.backends import Context, Cost, checkpoint
+from harness.backends import Context, Cost, checkpoint, spaces
 from harness.backends.optimizers import AdamW, Optimizer
 from harness.backends.schedules import Schedule, WarmupCosine
 from harness.backends.ultralytics_fitted import STRIDE, YoloFitted
@@ -91,6 +91,20 @@ class Yolo:
     def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
         """None to choose from: on CUDA it trains in bfloat16 where that is supported, with channels last."""
         return {}
+
+    def vary(self, trial: Any) -> Self:
+        """Rate, decay, mosaics, average, length, and the size of what it sees in three steps; the model stays."""
+        step = round(0.2 * self.imgsz / STRIDE) * STRIDE
+        sizes = (self.imgsz - step, self.imgsz + step)
+        return replace(
+            self,
+            lr=spaces.rate(trial, self.lr),
+            weight_decay=spaces.weight_decay(trial, self.weight_decay),
+            mosaic=trial.suggest_float("mosaic", 0.2, 0.9),
+            ema=spaces.ema(trial, self.ema),
+            imgsz=trial.suggest_int("imgsz", *sizes, step=step) if step else self.imgsz,
+            epochs=spaces.epochs(trial, self),
+        )
 
     def network(self, outputs: int) -> nn.Module:
         """With random weights. Raise `UserError` where ultralytics knows no such model."""

@@ -89,6 +89,11 @@ class Hardware:
         """One process per GPU; without one, one single-threaded process per core (LOG.md: 1.2 times two threads)."""
         return self.gpus or min(self.cores, 8)
 
+    @property
+    def threads(self) -> int:
+        """Of every worker, however many are asked for: a fold's bytes depend on its threads."""
+        return max(1, self.cores // self.workers)
+
 
 def hardware() -> Hardware:
     """Without importing torch: the driver's own files tell whether there is an NVIDIA GPU."""
@@ -112,5 +117,4 @@ def workers(listen: Callable[[Event], None], kind: str = "local", count: int | N
     from harness.engine.local import Local
 
     machine = hardware()
-    processes = count or machine.workers
-    return Local(processes, max(1, machine.cores // processes), listen)
+    return Local(count or machine.workers, machine.threads, listen)

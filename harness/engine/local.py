@@ -25,11 +25,12 @@ OOM_COUNTS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))  # of 
 
 @dataclass
 class Local:
-    """slots: processes. listen: called with every event, from a thread for each process."""
+    """slots: processes. listen: called with every event, from a thread for each process. grace: seconds to save in."""
 
     slots: int
     threads: int
     listen: Callable[[Event], None] = silent
+    grace: float = GRACE
     _workers: list["Worker"] = field(default_factory=list)
     _ended: "SimpleQueue[tuple[int, Any]]" = field(default_factory=SimpleQueue)
     _tickets: int = 0
@@ -62,7 +63,7 @@ class Local:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error or an interrupt the workers finish their step and save; else they have nothing left to do.
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + self.grace
         for worker in self._workers:
             worker.dismiss(signal.SIGKILL if kind is None else signal.SIGTERM)
         for worker in self._workers:

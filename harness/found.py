@@ -1,0 +1,35 @@
+"""What a search found, for `make submit` afterwards: searches/<competition>/<data-hash>/best.json."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness import folders
+from harness.backends import Learner
+from harness.files import read_json, write_json
+from harness.store import Bundle, revived
+
+
+def keep(competition: str, data_hash: str, card: Mapping[str, Any]) -> None:
+    """The members of a submission that a search made, from its card."""
+    members = {
+        name: {"bundle": folder} | {key: manifest[key] for key in ("model", "config", "config_hash", "fold_count")}
+        for name, folder in card["bundles"].items()
+        if name in used(card["recipe"])
+        for manifest in [Bundle(folders.root() / folder).manifest]
+    }
+    found = {"members": members, "cv": card["cv"], "train_hash": card["train_hash"], "share": card["share"]}
+    write_json(folders.searches(competition, data_hash) / "best.json", found)
+
+
+def used(recipe: Mapping[str, Any]) -> set[str]:
+    """The members that a recipe needs, of its JSON."""
+    return {*recipe["weights"], *([recipe["override"]["by"]] if recipe["override"] else [])}
+
+
+def variants(competition: str, data_hash: str, train_hash: str) -> dict[str, Learner]:
+    """name -> learner; empty where no search was made on these rows and folds, or none that ended a whole model."""
+    file = folders.searches(competition, data_hash) / "best.json"
+    found = read_json(file) if file.exists() else {}
+    if found.get("train_hash") != train_hash or found["share"] < 1:
+        return {}
+    return {name: revived(member["config"]) for name, member in found["members"].items()}

@@ -1,0 +1,122 @@
+"""Money in the bank: from the first fold on a valid submission lies in best/, swapped only for a better one.
+
+A job of its own, so that the search goes on meanwhile: the ensemble of all finished bundles is fitted, cross-fitted and
+gated as ever, and handed in where it beats what is there by more than noise.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness import folders
+from harness.backends import Learner
+from harness.competition import find
+from harness.ensembles import Ladder, Problem
+from harness.files import atomic, read_json
+from harness.metrics import Metric
+from harness.pipeline import blend_of, describe, ensemble, finite, hand_in
+from harness.prepared import Prepared
+from harness.request import Request
+from harness.significance import compare, interval
+from harness.store import Bundle, bundle_folder
+
+
+class Deposit(NamedTuple):
+    """members: name -> (learner, fast paths). began: seconds since the epoch, when the search did."""
+
+    competition: str
+    data_hash: str
+    folds: int
+    members: Mapping[str, tuple[Learner, Mapping[str, Any]]]
+    team: str | None
+    began: float
+
+
+def deposit(job: Deposit) -> dict[str, Any]:
+    """The event for the night's book: "bank", with the file's name, or "refused"."""
+    competition, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
+    started = time.monotonic()
+    request = Request(competition, team=job.team, folds=job.folds, started=started - (time.time() - job.began))
+    folds = prepared.folds(competition, job.folds)
+    bundles = {name: described(request, prepared, folds, name, *member) for name, member in job.members.items()}
+    ladder, problem = ensemble(request, prepared, folds, bundles, blend_of(competition, bundles))
+    better = outdoes(competition.metric, job, ladder, problem)
+    if not better:
+        return refused(ladder, problem, job, started)
+    file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
+    if read_json(file.parent / "best" / "submission.json")["file"] != folders.shown(file):
+        return refused(ladder, problem, job, started)  # a better one was there before this search
+    remember(job, file, ladder, problem)
+    return {
+        "event": "bank",
+        **card["cv"],
+        "by_class": finite(competition.metric.by_class(ladder.statistics[-1])),
+        "weights": card["recipe"]["weights"],
+        "models": {name: card["models"][name] for name in ladder.recipe.names},
+        "folds": len(np.unique(problem.folds)),
+        "file": folders.shown(file),
+        "seconds": time.monotonic() - started,
+        "offered": len(job.members),
+    }
+
+
+def refused(ladder: Ladder, problem: Problem, job: Deposit, started: float) -> dict[str, Any]:
+    cv = interval(problem.metric, ladder.statistics[-1], problem.groups)._asdict()
+    return {"event": "refused", **cv, "seconds": time.monotonic() - started, "offered": len(job.members)}
+
+
+def described(
+    request: Request, prepared: Prepared, folds: np.ndarray, name: str, learner: Learner, fast: Mapping[str, Any]
+) -> Bundle:
+    """The bundle, with a bundle.json that speaks of the folds it has."""
+    train = prepared.train_hash(folds)
+    bundle = Bundle(bundle_folder(request.competition.name, train, name, learner))
+    known = (bundle.folder / "bundle.json").exists() and bundle.manifest["folds"]
+    if known != bundle.held(request.fold_count):
+        describe(request, prepared, folds, name, learner, fast, bundle)
+    return bundle
+
+
+def outdoes(metric: Metric, job: Deposit, ladder: Ladder, problem: Problem) -> bool:
+    """Better than what this search banked last, beyond noise; or no worse, on more rows."""
+    last = banked(job)
+    if last is None:
+        return True
+    rows = row_numbers(job, problem)
+    shared, ours, theirs = np.intersect1d(rows, last["rows"], return_indices=True)
+    before, after = last["statistics"][theirs], ladder.statistics[-1][ours]
+    gain = compare(metric, before, after, problem.groups[ours])
+    return gain.low > 0 or (len(rows) > len(shared) and gain.high >= 0)
+
+
+def row_numbers(job: Deposit, problem: Problem) -> np.ndarray:
+    """Which rows of the training data a problem is about: those of its folds."""
+    folds = Prepared(job.competition, job.data_hash).folds(find(job.competition), job.folds)
+    return np.flatnonzero(np.isin(folds, np.unique(problem.folds)))
+
+
+def remember(job: Deposit, file: Path, ladder: Ladder, problem: Problem) -> None:
+    with atomic(place(job)) as out:
+        rows, name = row_numbers(job, problem), folders.shown(file)
+        np.savez(out, name=np.array(name), rows=rows, statistics=ladder.statistics[-1])
+
+
+def banked(job: Deposit) -> Mapping[str, np.ndarray] | None:
+    """The statistics of what lies in best/; None where a search did not put it there."""
+    if not place(job).exists():
+        return None
+    with np.load(place(job), allow_pickle=False) as saved:
+        last = dict(saved)
+    best = read_json(folders.submissions(job.competition, job.data_hash) / "best" / "submission.json")
+    return last if best["file"] == str(last["name"]) and last["rows"].max() < train_rows(job) else None
+
+
+def train_rows(job: Deposit) -> int:
+    return len(Prepared(job.competition, job.data_hash).train)
+
+
+def place(job: Deposit) -> Path:
+    return folders.searches(job.competition, job.data_hash) / "banked.npz"

@@ -1,0 +1,23 @@
+"""Disk space for one more trial: the predictions of trials that were cut go first."""
+
+import shutil
+
+from harness import folders
+from harness.competition import Competition
+from harness.prepared import Prepared
+from harness.search.study import Study
+
+TRIALS = 2  # must fit
+
+
+def make_room(competition: Competition, prepared: Prepared, folds: int, study: Study) -> bool:
+    """Whether there is room now."""
+    rows = len(prepared.train) + folds * len(prepared.holdout)
+    needed = TRIALS * 2 * competition.task.row_bytes * rows  # in two views
+    runs = folders.root() / "runs" / competition.name
+    for name in study.names("PRUNED"):
+        if shutil.disk_usage(folders.root()).free >= needed:
+            return True
+        for folder in runs.glob(f"*/{name}-*/"):
+            shutil.rmtree(folder)
+    return shutil.disk_usage(folders.root()).free >= needed

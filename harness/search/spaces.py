@@ -1,0 +1,53 @@
+"""What a trial may change of a learner: the competition's own space, or the default of the learner's kind."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any
+
+from harness.backends import Learner
+from harness.competition import Competition
+from harness.errors import UserError
+from harness.store import canonical
+
+
+@dataclass(frozen=True)
+class Named:
+    """A trial whose parameters carry the model's name, so that models do not share them."""
+
+    trial: Any
+    model: str
+
+    def suggest_float(self, name: str, *arguments: Any, **options: Any) -> float:
+        return self.trial.suggest_float(f"{self.model}.{name}", *arguments, **options)
+
+    def suggest_int(self, name: str, *arguments: Any, **options: Any) -> int:
+        return self.trial.suggest_int(f"{self.model}.{name}", *arguments, **options)
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self.trial.suggest_categorical(f"{self.model}.{name}", choices)
+
+
+def variant(competition: Competition, trial: Named, model: str, declared: Learner, epochs: int) -> Learner:
+    """The variant that this trial stands for; epochs: of the declared learner, as far as this search has time.
+
+    Raise `UserError` where the space raises, or gives what may not be trained here.
+    """
+    base = replace(declared, epochs=epochs)  # type: ignore[type-var]
+    space: Callable[[Any, Learner], Learner] = competition.search.get(model, vary)
+    where = f"{competition.name}: the search space of {model}"
+    try:
+        made = space(trial, base)
+        canonical(made)
+    except UserError as error:
+        raise UserError(f"{where} gives what cannot be trained: {error}") from error
+    except Exception as error:
+        raise UserError(f"{where} raised {type(error).__name__}: {error}; mend it, the study is as it was") from error
+    if not is_dataclass(made) or made.focus != declared.focus or made.epochs < 1:
+        raise UserError(f"{where} gives {made!r}; it must give a variant of the learner, `replace(learner, ...)`")
+    if made.pretrained and not competition.rules.pretrained:
+        raise UserError(f"{where} starts from pretrained weights, which the rules forbid")
+    return made
+
+
+def vary(trial: Any, learner: Learner) -> Learner:
+    return learner.vary(trial)

@@ -1,0 +1,319 @@
+"""The study: what was tried and what came of it, in Optuna's own tables, so that its dashboard reads it meanwhile.
+
+SQLite in WAL mode on one machine, PostgreSQL for several. Not Optuna's journal file: it refuses work after a torn last
+record. A trial stays RUNNING until it has ended for good; whoever opens the study takes up those that nobody holds, so
+that a kill costs no trial, no parameter and no count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from harness import folders
+from harness.backends import Learner
+from harness.competition import Competition
+from harness.errors import UserError
+from harness.prepared import Prepared
+from harness.search.spaces import Named, variant
+from harness.store import canonical, config_hash, revived
+
+if TYPE_CHECKING:
+    import optuna
+    from sqlalchemy import Connection
+
+STARTUP = 8  # random trials before the sampler has something to learn from
+ORPHANED = timedelta(seconds=20)  # a trial this young may not have been claimed yet by the machine that made it
+
+
+@dataclass(eq=False)
+class Entry:
+    """A trial that is worked on here. name: of the member and its bundle, "<model>.<trial>" or the declared model's.
+
+    trial: its number; None for a specialist, which is trained once and not searched. raced: whether it may be cut.
+    parent: the trial that it trains longer. value: its score, when it is complete.
+    """
+
+    name: str
+    model: str
+    learner: Learner
+    trial: optuna.Trial | optuna.trial.FrozenTrial | None
+    raced: bool = True
+    parent: int | None = None
+    value: float | None = None
+    folds: list[dict[str, Any]] = field(default_factory=list)
+    failures: int = 0
+    halved: int = 0
+
+    @property
+    def number(self) -> int | None:
+        return None if self.trial is None else self.trial.number
+
+    @property
+    def config_hash(self) -> str:
+        return config_hash(self.learner)
+
+
+class Study:
+    """Open it with `opened`."""
+
+    def __init__(self, study: optuna.Study, claims: Claims, competition: Competition):
+        self.optuna, self.claims, self.competition = study, claims, competition
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those that are searched; a choice may not change within a study."""
+        return tuple(self.optuna.user_attrs["models"])
+
+    # -- beginning -----------------------------------------------------------------------------------------------------
+
+    def ask(self, learners: Mapping[str, Learner], epochs: Mapping[str, int]) -> Entry:
+        """A new variant of one of these; raise `UserError` where its space cannot be used."""
+        return self._drawn(self._begun(), learners, epochs)
+
+    def declared(self, name: str, learner: Learner) -> Entry:
+        """The declaration's own variant of a model."""
+        self.optuna.enqueue_trial({"model": name}, user_attrs={"declared": True})
+        trial = self._begun()
+        trial.suggest_categorical("model", self.models)
+        return self.renoted(Entry(name, name, learner, trial, raced=False))
+
+    def longer(self, of: Entry, learner: Learner) -> Entry:
+        """The same variant on a longer schedule."""
+        assert of.trial
+        self.optuna.enqueue_trial(of.trial.params, user_attrs={"longer": of.number})
+        trial = self._begun()
+        for name, distribution in of.trial.distributions.items():
+            trial._suggest(name, distribution)
+        name = f"{of.model}.{trial.number}"
+        return self.renoted(Entry(name, of.model, learner, trial, raced=False, parent=of.number))
+
+    def _begun(self) -> optuna.Trial:
+        trial = self.optuna.ask()
+        self.claims.take(trial._trial_id)
+        return trial
+
+    def _drawn(self, trial: optuna.Trial, learners: Mapping[str, Learner], epochs: Mapping[str, int]) -> Entry:
+        model = trial.suggest_categorical("model", self.models)
+        entry = Entry(f"{model}.{trial.number}", model, learners[model], trial)
+        try:
+            entry.learner = variant(self.competition, Named(trial, model), model, learners[model], epochs[model])
+        except UserError as error:
+            self.fail(entry, str(error))
+            raise
+        return self.renoted(entry)
+
+    def renoted(self, entry: Entry) -> Entry:
+        """With what it is in the study."""
+        self.note(entry, model=entry.model, name=entry.name, config=canonical(entry.learner), reason="")
+        self.note(entry, config_hash=entry.config_hash, epochs=entry.learner.epochs, halved=entry.halved)
+        return entry
+
+    def note(self, entry: Entry, **attributes: Any) -> None:
+        if entry.trial is not None:
+            for name, value in attributes.items():
+                self.optuna._storage.set_trial_user_attr(entry.trial._trial_id, name, value)
+
+    def unfinished(self, learners: Mapping[str, Learner], epochs: Mapping[str, int]) -> Iterator[Entry]:
+        """Trials that were begun and are held by nobody, with the same parameters."""
+        import optuna
+
+        for frozen in self.optuna.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+            young = frozen.datetime_start and datetime.now() - frozen.datetime_start < ORPHANED
+            if (young and self.claims.shared) or not self.claims.take(frozen._trial_id):
+                continue
+            trial = optuna.Trial(self.optuna, frozen._trial_id)
+            if "halved" in frozen.user_attrs:
+                yield self._known(trial, frozen.user_attrs)
+            elif "declared" in frozen.user_attrs or "longer" in frozen.user_attrs:
+                self.optuna.tell(frozen.number, state=optuna.trial.TrialState.FAIL)  # killed at birth; made again
+            else:
+                yield self._drawn(trial, learners, epochs)
+
+    def _known(self, trial: optuna.Trial | optuna.trial.FrozenTrial, noted: Mapping[str, Any]) -> Entry:
+        raced = not {"declared", "longer"} & set(noted)
+        entry = Entry(noted["name"], noted["model"], revived(noted["config"]), trial, raced, noted.get("longer"))
+        entry.failures, entry.halved = noted.get("failures", 0), noted["halved"]
+        return entry
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def scored(self, entry: Entry, fold: Mapping[str, Any], score: float) -> None:
+        """One more fold; score: of all rows so far."""
+        entry.folds.append(dict(fold))
+        self.note(entry, folds=entry.folds)
+        if entry.trial is not None:
+            entry.trial.report(score, len(entry.folds) - 1)
+
+    def finish(self, entry: Entry, value: float, **attributes: Any) -> None:
+        entry.value = value
+        self.note(entry, **attributes)
+        self._tell(entry, value, "COMPLETE")
+
+    def cut(self, entry: Entry, reason: str) -> None:
+        self.note(entry, reason=reason)
+        self._tell(entry, None, "PRUNED")
+
+    def fail(self, entry: Entry, reason: str) -> None:
+        self.note(entry, model=entry.model, name=entry.name, reason=reason)
+        self._tell(entry, None, "FAIL")
+
+    def _tell(self, entry: Entry, value: float | None, state: str) -> None:
+        import optuna
+
+        if entry.trial is not None:
+            self.claims.require_alive()
+            self.optuna.tell(entry.trial.number, value, state=optuna.trial.TrialState[state])
+            self.claims.release(entry.trial._trial_id)
+
+    # -- looking back --------------------------------------------------------------------------------------------------
+
+    def finished(self) -> list[Entry]:
+        """The complete trials, the best first."""
+        done = [trial for trial in self._trials("COMPLETE") if trial.value is not None]
+        entries = [replace(self._known(trial, trial.user_attrs), value=trial.value) for trial in done]
+        higher = self.competition.metric.higher_is_better
+        return sorted(entries, key=lambda entry: entry.value or 0.0, reverse=higher)
+
+    def counts(self) -> dict[str, int]:
+        """{"finished", "cut", "failed"}, of all searches on this study; what was drawn twice counts nowhere."""
+        drawn_twice = sum(trial.user_attrs.get("reason") == DRAWN_TWICE for trial in self._trials("PRUNED"))
+        cut = len(self._trials("PRUNED")) - drawn_twice
+        failed = [trial for trial in self._trials("FAIL") if trial.user_attrs.get("reason")]
+        return {"finished": len(self._trials("COMPLETE")), "cut": cut, "failed": len(failed)}
+
+    def configurations(self) -> set[str]:
+        """The hashes of all variants that have ended or run."""
+        return {noted["config_hash"] for noted in self._noted() if "config_hash" in noted}
+
+    def names(self, state: str) -> list[str]:
+        return [trial.user_attrs["name"] for trial in self._trials(state) if "name" in trial.user_attrs]
+
+    def lengthened(self) -> set[int]:
+        """The numbers of the trials that were trained longer."""
+        return {noted["longer"] for noted in self._noted() if "longer" in noted and "name" in noted}
+
+    def _noted(self) -> list[dict[str, Any]]:
+        return [trial.user_attrs for trial in self.optuna.get_trials(deepcopy=False)]
+
+    def _trials(self, state: str) -> list[optuna.trial.FrozenTrial]:
+        return [trial for trial in self.optuna.get_trials(deepcopy=False) if trial.state.name == state]
+
+
+DRAWN_TWICE = "the same as an earlier trial"
+
+
+def opened(competition: Competition, prepared: Prepared, train: str, models: list[str], storage: str | None) -> Study:
+    """The study of these data, made or gone on with; raise `UserError` where it is about others or not to be had."""
+    import optuna
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    file = folders.searches(competition.name, prepared.data_hash) / "study.db"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    url = storage or f"sqlite:///{file}"
+    try:
+        study = optuna.create_study(
+            storage=tables(url),
+            study_name=competition.name,
+            direction="maximize" if competition.metric.higher_is_better else "minimize",
+            sampler=sampler(),
+            load_if_exists=True,
+        )
+        claims = Claims(url, study._study_id)
+    except (SQLAlchemyError, ArgumentError, ImportError, optuna.exceptions.StorageInternalError) as error:
+        told = str(error.__cause__ or error).strip().splitlines()[0]
+        raise UserError(f"the study's storage {hidden(url)} cannot be used: {told}; look at STORAGE=") from error
+    about = {"data_hash": prepared.data_hash, "train_hash": train, "models": models}
+    for name, value in about.items():
+        known = study.user_attrs.get(name)
+        if known is None:
+            study.set_user_attr(name, value)
+        elif known != value:
+            raise UserError(
+                f"the study of {competition.name} in {hidden(url)} is about other {WORDS[name]} ({known} instead of "
+                f"{value}); search on those, or name another STORAGE=, or remove it"
+            )
+    return Study(study, claims, competition)
+
+
+WORDS = {"data_hash": "data", "train_hash": "rows or folds", "models": "models"}
+
+
+def sampler() -> optuna.samplers.BaseSampler:
+    """Multivariate TPE (Falkner et al. 2018, arXiv 1807.01774), one group of parameters a model; who is running counts
+    as bad, so that workers look elsewhere."""
+    import warnings
+
+    import optuna
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP)
+
+
+def tables(url: str) -> optuna.storages.RDBStorage:
+    """SQLite: readers never wait, a writer syncs at checkpoints only; a power cut costs the last entries, no more."""
+    import optuna
+    from sqlalchemy import event
+
+    options: dict[str, Any] = {"connect_args": {"timeout": 30}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    storage = optuna.storages.RDBStorage(url.replace("postgresql://", "postgresql+psycopg://"), engine_kwargs=options)
+    if url.startswith("sqlite"):
+
+        @event.listens_for(storage.engine, "connect")
+        def quick(connection: Any, _: Any) -> None:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+
+        storage.engine.dispose()  # the connections from before the pragmas
+    return storage
+
+
+def hidden(url: str) -> str:
+    """Without its password."""
+    from sqlalchemy.engine import make_url
+
+    return make_url(url).render_as_string(hide_password=True) if "://" in url else url
+
+
+class Claims:
+    """Which trials are worked on here. On PostgreSQL several machines share a study: a claim is an advisory lock, which
+    ends with the connection that holds it, so no clock is trusted. On SQLite one search at a time has the folder."""
+
+    def __init__(self, url: str, study: int):
+        from sqlalchemy import create_engine
+
+        self.study, self.shared = study, url.startswith("postgresql")
+        self.connection: Connection | None = None
+        if self.shared:
+            engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+            self.connection = engine.connect()
+
+    def take(self, trial: int) -> bool:
+        return self._ask("pg_try_advisory_lock", trial)
+
+    def release(self, trial: int) -> None:
+        self._ask("pg_advisory_unlock", trial)
+
+    def _ask(self, function: str, trial: int) -> bool:
+        from sqlalchemy import text
+
+        if self.connection is None:
+            return True
+        return bool(self.connection.execute(text(f"SELECT {function}({self.study}, {trial})")).scalar())
+
+    def require_alive(self) -> None:
+        """Raise `UserError` where the connection was lost, and with it every claim: others may work on our trials."""
+        from sqlalchemy import text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            if self.connection is not None:
+                self.connection.execute(text("SELECT 1"))
+        except SQLAlchemyError as error:
+            raise UserError(
+                "the connection to the study's storage was lost; what was trained is kept, and the same command goes on"
+            ) from error

@@ -1,0 +1,132 @@
+"""A study and its events as a night of searching leaves them, made in milliseconds: for the morning page."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import optuna
+
+MIDNIGHT = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+CLASSES = ("soil", "bedrock", "sand", "big rock")
+
+
+def at(hours: float) -> str:
+    return (MIDNIGHT + timedelta(hours=hours)).isoformat()
+
+
+def empty_study(higher: bool = True) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(study_name="fake", direction="maximize" if higher else "minimize")
+
+
+def night(trials: int = 40, higher: bool = True, classes: Sequence[str] = CLASSES, seed: int = 0):
+    """(study, events): `coarse`, whose lr decides, and `unet`; a few trials fail, and most are cut after one fold."""
+    study, rng = empty_study(higher), np.random.default_rng(seed)
+    sampler = optuna.samplers.RandomSampler(seed=seed)
+    study.sampler = sampler
+    for model in ("coarse", "unet"):
+        study.add_trial(declared(model, score(higher, 0.66 if model == "coarse" else 0.61), classes))
+    for number in range(trials):
+        add_variant(study, "coarse" if number % 3 else "unet", (number + 1) / trials * 7.6, rng, higher, classes)
+    return study, events(higher, classes)
+
+
+def score(higher: bool, good: float) -> float:
+    return good if higher else 20 * (1.5 - good)
+
+
+def add_variant(study: optuna.Study, model: str, hours: float, rng: Any, higher: bool, classes: Sequence[str]) -> None:
+    trial = study.ask()
+    lr = trial.suggest_float(f"{model}.lr", 1e-3, 2e-2, log=True)
+    augment = trial.suggest_float(f"{model}.augment", 0.0, 1.5)
+    if model == "coarse":
+        trial.suggest_int("coarse.width", 16, 36, step=4)
+    else:
+        trial.suggest_categorical("unet.encoder", ["tu-resnet18", "tu-mobilenetv3_small_100", "tu-efficientnet_b0"])
+    trial.suggest_float(f"{model}.epochs_share", 0.5, 1.0)
+    height = 0.69 if model == "coarse" else 0.64
+    good = height - 0.05 * abs(math.log(lr / 0.018)) - 0.02 * abs(augment - 1) + rng.normal(0, 0.006)
+    tell(study, trial, model, hours, score(higher, good), rng.random(), good > height - 0.045, classes)
+
+
+def tell(
+    study: Any, trial: Any, model: str, hours: float, value: float, luck: float, goes_on: bool, classes: Any
+) -> None:
+    trial.set_user_attr("model", model)
+    seconds = 240.0 if model == "coarse" else 420.0
+    if luck < 0.08:
+        trial.set_user_attr("reason", f"training diverged: the loss is no number any more in epoch {int(luck * 100)}")
+        trial.set_user_attr("seconds", 0.3 * seconds)
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return
+    done = 5 if goes_on else 1
+    for k in range(done):
+        trial.report(value + 0.01 / (k + 1), k)
+    folds = [{"fold": k, "score": value, "seconds": seconds, "ended": at(hours)} for k in range(done)]
+    trial.set_user_attr("folds", folds)
+    trial.set_user_attr("seconds", done * seconds)
+    if not goes_on:
+        trial.set_user_attr(
+            "reason", f"fold 0: {value:.3f}, worse than the best by more than noise (p = {luck / 50:.3f})"
+        )
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        return
+    trial.set_user_attr("interval", {"score": value, "low": value - 0.012, "high": value + 0.012})
+    trial.set_user_attr("by_class", by_class(value, classes))
+    study.tell(trial, value)
+
+
+def declared(model: str, value: float, classes: Sequence[str]) -> optuna.trial.FrozenTrial:
+    """The declaration's own variant: nothing of it was suggested."""
+    told = {
+        "model": model,
+        "declared": True,
+        "interval": {"score": value, "low": value - 0.012, "high": value + 0.011},
+        "by_class": by_class(value, classes),
+        "folds": [{"fold": k, "score": value, "seconds": 300.0, "ended": at(0.4)} for k in range(5)],
+        "seconds": 1500.0,
+    }
+    return optuna.create_trial(value=value, user_attrs=told, intermediate_values={0: value})
+
+
+def by_class(value: float, classes: Sequence[str]) -> dict[str, float | None]:
+    places = np.linspace(0.15, -0.35, len(classes)) if len(classes) else []
+    return {name: value + float(place) for name, place in zip(classes, places, strict=True)}
+
+
+def bank(hours: float, value: float, weights: dict[str, float], classes: Sequence[str]) -> dict[str, Any]:
+    interval = {"score": value, "low": value - 0.011, "high": value + 0.012}
+    return {
+        "at": at(hours),
+        "event": "bank",
+        **interval,
+        "in_sample": value + 0.004,
+        "by_class": by_class(value + 0.01, classes),
+        "weights": weights,
+        "models": dict.fromkeys(weights, interval),
+        "folds": 5,
+        "spent": 3600 * 1.9 * hours,
+    }
+
+
+def events(higher: bool = True, classes: Sequence[str] = CLASSES) -> list[dict[str, Any]]:
+    banks = [
+        bank(0.1, score(higher, 0.62), {"coarse": 1.0}, classes),
+        bank(0.9, score(higher, 0.671), {"coarse": 0.7, "unet": 0.3}, classes),
+        bank(2.6, score(higher, 0.689), {"coarse.9": 0.6, "unet": 0.4}, classes),
+        bank(
+            5.1,
+            score(higher, 0.703),
+            {"coarse.9": 0.45, "coarse.26": 0.35, "unet.13": 0.2},
+            classes,
+        ),
+    ]
+    refused = {"at": at(6.7), "event": "refused", "score": score(higher, 0.701), "seconds": 20.0}
+    return [
+        {"at": at(0), "event": "start", "hours": 8, "workers": 2, "trials": 0},
+        *banks,
+        refused,
+        {"at": at(7.9), "event": "end", "seconds": 7.9 * 3600, "why": "the time is up"},
+    ]
