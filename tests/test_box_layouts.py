@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from harness.errors import UserError
-from harness.layouts.boxes import coco, coco_images, coco_parts, rarest_class, voc, write_coco, yolo
+from harness.layouts.boxes import coco, coco_images, coco_parts, voc, write_coco, yolo
 from harness.layouts.painting import Scene, direction
 from harness.pictures import encode
-from harness.samples import Ragged
 
 CLASSES = ("fish", "shark")
 WIDE, TALL = np.full((20, 40, 3), 90, np.uint8), np.full((30, 10, 3), 30, np.uint8)
@@ -175,13 +174,7 @@ def test_a_picture_without_its_xml_is_said(tmp_path: Path) -> None:
         voc(folder, CLASSES)
 
 
-# -- strata and made pictures ------------------------------------------------------------------------------------------
-
-
-def test_the_stratum_of_a_picture_is_its_rarest_class() -> None:
-    labels = [[0], [0, 0, 2], [0, 1], [1, 1], []]  # in 3, 2 and 1 pictures
-    targets = Ragged.of([np.array([[label, 0, 0, 1, 1] for label in of], float).reshape(-1, 5) for of in labels])
-    assert rarest_class(targets).tolist() == [0, 2, 1, 1, 0]
+# -- made pictures -----------------------------------------------------------------------------------------------------
 
 
 def test_what_is_written_as_coco_is_read_back(tmp_path: Path) -> None:

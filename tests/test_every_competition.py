@@ -13,8 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import SHARED
 
 from harness.competition import find, names
+from harness.pipeline import prepare
+from harness.request import Request
 from harness.store import config_hash
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -106,3 +109,24 @@ def test_the_whole_path_ends_with_a_rank(name: str, tmp_path: Path) -> None:
     assert result["official"] == {}
     assert not list(tmp_path.glob("submissions/*/*/best"))  # a fast run is never the best
     assert result["seconds"] < 90
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("mars", "mars"),
+        ("blood", "bloodcells28"),
+        ("blood", "bloodcells96"),
+        ("digits", "mnist"),
+        ("aquarium", "aquarium"),
+        ("bccd", "bccd"),
+        ("glas", "glas"),
+        ("cars", "auto_mpg"),
+    ],
+)
+def test_its_real_data_pass_the_audit_and_can_be_split(name: str, folder: str, tmp_path: Path) -> None:
+    prepared = prepare(Request(find(name), data=SHARED / "data" / folder))
+    folds = prepared.folds(find(name), find(name).split.folds)
+    assert set(folds) == set(range(find(name).split.folds))
+    assert len(prepared.holdout) > 0.1 * len(prepared.train)

@@ -8,10 +8,9 @@ from harness.backends.optimizers import AdamW, Muon
 from harness.backends.ultralytics import Yolo
 from harness.competition import Competition
 from harness.ensembles import blend
-from harness.layouts.boxes import rarest_class
 from harness.metrics import MeanAveragePrecision
 from harness.sources import File, Sample
-from harness.splits import Holdout, stratified_grouped
+from harness.splits import Holdout, labels_of_boxes, stratified_grouped
 from harness.tasks.detection import Detection
 
 # From random weights, two sizes. Small batches and Muon learn most per step, and mosaics help even a short schedule.
@@ -35,7 +34,7 @@ competition = Competition(
     sources=(File("train", "test_a", "test_b"), Sample(reef_sample)),
     load=load,
     holdout=Holdout(fraction=0.2, public=0.4),
-    split=stratified_grouped(by=rarest_class, folds=3),
+    split=stratified_grouped(by=labels_of_boxes, folds=3),
     models=models,
     ensemble=blend(*models),
     default=("nano", "small"),

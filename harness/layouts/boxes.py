@@ -19,7 +19,6 @@ from harness.folders import shown
 from harness.layouts.images import pictures_in
 from harness.pictures import Pictures, encode
 from harness.samples import Dataset, Ragged, Samples
-from harness.splits import labels_of_boxes
 
 Box = tuple[float, ...]  # label, x1, y1, x2, y2
 Rows = list[list[Box]]
@@ -69,17 +68,6 @@ def voc(folder: Path, classes: Sequence[str], images: str = "JPEGImages", annota
     files = pictures_in(folder / images)
     rows = [_voc_boxes(folder / annotations / f"{picture.stem}.xml", classes) for picture in files]
     return _samples(np.array([file.stem for file in files]), Pictures.read(files), rows, folder / annotations)
-
-
-def rarest_class(targets: Ragged) -> np.ndarray:
-    """(n,) int strata: of the classes in a picture the one that the fewest pictures show.
-
-    A picture without boxes stands with those of the most common class.
-    """
-    present = labels_of_boxes(targets)
-    rarest_first = np.argsort(present.sum(0), kind="stable")
-    rank = np.where(present.any(1), present[:, rarest_first].argmax(1), len(rarest_first) - 1)
-    return rarest_first[rank]
 
 
 def write_coco(
