@@ -20,6 +20,7 @@ from harness.engine.worker import speak_to, stop
 from harness.request import silent
 
 SPAWN = multiprocessing.get_context("spawn")  # never fork after threads
+IDLE = 0.2  # seconds between two looks at whether to end
 OOM_COUNTS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))  # of this container, of this machine
 
 
@@ -178,12 +179,13 @@ def serve(pipe: Connection, rank: int, gpus: int) -> None:
     speak_to(lambda event: pipe.send(("event", event)))
     import torch  # noqa: F401 - its seconds pass while the parent reads and checks the data
 
-    while True:
+    while not stop.is_set():
         try:
-            function, arguments = pipe.recv()
+            if pipe.poll(IDLE):
+                function, arguments = pipe.recv()
+                pipe.send(("result", attempt(function, arguments)))
         except EOFError:
             return
-        pipe.send(("result", attempt(function, arguments)))
 
 
 def attempt(function: Function, arguments: tuple[Any, ...]) -> Any:

@@ -142,6 +142,8 @@ class Night:
     def begin(self, entry: Entry, fold: int) -> bool:
         first = entry.raced and not self.race.statistics.get(entry.name)
         job = self.job(entry, fold)._replace(deadline=self.clock.deadline(len(self.members)))
+        if (begun := self.bundle(entry).fold(fold)).exists():
+            self.engine.share(begun)
         self.running[self.engine.start(score_fold, job, self.race.limits(fold) if first else {})] = entry, fold
         return True
 
