@@ -234,3 +234,13 @@ def test_a_scale_keeps_what_lies_beyond_it_at_its_end() -> None:
     assert log(0.01) == pytest.approx(50)
     assert log.ticks == [0.001, 0.01, 0.1]
     assert replace(linear, high=0)(0) == 150  # one value alone lies in the middle
+
+
+def test_the_hold_out_score_stands_beside_the_cross_fitted_one(searched) -> None:
+    study, events = searched
+    competition = tiny_declaration()
+    assert "hold-out" not in " ".join(morning_lines(competition, study, events))
+    public = {"score": 0.5, "low": 0.45, "high": 0.55}
+    judged = {"at": events[-1]["at"], "event": "judged", "public": public, "cv": {**public, "score": 0.6}, "rank": 1}
+    told = " ".join(morning_lines(competition, study, [*events, judged]))
+    assert "scores 0.5000 (0.4500 to 0.5500), −0.1000 against its cross-fitted 0.6000, which lies outside" in told

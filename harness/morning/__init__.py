@@ -13,10 +13,10 @@ from harness.files import write_bytes
 from harness.morning import charts, words
 from harness.morning.advice import Importances, advice
 from harness.morning.clock import HOUR
-from harness.morning.facts import Night, read_night, score_of
+from harness.morning.facts import Night, interval_of, read_night, score_of
 from harness.morning.importance import FEWEST, importances
 from harness.morning.rows import banked, best_settings, classes, hourly, members, models, saved, sliced, troubles
-from harness.morning.words import counted, number, percent, scored, span
+from harness.morning.words import counted, number, percent, scored, signed, span
 
 if TYPE_CHECKING:
     import optuna
@@ -45,6 +45,7 @@ def morning_page(competition: Competition, study: "optuna.Study", events: Sequen
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         result=result(night),
         counts=counts(night),
+        honesty=honesty(night),
         wide=charts.progress(night, 760, 320),
         narrow=charts.progress(night, 330, 280),
         important=important,
@@ -75,6 +76,7 @@ def morning_lines(competition: Competition, study: "optuna.Study", events: Seque
 
 def lines(night: Night, important: Importances) -> Iterator[str]:
     yield result(night)
+    yield from filter(None, [honesty(night)])
     yield counts(night)
     for model, shares in important.items():
         yield f"what mattered for {model}: " + ", ".join(
@@ -121,6 +123,19 @@ def counts(night: Night) -> str:
     parts += [f"{len(running)} still running"] * bool(running)
     spent = span(night.hours * HOUR) + (f" in {night.searches} searches" if night.searches > 1 else "")
     return f"Trials: {', '.join(parts)}; {spent}, {span(night.seconds)} of compute."
+
+
+def honesty(night: Night) -> str:
+    """Whether the judge's rows, which no trial saw, agree with the cross-fitted score: trials are drawn by what earlier
+    ones scored on the same rows, and no cross-fitting takes that back."""
+    if night.judged is None:
+        return ""
+    public, cv = interval_of(night.judged["public"]), interval_of(night.judged["cv"])
+    agrees = "within" if public.low <= cv.score <= public.high else "outside"
+    return (
+        f"On the public hold-out rows it scores {scored(public)}, {signed(public.score - cv.score)} against its "
+        f"cross-fitted {number(cv.score)}, which lies {agrees} that interval."
+    )
 
 
 def coded(text: str) -> str:

@@ -59,7 +59,7 @@ class Bank:
 class Night:
     """All searches on one study, one after the other, as if no time had passed between them.
 
-    refused: hours and score of ensembles that were not handed in.
+    refused: hours and score of ensembles that were not handed in. judged: "public" and "cv" of the last file.
     """
 
     competition: str
@@ -73,6 +73,7 @@ class Night:
     searches: int
     workers: int
     why: str
+    judged: Mapping[str, Any] | None = None
 
     def state(self, name: str) -> list[Variant]:
         return [variant for variant in self.variants if variant.state == name]
@@ -157,6 +158,7 @@ def read_night(competition: Competition, study: "optuna.Study", events: Sequence
         searches=len(starts),
         workers=max((event.get("workers") or 1 for event in starts), default=1),
         why=str(ends[-1].get("why", "")) if ends else "",
+        judged=next((event for event in reversed(events) if event["event"] == "judged" and event["public"]), None),
     )
 
 

@@ -3,13 +3,14 @@
 `search` is the sentence: open the study, work through the night, hand in what is in the bank, write the morning page.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness import folders
 from harness.engine import workers
 from harness.engine.local import Local
 from harness.errors import UserError
-from harness.files import locked, read_lines
+from harness.files import append_line, locked, read_lines
 from harness.morning import morning_lines, morning_page
 from harness.official import best_card, bundles_of, predict_official, recipe_of
 from harness.pipeline import judged, keep_baseline, prepare
@@ -19,6 +20,7 @@ from harness.search.clock import Clock
 from harness.search.night import Night
 from harness.search.race import Race
 from harness.search.study import Study, opened
+from harness.submission import now
 
 
 def search(request: Request, storage: str | None = None, racing: bool = True, cutting: bool = True) -> dict[str, Any]:
@@ -45,13 +47,16 @@ def search(request: Request, storage: str | None = None, racing: bool = True, cu
             card = best_card(competition, prepared)
             file = folders.root() / card["file"]
             official = predict_official(request, prepared, bundles_of(card), recipe_of(card), engine, file)
-    page = told_in_the_morning(request, prepared, study)
-    return {**judged(request, prepared, file, card, official), "trials": study.counts(), "report": page}
+    result = judged(request, prepared, file, card, official)
+    page = told_in_the_morning(request, prepared, study, result)
+    return {**result, "trials": study.counts(), "report": page}
 
 
-def told_in_the_morning(request: Request, prepared: Prepared, study: Study) -> str:
+def told_in_the_morning(request: Request, prepared: Prepared, study: Study, result: Mapping[str, Any]) -> str:
     """Write the page, say its lines; returns where it is."""
-    events = read_lines(folders.searches(request.competition.name, prepared.data_hash) / "night.jsonl")
+    book = folders.searches(request.competition.name, prepared.data_hash) / "night.jsonl"
+    append_line(book, {"at": now(), "event": "judged", **{key: result[key] for key in ("public", "cv", "rank")}})
+    events = read_lines(book)
     for line in morning_lines(request.competition, study.optuna, events):
         request.say(line)
     return folders.shown(morning_page(request.competition, study.optuna, events))
