@@ -193,6 +193,26 @@ def predict(
 
 
 @app.command()
+def compare(
+    a: Annotated[
+        Path, typer.Argument(help="A bundle (a folder of runs/) or a submission (a .csv).", show_default=False)
+    ],
+    b: Annotated[Path, typer.Argument(help="What it is held against.", show_default=False)],
+    json_: Json = False,
+) -> None:
+    """Is A really better than B? Paired, on the rows that both predict out-of-fold."""
+
+    def work(_: Any) -> dict[str, Any]:
+        from harness.comparison import compare_files
+
+        return compare_files(a, b)
+
+    from harness.console import comparison_table
+
+    show(work, json_, comparison_table)
+
+
+@app.command()
 def status(competition: Name, json_: Json = False) -> None:
     """What runs, what is finished, and the disk it takes."""
 

@@ -136,6 +136,31 @@ def audit_table(result: dict[str, Any]) -> None:
     _out().print(f"verdict: {result['verdict']}; {len(result['exclusions'])} rows leave training")
 
 
+def comparison_table(result: dict[str, Any]) -> None:
+    """The verdict first, then by class, then the rows that differ most."""
+    out = _out()
+    out.print(
+        f"{result['verdict']}: A minus B {_signed(result)}, p {result['p']:.4f}; {result['metric']} on "
+        f"{result['rows']} out-of-fold rows, positive where A is better"
+    )
+    for name in ("a", "b"):
+        out.print(f"{name.upper()}: {_interval(result[name])}  {result[name]['path']}")
+    if result["by_class"]:
+        table = _table("class", "A minus B")
+        for name, change in result["by_class"].items():
+            table.add_row(name, _signed({**change, "difference": change["score"]}))
+        out.print(table)
+    if result["most_different"]:
+        table = _table("row that differs most", "A", "B", "A minus B")
+        for row in result["most_different"]:
+            table.add_row(row["id"], f"{row['a']:.4f}", f"{row['b']:.4f}", f"{row['difference']:+.4f}")
+        out.print(table)
+
+
+def _signed(gain: dict[str, Any]) -> str:
+    return f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
+
+
 def status_table(result: dict[str, Any]) -> None:
     """What is on the disk for a competition."""
     out = _out()

@@ -145,6 +145,43 @@ def test_best_is_the_file_that_was_handed_in(ranked: tuple[Home, dict, dict]) ->
     assert best.read_bytes() == (home.root / first["submission"]).read_bytes()
 
 
+# -- is one better than the other? -------------------------------------------------------------------------------------
+
+
+def test_two_bundles_are_compared_on_the_rows_both_have(ranked: tuple[Home, dict, dict]) -> None:
+    home, first, _ = ranked
+    net, spy = (one(home, f"runs/pebbles/*/{name}-*/bundle.json").parent for name in ("net", "spy"))
+    told = home.json("harness", "compare", net, spy)
+    assert told.keys() >= {"difference", "low", "high", "p", "verdict"}
+    assert told["difference"] == pytest.approx(first["models"]["net"]["score"] - first["models"]["spy"]["score"])
+    assert told["low"] <= told["difference"] <= told["high"]
+    assert told["a"]["score"] == pytest.approx(first["models"]["net"]["score"])
+    apart = [abs(row["difference"]) for row in told["most_different"]]
+    assert apart == sorted(apart, reverse=True) and apart[0] > 0
+    back = home.json("harness", "compare", spy, net)
+    assert back["difference"] == pytest.approx(-told["difference"])
+    assert {told["verdict"], back["verdict"]} in ({"A is better", "B is better"}, {"cannot tell"})
+
+
+def test_a_submission_is_compared_by_its_cross_fitted_ensemble(ranked: tuple[Home, dict, dict]) -> None:
+    home, first, _ = ranked
+    same = home.json("harness", "compare", home.root / first["submission"], home.root / first["submission"])
+    assert (same["difference"], same["verdict"]) == (0, "cannot tell")
+    assert same["a"]["score"] == pytest.approx(first["cv"]["score"])
+    assert same["most_different"] == []
+
+
+def test_what_cannot_be_compared_is_said_in_a_sentence(ranked: tuple[Home, dict, dict], tmp_path: Path) -> None:
+    home, first, _ = ranked
+    code, _, err = home.run("harness", "compare", home.root / first["submission"], tmp_path)
+    assert code == 2 and "neither a bundle" in err and "Traceback" not in err
+
+
+def one(home: Home, pattern: str) -> Path:
+    (found,) = home.root.glob(pattern)
+    return found
+
+
 # -- the wall between the player and the judge -------------------------------------------------------------------------
 
 
