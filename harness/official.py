@@ -38,9 +38,13 @@ def predict_official(
     competition, written = request.competition, {}
     fits = fits_of(bundles, recipe, final)
     for part, samples in prepared.official.items():
+        name = ("official" if len(prepared.official) == 1 else f"official-{part}") + ("-final" if final else "")
+        known = submission.beside_best(file, name, competition.task.suffix)
+        if known and not final:
+            written[part] = folders.shown(known)
+            continue
         request.say(f"predicting {part}: {len(samples)} rows with {', '.join(recipe.names)}")
         decided = predict_rows(competition, samples.inputs, fits, recipe, engine)
-        name = ("official" if len(prepared.official) == 1 else f"official-{part}") + ("-final" if final else "")
         official = file.with_name(f"{file.stem}-{name}{competition.task.suffix}")
         competition.task.write(samples.ids, decided, official)
         written[part] = folders.shown(submission.keep_beside_best(official, file, name))

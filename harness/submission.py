@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,14 +14,14 @@ import numpy as np
 
 from harness import folders
 from harness.errors import UserError
-from harness.files import read_json, sha256_of, write_bytes, write_json
+from harness.files import TEMPORARY, read_json, sha256_of, write_bytes, write_json
 from harness.tasks import Task
 
 
 def write(competition: str, data_hash: str, task: Task, ids: np.ndarray, decided: Any, card: Mapping[str, Any]) -> Path:
     """The judge's file and its card beside it. The same rows are the same file: they keep their first name."""
     folder = folders.submissions(competition, data_hash)
-    draft = folder / "draft.csv"
+    draft = folder / f".draft.{os.getpid()}{TEMPORARY}"
     task.write(ids, decided, draft)
     task.read(draft, ids)  # what we hand in obeys our own rules
     digest = sha256_of(draft)[:12]
@@ -36,10 +37,22 @@ def write(competition: str, data_hash: str, task: Task, ids: np.ndarray, decided
 def keep_best(file: Path, folder: Path, card: Mapping[str, Any] | None, higher_is_better: bool = True) -> None:
     """best/submission.csv is the valid file with the best CV score so far, on the most rows. No card: a baseline."""
     best = folder / "best" / "submission.csv"
+    mend(best)
     if best.exists() and not (card and outdoes(card, read_json(best.with_suffix(".json")), higher_is_better)):
         return
-    write_bytes(best, file.read_bytes())
+    if best.exists() and read_json(best.with_suffix(".json"))["file"] != folders.shown(file):
+        for official in best.parent.glob("official*"):
+            official.unlink()  # of the file that goes
     write_json(best.with_suffix(".json"), {**(card or {"cv": None}), "file": folders.shown(file)})
+    mend(best)
+
+
+def mend(best: Path) -> None:
+    """best/ is two files, and a kill may come between them: the card is the first, and the file that it names holds."""
+    card = best.with_suffix(".json")
+    named = folders.root() / read_json(card)["file"] if card.exists() else best
+    if named.exists() and not (best.exists() and sha256_of(best) == sha256_of(named)):
+        write_bytes(best, named.read_bytes())
 
 
 def outdoes(card: Mapping[str, Any], before: Mapping[str, Any], higher_is_better: bool) -> bool:
@@ -48,6 +61,15 @@ def outdoes(card: Mapping[str, Any], before: Mapping[str, Any], higher_is_better
         return True
     score, last = card["cv"]["score"], before["cv"]["score"]
     return card["share"] == before["share"] and (score == last or (score > last) == higher_is_better)
+
+
+def beside_best(file: Path, name: str, suffix: str) -> Path | None:
+    """The official file that the judge's `file` already has in best/."""
+    best = file.parent / "best"
+    official = best / f"{name}{suffix}"
+    return (
+        official if official.exists() and read_json(best / "submission.json")["file"] == folders.shown(file) else None
+    )
 
 
 def keep_beside_best(official: Path, file: Path, name: str) -> Path:
