@@ -174,7 +174,7 @@ def status_table(result: dict[str, Any]) -> None:
     out.print(table)
     out.print(result["running"] or "nothing is running")
     out.print(f"best submission: {result['best'] or 'none yet'}")
-    out.print(f"disk: {result['bytes'] / 1e6:.0f} MB in data, runs and submissions")
+    out.print(f"disk: {result['bytes'] / 1e6:.0f} MB in data, runs, submissions and searches")
 
 
 def _out() -> Any:

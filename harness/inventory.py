@@ -46,9 +46,12 @@ def bundle_folders(competition: str) -> list[Path]:
 
 
 def bundles_in_use(competition: str) -> set[Path]:
-    """Those that the best submission of any data needs."""
+    """Those that the best submission of any data needs, or that a search found."""
     cards = folders.submissions(competition, "*").parent.glob("*/best/submission.json")
-    return {folders.root() / folder for card in cards for folder in read_json(card).get("bundles", {}).values()}
+    searched = folders.searches(competition, "*").parent.glob("*/best.json")
+    used = [folder for card in cards for folder in read_json(card).get("bundles", {}).values()]
+    used += [member["bundle"] for file in searched for member in read_json(file)["members"].values()]
+    return {folders.root() / folder for folder in used}
 
 
 def size(folder: Path) -> int:
@@ -56,7 +59,7 @@ def size(folder: Path) -> int:
 
 
 def _homes(competition: str) -> list[Path]:
-    return [folders.root() / kind / competition for kind in ("data", "runs", "submissions")]
+    return [folders.root() / kind / competition for kind in ("data", "runs", "submissions", "searches")]
 
 
 def _described(folder: Path, in_use: bool) -> dict[str, Any]:
