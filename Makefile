@@ -11,7 +11,7 @@ offs = $(foreach name,$(1),$(if $(filter 0,$($(name))),--no-$(shell echo $(name)
 flags = $(foreach name,$(1),$(if $(filter-out 0,$($(name))),--$(shell echo $(name) | tr A-Z a-z)))
 competition = $(if $(COMP),'$(COMP)',$(error Say which competition: make $@ COMP=mars))
 
-.PHONY: submit search data audit train blend predict compare status clean leaderboard score finals test test-all check bench lock new
+.PHONY: submit search data audit train blend predict compare report status clean leaderboard score finals test test-all check bench lock new
 
 submit: .venv/ready
 	@$(PY) -m harness submit $(competition) $(call options,DATA MODELS FOLDS BUDGET TEAM ACCEPT ENGINE WORKERS) $(call flags,FAST FINAL) $(call offs,SEARCHED)
@@ -29,6 +29,8 @@ predict: .venv/ready
 	@$(PY) -m harness predict $(competition) '$(INPUT)'
 compare: .venv/ready
 	@$(PY) -m harness compare '$(A)' '$(B)'
+report: .venv/ready
+	@$(PY) -m harness report $(competition)
 status: .venv/ready
 	@$(PY) -m harness status $(competition)
 clean: .venv/ready

@@ -213,6 +213,19 @@ def compare(
 
 
 @app.command()
+def report(competition: Name, json_: Json = False) -> None:
+    """One HTML page on the best run: what it reached, where it errs, what each part added and cost."""
+
+    def work(_: Any) -> dict[str, Any]:
+        from harness.competition import find
+        from harness.report import report
+
+        return report(find(competition))
+
+    show(work, json_, told)
+
+
+@app.command()
 def status(competition: Name, json_: Json = False) -> None:
     """What runs, what is finished, and the disk it takes."""
 

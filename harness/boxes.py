@@ -172,6 +172,11 @@ def together(members: Sequence[Ragged]) -> tuple[np.ndarray, np.ndarray, np.ndar
     return image, by, np.concatenate([member.flat for member in members]).astype(np.float64)
 
 
+def only(rows: Ragged, kept: np.ndarray) -> Ragged:
+    """Of every image the boxes where `kept` (m,) is true."""
+    return Ragged(rows.flat[kept], np.concatenate([[0], np.cumsum(kept)])[rows.offsets])
+
+
 def ragged(image: np.ndarray, rows: np.ndarray, images: int, most: int = MOST) -> Ragged:
     """Boxes (m, 6) of these images as rows sorted by score, at most `most` in each, float32."""
     order = np.lexsort((-rows[:, 1], image))

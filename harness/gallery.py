@@ -95,11 +95,14 @@ def row_scores(metric: Metric, statistics: np.ndarray) -> np.ndarray:
     return np.array([metric.score(statistics[row : row + 1]) for row in range(len(statistics))], float)
 
 
-def chosen(metric: Metric, scores: np.ndarray) -> list[tuple[str, list[int]]]:
-    """(title, rows) of the worst, the middle and the best, worst first; no row stands in two of them."""
+def chosen(metric: Metric, scores: np.ndarray, most: int = EACH) -> list[tuple[str, list[int]]]:
+    """(title, rows) of the worst, the middle and the best, worst first; no row stands in two of them.
+
+    most: of each. Rows of one score stay in their order.
+    """
     order = np.argsort(scores if metric.higher_is_better else -scores, kind="stable")
     order = order[np.isfinite(scores[order])]
-    each = min(EACH, -(-len(order) // 3))
+    each = min(most, -(-len(order) // 3))
     middle = (len(order) - each) // 2
     parts = {"worst": order[:each], "median": order[middle : middle + each], "best": order[len(order) - each :]}
     taken: set[int] = set()

@@ -44,6 +44,15 @@ def interval(metric: Metric, statistics: np.ndarray, groups: np.ndarray | None) 
     return Interval(float(metric.score(statistics)), *_bounds(scores))
 
 
+def class_intervals(metric: Metric, statistics: np.ndarray, groups: np.ndarray | None) -> dict[str, Interval]:
+    """The same for every class present, in the order of the metric."""
+    found = {name: float(score) for name, score in metric.by_class(statistics).items() if np.isfinite(score)}
+    parts = [metric.by_class(statistics, counts) for counts in resamples(groups, len(statistics))] if found else []
+    return {
+        name: Interval(score, *_bounds(np.concatenate([part[name] for part in parts]))) for name, score in found.items()
+    }
+
+
 def compare(metric: Metric, a: np.ndarray, b: np.ndarray, groups: np.ndarray | None) -> Comparison:
     """Paired: both sides are scored on the same resamples. a, b: statistics of the same rows in the same order."""
     sign = 1 if metric.higher_is_better else -1

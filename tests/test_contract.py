@@ -21,6 +21,7 @@ from harness.metrics import Metric
 from harness.official import predict_official
 from harness.pipeline import prepare
 from harness.prepared import Prepared
+from harness.report import report
 from harness.request import Request
 from harness.samples import Dataset, Ragged
 from harness.sources import Sample
@@ -29,9 +30,10 @@ from harness.store import VIEWS
 from leaderboard import answers
 from leaderboard.scoring import score_file
 from tests.here import Here, Run, run
+from tests.pages import Reader
 
 EACH, ALL, ASKED = 10, 40, 3  # at least: rows of every stratum, rows; and rows of every official part
-SMALL = {"imgsz": 32}  # what a learner of that field sees
+SMALL = {"imgsz": 64}  # what a learner of that field sees
 SECONDS = 15.0  # of a core, that a folder may take
 EVERY = pytest.mark.parametrize("name", names())
 
@@ -105,6 +107,7 @@ def test_a_folder_goes_from_its_sample_to_a_scored_submission(name: str, monkeyp
     check_bundles(competition, done)
     check_judge(competition, done)
     check_official(request, done)
+    check_report(competition)
     assert time.process_time() - began < SECONDS
 
 
@@ -148,6 +151,13 @@ def check_official(request: Request, done: Run) -> None:
         file = folders.root() / written[part]
         assert file.suffix == task.suffix
         assert len(task.read(file, samples.ids)) == ASKED
+
+
+def check_report(competition: Competition) -> None:
+    """The page on it stands alone and is small."""
+    file = folders.root() / report(competition)["path"]
+    assert Reader(file.read_text()).loads == []
+    assert file.stat().st_size < 5_000_000
 
 
 # -- the declaration ---------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ FLOORS = (
     "competition",
     "store audit prepared submission request found",
     "engine jobs",
-    "estimate plan pipeline official inventory comparison search morning report gallery scaffold",
+    "estimate plan pipeline official inventory comparison search morning report page gallery scaffold",
     "__main__ console",
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}

@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
-from html.parser import HTMLParser
 
 import optuna
 import pytest
@@ -19,36 +18,11 @@ from harness.tasks.regression import Regression
 from tests import fake_night
 from tests.conftest import tiny_declaration
 from tests.fake_night import MIDNIGHT, at, bank, empty_study, night
+from tests.pages import Reader
 
 MARS = tiny_declaration(name="tiny")
 AMOUNTS = tiny_declaration(name="amounts", task=Regression("amount"), metric=RMSE())
 START = {"at": at(0), "event": "start", "hours": 8, "workers": 2, "trials": 0}
-
-
-class Reader(HTMLParser):
-    """The words of a page, its tags, and what it would load from elsewhere."""
-
-    VOID = frozenset({"meta", "br", "path", "circle"})
-
-    def __init__(self, page: str):
-        super().__init__()
-        self.words, self.loads, self.open = "", list[str](), list[str]()
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list) -> None:
-        self.loads += [value for name, value in attributes if name in ("src", "href", "srcset", "data")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list) -> None:
-        assert tag in self.VOID
-
-    def handle_endtag(self, tag: str) -> None:
-        assert tag in self.VOID or self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] != "style":
-            self.words += data
 
 
 def read(competition, study, events) -> Reader:

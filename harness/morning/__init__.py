@@ -1,22 +1,21 @@
 """The morning after a search: what it found, what it cost and what to try next, as one page and as lines of text."""
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import folders
 from harness.competition import Competition
 from harness.files import write_bytes
-from harness.morning import charts, words
+from harness.morning import charts
 from harness.morning.advice import Importances, advice
 from harness.morning.clock import HOUR
 from harness.morning.facts import Night, interval_of, read_night, score_of
 from harness.morning.importance import FEWEST, importances
 from harness.morning.rows import banked, best_settings, classes, hourly, members, models, saved, sliced, troubles
-from harness.morning.words import counted, number, percent, scored, signed, span
+from harness.page import render
+from harness.page.words import counted, number, percent, scored, signed, span
 
 if TYPE_CHECKING:
     import optuna
@@ -30,16 +29,10 @@ def morning_page(competition: Competition, study: "optuna.Study", events: Sequen
 
     study: with the attributes that the search leaves on its trials. events: of night.jsonl, oldest first.
     """
-    from jinja2 import Environment, StrictUndefined
-
     night = read_night(competition, study, events)
     important = importances(night)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {
-        name: getattr(words, name) for name in ("counted", "number", "percent", "scored", "signed", "span")
-    }
-    environment.filters["coded"] = coded
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    page = render(
+        TEMPLATE,
         night=night,
         title=competition.name.replace("_", " ").capitalize(),
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -63,7 +56,7 @@ def morning_page(competition: Competition, study: "optuna.Study", events: Sequen
         next=advice(night, important),
     )
     file = folders.reports(competition.name) / "search.html"
-    write_bytes(file, page.encode())
+    write_bytes(file, page)
     return file
 
 
@@ -136,8 +129,3 @@ def honesty(night: Night) -> str:
         f"On the public hold-out rows it scores {scored(public)}, {signed(public.score - cv.score)} against its "
         f"cross-fitted {number(cv.score)}, which lies {agrees} that interval."
     )
-
-
-def coded(text: str) -> str:
-    """HTML of a sentence in which `this` is code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -8,7 +8,7 @@ from typing import Any
 from harness.morning.clock import HOUR
 from harness.morning.facts import Night
 from harness.morning.importance import FEWEST, varied
-from harness.morning.words import alike, counted, number, percent, setting, span
+from harness.page.words import alike, counted, number, percent, setting, span
 
 EDGE = 0.04  # of a range, at either end
 EDGES, EDGE_SHARE = 3, 0.08  # that are told, the most important ones, and the importance that they need

@@ -8,7 +8,7 @@ from typing import Any
 from harness.morning.advice import Importances
 from harness.morning.clock import HOUR
 from harness.morning.facts import Night, Variant, interval_of
-from harness.morning.words import alike, number, scored, setting, short, signed, span
+from harness.page.words import alike, number, scored, setting, short, signed, span
 
 SLICES, A_MODEL, LEAST = 8, 3, 0.08  # pictures in all, of a model, and the importance that earns one
 

@@ -10,6 +10,7 @@ import numpy as np
 from harness.errors import InvalidSubmission, UserError
 from harness.tasks import Override, View
 from harness.tasks.columns import label, probability, read_columns, write_columns
+from harness.tasks.label_account import LabelAccount
 from harness.tasks.label_views import VIEWS
 
 SUMS = 1e-3  # how far from 1 the probabilities of a row may sum: they are written with six digits
@@ -45,6 +46,10 @@ class Classification:
     @property
     def gives(self) -> str:
         return self.layout.gives
+
+    @property
+    def account(self) -> LabelAccount:
+        return LabelAccount(self)
 
     @property
     def row_bytes(self) -> int:

@@ -11,11 +11,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.boxes import MOST, Fusion, ragged, together, weighted_box_fusion
+from harness.boxes import MOST, Fusion, only, ragged, together, weighted_box_fusion
 from harness.errors import UserError
 from harness.pictures import Pictures
 from harness.samples import Ragged
 from harness.tasks import Override, View, box_files
+from harness.tasks.box_account import BoxAccount
 from harness.tasks.box_calibration import log_odds, logistic, right, sigmoid
 
 FEW, FAINT = 50, 0.01  # boxes an image, and the least score, that weights and calibrations are fitted on
@@ -77,6 +78,10 @@ class Detection:
         "scale_down": scaled(0.8),
     }
 
+    @property
+    def account(self) -> BoxAccount:
+        return BoxAccount(self)
+
     def average(self, predictions: Sequence[Ragged], weights: Sequence[float]) -> Ragged:
         return predictions[0] if len(predictions) == 1 else self.fuse(predictions, weights)
 
@@ -89,9 +94,9 @@ class Detection:
     def overlay(self, prediction: Ragged, specialist: Ragged, of: int, share: float) -> Ragged:
         """The boxes of the class `of` are fused, the specialist's with weight `share`; the others stay."""
         general = prediction.flat[:, 0] == of
-        both = [_only(prediction, general), _only(specialist, specialist.flat[:, 0] == of)]
+        both = [only(prediction, general), only(specialist, specialist.flat[:, 0] == of)]
         fused = self.fuse(both, [1 - share, share])
-        image, _, rows = together([_only(prediction, ~general), fused])
+        image, _, rows = together([only(prediction, ~general), fused])
         return ragged(image, rows, len(prediction))
 
     def decide(
@@ -108,7 +113,7 @@ class Detection:
         """Of predictions, the best 50 boxes of every image from a score of 0.01 on; targets as they are."""
         if rows.flat.shape[1] == 5:
             return rows
-        image, _, boxes = together([_only(rows, rows.flat[:, 1] >= FAINT)])
+        image, _, boxes = together([only(rows, rows.flat[:, 1] >= FAINT)])
         return ragged(image, boxes, len(rows), FEW)
 
     def calibration(self, prediction: Ragged, targets: Ragged) -> tuple[float, float]:
@@ -156,8 +161,3 @@ class Detection:
                 box = int(wrong.argmax())
                 image = int(np.searchsorted(targets.offsets, box, side="right")) - 1
                 raise UserError(f"image {image}: the box {targets.flat[box].tolist()} {why}")
-
-
-def _only(rows: Ragged, kept: np.ndarray) -> Ragged:
-    """Of every image the boxes where `kept` (m,) is true."""
-    return Ragged(rows.flat[kept], np.concatenate([[0], np.cumsum(kept)])[rows.offsets])

@@ -10,6 +10,7 @@ import numpy as np
 from harness.errors import UserError
 from harness.tasks import Override, View
 from harness.tasks.columns import number, read_columns, write_columns
+from harness.tasks.number_account import NumberAccount
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Regression:
     tunes: ClassVar[tuple[str, ...]] = ()
     views: ClassVar[Mapping[str, View]] = {}
     row_bytes: ClassVar[int] = 4
+    account: ClassVar[NumberAccount] = NumberAccount()
 
     def average(self, predictions: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
         if len(predictions) == 1:

@@ -10,11 +10,11 @@ import numpy as np
 from harness.errors import UserError
 from harness.metrics import chunks
 from harness.tasks import Override, View
+from harness.tasks.accounts import COLOURS
+from harness.tasks.mask_account import MaskAccount
 from harness.tasks.mask_files import WIDE, Layout
 from harness.tasks.mask_views import ANY_SHAPE, SQUARE
 
-# of the labels from 1 on, then again: told apart by the colour-blind (Okabe and Ito, 2008), red-green-blue
-COLOURS = ((0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0), (240, 228, 66), (0, 114, 178), (204, 121, 167))
 CHUNK = 128  # images blended at once: 21 MB of float32 at 5 x 64 x 128
 THIN_PIXELS = 256  # pixels an image keeps for fitting weights: labels are regions, neighbours say the same
 
@@ -38,6 +38,10 @@ class Segmentation:
     def views(self) -> Mapping[str, View]:
         """Flips, half a turn and scales; quarter turns and transpositions where the masks are square."""
         return ANY_SHAPE | SQUARE if self.shape[0] == self.shape[1] else ANY_SHAPE
+
+    @property
+    def account(self) -> MaskAccount:
+        return MaskAccount(self)
 
     @property
     def row_bytes(self) -> int:

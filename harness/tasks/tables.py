@@ -14,7 +14,7 @@ SHOWN = 5  # offending ids named in a message
 def read_table(file: Path, header: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of every row after the header; raise `InvalidSubmission` at the first broken one."""
     try:
-        with open(file, newline="", encoding="utf-8") as text:
+        with open(file, newline="", encoding="utf-8-sig") as text:  # spreadsheets begin a file with a mark
             lines = csv.reader(text, strict=True)
             _check_header(file, next(lines, []), header)
             for fields in lines:

@@ -1,7 +1,8 @@
-"""Numbers and spans of time as a person reads them."""
+"""Numbers and spans of time as a person reads them, and round ticks between two of them."""
 
 import math
 import re
+from html import escape
 
 from harness.significance import Interval
 
@@ -61,7 +62,12 @@ def counted(count: int, thing: str) -> str:
     >>> counted(1, "trial"), counted(3, "trial")
     ('1 trial', '3 trials')
     """
-    return f"{count} {thing}{'s' * (count != 1)}"
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def coded(text: str) -> str:
+    """HTML of a sentence in which `this` is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def alike(reason: str) -> str:

@@ -1,0 +1,42 @@
+"""What a run cost: the time of every model and fold, how fast it went, and how its loss fell."""
+
+from typing import Any
+
+import numpy as np
+
+from harness.files import read_lines
+from harness.inventory import size
+from harness.report.charts import Epochs
+from harness.store import Bundle
+
+
+def logs(bundle: Bundle) -> list[list[dict[str, Any]]]:
+    """Of every fold the epochs that were logged; none where a backend has no epochs."""
+    kept = [read_lines(bundle.fold(k) / "log.jsonl") for k in bundle.manifest["folds"]]
+    return [[entry for entry in of_fold if "loss" in entry] for of_fold in kept]
+
+
+def epochs(bundle: Bundle) -> Epochs | None:
+    """The fold spread of the training loss; None where there are not two epochs."""
+    losses = [[entry["loss"] for entry in of_fold] for of_fold in logs(bundle) if of_fold]
+    longest = max(map(len, losses), default=0)
+    if longest < 2:
+        return None
+    reached = [[of_fold[epoch] for of_fold in losses if len(of_fold) > epoch] for epoch in range(longest)]
+    mean, low, high = (np.array([how(of_epoch) for of_epoch in reached]) for how in (np.mean, np.min, np.max))
+    return Epochs(mean, low, high, len(losses))
+
+
+def cost(name: str, bundle: Bundle) -> dict[str, Any]:
+    """seconds: of every fold; rate: images/s, the median of all epochs, None where no epoch says it."""
+    logged = logs(bundle)
+    rates = [entry["images_per_second"] for of_fold in logged for entry in of_fold if "images_per_second" in entry]
+    seconds = [bundle.finished(k)["seconds"] for k in bundle.manifest["folds"]]
+    return {
+        "name": name,
+        "seconds": seconds,
+        "total": sum(seconds),
+        "epochs": max(map(len, logged), default=0) or None,
+        "rate": float(np.median(rates)) if rates else None,
+        "bytes": size(bundle.folder),
+    }

@@ -1,0 +1,129 @@
+"""The last run as a report needs it: its card and bundles, its ensemble fitted again, and what that says out-of-fold.
+
+Everything is of training rows; every row is decided by the recipe that was fitted without the row's fold.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness import folders
+from harness.competition import Competition
+from harness.ensembles import Ladder, Member, Problem, Recipe
+from harness.errors import UserError
+from harness.files import read_json
+from harness.gallery import folds_of
+from harness.official import bundles_of
+from harness.pipeline import blend_of, ensemble
+from harness.prepared import Prepared
+from harness.request import Request
+from harness.samples import Samples
+from harness.significance import Interval, class_intervals
+from harness.store import Bundle
+
+
+class Said(NamedTuple):
+    """What the ensemble says of every row. prediction: thinned (Task.thin), with its targets; perfect: by class, the
+    metric's statistics if that class were perfect.
+    """
+
+    decided: Any
+    prediction: Any
+    targets: Any
+    perfect: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """samples: the rows with out-of-fold predictions of every member, aligned with `problem`; share: of all rows."""
+
+    competition: Competition
+    prepared: Prepared
+    card: Mapping[str, Any]
+    bundles: Mapping[str, Bundle]
+    samples: Samples
+    problem: Problem
+    ladder: Ladder
+    share: float
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.ladder.recipe
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.competition.metric.higher_is_better else -1
+
+    @property
+    def statistics(self) -> np.ndarray:
+        """Of the metric, cross-fitted."""
+        return self.ladder.statistics[-1]
+
+    @cached_property
+    def score(self) -> float:
+        return float(self.competition.metric.score(self.statistics))
+
+    @cached_property
+    def classes(self) -> dict[str, Interval]:
+        """The worst first."""
+        found = class_intervals(self.competition.metric, self.statistics, self.problem.groups)
+        return dict(sorted(found.items(), key=lambda item: self.sign * item[1].score))
+
+    @cached_property
+    def said(self) -> Said:
+        return cross_fitted(self)
+
+
+def last_run(competition: Competition) -> LastRun:
+    """The run of the best submission on the data prepared last; where there is none, the newest of any data."""
+    card = last_card(competition.name)
+    prepared, bundles = Prepared(competition.name, card["data_hash"]), bundles_of(card)
+    folds = folds_of(competition, prepared, card["train_hash"])
+    declared = competition.ensemble if set(bundles) <= set(competition.models) else blend_of(competition, bundles)
+    ladder, problem = ensemble(Request(competition), prepared, folds, bundles, declared)
+    samples = prepared.train[np.isin(folds, np.unique(problem.folds))]
+    share = len(samples) / int((folds >= 0).sum())
+    return LastRun(competition, prepared, card, bundles, samples, problem, ladder, share)
+
+
+def last_card(competition: str) -> dict[str, Any]:
+    """Raise `UserError` where nothing was trained, or only a baseline stands."""
+    current = folders.data(competition) / "current.json"
+    if current.exists():
+        data_hash = read_json(current)["data_hash"]
+        best = folders.submissions(competition, data_hash) / "best" / "submission.json"
+        card = read_json(best) if best.exists() else {}
+        if card.get("recipe"):
+            return {**card, "data_hash": data_hash}
+    cards = [read_json(file) for file in folders.submissions(competition, "*").parent.glob("*/*.json")]
+    made = [card for card in cards if card.get("recipe")]
+    if not made:
+        raise UserError(f"{competition} has no trained ensemble yet; run `make submit COMP={competition}` first")
+    return max(made, key=lambda card: card["created_at"])
+
+
+def cross_fitted(run: LastRun) -> Said:
+    task, metric, problem = run.competition.task, run.competition.metric, run.problem
+    choices = [(label, name) for label, name in enumerate(task.classes) if label != task.void]
+    decided, thinned, order = [], [], []
+    perfect: dict[str, list[np.ndarray]] = {name: [] for _, name in choices}
+    for fold, recipe in run.ladder.without.items():
+        rows = np.flatnonzero(problem.folds == fold)
+        members = {name: Member(*(view[rows] for view in problem.members[name])) for name in recipe.names}
+        prediction, targets = recipe.blend(task, members), problem.targets[rows]
+        decided.append(task.decide(prediction, recipe.offsets, recipe.override))
+        thinned.append(task.thin(prediction))
+        order.append(rows)
+        for label, name in choices:
+            replaced = task.account.perfected(targets, prediction, decided[-1], label)
+            perfect[name].append(metric.statistics(targets, replaced))
+    back = np.argsort(np.concatenate(order))
+    return Said(
+        task.join(decided)[back],
+        task.join(thinned)[back],
+        task.thin(problem.targets),
+        {name: np.concatenate(parts)[back] for name, parts in perfect.items()},
+    )

@@ -1,0 +1,31 @@
+"""A page as a test reads it."""
+
+from html.parser import HTMLParser
+
+
+class Reader(HTMLParser):
+    """The words of a page, the tags that stay open, the pictures inside it, and what it would load from elsewhere."""
+
+    VOID = frozenset({"meta", "br", "path", "circle", "rect", "img"})
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.words, self.loads, self.pictures, self.open = "", list[str](), list[str](), list[str]()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        sources = [value for name, value in attributes if name in ("src", "href", "srcset", "data")]
+        self.pictures += [value for value in sources if value.startswith("data:image/")]
+        self.loads += [value for value in sources if not value.startswith("data:")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list) -> None:
+        assert tag in self.VOID
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in self.VOID or self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words += data
