@@ -289,7 +289,7 @@ def steps_of(ladder: Ladder, problem: Problem) -> list[dict[str, Any]]:
 def keep_baseline(request: Request, prepared: Prepared) -> None:
     """From the first minute on there is a valid submission."""
     folder = folders.submissions(request.competition.name, prepared.data_hash)
-    if not request.fast and not (folder / "best" / "submission.csv").exists():
+    if not request.fast:
         submission.keep_best(prepared.folder / "sample_submission.csv", folder, None)
 
 

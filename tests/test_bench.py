@@ -10,9 +10,11 @@ from itertools import cycle
 import numpy as np
 import pytest
 
+from tests.bench import pruning, search
 from tests.bench.__main__ import numbers
 from tests.bench.data import difference, look
 from tests.bench.protocol import HEAD, REPOSITORY, Result, cpu_seconds, entry, in_turn, ratios, timed
+from tests.bench.racing import Course, course
 from tests.bench.workloads import fields, masks_of
 
 ratio = Result(row="0", goal="a / b", target=2, values=[3, 2, 2, 5, 4], control=[1, 1.05, 0.98])
@@ -115,10 +117,54 @@ def test_batches_of_another_distribution_are_told_apart():
     assert difference(look([(Fed(images[:9]), Fed(masks))]), usual).startswith("batches")
 
 
+def variants(*qualities: float) -> list[pruning.Variant]:
+    """Made variants whose curves are as good as they are."""
+    rng = np.random.default_rng(0)
+    easy = pruning.margins(rng)
+    made = [pruning.variant(quality, easy, rng) for quality in qualities]
+    return [replace(each, curve=dict.fromkeys(pruning.SHARES, each.quality)) for each in made]
+
+
+def test_a_variant_that_is_plainly_worse_costs_one_fold_and_an_equal_one_all() -> None:
+    assert pruning.outcome(variants(0.9, 0.6), pruned=True).folds == 5 + 1
+    assert pruning.outcome(variants(0.9, 0.9), pruned=True).folds == 5 + 5
+    assert pruning.outcome(variants(0.9, 0.6), pruned=False).folds == 5 + 5
+
+
+def test_a_hopeless_curve_costs_a_third_of_a_fold_once_four_others_were_seen() -> None:
+    assert pruning.outcome(variants(0.9, 0.6, 0.6, 0.6, 0.6, 0.5), pruned=True).folds == pytest.approx(5 + 4 + 1 / 3)
+
+
+def test_the_regret_is_what_the_chosen_variant_lacks_of_the_best_one() -> None:
+    assert pruning.outcome(variants(0.7, 0.9), pruned=True).regret == 0
+    unlucky = [replace(each, quality=quality) for each, quality in zip(variants(0.9, 0.7), (0.80, 0.85), strict=True)]
+    assert pruning.outcome(unlucky, pruned=False).regret == pytest.approx(0.05)
+
+
+def test_a_made_study_holds_whole_trials_as_a_search_leaves_them(own_home, monkeypatch) -> None:
+    monkeypatch.setattr(search, "FINISHED", 3)
+    study = search.filled()
+    search.whole_trial(study, 3)
+    assert study.counts() == {"finished": 4, "cut": 0, "failed": 0}
+    drawn, copied = (study.optuna.get_trials()[number] for number in (3, 0))
+    assert drawn.user_attrs.keys() == copied.user_attrs.keys() >= {"config", "folds", "interval", "bundle"}
+    assert list(drawn.intermediate_values) == list(copied.intermediate_values) == [0, 1, 2, 3, 4]
+    ran = course(own_home, "mars")
+    assert ran.trials == {"finished": 4, "cut": 0, "failed": 0}
+    assert ran.best == max(trial.value for trial in study.optuna.get_trials())
+
+
+def test_a_score_is_reached_when_a_whole_variant_first_has_it() -> None:
+    rising = Course([(2.0, 0.7), (5.0, 0.8), (9.0, 0.95)], {}, higher_is_better=True)
+    assert [rising.reached(score) for score in (0.6, 0.8, 0.81, 0.96)] == [2, 5, 9, float("inf")]
+    falling = Course([(2.0, 30.0), (5.0, 20.0)], {}, higher_is_better=False)
+    assert [falling.reached(error) for error in (40, 30, 25, 10)] == [2, 2, 5, float("inf")]
+
+
 @pytest.mark.soak
 def test_the_quick_rows_are_measured():
-    command = [sys.executable, "-m", "tests.bench", "--rows", "3,6,7,8", "--no-log"]
+    command = [sys.executable, "-m", "tests.bench", "--rows", "3,6,7,8,12", "--no-log"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("|")]
-    assert [line[2:4].strip() for line in lines[2:]] == ["3", "6", "7", "8a", "8b"]
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["3", "6", "7", "8a", "8b", "12a", "12b"]

@@ -21,11 +21,12 @@ from harness.errors import UserError
 from harness.estimate import Work
 from harness.files import append_line, read_lines
 from harness.metrics import RMSE, Accuracy
+from harness.morning.facts import DRAWN_TWICE
 from harness.prepared import Prepared
 from harness.search.clock import Clock
 from harness.search.race import SHARES, Race
 from harness.search.spaces import Named, variant
-from harness.search.study import DRAWN_TWICE, Entry, Study, opened
+from harness.search.study import Entry, Study, opened
 from harness.search.trouble import remedy
 
 
@@ -357,7 +358,7 @@ def test_the_bank_is_filled_from_the_first_fold_on_and_only_ever_better(
 ) -> None:
     home, result, _ = searched
     events = read_lines(one(home, "searches/pebbles/*/night.jsonl"))
-    assert events[0]["event"] == "start" and events[-1]["event"] == "end"
+    assert [events[0]["event"], *(event["event"] for event in events[-2:])] == ["start", "end", "judged"]
     banks = [event for event in events if event["event"] == "bank"]
     assert banks[0]["folds"] <= banks[-1]["folds"] == 2
     assert banks[-1]["score"] == result["cv"]["score"]

@@ -15,11 +15,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from harness.backends import Interrupted
 from harness.engine import GRACE, Event, Function, WorkerDied, hardware
 from harness.engine.worker import speak_to, stop
 from harness.request import silent
 
 SPAWN = multiprocessing.get_context("spawn")  # never fork after threads
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # exit codes of those who were ended from outside
 IDLE = 0.2  # seconds between two looks at whether to end
 OOM_COUNTS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))  # of this container, of this machine
 
@@ -112,7 +114,7 @@ class Worker:
                 continue
             if kind == "event":
                 self.listen(content)
-            else:
+            elif self.dismissed or not isinstance(content, Interrupted):  # else others ended it: `_replace` goes on
                 self._end(content)
 
     def _end(self, result: Any) -> None:
@@ -122,20 +124,24 @@ class Worker:
 
     def _replace(self) -> None:
         """The process is gone: hire another; give it the job again where it was no fault of the job's."""
-        self.process.join()
-        code, starved = self.process.exitcode or 0, memory_kills() > self.memory_kills
+        while (code := self.process.exitcode) is None:  # another thread, hiring, may just be told it instead of us
+            self.process.join(IDLE)
+        starved = memory_kills() > self.memory_kills
         with self.turn:
+            if self.dismissed:
+                return
             self._hire()
             if self.ticket is None:
                 return
-            if code == -signal.SIGKILL and not starved:
+            if code in KILLED and not starved:
                 self.listen({"warning": "a worker process was killed; its job begins again in a new one"})
                 self._send()
                 return
         self._end(WorkerDied(*cause(code, starved)))
 
     def dismiss(self, farewell: signal.Signals) -> None:
-        self.dismissed = True
+        with self.turn:  # not while another is hired, who would never hear of it
+            self.dismissed = True
         if self.process.is_alive() and self.process.pid:
             os.kill(self.process.pid, farewell)
 
@@ -177,7 +183,8 @@ def serve(pipe: Connection, rank: int, gpus: int) -> None:
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     speak_to(lambda event: pipe.send(("event", event)))
-    import torch  # noqa: F401 - its seconds pass while the parent reads and checks the data
+    if not pipe.poll(IDLE):  # nothing to do yet
+        import torch  # noqa: F401 - its seconds pass while the parent reads and checks the data
 
     while not stop.is_set():
         try:
@@ -186,6 +193,8 @@ def serve(pipe: Connection, rank: int, gpus: int) -> None:
                 pipe.send(("result", attempt(function, arguments)))
         except EOFError:
             return
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that whoever hired us knows that we were asked to end
+    signal.raise_signal(signal.SIGTERM)
 
 
 def attempt(function: Function, arguments: tuple[Any, ...]) -> Any:

@@ -13,6 +13,7 @@ from harness.significance import Interval
 if TYPE_CHECKING:
     import optuna
 
+DRAWN_TWICE = "the same as an earlier trial"  # the reason of trials that count nowhere
 STATES = {"COMPLETE": "finished", "PRUNED": "cut", "FAIL": "failed", "RUNNING": "running"}
 
 
@@ -141,7 +142,8 @@ def score_of(variant: Variant) -> Interval:
 
 
 def read_night(competition: Competition, study: "optuna.Study", events: Sequence[Mapping[str, Any]]) -> Night:
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name in STATES]
+    every = study.get_trials(deepcopy=False)
+    trials = [t for t in every if t.state.name in STATES and t.user_attrs.get("reason") != DRAWN_TWICE]
     clock = Clock.of(events, trials)
     variants = [variant_of(trial, clock) for trial in trials]
     starts = [event for event in events if event["event"] == "start"]

@@ -10,7 +10,7 @@ from harness import folders
 from harness.engine import workers
 from harness.engine.local import Local
 from harness.errors import UserError
-from harness.files import append_line, locked, read_lines
+from harness.files import append_line, locked, read_lines, sweep_partials
 from harness.morning import morning_lines, morning_page
 from harness.official import best_card, bundles_of, predict_official, recipe_of
 from harness.pipeline import judged, keep_baseline, prepare
@@ -19,10 +19,11 @@ from harness.request import Request
 from harness.search.clock import Clock
 from harness.search.night import Night
 from harness.search.race import Race
-from harness.search.study import Study, opened
+from harness.search.study import Study, opened, reached
 from harness.submission import now
 
 
+@reached()
 def search(request: Request, storage: str | None = None, racing: bool = True, cutting: bool = True) -> dict[str, Any]:
     """request.budget: seconds of the whole search. Returns what `search --json` prints (DESIGN, section 8)."""
     competition = request.competition
@@ -39,6 +40,9 @@ def search(request: Request, storage: str | None = None, racing: bool = True, cu
         folds = prepared.folds(competition, request.fold_count)
         train_hash = prepared.train_hash(folds)
         with locked(folders.runs(competition.name, train_hash)):
+            for written in (folders.searches, folders.submissions):
+                sweep_partials(written(competition.name, prepared.data_hash))
+            sweep_partials(folders.runs(competition.name, train_hash))
             study = opened(competition, prepared, train_hash, models, storage)
             clock = Clock.measured(request, prepared, engine, study.optuna)
             groups = {fold: prepared.train.groups[folds == fold] for fold in range(request.fold_count)}

@@ -11,21 +11,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness import folders
+from harness import folders, found
 from harness.backends import Learner
 from harness.competition import find
 from harness.ensembles import Ladder, Problem
-from harness.files import atomic, read_json
+from harness.files import append_line, atomic, read_json
 from harness.metrics import Metric
 from harness.pipeline import blend_of, describe, ensemble, finite, hand_in
 from harness.prepared import Prepared
 from harness.request import Request
 from harness.significance import compare, interval
 from harness.store import Bundle, bundle_folder
+from harness.submission import now
 
 
 class Deposit(NamedTuple):
-    """members: name -> (learner, fast paths). began: seconds since the epoch, when the search did."""
+    """members: name -> (learner, fast paths). began: seconds since the epoch, when the search did.
+
+    last: at the end of the night, where the better score counts, though it may be noise.
+    """
 
     competition: str
     data_hash: str
@@ -33,39 +37,46 @@ class Deposit(NamedTuple):
     members: Mapping[str, tuple[Learner, Mapping[str, Any]]]
     team: str | None
     began: float
+    last: bool = False
 
 
 def deposit(job: Deposit) -> dict[str, Any]:
-    """The event for the night's book: "bank", with the file's name, or "refused"."""
+    """The event that it wrote into the night's book: "bank", with the file's name, or "refused"."""
     competition, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     started = time.monotonic()
     request = Request(competition, team=job.team, folds=job.folds, started=started - (time.time() - job.began))
     folds = prepared.folds(competition, job.folds)
     bundles = {name: described(request, prepared, folds, name, *member) for name, member in job.members.items()}
     ladder, problem = ensemble(request, prepared, folds, bundles, blend_of(competition, bundles))
-    better = outdoes(competition.metric, job, ladder, problem)
-    if not better:
-        return refused(ladder, problem, job, started)
+    if not outdoes(competition.metric, job, ladder, problem):
+        return refused(request, job, ladder, problem, started)
     file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
     if read_json(file.parent / "best" / "submission.json")["file"] != folders.shown(file):
-        return refused(ladder, problem, job, started)  # a better one was there before this search
-    remember(job, file, ladder, problem)
-    return {
-        "event": "bank",
+        return refused(request, job, ladder, problem, started)  # a better one was there before this search
+    found.keep(job.competition, job.data_hash, card)
+    banked = {
         **card["cv"],
         "by_class": finite(competition.metric.by_class(ladder.statistics[-1])),
         "weights": card["recipe"]["weights"],
         "models": {name: card["models"][name] for name in ladder.recipe.names},
         "folds": len(np.unique(problem.folds)),
         "file": folders.shown(file),
-        "seconds": time.monotonic() - started,
-        "offered": len(job.members),
     }
+    event = noted(request, job, "bank", started, banked)
+    remember(job, file, ladder, problem)  # last: what a kill breaks off before is all done again
+    return event
 
 
-def refused(ladder: Ladder, problem: Problem, job: Deposit, started: float) -> dict[str, Any]:
+def refused(request: Request, job: Deposit, ladder: Ladder, problem: Problem, started: float) -> dict[str, Any]:
     cv = interval(problem.metric, ladder.statistics[-1], problem.groups)._asdict()
-    return {"event": "refused", **cv, "seconds": time.monotonic() - started, "offered": len(job.members)}
+    return noted(request, job, "refused", started, cv)
+
+
+def noted(request: Request, job: Deposit, kind: str, started: float, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The event, written into the night's book."""
+    event = {"at": now(), "event": kind, "spent": round(request.spent, 1), **content}
+    append_line(place(job).with_name("night.jsonl"), event)
+    return {**event, "seconds": time.monotonic() - started, "offered": len(job.members), "last": job.last}
 
 
 def described(
@@ -81,7 +92,7 @@ def described(
 
 
 def outdoes(metric: Metric, job: Deposit, ladder: Ladder, problem: Problem) -> bool:
-    """Better than what this search banked last, beyond noise; or no worse, on more rows."""
+    """Better than what this search banked last, beyond noise, or at the end at all; or no worse, on more rows."""
     last = banked(job)
     if last is None:
         return True
@@ -89,7 +100,8 @@ def outdoes(metric: Metric, job: Deposit, ladder: Ladder, problem: Problem) -> b
     shared, ours, theirs = np.intersect1d(rows, last["rows"], return_indices=True)
     before, after = last["statistics"][theirs], ladder.statistics[-1][ours]
     gain = compare(metric, before, after, problem.groups[ours])
-    return gain.low > 0 or (len(rows) > len(shared) and gain.high >= 0)
+    better = gain.difference > 0 if job.last else gain.low > 0
+    return better or (len(rows) > len(shared) and gain.high >= 0)
 
 
 def row_numbers(job: Deposit, problem: Problem) -> np.ndarray:

@@ -21,6 +21,7 @@ KEPT = 0.12  # of the night, at most, for the last ensemble and the official tes
 EXPLORING = 0.55  # of the night; then the best variants are trained on the declared schedule, where it is longer
 WORTH = 1.3  # a schedule is longer if it is so many times as long
 SAFETY = 1.3
+START = 5.0  # seconds to read the data and the predictions, of the ten that are kept for the end
 
 
 @dataclass
@@ -48,6 +49,10 @@ class Clock:
         """Of training, with so many bundles to choose from at the end."""
         count = min(self.pool, max(1, members))
         return self.ends - 10 - SAFETY * count * (self.deposit + self.official)
+
+    def deposited(self, members: int, seconds: float) -> None:
+        """What a deposit took; the start of its process is not a member's."""
+        self.deposit = max(self.deposit, (seconds - START) / members)
 
     @property
     def explores_until(self) -> float:

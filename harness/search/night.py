@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from harness import folders, found
-from harness.backends import OutOfTime
+from harness import folders
+from harness.backends import Interrupted, OutOfTime
 from harness.engine import Engine, results, run
-from harness.files import append_line, read_json
+from harness.files import append_line
 from harness.jobs import HOPEFUL, Cut, Fold, Scored, score_fold
+from harness.morning.facts import DRAWN_TWICE
 from harness.pipeline import finite
 from harness.prepared import Prepared
 from harness.request import Request
@@ -19,14 +20,15 @@ from harness.search.bank import Deposit, deposit
 from harness.search.clock import WORTH, Clock
 from harness.search.race import Race
 from harness.search.room import make_room
-from harness.search.study import DRAWN_TWICE, Entry, Study
-from harness.search.trouble import remedy
+from harness.search.study import Entry, Study, Unlucky
+from harness.search.trouble import remedy, starved
 from harness.significance import interval
 from harness.store import Bundle, bundle_folder
 from harness.submission import now
 
 SAME = 20  # drawn variants in a row that were there before: the space is exhausted
 RARELY = 10  # times as long as a deposit took passes until the next one
+LOOK = 30.0  # seconds between two looks at what other searches on the same study left
 TICK = 1.0  # seconds between two looks at the clock
 
 
@@ -55,10 +57,11 @@ class Night:
         self.active: list[Entry] = []  # the next first
         self.running: dict[int, tuple[Entry, int]] = {}  # ticket -> whose fold
         self.members: dict[str, Entry] = {}  # all complete ones
-        self.seen = study.configurations()
         self.best: dict[str, Any] | None = None  # what was banked last
         self.over = ""  # why nothing new is begun
-        self.unbanked, self.banked, self.next_deposit = False, False, 0.0
+        self.unbanked, self.refused, self.banked, self.depositing = False, False, False, False
+        self.next_deposit = 0.0
+        self.next_look = time.time() + LOOK
 
     # -- the sentence --------------------------------------------------------------------------------------------------
 
@@ -68,6 +71,7 @@ class Night:
             while self.engine.free and self.begin_next():
                 pass
             self.deposit_if_due()
+            self.look_around()
             if not self.running and not self.depositing and not self.deposit_if_due(last=True):
                 break
             for ticket, result in self.engine.ended(TICK) if self.running else ():
@@ -86,19 +90,31 @@ class Night:
         if earlier:
             told = ", ".join(f"{count} {what}" for what, count in earlier.items())
             self.request.say(f"going on with the study of earlier searches: {told}")
-        self.active = list(self.study.unfinished(self.request.learners, self.clock.epochs))
-        if self.active:
-            self.request.say(f"taking up {', '.join(entry.name for entry in self.active)}")
         self.recall()
+        self.take_up()
         known = {*self.members, *(entry.name for entry in self.active)}
         for name, learner in self.request.learners.items():
             if name not in known:
                 scheduled = replace(learner, epochs=self.clock.epochs[name])  # type: ignore[type-var]
                 special = Entry(name, name, scheduled, None, raced=False)
                 self.active.append(special if learner.focus is not None else self.study.declared(name, scheduled))
-                self.seen.add(self.active[-1].config_hash)
         plan = ", ".join(f"{name} {count} epochs" for name, count in self.clock.epochs.items())
         self.request.say(f"a trial: {plan}; {self.count} folds, {self.engine.slots} at once")
+
+    def take_up(self) -> None:
+        """The trials that a killed search left; another's declared model may be ours too."""
+        for entry in self.study.unfinished(self.request.learners, self.clock.epochs):
+            if entry.name in {*self.members, *(other.name for other in self.active)}:
+                self.study.cut(entry, DRAWN_TWICE)
+            else:
+                self.active.append(entry)
+                self.request.say(f"taking up {entry.name}")
+
+    def look_around(self) -> None:
+        """Where several searches share the study, one may die while this one goes on."""
+        if self.study.claims.shared and not self.over and time.time() > self.next_look:
+            self.next_look = time.time() + LOOK
+            self.take_up()
 
     def recall(self) -> None:
         """The finished trials of earlier searches, the best first; it is scored again, for the races."""
@@ -177,13 +193,18 @@ class Night:
         if not make_room(self.request.competition, self.prepared, self.count, self.study):
             self.over = "the disk is full; `make clean` frees what no bundle in use needs"
             return None
+        why = "every variant of the search space was tried"
         for _ in range(SAME):
-            entry = self.study.ask(self.request.learners, epochs)
-            if entry.config_hash not in self.seen:
-                self.seen.add(entry.config_hash)
+            try:
+                entry = self.study.ask(self.request.learners, epochs)
+            except Unlucky as error:
+                why = str(error)
+                self.request.say(f"a trial failed: {why}")
+                continue
+            if not self.study.drawn_before(entry):
                 return entry
             self.study.cut(entry, DRAWN_TWICE)
-        self.over = "every variant of the search space was tried"
+        self.over = why
         return None
 
     # -- what came of it -----------------------------------------------------------------------------------------------
@@ -195,11 +216,12 @@ class Night:
             self.score(entry, fold, result)
         elif isinstance(result, Cut):
             share, quality, least = result.args
+            self.race.saw_curve(fold, {share: quality})
             told = f"fold {fold}: at {share:.0%} of its schedule {abs(quality):.4f}, where others had {abs(least):.4f}"
             self.end(entry, f"hopeless on {told}")
         elif isinstance(result, OutOfTime):
             self.over = self.over or "its time is used; a fold that was begun goes on next time"
-        else:
+        elif not isinstance(result, Interrupted):  # somebody ended its worker: the fold goes on in another
             self.retry_or_fail(entry, result)
 
     def score(self, entry: Entry, fold: int, scored: Scored) -> None:
@@ -208,11 +230,10 @@ class Night:
         score = self.race.score(entry.name)
         self.study.scored(entry, {"fold": fold, "score": score, "seconds": scored.seconds, "ended": now()}, score)
         self.request.say(f"{entry.name}, fold {fold}: {score:.4f} on {len(entry.folds)} of {len(self.folds)} folds")
-        lost = self.race.lost(entry.name) if entry.raced else ""
-        if lost:
-            self.end(entry, lost)
-        elif len(entry.folds) == len(self.folds):
+        if len(entry.folds) == len(self.folds):
             self.complete(entry)
+        elif entry.raced and (lost := self.race.lost(entry.name)):
+            self.end(entry, lost)
 
     def complete(self, entry: Entry) -> None:
         self.active.remove(entry)
@@ -253,20 +274,20 @@ class Night:
 
     # -- the bank ------------------------------------------------------------------------------------------------------
 
-    @property
-    def depositing(self) -> bool:
-        return not self.clerk.free
-
     def deposit_if_due(self, last: bool = False) -> bool:
-        """Let the clerk look at what is finished; the first fold of all too, where nothing is in the bank yet."""
+        """Let the clerk look at what is finished; the first fold of all too, where nothing is in the bank yet.
+
+        last: once more at the end, also at what was refused as no better beyond noise.
+        """
         chosen = dict(self.offered())
         soon = not last and (time.time() < self.next_deposit or self.deposit_ends_late(len(chosen)))
-        if not chosen or not self.unbanked or self.depositing or soon:
+        new = self.unbanked or (last and self.refused)
+        if not chosen or not new or self.depositing or soon:
             return False
-        self.unbanked = False
+        self.unbanked, self.refused, self.depositing = False, False, True  # the clerk may be free before it is settled
         place = (self.request.competition.name, self.prepared.data_hash, self.count)
         members = {name: (entry.learner, self.clock.fast[entry.model]) for name, entry in chosen.items()}
-        self.clerk.start(deposit, Deposit(*place, members, self.request.team, self.clock.began))
+        self.clerk.start(deposit, Deposit(*place, members, self.request.team, self.clock.began, last))
         return True
 
     def deposit_ends_late(self, members: int) -> bool:
@@ -290,18 +311,25 @@ class Night:
             yield from ((entry.name, entry) for entry in begun[:1])
 
     def settle_deposit(self, event: Any) -> None:
+        self.depositing = False
         if isinstance(event, BaseException):
-            raise event
-        kind, seconds, offered = event.pop("event"), event.pop("seconds"), event.pop("offered")
-        self.banked, self.next_deposit = True, time.time() + RARELY * seconds
-        self.note(kind, spent=round(self.request.spent, 1), **event)
-        if kind == "bank":
-            card = read_json((folders.root() / event["file"]).with_suffix(".json"))
-            found.keep(self.request.competition.name, self.prepared.data_hash, card)
+            self.deposit_fewer(event)
+            return
+        self.banked, self.next_deposit = True, time.time() + RARELY * event["seconds"]
+        self.refused = event["event"] == "refused" and not event["last"]
+        if event["event"] == "bank":
             low, high = event["low"], event["high"]
             self.best = event
             self.request.say(f"in the bank: {event['score']:.4f} ({low:.4f} to {high:.4f}), {event['file']}")
-        self.clock.deposit = max(self.clock.deposit, seconds / offered)
+        self.clock.deposited(event["offered"], event["seconds"])
+
+    def deposit_fewer(self, error: BaseException) -> None:
+        """For want of memory the ensemble is chosen from half as many."""
+        if not starved(error) or self.clock.pool < 2:
+            raise error
+        self.clock.pool //= 2
+        self.unbanked = True
+        self.request.say(f"out of memory for the ensemble; again with {self.clock.pool} of the models")
 
     # -- telling -------------------------------------------------------------------------------------------------------
 

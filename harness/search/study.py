@@ -8,6 +8,7 @@ that a kill costs no trial, no parameter and no count.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from harness import folders
 from harness.backends import Learner
 from harness.competition import Competition
 from harness.errors import UserError
+from harness.morning.facts import DRAWN_TWICE
 from harness.prepared import Prepared
 from harness.search.spaces import Named, variant
 from harness.store import canonical, config_hash, revived
@@ -56,6 +58,10 @@ class Entry:
         return config_hash(self.learner)
 
 
+class Unlucky(UserError):
+    """A space that has worked before raised: this trial has failed, and the next one may not."""
+
+
 class Study:
     """Open it with `opened`."""
 
@@ -75,35 +81,54 @@ class Study:
 
     def declared(self, name: str, learner: Learner) -> Entry:
         """The declaration's own variant of a model."""
-        self.optuna.enqueue_trial({"model": name}, user_attrs={"declared": True})
-        trial = self._begun()
-        trial.suggest_categorical("model", self.models)
+        import optuna
+
+        choice = optuna.distributions.CategoricalDistribution(self.models)
+        trial = self._born({"model": name}, {"model": choice}, declared=True)
         return self.renoted(Entry(name, name, learner, trial, raced=False))
 
     def longer(self, of: Entry, learner: Learner) -> Entry:
         """The same variant on a longer schedule."""
         assert of.trial
-        self.optuna.enqueue_trial(of.trial.params, user_attrs={"longer": of.number})
-        trial = self._begun()
-        for name, distribution in of.trial.distributions.items():
-            trial._suggest(name, distribution)
+        trial = self._born(of.trial.params, of.trial.distributions, longer=of.number)
         name = f"{of.model}.{trial.number}"
         return self.renoted(Entry(name, of.model, learner, trial, raced=False, parent=of.number))
 
     def _begun(self) -> optuna.Trial:
-        trial = self.optuna.ask()
-        self.claims.take(trial._trial_id)
+        while not self.claims.take((trial := self.optuna.ask())._trial_id):
+            pass  # another search was so quick to take it up
         return trial
+
+    def _born(self, params: Any, distributions: Any, **attributes: Any) -> optuna.Trial:
+        """A trial with these parameters from its birth on: a place in Optuna's queue outlives a kill, and goes to
+        whichever search asks next."""
+        import optuna
+
+        running = optuna.trial.TrialState.RUNNING
+        made = optuna.trial.create_trial(
+            state=running, params=params, distributions=distributions, user_attrs=attributes
+        )
+        trial = self.optuna._storage.create_new_trial(self.optuna._study_id, made)
+        self.claims.take(trial)
+        return optuna.Trial(self.optuna, trial)
 
     def _drawn(self, trial: optuna.Trial, learners: Mapping[str, Learner], epochs: Mapping[str, int]) -> Entry:
         model = trial.suggest_categorical("model", self.models)
+        trial._relative_params = None  # to be drawn now that the model is known, for that model alone
         entry = Entry(f"{model}.{trial.number}", model, learners[model], trial)
         try:
             entry.learner = variant(self.competition, Named(trial, model), model, learners[model], epochs[model])
         except UserError as error:
             self.fail(entry, str(error))
+            if self._worked(model):
+                raise Unlucky(str(error)) from error
             raise
         return self.renoted(entry)
+
+    def _worked(self, model: str) -> bool:
+        """Whether the model's space has given a variant before."""
+        drawn = [noted for noted in self._noted() if "halved" in noted and not {"declared", "longer"} & set(noted)]
+        return model in {noted["model"] for noted in drawn}
 
     def renoted(self, entry: Entry) -> Entry:
         """With what it is in the study."""
@@ -126,11 +151,16 @@ class Study:
                 continue
             trial = optuna.Trial(self.optuna, frozen._trial_id)
             if "halved" in frozen.user_attrs:
-                yield self._known(trial, frozen.user_attrs)
+                entry = self._known(trial, frozen.user_attrs)
+                if entry.raced and self.drawn_before(entry):
+                    self.cut(entry, DRAWN_TWICE)  # killed just before this was done
+                else:
+                    yield entry
             elif "declared" in frozen.user_attrs or "longer" in frozen.user_attrs:
                 self.optuna.tell(frozen.number, state=optuna.trial.TrialState.FAIL)  # killed at birth; made again
             else:
-                yield self._drawn(trial, learners, epochs)
+                with suppress(UserError):  # its space raises: it has failed, with that reason
+                    yield self._drawn(trial, learners, epochs)
 
     def _known(self, trial: optuna.Trial | optuna.trial.FrozenTrial, noted: Mapping[str, Any]) -> Entry:
         raced = not {"declared", "longer"} & set(noted)
@@ -145,7 +175,8 @@ class Study:
         entry.folds.append(dict(fold))
         self.note(entry, folds=entry.folds)
         if entry.trial is not None:
-            entry.trial.report(score, len(entry.folds) - 1)
+            step = len(entry.folds) - 1  # again after a kill: `report` would refuse it, with a warning
+            self.optuna._storage.set_trial_intermediate_value(entry.trial._trial_id, step, score)
 
     def finish(self, entry: Entry, value: float, **attributes: Any) -> None:
         entry.value = value
@@ -179,30 +210,31 @@ class Study:
 
     def counts(self) -> dict[str, int]:
         """{"finished", "cut", "failed"}, of all searches on this study; what was drawn twice counts nowhere."""
-        drawn_twice = sum(trial.user_attrs.get("reason") == DRAWN_TWICE for trial in self._trials("PRUNED"))
-        cut = len(self._trials("PRUNED")) - drawn_twice
-        failed = [trial for trial in self._trials("FAIL") if trial.user_attrs.get("reason")]
-        return {"finished": len(self._trials("COMPLETE")), "cut": cut, "failed": len(failed)}
+        ended = [(trial.state.name, trial.user_attrs.get("reason", "")) for trial in self._all()]
+        cut = sum(state == "PRUNED" and reason != DRAWN_TWICE for state, reason in ended)
+        failed = sum(state == "FAIL" and reason != "" for state, reason in ended)
+        return {"finished": sum(state == "COMPLETE" for state, _ in ended), "cut": cut, "failed": failed}
 
-    def configurations(self) -> set[str]:
-        """The hashes of all variants that have ended or run."""
-        return {noted["config_hash"] for noted in self._noted() if "config_hash" in noted}
+    def drawn_before(self, entry: Entry) -> bool:
+        """Whether an earlier trial, of whichever search, is the same variant."""
+        number, same = entry.number or 0, entry.config_hash
+        return any(noted.get("config_hash") == same for noted in self._noted()[:number])
 
     def names(self, state: str) -> list[str]:
         return [trial.user_attrs["name"] for trial in self._trials(state) if "name" in trial.user_attrs]
 
     def lengthened(self) -> set[int]:
         """The numbers of the trials that were trained longer."""
-        return {noted["longer"] for noted in self._noted() if "longer" in noted and "name" in noted}
+        return {noted["longer"] for noted in self._noted() if "longer" in noted and "halved" in noted}
 
     def _noted(self) -> list[dict[str, Any]]:
-        return [trial.user_attrs for trial in self.optuna.get_trials(deepcopy=False)]
+        return [trial.user_attrs for trial in self._all()]
 
     def _trials(self, state: str) -> list[optuna.trial.FrozenTrial]:
-        return [trial for trial in self.optuna.get_trials(deepcopy=False) if trial.state.name == state]
+        return [trial for trial in self._all() if trial.state.name == state]
 
-
-DRAWN_TWICE = "the same as an earlier trial"
+    def _all(self) -> list[optuna.trial.FrozenTrial]:
+        return self.optuna.get_trials(deepcopy=False)
 
 
 def opened(competition: Competition, prepared: Prepared, train: str, models: list[str], storage: str | None) -> Study:
@@ -215,17 +247,18 @@ def opened(competition: Competition, prepared: Prepared, train: str, models: lis
     file.parent.mkdir(parents=True, exist_ok=True)
     url = storage or f"sqlite:///{file}"
     try:
-        study = optuna.create_study(
-            storage=tables(url),
-            study_name=competition.name,
-            direction="maximize" if competition.metric.higher_is_better else "minimize",
-            sampler=sampler(),
-            load_if_exists=True,
-        )
-        claims = Claims(url, study._study_id)
+        claims = Claims(url)
+        with claims.alone():
+            study = optuna.create_study(
+                storage=tables(url),
+                study_name=competition.name,
+                direction="maximize" if competition.metric.higher_is_better else "minimize",
+                sampler=sampler(),
+                load_if_exists=True,
+            )
+        claims.study = study._study_id
     except (SQLAlchemyError, ArgumentError, ImportError, optuna.exceptions.StorageInternalError) as error:
-        told = str(error.__cause__ or error).strip().splitlines()[0]
-        raise UserError(f"the study's storage {hidden(url)} cannot be used: {told}; look at STORAGE=") from error
+        raise UserError(f"the study's storage {hidden(url)} cannot be used: {why(error)}; look at STORAGE=") from error
     about = {"data_hash": prepared.data_hash, "train_hash": train, "models": models}
     for name, value in about.items():
         known = study.user_attrs.get(name)
@@ -239,6 +272,28 @@ def opened(competition: Competition, prepared: Prepared, train: str, models: lis
     return Study(study, claims, competition)
 
 
+@contextmanager
+def reached() -> Iterator[None]:
+    """Raise `UserError` where the storage is lost meanwhile, whoever notices it."""
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise UserError(
+            f"the connection to the study's storage was lost ({why(error)}); what was trained is kept, and the same "
+            "command goes on"
+        ) from error
+
+
+def why(error: BaseException) -> str:
+    """The first line of what the database itself says; it never names a password."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().splitlines()[0]
+
+
 WORDS = {"data_hash": "data", "train_hash": "rows or folds", "models": "models"}
 
 
@@ -249,9 +304,21 @@ def sampler() -> optuna.samplers.BaseSampler:
 
     import optuna
 
+    class OneModel(optuna.samplers.TPESampler):
+        """Draws for a trial's own model only; groups are drawn independently, so that it is the same draw, sooner."""
+
+        def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
+            if "model" not in trial.params:
+                return {}
+            space = super().infer_relative_search_space(study, trial)
+            return {name: limits for name, limits in space.items() if name.startswith(f"{trial.params['model']}.")}
+
+        def sample_relative(self, study: Any, trial: Any, search_space: dict[str, Any]) -> dict[str, Any]:
+            return super().sample_relative(study, trial, search_space) if search_space else {}
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP)
+        return OneModel(multivariate=True, group=True, n_startup_trials=STARTUP)
 
 
 def tables(url: str) -> optuna.storages.RDBStorage:
@@ -279,24 +346,43 @@ def hidden(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True) if "://" in url else url
 
 
+HEARTBEAT = {"idle": 30, "interval": 10, "count": 3}  # seconds: a machine without power is missed in a minute
+
+
 class Claims:
     """Which trials are worked on here. On PostgreSQL several machines share a study: a claim is an advisory lock, which
     ends with the connection that holds it, so no clock is trusted. On SQLite one search at a time has the folder."""
 
-    def __init__(self, url: str, study: int):
-        from sqlalchemy import create_engine
+    def __init__(self, url: str):
+        from sqlalchemy import create_engine, text
 
-        self.study, self.shared = study, url.startswith("postgresql")
+        self.study, self.shared, self.held = 0, url.startswith("postgresql"), set[int]()
         self.connection: Connection | None = None
         if self.shared:
             engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
             self.connection = engine.connect()
+            for setting, value in HEARTBEAT.items():
+                self.connection.execute(text(f"SET tcp_keepalives_{setting} = {value}"))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else makes the study meanwhile: searches that begin at once would make its tables twice."""
+        self._ask("pg_advisory_lock", 0)
+        try:
+            yield
+        finally:
+            self._ask("pg_advisory_unlock", 0)
 
     def take(self, trial: int) -> bool:
-        return self._ask("pg_try_advisory_lock", trial)
+        """False where it is held, by another or here: the database would let us take our own locks again."""
+        taken = trial not in self.held and self._ask("pg_try_advisory_lock", trial)
+        if taken:
+            self.held.add(trial)
+        return taken
 
     def release(self, trial: int) -> None:
         self._ask("pg_advisory_unlock", trial)
+        self.held.discard(trial)
 
     def _ask(self, function: str, trial: int) -> bool:
         from sqlalchemy import text
@@ -308,12 +394,7 @@ class Claims:
     def require_alive(self) -> None:
         """Raise `UserError` where the connection was lost, and with it every claim: others may work on our trials."""
         from sqlalchemy import text
-        from sqlalchemy.exc import SQLAlchemyError
 
-        try:
+        with reached():
             if self.connection is not None:
                 self.connection.execute(text("SELECT 1"))
-        except SQLAlchemyError as error:
-            raise UserError(
-                "the connection to the study's storage was lost; what was trained is kept, and the same command goes on"
-            ) from error
