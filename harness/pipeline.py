@@ -155,7 +155,7 @@ def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
 def cross_validate(
     request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, engine: Engine
 ) -> dict[str, Bundle]:
-    """Train every planned model on every fold; bundles of two folds or more, as far as the time reached."""
+    """Train every planned model on every fold; the bundles, as far as the time reached."""
     competition, train_hash = request.competition, prepared.train_hash(folds)
     learners = {name: plan.learner(name, request.learners[name]) for name in plan.epochs}
     bundles = {name: Bundle(bundle_folder(competition.name, train_hash, name, learners[name])) for name in learners}
@@ -181,9 +181,9 @@ def cross_validate(
     for name, bundle in bundles.items():
         if bundle.held(plan.folds):
             describe(request, prepared, folds, name, learners[name], plan.fast[name], bundle)
-    usable = {name: bundle for name, bundle in bundles.items() if len(bundle.held(plan.folds)) >= 2}
+    usable = {name: bundle for name, bundle in bundles.items() if bundle.held(plan.folds)}
     if not usable:
-        raise UserError("no model finished two folds in time; give more time (BUDGET=) and run again: the rest is kept")
+        raise UserError("no model finished a fold in time; give more time (BUDGET=) and run again: the rest is kept")
     return usable
 
 
@@ -256,8 +256,8 @@ def ensemble(
     competition, train = request.competition, prepared.train
     complete = {name: bundle for name, bundle in bundles.items() if bundle.manifest["complete"]}
     bundles = complete if set(complete) & set(declared.names) else bundles
+    bundles, shared = sharing(bundles, int(folds.max()) + 1)
     request.say(f"fitting the ensemble of {', '.join(bundles)}")
-    shared = sorted(set.intersection(*(set(bundle.held(int(folds.max()) + 1)) for bundle in bundles.values())))
     rows = np.isin(folds, shared)
     if not rows.all():
         request.say(f"only {rows.sum()} of {len(rows)} rows have out-of-fold predictions of every member")
@@ -265,6 +265,18 @@ def ensemble(
     targets, groups = train.targets[rows], train.groups[rows]
     problem = Problem(competition.task, competition.metric, members, targets, folds[rows], groups)
     return cross_fit(problem, declared), problem
+
+
+def sharing(bundles: Mapping[str, Bundle], count: int) -> tuple[dict[str, Bundle], list[int]]:
+    """The bundles with the most folds, specialists last, and the folds that all have; who shares none is left out."""
+    held = {name: set(bundle.held(count)) for name, bundle in bundles.items()}
+    special = {name: bundle.manifest["config"]["focus"] is not None for name, bundle in bundles.items()}
+    kept = dict[str, Bundle]()
+    shared = set(range(count))
+    for name in sorted(bundles, key=lambda name: (special[name], -len(held[name]))):
+        if shared & held[name]:
+            kept[name], shared = bundles[name], shared & held[name]
+    return {name: bundle for name, bundle in bundles.items() if name in kept}, sorted(shared)
 
 
 def steps_of(ladder: Ladder, problem: Problem) -> list[dict[str, Any]]:

@@ -183,6 +183,14 @@ def test_of_one_fold_alone_halves_of_its_groups_are_held_out(diverse: Problem) -
 STEPS = Overlay(blend("general", "second"), specialist="finder", of=3)
 
 
+def test_of_one_fold_alone_the_best_single_model_is_taken_as_it_is(diverse: Problem) -> None:
+    ladder = cross_fit(diverse[diverse.folds == 1], blend("one", "two"))
+    assert [rung.step for rung in ladder.rungs] == ["best single model"]
+    assert ladder.recipe == Recipe({next(iter(ladder.recipe.weights)): 1.0})
+    assert score(ladder) == ladder.in_sample
+    assert ladder.without == {1: ladder.recipe}
+
+
 def decided_rows(of: Problem, fold: int) -> np.ndarray:
     """What the recipe fitted without a fold says about the rows of the fold."""
     left_out = of.folds == fold

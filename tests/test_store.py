@@ -13,6 +13,7 @@ from harness.backends.smp import Network, Smp
 from harness.competition import find, names
 from harness.errors import UserError
 from harness.files import write_json
+from harness.pipeline import sharing
 from harness.store import (
     Bundle,
     arrays_hash,
@@ -236,3 +237,16 @@ def test_a_field_that_a_learner_no_longer_has_is_said_so() -> None:
 
 def test_names_outside_of_the_project_stay_text() -> None:
     assert revived("os:system") == "os:system"
+
+
+def test_bundles_that_share_no_fold_with_the_fullest_are_left_out_and_specialists_come_last(tmp_path: Path) -> None:
+    def made(name: str, folds: list[int], focus: int | None = None) -> Bundle:
+        bundle = Bundle(tmp_path / name)
+        write_json(bundle.folder / "bundle.json", {"config": {"focus": focus}})
+        for k in folds:
+            write_json(bundle.fold(k) / "fold.json", {})
+        return bundle
+
+    bundles = {"far": made("far", [3]), "wide": made("wide", [0, 1]), "special": made("special", [1, 2, 3, 4], 2)}
+    kept, shared = sharing(bundles, 5)
+    assert (list(kept), shared) == (["wide", "special"], [1])
