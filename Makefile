@@ -5,18 +5,19 @@ PYTHON ?= python3
 SHARED ?= ../shared
 PY := .venv/bin/python
 export SHARED
+export LEADERBOARD_URL ?= $(SERVER)
 
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
 offs = $(foreach name,$(1),$(if $(filter 0,$($(name))),--no-$(shell echo $(name) | tr A-Z a-z)))
-flags = $(foreach name,$(1),$(if $(filter-out 0,$($(name))),--$(shell echo $(name) | tr A-Z a-z)))
+flags = $(foreach name,$(1),$(if $(filter-out 0,$($(name))),--$(shell echo $(name) | tr A-Z_ a-z-)))
 competition = $(if $(COMP),'$(COMP)',$(error Say which competition: make $@ COMP=mars))
 
-.PHONY: submit search data audit train blend predict compare report status clean leaderboard score finals test test-all check bench lock new
+.PHONY: submit search data audit train blend predict compare report status clean leaderboard score finals serve test test-all check bench lock new
 
 submit: .venv/ready
 	@$(PY) -m harness submit $(competition) $(call options,DATA MODELS FOLDS BUDGET TEAM ACCEPT ENGINE WORKERS) $(call flags,FAST FINAL) $(call offs,SEARCHED)
 data: .venv/ready
-	@$(PY) -m harness data $(competition) $(call options,DATA ACCEPT)
+	@$(PY) -m harness data $(competition) $(call options,DATA ACCEPT SERVER)
 audit: .venv/ready
 	@$(PY) -m harness audit $(competition) $(call options,DATA)
 train: .venv/ready
@@ -40,9 +41,11 @@ new: .venv/ready
 leaderboard: .venv/ready
 	@$(PY) -m leaderboard board $(competition) $(call flags,REVEAL)
 score: .venv/ready
-	@$(PY) -m leaderboard score $(competition) '$(FILE)' $(call options,TEAM)
+	@$(PY) -m leaderboard score $(competition) '$(FILE)' $(call options,TEAM SERVER)
+serve: .venv/ready
+	@$(PY) -m leaderboard serve $(call options,PORT HOST NAME) $(call flags,TEAM_MODE)
 finals: .venv/ready
-	@$(PY) -m leaderboard finals $(competition) '$(A)' '$(B)' $(call options,TEAM)
+	@$(PY) -m leaderboard finals $(competition) '$(A)' '$(B)' $(call options,TEAM SERVER)
 
 test: .venv/ready
 	$(PY) -m pytest -m "not real and not soak"

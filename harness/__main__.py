@@ -71,12 +71,20 @@ def submit(
 
 
 @app.command()
-def data(competition: Name, data: Data = None, accept: Accept = None, json_: Json = False) -> None:
-    """Get the data, verify them, and split off the judge's rows."""
+def data(
+    competition: Name,
+    data: Data = None,
+    accept: Accept = None,
+    server: Annotated[str | None, typer.Option(help="Fetch the public data from this leaderboard server.")] = None,
+    json_: Json = False,
+) -> None:
+    """Get the data, verify them, and split off the judge's rows; or fetch the public part from a server."""
 
     def work(console: Any) -> dict[str, Any]:
-        from harness import folders, pipeline
+        from harness import folders, pipeline, remote
 
+        if server:
+            remote.fetch(server, competition)
         prepared = pipeline.prepare(asked(console, competition, data, accept=accept))
         return {
             "competition": competition,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import folders
+from harness import folders, remote
 from harness.errors import UserError
 from harness.files import TEMPORARY, read_json, sha256_of, write_bytes, write_json
 from harness.tasks import Task
@@ -82,7 +82,9 @@ def keep_beside_best(official: Path, file: Path, name: str) -> Path:
 
 
 def judge(competition: str, file: Path, team: str | None, data_hash: str) -> dict[str, Any]:
-    """Hand the file to the leaderboard, a process of its own: {"accepted", "public", "rank", "message", ...}."""
+    """Hand the file to the leaderboard, a process of its own or a server: {"accepted", "public", "rank", "message"}."""
+    if server := remote.server_of(competition, data_hash):
+        return remote.hand_in(server, competition, file, team, data_hash)
     command = [
         sys.executable,
         "-m",

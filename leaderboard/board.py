@@ -13,7 +13,9 @@ from harness.significance import Interval
 from leaderboard import archive
 from leaderboard.answers import Prepared
 from leaderboard.cards import claimed_cv
-from leaderboard.database import finals, on_board, reading, reveals, scored_by, scores, selections, submissions
+from leaderboard.database import reading
+from leaderboard.host import Word, read_word
+from leaderboard.tables import finals, on_board, reveals, scored_by, scores, selections, submissions
 from leaderboard.ties import Lead, Pair, leads
 
 
@@ -39,7 +41,8 @@ class Entry:
 class Row:
     """A team on the board, by the entry that counts. tied: not told apart from the row above.
 
-    same_file_as: the team that handed in the same file earlier; late: the entry came after the reveal.
+    same_file_as: the team that handed in the same file earlier; late: the entry came after the reveal; baseline: the
+    host says that it is one. number: the id of the entry.
     """
 
     rank: int
@@ -57,6 +60,8 @@ class Row:
     submission: str
     same_file_as: str | None
     late: bool
+    baseline: bool
+    number: int
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Board:
     """Everything that may be shown of one competition on one set of data.
 
     lead: of the first row over the second. leaders: how many of the first rows cannot be told from the first.
-    missing: stored entries without a score by the metric as it is now.
+    missing: stored entries without a score by the metric as it is now. word: what the host said; the teams that it
+    disqualified are in no row.
     """
 
     competition: str
@@ -78,6 +84,7 @@ class Board:
     lead: Lead | None
     leaders: int
     missing: int
+    word: Word
 
     def entries_on(self, team: str, day: str) -> int:
         """How many entries of a team came on that UTC day (ISO date)."""
@@ -90,17 +97,16 @@ def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
         revealed_at = reveal_time(connection, data)
         entries = read_entries(connection, competition, data, revealed_at is not None)
         selected = read_selected(connection, data) if revealed_at else {}
+        word = read_word(connection, data)
+    ranked = [entry for entry in entries if entry.team not in word.disqualified]
     higher = competition.metric.higher_is_better
     part = "private" if revealed_at else "public"
-    if revealed_at:
-        counted = rank_finals(entries, selected, revealed_at, higher)
-    else:
-        counted = rank(entries, public_score, higher)
+    counted = rank_finals(ranked, selected, revealed_at, higher) if revealed_at else rank(ranked, public_score, higher)
 
     compared = partial(leads, engine, competition, data, part)
     neighbours = list(pairwise(entry.id for entry in counted))
     gaps = compared(neighbours)
-    tied = [False] + [gaps[pair].is_noise for pair in neighbours]
+    tied = [False] + [gaps[pair].is_noise for pair in neighbours] if counted else []
     return Board(
         competition=data.competition,
         data_hash=data.data_hash,
@@ -108,11 +114,12 @@ def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
         metric=competition.metric.name,
         higher_is_better=higher,
         revealed_at=revealed_at,
-        rows=_rows(counted, tied, entries, revealed_at),
+        rows=_rows(counted, tied, entries, revealed_at, word),
         entries=entries,
         lead=gaps[neighbours[0]] if neighbours else None,
         leaders=_leaders(counted, tied, compared),
         missing=archive.count_receipts(data.competition, data.data_hash) - len(entries),
+        word=word,
     )
 
 
@@ -204,7 +211,9 @@ def read_selected(connection: Connection, data: Prepared) -> dict[str, set[int]]
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def _rows(counted: list[Entry], tied: list[bool], entries: list[Entry], revealed_at: str | None) -> list[Row]:
+def _rows(
+    counted: list[Entry], tied: list[bool], entries: list[Entry], revealed_at: str | None, word: Word
+) -> list[Row]:
     entries_of = Counter(entry.team for entry in entries)
     first_with = {entry.sha256: entry.team for entry in reversed(entries)}
     return [
@@ -224,6 +233,8 @@ def _rows(counted: list[Entry], tied: list[bool], entries: list[Entry], revealed
             submission=entry.name,
             same_file_as=first_with[entry.sha256] if first_with[entry.sha256] != entry.team else None,
             late=is_late(entry, revealed_at),
+            baseline=entry.team in word.baselines,
+            number=entry.id,
         )
         for place, entry in enumerate(counted)
     ]

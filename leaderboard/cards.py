@@ -16,17 +16,23 @@ def read_card(file: Path, data: Prepared) -> dict[str, Any] | None:
     if path == file or not path.is_file():
         return None
     card = read_json(path)
-    if not isinstance(card, dict) or not _is_finite(card):
+    if not is_card(card):
         raise InvalidSubmission(f"{path} is no card (a JSON object without NaN); delete it, or write it again")
+    check_card(card, data, file.name)
+    return card
+
+
+def check_card(card: dict[str, Any] | None, data: Prepared, name: str) -> None:
+    """Raise `InvalidSubmission` where the card of the file `name` speaks of another board than `data`."""
+    card = card or {}
     if card.get("competition", data.competition) != data.competition:
-        raise InvalidSubmission(f"{file.name} was made for {card['competition']}, and this is {data.competition}")
+        raise InvalidSubmission(f"{name} was made for {card['competition']}, and this is {data.competition}")
     made_on = card.get("data_hash", data.data_hash)
     if made_on != data.data_hash:
         raise InvalidSubmission(
-            f"{file.name} was made on the data {made_on}, but this board is for the data {data.data_hash}; "
+            f"{name} was made on the data {made_on}, but this board is for the data {data.data_hash}; "
             f"add --data {made_on} to score it there"
         )
-    return card
 
 
 def claimed_cv(card: dict[str, Any] | None) -> float | None:
@@ -36,10 +42,10 @@ def claimed_cv(card: dict[str, Any] | None) -> float | None:
     return float(score) if isinstance(score, int | float) and math.isfinite(score) else None
 
 
-def _is_finite(card: dict[str, Any]) -> bool:
-    """JSON has no NaN, and PostgreSQL refuses it."""
+def is_card(card: Any) -> bool:
+    """A JSON object, of numbers and text that every database takes: PostgreSQL refuses NaN, U+0000 and half pairs."""
     try:
-        json.dumps(card, allow_nan=False)
-    except ValueError:
+        text = json.dumps(card, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         return False
-    return True
+    return isinstance(card, dict) and b"\\u0000" not in text

@@ -1,175 +1,116 @@
-"""The tables of the board and how they are opened: SQLAlchemy Core; SQLite by default, PostgreSQL by its URL.
+"""How the database of the board is opened, and brought to the tables of today; SQLite by default, PostgreSQL by URL.
 
-What was acknowledged is on the disk (WAL, synchronous=FULL). Submissions, scores and events are never changed or
-deleted: a correction is a new row. A score cannot be NULL, NaN or infinite, so two backends cannot rank differently.
+What was acknowledged is on the disk (WAL, synchronous=FULL). A transaction that writes is alone.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    DDL,
-    JSON,
-    CheckConstraint,
-    Column,
-    ColumnElement,
-    Connection,
-    Double,
-    Engine,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    UniqueConstraint,
-    create_engine,
-    event,
-    exc,
-    inspect,
-    make_url,
-)
+from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, make_url, text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.types import Double
 
 from harness import folders
 from harness.errors import UserError
-from harness.metrics import Metric
+from leaderboard.tables import metadata
 
-PARTS = ("public", "private")
 BUSY_SECONDS = 30  # a writer holds the database for milliseconds; only a stopped process holds it longer
-
-metadata = MetaData()
-
-
-def _board_columns() -> list[Column[Any]]:
-    """One board per competition and data hash: scores made on other data never meet."""
-    return [Column("competition", String, nullable=False), Column("data_hash", String, nullable=False)]
+SCHEMA = "server"  # the last of leaderboard/migrations/versions
+ALONE = 4_207_117  # the number of PostgreSQL's lock that writers take
 
 
-def _submission() -> Column[Any]:
-    return Column("submission", ForeignKey("submissions.id"), nullable=False)
+class clock(GenericFunction[float]):  # noqa: N801 (it is written as a function)
+    """Seconds since 1970 by the clock of the database, the one that all its users share."""
+
+    type = Double()
+    inherit_cache = True
 
 
-def _metric_columns() -> list[Column[Any]]:
-    """Which metric, in which version, on which rows ("public" or "private")."""
-    return [
-        Column("metric", String, nullable=False),
-        Column("version", Integer, nullable=False),
-        Column("part", String, CheckConstraint("part IN ('public', 'private')"), nullable=False),
-    ]
+@compiles(clock, "sqlite")
+def _of_sqlite(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
-def _finite(name: str) -> Column[Any]:
-    """A double that is a number: the comparison is false or unknown for NaN, infinities and text, on every backend."""
-    return Column(name, Double, CheckConstraint(f"{name} BETWEEN -1e300 AND 1e300"), nullable=False)
-
-
-submissions = Table(
-    "submissions",
-    metadata,
-    Column("id", Integer, primary_key=True),  # the order of arrival, which decides between equal scores
-    *_board_columns(),
-    Column("team", String, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("received_at", String, nullable=False),  # UTC, ISO 8601: sorts as text
-    Column("card", JSON(none_as_null=True)),
-    UniqueConstraint("competition", "data_hash", "team", "sha256"),
-    sqlite_autoincrement=True,
-)
-scores = Table(
-    "scores",
-    metadata,
-    _submission(),
-    *_metric_columns(),
-    _finite("value"),
-    _finite("low"),
-    _finite("high"),
-    PrimaryKeyConstraint("submission", "metric", "version", "part"),
-)
-statistics = Table(
-    "statistics",  # one row of the metric's statistics per sample, see `statistics.pack`
-    metadata,
-    _submission(),
-    *_metric_columns(),
-    Column("packed", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("submission", "metric", "version", "part"),
-)
-comparisons = Table(
-    "comparisons",  # a cache: by how much `submission` is better than `other`
-    metadata,
-    _submission(),
-    Column("other", ForeignKey("submissions.id"), nullable=False),
-    *_metric_columns(),
-    _finite("difference"),
-    _finite("low"),
-    _finite("high"),
-    PrimaryKeyConstraint("submission", "other", "metric", "version", "part"),
-)
-selections = Table(
-    "selections",  # a team names its finals; the last selection counts
-    metadata,
-    Column("id", Integer, primary_key=True),
-    *_board_columns(),
-    Column("team", String, nullable=False),
-    Column("selected_at", String, nullable=False),
-    Index("selections_of_board", "competition", "data_hash"),
-    sqlite_autoincrement=True,
-)
-finals = Table(
-    "finals",
-    metadata,
-    Column("selection", ForeignKey("selections.id"), nullable=False),
-    _submission(),
-    PrimaryKeyConstraint("selection", "submission"),
-)
-reveals = Table(
-    "reveals",  # the host's decision to show private scores; it cannot be taken back
-    metadata,
-    *_board_columns(),
-    Column("revealed_at", String, nullable=False),
-    PrimaryKeyConstraint("competition", "data_hash"),
-)
-
-
-def _forbid_changes(table: Table) -> None:
-    for verb in ("UPDATE", "DELETE"):
-        trigger = f"CREATE TRIGGER {table.name}_refuse_{verb.lower()} BEFORE {verb} ON {table.name}"
-        refusal = f"BEGIN SELECT RAISE(ABORT, '{table.name} are never changed: a correction is a new row'); END"
-        event.listen(table, "after_create", DDL(f"{trigger} {refusal}").execute_if(dialect="sqlite"))
-
-
-for _table in (submissions, scores, selections, finals, reveals):
-    _forbid_changes(_table)
-
-
-def on_board(table: Table, competition: str, data_hash: str) -> tuple[ColumnElement[bool], ...]:
-    """The rows of one board."""
-    return table.c.competition == competition, table.c.data_hash == data_hash
-
-
-def scored_by(table: Table, metric: Metric) -> tuple[ColumnElement[bool], ...]:
-    """The rows made by the metric as it is now."""
-    return table.c.metric == metric.name, table.c.version == metric.version
+@compiles(clock, "postgresql")
+def _of_postgresql(*_: Any, **__: Any) -> str:
+    return "extract(epoch from clock_timestamp())::double precision"
 
 
 def open_database(url: str | None = None) -> Engine:
     """The database of `folders.database()`, with its tables; raise `UserError` where it cannot be opened."""
     try:
-        engine = create_engine(make_url(url or folders.database()))
+        engine = create_engine(_with_our_driver(url or folders.database()))
     except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:
-        raise UserError(f"DATABASE_URL cannot be used ({error}); give sqlite:///<file>, or unset it") from error
+        raise UserError(
+            f"DATABASE_URL cannot be used ({error}); give sqlite:///<file> or postgresql://..., or unset it"
+        ) from error
     if engine.dialect.name == "sqlite":
         _as_documented(engine)
+    else:
+        _one_writer(engine)
     with reading(engine) as connection:
-        complete = inspect(connection).has_table(reveals.name)
-    if not complete:
+        version = _version(connection)
+    if version != SCHEMA:
         with writing(engine) as connection:  # two first processes take turns
-            metadata.create_all(connection)
+            _bring_up(connection)
     return engine
+
+
+def _with_our_driver(url: str) -> Any:
+    """postgresql:// and postgres:// by psycopg 3."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
+
+
+def _version(connection: Connection) -> str | None:
+    """Of the tables: None in an empty database, "initial" in one from before there were versions."""
+    there = inspect(connection)
+    if there.has_table("alembic_version"):
+        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return "initial" if there.has_table("reveals") else None
+
+
+def _bring_up(connection: Connection) -> None:
+    """An empty database gets the tables of today at once; an older one goes there step by step."""
+    version = _version(connection)
+    if version == SCHEMA:
+        return
+    if version is None:
+        metadata.create_all(connection)
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": SCHEMA})
+    else:
+        _migrate(connection, version)
+
+
+def _migrate(connection: Connection, version: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    settings = Config(attributes={"connection": connection})
+    settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    try:
+        if version == "initial":
+            command.stamp(settings, version)
+        command.upgrade(settings, "head")
+    except CommandError as error:
+        raise UserError(
+            f"the database is of a later version of this project ({version}); update the project, or use another one"
+        ) from error
+
+
+def _one_writer(engine: Engine) -> None:
+    """On PostgreSQL a transaction that writes waits for the one before, as on SQLite: no limit is overrun."""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("immediate", False):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE})")
 
 
 def _as_documented(engine: Engine) -> None:
@@ -222,6 +163,9 @@ _SENTENCES = {
     "disk I/O error": "cannot be written: the disk is full or fails; free some space and run the same command again",
     "readonly": "cannot be written: it, or its folder, is read-only for you",
     "unable to open": "cannot be opened: its folder does not exist, or is not yours to write",
+    "onnection refused": "cannot be reached: start its server, or correct DATABASE_URL",
+    "authentication failed": "does not let us in: correct the user and the password in DATABASE_URL",
+    "does not exist": "cannot be used: create it, or correct DATABASE_URL",
     "locked": f"is held by another process for {BUSY_SECONDS} s already; stop that, and run the same command again",
 }
 

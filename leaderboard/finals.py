@@ -8,7 +8,8 @@ from harness.competition import Competition
 from harness.errors import UserError
 from leaderboard.answers import Prepared
 from leaderboard.board import Entry, read_entries, read_selected, reveal_time
-from leaderboard.database import finals, now, on_board, reading, reveals, selections, shown, submissions, writing
+from leaderboard.database import now, reading, shown, writing
+from leaderboard.tables import finals, on_board, reveals, selections, submissions
 
 SHORTEST_NAME = 4
 

@@ -14,8 +14,9 @@ from harness.metrics import Metric
 from leaderboard import archive, board, words
 from leaderboard.answers import prepared, read_answers
 from leaderboard.cards import read_card
-from leaderboard.database import now, open_database, reading, scored_by, scores, statistics, submissions, writing
+from leaderboard.database import now, open_database, reading, writing
 from leaderboard.scoring import Scored, pack, score_file
+from leaderboard.tables import scored_by, scores, statistics, submissions
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> Ver
         archive.keep(file, entry["sha256"])
         with writing(engine) as connection:
             record(connection, entry, competition.metric, scored)
-    return _verdict(entry, board.read(engine, competition, data), competition, repeated=known)
+    return verdict_of(entry, board.read(engine, competition, data), competition, repeated=known)
 
 
 def is_scored(connection: Connection, entry: Mapping[str, Any], metric: Metric) -> bool:
@@ -65,19 +66,23 @@ def is_scored(connection: Connection, entry: Mapping[str, Any], metric: Metric) 
     return connection.execute(found.limit(1)).first() is not None
 
 
-def record(connection: Connection, entry: Mapping[str, Any], metric: Metric, scored: Mapping[str, Scored]) -> None:
-    """Write an entry and its scores, whichever the database lacks. The receipt is on the disk before the commit."""
+def record(connection: Connection, entry: Mapping[str, Any], metric: Metric, scored: Mapping[str, Scored]) -> int:
+    """Write an entry and its scores, whichever the database lacks; its number.
+
+    The receipt is on the disk before the commit.
+    """
     number = connection.scalar(select(submissions.c.id).where(_is(entry)))
     if number is None:
         received = {"received_at": now(), **entry}  # a rebuilt entry brings its own time
         archive.keep_receipt(received)
         number = connection.execute(insert(submissions).values(received).returning(submissions.c.id)).scalar_one()
     if is_scored(connection, entry, metric):
-        return
+        return number
     for part, (value, low, high, rows) in scored.items():
         key = {"submission": number, "metric": metric.name, "version": metric.version, "part": part}
         connection.execute(insert(scores).values(**key, value=value, low=low, high=high))
         connection.execute(insert(statistics).values(**key, packed=pack(rows)))
+    return number
 
 
 def _is(entry: Mapping[str, Any]) -> Any:
@@ -94,9 +99,10 @@ def _digest(file: Path) -> str:
         raise InvalidSubmission(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _verdict(entry: Mapping[str, Any], now_on: board.Board, competition: Competition, repeated: bool) -> Verdict:
+def verdict_of(entry: Mapping[str, Any], now_on: board.Board, competition: Competition, repeated: bool) -> Verdict:
+    """What the team learns about `entry`, which is on the board; only its team and sha256 are looked at."""
     this = next(e for e in now_on.entries if (e.team, e.sha256) == (entry["team"], entry["sha256"]))
-    row = next(row for row in now_on.rows if row.team == this.team)
+    row = next((row for row in now_on.rows if row.team == this.team), None)
     today = now_on.entries_on(this.team, now()[:10])
     return Verdict(
         accepted=True,
@@ -108,7 +114,7 @@ def _verdict(entry: Mapping[str, Any], now_on: board.Board, competition: Competi
         score_low=this.public.low,
         score_high=this.public.high,
         interval=this.public._asdict(),
-        rank=row.rank,
+        rank=row.rank if row else None,
         teams=len(now_on.rows),
         entries_today=today,
         message=words.verdict(this, row, now_on, today, competition.rules.submissions_per_day, repeated),

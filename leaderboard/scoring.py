@@ -12,7 +12,7 @@ from harness.competition import Competition
 from harness.errors import InvalidSubmission
 from harness.significance import interval
 from leaderboard.answers import Answers
-from leaderboard.database import PARTS
+from leaderboard.tables import PARTS
 
 
 class Scored(NamedTuple):

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, Engine, insert, select, tuple_
 from harness.competition import Competition
 from harness.significance import compare
 from leaderboard.answers import Prepared, read_answers
-from leaderboard.database import comparisons, reading, scored_by, statistics, writing
+from leaderboard.database import reading, writing
 from leaderboard.scoring import unpack
+from leaderboard.tables import comparisons, scored_by, statistics
 
 Pair = tuple[int, int]  # ids of two submissions, the better one first
 

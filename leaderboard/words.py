@@ -28,18 +28,19 @@ def decimals_for(values: Iterable[float]) -> int:
     return 9
 
 
-def verdict(entry: Entry, row: Row, board: Board, today: int, limit: int, repeated: bool) -> str:
-    """What to tell the team that handed in `entry`; `row` is where it stands now."""
-    decimals = decimals_for([entry.public.score, row.score])
+def verdict(entry: Entry, row: Row | None, board: Board, today: int, limit: int, repeated: bool) -> str:
+    """What to tell the team that handed in `entry`; `row` is where it stands now, None where it is disqualified."""
+    decimals = decimals_for([entry.public.score, row.score if row else entry.public.score])
     score, low, high = (f"{value:.{decimals}f}" for value in entry.public)
-    told = [f"public {board.metric} {score} (95 %: {low} to {high}), rank {row.rank} of {len(board.rows)}"]
+    rank = f"rank {row.rank} of {len(board.rows)}" if row else "no rank: the team is disqualified"
+    told = [f"public {board.metric} {score} (95 %: {low} to {high}), {rank}"]
     if repeated:
         told.insert(0, f"{entry.team} handed in this file at {short_time(entry.received_at)} already: it counts once")
     elif today > limit:
         told.append(f"entry {today} of {limit} today: over the limit of the rules; a team server would refuse it")
     else:
         told.append(f"entry {today} of {limit} today")
-    if row.submission != entry.name:
+    if row and row.submission != entry.name:
         told.append(f"{entry.team} stays with its entry of {row.score:.{decimals}f}")
     others = sorted({e.team for e in board.entries if e.sha256 == entry.sha256 and e.team != entry.team})
     if others:
@@ -81,6 +82,7 @@ def notes(board: Board) -> list[str]:
     """What else a reader of the board should know, a sentence each."""
     told = [f"{row.team} handed in the same file as {row.same_file_as}." for row in board.rows if row.same_file_as]
     told += [f"{row.team} entered after the reveal." for row in board.rows if row.late]
+    told += [f"{team} is disqualified: {said.said}." for team, said in board.word.disqualified.items()]
     if board.missing > 0:
         told.append(
             f"Without a score by the metric as it is now: {counted(board.missing)}; "

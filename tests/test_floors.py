@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 FLOORS = (
-    "samples errors files folders exits downloads",
+    "samples errors files folders exits downloads remote",
     "tasks metrics splits augment significance sources pictures boxes layouts contamination",
     "backends ensembles",
     "competition",

@@ -20,10 +20,11 @@ from harness.significance import Interval
 from leaderboard import __main__ as command_line
 from leaderboard import board, scoring, table, words
 from leaderboard.answers import prepared
-from leaderboard.database import open_database, reading, scores, writing
+from leaderboard.database import open_database, reading, writing
 from leaderboard.finals import read_choice, reveal_board, select_finals
 from leaderboard.judge import judge
 from leaderboard.rebuild import rebuild
+from leaderboard.tables import scores
 
 
 @pytest.fixture

@@ -1,0 +1,123 @@
+"""Teams, their members and the tokens that open the door: 256 random bits, shown once, kept as their sha256."""
+
+import hashlib
+import secrets
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine, insert, or_, select, update
+
+from harness.errors import UserError
+from leaderboard.database import now, reading, writing
+from leaderboard.tables import teams, tokens
+from leaderboard.words import team_name
+
+PREFIX = "lb_"  # so that a scanner for leaked secrets knows one
+SESSION_HOURS = 24 * 14
+# Letters of other scripts that look like Latin ones, after casefold (the whole table is Unicode's TR39).
+LOOK_ALIKE = str.maketrans("авекмнорстухіјѕԁһҽαβεικνορτυχӏ01", "abekmhopctyxijsdheabeiknoptuxlol")
+ALONE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"}  # scripts that look alike do not mix
+
+
+class Member(NamedTuple):
+    """Who is asking. team: None for a host."""
+
+    name: str
+    team: str | None
+    role: str
+
+    @property
+    def is_host(self) -> bool:
+        return self.role == "host"
+
+
+def create_team(engine: Engine, name: str) -> str:
+    """The name as it is kept; raise `UserError` where one is there that looks the same."""
+    name = team_name(name)
+    with writing(engine) as connection:
+        there = connection.scalar(select(teams.c.name).where(teams.c.looks == looks(name)))
+        if there is not None:
+            raise UserError(f"the name {name} cannot be told from the team {there}, which is there already")
+        connection.execute(insert(teams).values(name=name, looks=looks(name), created_at=now()))
+    return name
+
+
+def looks(name: str) -> str:
+    """The same for names that a reader takes for each other; raise `UserError` where one name mixes scripts."""
+    scripts = {unicodedata.name(letter, "UNKNOWN").split()[0] for letter in name if letter.isalpha()}
+    if len(scripts & ALONE) > 1:
+        raise UserError(f"{name!r} mixes letters of {' and '.join(sorted(scripts & ALONE))}; write it in one script")
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(c for c in plain.translate(LOOK_ALIKE) if not unicodedata.combining(c) and not c.isspace())
+
+
+def issue_token(engine: Engine, member: str, team: str | None, role: str = "player") -> str:
+    """A new token of a member; it cannot be shown again. Raise `UserError` where the team is not there."""
+    with writing(engine) as connection:
+        if team is not None and connection.scalar(select(teams.c.name).where(teams.c.name == team)) is None:
+            there = ", ".join(connection.scalars(select(teams.c.name).order_by(teams.c.name))) or "none"
+            raise UserError(f"there is no team {team!r}; there are: {there}")
+        token = PREFIX + secrets.token_urlsafe(32)
+        _keep(connection, token, Member(team_name(member), team, role))
+    return token
+
+
+def open_session(engine: Engine, token: str) -> tuple[str, Member] | None:
+    """The secret of a browser that logs in with a token, and whose it is; None where the token is none."""
+    member = who(engine, token)
+    if member is None:
+        return None
+    session = PREFIX + secrets.token_urlsafe(32)
+    ends = datetime.now(UTC) + timedelta(hours=SESSION_HOURS)
+    with writing(engine) as connection:
+        _keep(connection, session, member, digest(token), ends.isoformat().replace("+00:00", "Z"))
+    return session, member
+
+
+def who(engine: Engine, token: str) -> Member | None:
+    """Whose this token, or session, is; None where it is none, has ended or was revoked."""
+    with reading(engine) as connection:
+        row = connection.execute(
+            select(tokens.c.member, tokens.c.team, tokens.c.role).where(
+                tokens.c.sha256 == digest(token),
+                tokens.c.revoked_at.is_(None),
+                or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now()),
+            )
+        ).first()
+    return Member(*row) if row else None
+
+
+def revoke(engine: Engine, member: str, team: str | None) -> int:
+    """End all tokens and sessions of a member; how many there were."""
+    mine = (tokens.c.member == member, tokens.c.team.is_(None) if team is None else tokens.c.team == team)
+    return _end(engine, *mine)
+
+
+def close_session(engine: Engine, session: str) -> None:
+    _end(engine, tokens.c.sha256 == digest(session))
+
+
+def _end(engine: Engine, *which: object) -> int:
+    with writing(engine) as connection:
+        ended = connection.execute(
+            update(tokens).where(tokens.c.revoked_at.is_(None), *which).values(revoked_at=now())  # type: ignore[arg-type]
+        )
+        return ended.rowcount
+
+
+def digest(token: str) -> str:
+    """A random token of 256 bits needs no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _keep(
+    connection: Connection, token: str, member: Member, opened_by: str | None = None, expires_at: str | None = None
+) -> None:
+    row = {"sha256": digest(token), "member": member.name, "team": member.team, "role": member.role}
+    connection.execute(insert(tokens).values(**row, created_at=now(), opened_by=opened_by, expires_at=expires_at))
+
+
+def team_names(engine: Engine) -> list[str]:
+    with reading(engine) as connection:
+        return list(connection.scalars(select(teams.c.name).order_by(teams.c.name)))

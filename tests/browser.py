@@ -1,0 +1,98 @@
+"""A real browser for tests: Chromium over its debugging pipe; skips with a word where there is none."""
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+
+class Browser:
+    """One page. heard: dialogs that opened, and errors of scripts and of the content policy."""
+
+    def __init__(self, send: int, receive: int):
+        self.send, self.receive, self.number, self.rest = send, receive, 0, b""
+        self.heard: list[str] = []
+        target = self.call("Target.createTarget", url="about:blank", session=None)["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True, session=None)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "DOM", "Network"):
+            self.call(f"{domain}.enable")
+
+    session: str | None = None
+
+    def call(self, method: str, session: Any = "ours", **parameters: Any) -> dict[str, Any]:
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": parameters}
+        if session and self.session:
+            message["sessionId"] = self.session
+        os.write(self.send, json.dumps(message).encode() + b"\0")
+        while True:
+            told = self.next_message()
+            if told.get("id") == self.number:
+                assert "error" not in told, told
+                return told["result"]
+            self.note(told)
+
+    def next_message(self, seconds: float = 30.0) -> dict[str, Any]:
+        while b"\0" not in self.rest:
+            assert select.select([self.receive], [], [], seconds)[0], "the browser says nothing"
+            self.rest += os.read(self.receive, 1 << 16)
+        message, _, self.rest = self.rest.partition(b"\0")
+        return json.loads(message)
+
+    def note(self, told: dict[str, Any]) -> None:
+        if told["method"] == "Page.javascriptDialogOpening":
+            self.heard.append(f"dialog: {told['params']['message']}")
+        if told["method"] == "Runtime.exceptionThrown":
+            self.heard.append(told["params"]["exceptionDetails"]["text"])
+        if told["method"] == "Log.entryAdded" and told["params"]["entry"]["source"] in ("security", "javascript"):
+            self.heard.append(told["params"]["entry"]["text"])
+
+    def open(self, address: str) -> None:
+        self.call("Page.navigate", url=address)
+        self.wait("document.readyState === 'complete'")
+
+    def run(self, script: str) -> Any:
+        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def wait(self, script: str, seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not self.run(script):
+            assert time.monotonic() < deadline, f"never true: {script}"
+            time.sleep(0.05)
+
+    def choose_file(self, selector: str, path: str) -> None:
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[path])
+
+    def be_wide(self, width: int) -> None:
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+
+
+@contextmanager
+def browsing(home: str) -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    to_read, to_write = os.pipe()
+    from_read, from_write = os.pipe()
+    options = f"--headless --no-sandbox --disable-gpu --user-data-dir={home} --remote-debugging-pipe"
+    command = f"exec {program} {options} 3<&{to_read} 4>&{from_write} >/dev/null 2>&1"
+    process = subprocess.Popen(["/bin/bash", "-c", command], pass_fds=(to_read, from_write))
+    os.close(to_read)
+    os.close(from_write)
+    try:
+        yield Browser(to_write, from_read)
+    finally:
+        process.terminate()
+        process.wait(20)
+        os.close(to_write)
+        os.close(from_read)

@@ -1,0 +1,119 @@
+"""The pages in a real browser: a file handed in, what people write shown and not run, phone width, no JavaScript."""
+# ruff: noqa: F811 (pytest finds the fixture `home` by its name)
+
+import itertools
+
+import pytest
+from browser import browsing
+from test_leaderboard import home  # noqa: F401
+from test_server_remote import served
+from tiny_board import entry
+
+from leaderboard import host
+from leaderboard.answers import prepared
+from leaderboard.database import open_database
+from leaderboard.judge import judge
+
+PAGES = [
+    "/",
+    "/c/tiny",
+    "/c/tiny/rules",
+    "/c/tiny/submit",
+    "/c/tiny/team/red",
+    "/c/tiny/entry/1",
+    "/c/tiny/host",
+    "/none",
+]
+PAYLOADS = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "<svg onload=alert(1)>", "{{ 7 * 7 }}"]
+
+
+@pytest.fixture
+def page(home, tmp_path_factory):
+    """A browser, and the address of a local server."""
+    with served() as address, browsing(str(tmp_path_factory.mktemp("browser"))) as browser:
+        browser.address = address
+        yield browser
+
+
+def some_teams(home):
+    for name, wrong in (("red", ""), ("a team with a name of forty characters..", "a"), ("red", "bc"), ("blue", "d")):
+        judge("tiny", entry(home, wrong, card={"cv": {"score": 0.8}}), name)
+
+
+def test_a_file_is_handed_in_on_the_page_and_its_entry_is_shown(page, home):
+    page.open(f"{page.address}/c/tiny/submit")
+    page.choose_file("input[type=file]", str(entry(home, "a", name="mine")))
+    page.run("document.querySelector('input[name=team]').value = 'red'")
+    page.run("document.querySelector('#upload button').click()")
+    page.wait("location.pathname === '/c/tiny/entry/1'")
+    page.wait("document.readyState === 'complete'")
+    assert "0.833" in page.run("document.body.innerText") and "mine.csv" in page.run("document.body.innerText")
+    assert page.heard == []
+
+
+def test_a_refusal_stands_beside_the_button(page, home):
+    file = entry(home, name="broken")
+    file.write_text("id,value\nzzz,1\n")
+    page.open(f"{page.address}/c/tiny/submit")
+    page.choose_file("input[type=file]", str(file))
+    page.run("document.querySelector('#upload button').click()")
+    page.wait("document.querySelector('.verdict').innerText.includes('broken')")
+    assert "broken.csv" in page.run("document.querySelector('.verdict').innerText")
+    assert not page.run("document.querySelector('#upload button').disabled")
+
+
+def test_what_people_write_is_shown_literally_and_opens_nothing(page, home):
+    for payload in PAYLOADS:
+        judge("tiny", entry(home, card={"cv": {"score": 0.5}, "note": payload, payload: 1}), payload)
+    for payload in PAYLOADS:
+        host.say(open_database(), prepared("tiny"), "announce", payload, "eva")
+        host.say(open_database(), prepared("tiny"), "disqualify", payload, "eva", payload)
+        host.say(open_database(), prepared("tiny"), "reinstate", payload, "eva", payload)
+    for path in ("/c/tiny", "/c/tiny/rules", "/c/tiny/host", "/c/tiny/entry/1", "/c/tiny/entry/2"):
+        page.open(page.address + path)
+        assert page.run("document.querySelectorAll('img, svg[onload], script:not([src])').length") == 0
+    page.open(f"{page.address}/c/tiny")
+    text = page.run("document.querySelector('table').innerText")
+    assert all(payload in text for payload in PAYLOADS)
+    page.run("document.querySelector('td.who a').click()")
+    page.wait("location.pathname.startsWith('/c/tiny/team/') && document.readyState === 'complete'")
+    assert page.run("document.querySelector('h1').innerText") == PAYLOADS[0]
+    assert page.heard == []
+
+
+def test_no_page_is_wider_than_a_phone_and_none_breaks_the_content_policy(page, home):
+    some_teams(home)
+    for width in (375, 1200):
+        page.be_wide(width)
+        for path in PAGES:
+            page.open(page.address + path)
+            assert page.run("document.documentElement.scrollWidth") <= width, path
+            assert page.run("document.querySelectorAll('h1').length") == 1, path
+    assert page.heard == []
+
+
+def test_without_javascript_everything_is_there_but_the_button(page, home):
+    some_teams(home)
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.open(f"{page.address}/c/tiny")
+    assert page.run("document.querySelectorAll('tbody tr').length") == 3
+    page.open(f"{page.address}/c/tiny?sort=team&order=down")
+    assert page.run("document.querySelector('td.who').innerText") == "red"
+    page.open(f"{page.address}/c/tiny/submit")
+    text = page.run("document.body.innerText")
+    assert "curl --data-binary" in text and "does the same" in text
+    assert page.run("document.querySelector('#upload').hidden")
+
+
+NAMELESS = """[...document.querySelectorAll('a, button, input, select')].filter(e => e.type !== 'hidden' && !(
+    e.innerText.trim() || e.getAttribute('aria-label') || (e.labels && e.labels.length))).map(e => e.outerHTML)"""
+
+
+def test_everything_that_can_be_used_has_a_name_and_headings_go_down_by_one(page, home):
+    some_teams(home)
+    for path in PAGES:
+        page.open(page.address + path)
+        assert page.run(NAMELESS) == [], path
+        levels = page.run("[...document.querySelectorAll('h1, h2, h3')].map(h => +h.tagName[1])")
+        assert levels[0] == 1 and all(b - a <= 1 for a, b in itertools.pairwise(levels)), path
+        assert page.run("[...document.querySelectorAll('svg')].every(s => s.ariaLabel || s.ariaHidden)"), path
