@@ -183,24 +183,33 @@ def score_and_exit(writer: int, job: Row[Any], declared: Competition, answers: A
     """In the child. Nothing it prints may hold an answer: of an error only where it was is said."""
     code = 1
     try:
+        os.closerange(3, writer)  # the database and all else that is the scorer's own
+        os.closerange(writer + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         limit()
         line = scored_line(job, declared, answers, desk)
         os.write(writer, json.dumps(line, allow_nan=False).encode()[:LONGEST_LINE])
         code = 0
     except BaseException as error:  # whatever it is, the parent must live
         places = "".join(traceback.format_tb(error.__traceback__)[-3:])
-        print(f"scoring job {job.id}: {type(error).__name__}\n{places}", file=sys.stderr, flush=True)
+        os.write(2, f"scoring job {job.id}: {type(error).__name__}\n{places}\n".encode())
     finally:
         os._exit(code)
 
 
 def limit() -> None:
-    """Memory, time, open files and file size; a time limit that is reached is a refusal, not a death."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    """Memory beyond what was inherited, time, open files and file size; time that is used up is a refusal, no death."""
+    memory = inherited() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     signal.signal(signal.SIGXCPU, _out_of_time)
+
+
+def inherited() -> int:
+    """Bytes of address space that this process began with, where the kernel tells."""
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text().split()[0]) * resource.getpagesize() if pages.exists() else 0
 
 
 class OutOfTimeError(Exception):

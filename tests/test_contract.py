@@ -33,7 +33,7 @@ from tests.here import Here, Run, run
 from tests.pages import Reader
 
 EACH, ALL, ASKED = 10, 40, 3  # at least: rows of every stratum, rows; and rows of every official part
-SMALL = {"imgsz": 64}  # what a learner of that field sees
+SMALL = {"imgsz": 32, "batch": 64}  # of learners with these fields: one batch, as a last one of one row has no variance
 SECONDS = 15.0  # of a core, that a folder may take
 EVERY = pytest.mark.parametrize("name", names())
 

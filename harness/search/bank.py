@@ -28,7 +28,8 @@ from harness.submission import now
 class Deposit(NamedTuple):
     """members: name -> (learner, fast paths). began: seconds since the epoch, when the search did.
 
-    last: at the end of the night, where the better score counts, though it may be noise.
+    last: at the end of the night, where the better score counts, though it may be noise. others: complete bundles that
+    are described and not offered.
     """
 
     competition: str
@@ -38,6 +39,7 @@ class Deposit(NamedTuple):
     team: str | None
     began: float
     last: bool = False
+    others: Mapping[str, tuple[Learner, Mapping[str, Any]]] = {}
 
 
 def deposit(job: Deposit) -> dict[str, Any]:
@@ -47,6 +49,8 @@ def deposit(job: Deposit) -> dict[str, Any]:
     request = Request(competition, team=job.team, folds=job.folds, started=started - (time.time() - job.began))
     folds = prepared.folds(competition, job.folds)
     bundles = {name: described(request, prepared, folds, name, *member) for name, member in job.members.items()}
+    for name, other in job.others.items():
+        described(request, prepared, folds, name, *other)
     ladder, problem = ensemble(request, prepared, folds, bundles, blend_of(competition, bundles))
     if not outdoes(competition.metric, job, ladder, problem):
         return refused(request, job, ladder, problem, started)

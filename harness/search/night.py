@@ -1,7 +1,7 @@
 """The night's loop: which job is next, what came of one, and what goes into the book (night.jsonl)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -286,9 +286,16 @@ class Night:
             return False
         self.unbanked, self.refused, self.depositing = False, False, True  # the clerk may be free before it is settled
         place = (self.request.competition.name, self.prepared.data_hash, self.count)
-        members = {name: (entry.learner, self.clock.fast[entry.model]) for name, entry in chosen.items()}
-        self.clerk.start(deposit, Deposit(*place, members, self.request.team, self.clock.began, last))
+        rest = {name: entry for name, entry in self.members.items() if name not in chosen and not self.described(entry)}
+        members, others = self.as_told(chosen), self.as_told(rest)
+        self.clerk.start(deposit, Deposit(*place, members, self.request.team, self.clock.began, last, others))
         return True
+
+    def as_told(self, entries: Mapping[str, Entry]) -> dict[str, Any]:
+        return {name: (entry.learner, self.clock.fast[entry.model]) for name, entry in entries.items()}
+
+    def described(self, entry: Entry) -> bool:
+        return (self.bundle(entry).folder / "bundle.json").exists()
 
     def deposit_ends_late(self, members: int) -> bool:
         return time.time() + members * self.clock.deposit > self.clock.deadline(len(self.members))
