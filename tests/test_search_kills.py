@@ -339,6 +339,7 @@ def test_a_killed_worker_is_not_taken_for_a_crashed_one_because_its_exit_code_co
 # -- whole searches ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_a_trial_has_the_same_bytes_with_one_worker_and_with_two(tmp_path: Path) -> None:
     predictions = []
     for count in (1, 2):
@@ -396,6 +397,7 @@ competition = replace(competition, models=models, default=("spy",), search={"spy
 """
 
 
+@pytest.mark.soak
 def test_a_night_of_troubles_goes_on_and_says_what_happened(tmp_path: Path) -> None:
     home = Home(tmp_path, declaration=DECLARATION + TROUBLED)
     code, _, err = home.run("harness", "search", "pebbles", "--hours", 0.015, "--workers", 2)
