@@ -7,14 +7,12 @@ import numpy as np
 
 from harness import folders
 from harness.competition import Competition, find
-from harness.ensembles import Recipe
+from harness.ensembles import statistics_alone
 from harness.errors import UserError
 from harness.files import read_json
 from harness.gallery import row_scores
-from harness.official import bundles_of
-from harness.pipeline import blend_of, ensemble
+from harness.pipeline import refitted
 from harness.prepared import Prepared
-from harness.request import Request
 from harness.significance import compare, interval
 from harness.store import Bundle
 
@@ -91,33 +89,17 @@ def side(path: Path) -> Side:
 def of_bundle(bundle: Bundle) -> Side:
     manifest = bundle.manifest
     competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
-    folds = folds_of(competition, prepared, manifest["fold_count"], manifest["train_hash"])
+    folds = prepared.folds_named(competition, manifest["train_hash"])
     rows = np.isin(folds, manifest["folds"])
     samples = prepared.train[rows]
-    member = {"alone": bundle.out_of_fold(competition.task, folds, manifest["folds"])}
-    said = Recipe({"alone": 1.0}).says(competition.task, member, competition.metric.needs)
-    statistics = competition.metric.statistics(samples.targets, said)
+    plain = bundle.out_of_fold(competition.task, folds, manifest["folds"]).plain
+    statistics = statistics_alone(competition.task, competition.metric, samples.targets, plain)
     return Side(competition, prepared.data_hash, samples.ids, samples.groups, statistics)
 
 
 def of_submission(card: dict[str, Any]) -> Side:
     """Its ensemble is fitted again, without every fold, as the card's CV was."""
     competition, prepared = find(card["competition"]), Prepared(card["competition"], card["data_hash"])
-    bundles = bundles_of(card)
-    count = max(bundle.manifest["fold_count"] for bundle in bundles.values())
-    folds = folds_of(competition, prepared, count, card["train_hash"])
-    declared = competition.ensemble if set(bundles) <= set(competition.models) else blend_of(competition, bundles)
-    ladder, problem = ensemble(Request(competition, folds=count), prepared, folds, bundles, declared)
+    folds, ladder, problem = refitted(competition, prepared, card)
     rows = np.isin(folds, np.unique(problem.folds))
     return Side(competition, prepared.data_hash, prepared.train.ids[rows], problem.groups, ladder.statistics[-1])
-
-
-def folds_of(competition: Competition, prepared: Prepared, count: int, train_hash: str) -> np.ndarray:
-    """(n,) int; raise `UserError` where rows have left training since."""
-    folds = prepared.folds(competition, count)
-    if prepared.train_hash(folds) != train_hash:
-        raise UserError(
-            f"{competition.name}: the rows to train on have changed since (train hash {train_hash}); restore "
-            f"{folders.shown(prepared.folder / 'exclusions.json')}, or train again"
-        )
-    return folds

@@ -91,6 +91,12 @@ class Recipe:
         return {**asdict(self), "override": self.override and self.override._asdict()}
 
 
+def statistics_alone(task: Task, metric: Metric, targets: Any, plain: Any) -> np.ndarray:
+    """The metric's statistics of one model's plain predictions."""
+    members = {"alone": Member(plain, plain)}
+    return metric.statistics(targets, Recipe({"alone": 1.0}).says(task, members, metric.needs))
+
+
 @dataclass(frozen=True)
 class Problem:
     """Rows on which recipes are fitted and gated. members, targets: of all rows; thinned where that is cheaper.

@@ -19,7 +19,7 @@ from harness.exits import run
 from harness.files import write_bytes
 from harness.metrics import Metric
 from harness.official import best_card, bundles_of, recipe_of
-from harness.prepared import Prepared, current
+from harness.prepared import current
 from harness.samples import Samples
 
 EACH = 8  # of the worst, of those in the middle, and of the best
@@ -70,24 +70,12 @@ def best_out_of_fold(competition: Competition) -> OutOfFold:
     prepared, task = current(competition.name), competition.task
     card = best_card(competition, prepared)
     recipe, bundles = recipe_of(card), bundles_of(card)
-    folds = folds_of(competition, prepared, card["train_hash"])
+    folds = prepared.folds_named(competition, card["train_hash"])
     held = sorted(set.intersection(*(set(bundles[name].manifest["folds"]) for name in recipe.names)))
     members = {name: bundles[name].out_of_fold(task, folds, held) for name in recipe.names}
     samples = prepared.train[np.isin(folds, held)]
     said = recipe.says(task, members, competition.metric.needs)
     return OutOfFold(samples, recipe.decide(task, members), competition.metric.statistics(samples.targets, said))
-
-
-def folds_of(competition: Competition, prepared: Prepared, train_hash: str) -> np.ndarray:
-    """(n,) int: the folds, of all that were cut, by which a run was trained."""
-    for file in sorted(prepared.folder.glob("folds-*.json")):
-        folds = prepared.folds(competition, int(file.stem.removeprefix("folds-")))
-        if prepared.train_hash(folds) == train_hash:
-            return folds
-    raise UserError(
-        f"the best run of {competition.name} was trained on other rows than there are now (train hash {train_hash}); "
-        f"run `make submit COMP={competition.name}` again"
-    )
 
 
 def row_scores(metric: Metric, statistics: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from harness import folders
 from harness.backends import Context, Cost, Fitted, Learner, OutOfTime
 from harness.competition import Competition, find
 from harness.engine.worker import report, stopping
-from harness.ensembles import Member, Recipe
+from harness.ensembles import Member, Recipe, statistics_alone
 from harness.errors import UserError
 from harness.files import write_json
 from harness.prepared import Prepared
@@ -93,7 +93,11 @@ def score_fold(job: Fold, limits: Mapping[float, float]) -> Scored:
     if job.fold not in bundle.held(job.folds):
         train_fold(job, _watch(declared, valid, limits, curve))
     predicted = load_prediction(bundle.fold(job.fold), "oof-plain", declared.task)
-    return Scored(_statistics(declared, valid.targets, predicted), curve, bundle.finished(job.fold)["seconds"])
+    return Scored(
+        statistics_alone(declared.task, declared.metric, valid.targets, predicted),
+        curve,
+        bundle.finished(job.fold)["seconds"],
+    )
 
 
 LOOK_ROWS = 400
@@ -107,19 +111,13 @@ def _watch(declared: Competition, valid: Samples, limits: Mapping[float, float],
         due = [share for share in limits if share not in curve and done >= share]
         if due:
             sign = 1 if declared.metric.higher_is_better else -1
-            quality = sign * float(declared.metric.score(_statistics(declared, some.targets, predict(some.inputs))))
+            metric, predicted = declared.metric, predict(some.inputs)
+            quality = sign * float(metric.score(statistics_alone(declared.task, metric, some.targets, predicted)))
             curve.update(dict.fromkeys(due, quality))
             if quality < max(limits[share] for share in due):
                 raise Cut(max(due), quality, limits[max(due)])
 
     return look
-
-
-def _statistics(declared: Competition, targets: Any, predicted: Any) -> np.ndarray:
-    member = {"alone": Member(predicted, predicted)}
-    return declared.metric.statistics(
-        targets, Recipe({"alone": 1.0}).says(declared.task, member, declared.metric.needs)
-    )
 
 
 def train_fold(job: Fold, look: Look = unwatched) -> None:

@@ -12,12 +12,12 @@ from harness.audit import Audit, Check, audit
 from harness.backends import Learner, OutOfTime
 from harness.competition import Competition
 from harness.engine import Engine, run, workers
-from harness.ensembles import Blend, Ladder, Problem, Recipe, cross_fit, cross_fitted
+from harness.ensembles import Blend, Ladder, Problem, cross_fit, cross_fitted, statistics_alone
 from harness.errors import UserError
 from harness.files import locked, require_free, sweep_partials, write_json
 from harness.jobs import Fold, train_fold
 from harness.metrics import Metric
-from harness.official import predict_official
+from harness.official import bundles_of, predict_official
 from harness.plan import Plan, plan_for
 from harness.prepared import Prepared, content_hash, current, few, write
 from harness.request import Request
@@ -202,11 +202,11 @@ def describe(
     competition, count = request.competition, request.fold_count
     held = bundle.held(count)
     rows = np.isin(folds, held)
-    members = {name: bundle.out_of_fold(competition.task, folds, held)}
+    plain = bundle.out_of_fold(competition.task, folds, held).plain
     targets, groups = prepared.train.targets[rows], prepared.train.groups[rows]
 
     def statistics_of(metric: Metric) -> np.ndarray:
-        return metric.statistics(targets, Recipe({name: 1.0}).says(competition.task, members, metric.needs))
+        return statistics_alone(competition.task, metric, targets, plain)
 
     statistics = statistics_of(competition.metric)
     finished = [bundle.finished(k) for k in held]
@@ -267,6 +267,15 @@ def ensemble(
     targets, groups = train.targets[rows], train.groups[rows]
     problem = Problem(competition.task, competition.metric, members, targets, folds[rows], groups)
     return cross_fit(problem, declared), problem
+
+
+def refitted(
+    competition: Competition, prepared: Prepared, card: Mapping[str, Any]
+) -> tuple[np.ndarray, Ladder, Problem]:
+    """A submission's ensemble once more, cross-fitted as its card's CV was; with the fold of every row."""
+    bundles, folds = bundles_of(card), prepared.folds_named(competition, card["train_hash"])
+    declared = competition.ensemble if set(bundles) <= set(competition.models) else blend_of(competition, bundles)
+    return folds, *ensemble(Request(competition), prepared, folds, bundles, declared)
 
 
 def sharing(bundles: Mapping[str, Bundle], count: int) -> tuple[dict[str, Bundle], list[int]]:

@@ -79,6 +79,17 @@ class Prepared:
             raise UserError(f"{folders.shown(file)} is not about these rows; delete it, and the bundles made with it")
         return np.array(saved["folds"])[~np.isin(everyone.ids, list(self.exclusions))]
 
+    def folds_named(self, competition: Competition, train_hash: str) -> np.ndarray:
+        """(n,) int: the folds, of all that were cut, by which a run was trained."""
+        for file in sorted(self.folder.glob("folds-*.json")):
+            folds = self.folds(competition, int(file.stem.removeprefix("folds-")))
+            if self.train_hash(folds) == train_hash:
+                return folds
+        raise UserError(
+            f"the run of {competition.name} was trained on other rows than there are now (train hash {train_hash}); "
+            f"restore {folders.shown(self.folder / 'exclusions.json')}, or run `make submit COMP={competition.name}`"
+        )
+
     def train_hash(self, folds: np.ndarray) -> str:
         return train_hash(self.data_hash, list(self.exclusions), folds)
 

@@ -14,10 +14,8 @@ import numpy as np
 from harness.competition import find
 from harness.files import read_json
 from harness.metrics import Metric
-from harness.official import bundles_of
-from harness.pipeline import ensemble
+from harness.pipeline import refitted
 from harness.prepared import Prepared
-from harness.request import Request
 from harness.significance import compare, interval, resamples
 from leaderboard.answers import prepared as judged_data
 from leaderboard.answers import read_answers
@@ -60,11 +58,8 @@ def hold_out(name: str, file: Path) -> Rows:
 
 def out_of_fold(name: str, file: Path) -> Rows:
     """The cross-fitted statistics behind the card's CV score, made anew from the bundles."""
-    competition, card = find(name), read_json(file.with_suffix(".json"))
-    prepared, bundles = Prepared(name, file.parent.name), bundles_of(card)
-    count = len(next(iter(bundles.values())).manifest["folds"])
-    folds = prepared.folds(competition, count)
-    ladder, problem = ensemble(Request(competition), prepared, folds, bundles, competition.ensemble)
+    card = read_json(file.with_suffix(".json"))
+    _, ladder, problem = refitted(find(name), Prepared(name, file.parent.name), card)
     return Rows(ladder.statistics[-1], problem.groups)
 
 

@@ -15,11 +15,9 @@ from harness.competition import Competition
 from harness.ensembles import Ladder, Member, Problem, Recipe
 from harness.errors import UserError
 from harness.files import read_json
-from harness.gallery import folds_of
 from harness.official import bundles_of
-from harness.pipeline import blend_of, ensemble
+from harness.pipeline import refitted
 from harness.prepared import Prepared
-from harness.request import Request
 from harness.samples import Samples
 from harness.significance import Interval, class_intervals
 from harness.store import Bundle
@@ -81,9 +79,7 @@ def last_run(competition: Competition) -> LastRun:
     """The run of the best submission on the data prepared last; where there is none, the newest of any data."""
     card = last_card(competition.name)
     prepared, bundles = Prepared(competition.name, card["data_hash"]), bundles_of(card)
-    folds = folds_of(competition, prepared, card["train_hash"])
-    declared = competition.ensemble if set(bundles) <= set(competition.models) else blend_of(competition, bundles)
-    ladder, problem = ensemble(Request(competition), prepared, folds, bundles, declared)
+    folds, ladder, problem = refitted(competition, prepared, card)
     samples = prepared.train[np.isin(folds, np.unique(problem.folds))]
     share = len(samples) / int((folds >= 0).sum())
     return LastRun(competition, prepared, card, bundles, samples, problem, ladder, share)
