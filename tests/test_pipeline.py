@@ -281,6 +281,21 @@ def test_an_interrupted_run_says_so_and_keeps_what_it_did(number: int, code: int
     assert home.json("harness", "status", "pebbles")["running"] is None
 
 
+def test_where_the_time_is_used_and_no_fold_is_done_one_ends_late_and_is_handed_in(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    process = home.start(*SUBMIT)
+    wait_for(lambda: list(home.root.glob("runs/*/*/net-*/fold_0/step-*")), process)
+    kill(process)
+    ((name, plan),) = home.plans().items()
+    spent = {key: {**each, "spent": 2 * each["budget"]} for key, each in json.loads(plan).items()}
+    (home.root / name).write_text(json.dumps(spent))
+    code, out, err = home.run(*SUBMIT, "--json")
+    assert code == 0, err
+    assert json.loads(out)["rank"] == 1
+    assert "net, fold 1: no time left; what was trained is kept" in err
+    assert "only 2" in err and "rows have out-of-fold predictions" in err
+
+
 def test_two_commands_do_not_train_in_one_folder(tmp_path: Path) -> None:
     home = Home(tmp_path)
     first = home.start(*SUBMIT)

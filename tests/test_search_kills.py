@@ -35,8 +35,9 @@ from harness.found import used
 from harness.morning.facts import DRAWN_TWICE
 from harness.prepared import Prepared
 from harness.request import Request
+from harness.search.claims import Claims
 from harness.search.night import Night
-from harness.search.study import Claims, Entry, Study
+from harness.search.study import Entry, Study
 from harness.store import Bundle
 from harness.tasks.segmentation import Segmentation
 

@@ -21,7 +21,7 @@ from tiny_competition import Home
 
 from harness.errors import UserError
 from harness.files import read_lines
-from harness.search import study as module
+from harness.search.storage import reached
 from harness.search.study import Entry, Study
 
 LEARNERS = {"net": Net()}
@@ -36,7 +36,7 @@ def server() -> Iterator[Postgres]:
 @pytest.fixture
 def url(server: Postgres, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Of an empty database, where trials are orphans from the first second on."""
-    monkeypatch.setattr(module, "ORPHANED", timedelta(0))
+    monkeypatch.setattr("harness.search.study.ORPHANED", timedelta(0))
     return server.create(re.sub(r"\W", "_", request.node.name)[:60])
 
 
@@ -72,7 +72,7 @@ def test_a_trial_has_one_owner_and_another_takes_it_up_when_he_is_gone(url: str)
 def test_a_trial_just_born_is_left_to_its_maker(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     study = reopened(storage=url)
     study.optuna.ask()
-    monkeypatch.setattr(module, "ORPHANED", timedelta(seconds=60))
+    monkeypatch.setattr("harness.search.study.ORPHANED", timedelta(seconds=60))
     assert taken_up(reopened(storage=url)) == []
 
 
@@ -159,7 +159,7 @@ def test_a_lost_connection_is_one_sentence_wherever_it_is_noticed(step: str) -> 
             "finish": lambda: study.finish(entry, 0.5),
             "counts": study.counts,
         }
-        with pytest.raises(UserError, match=r"storage was lost.*the same command goes on"), module.reached():
+        with pytest.raises(UserError, match=r"storage was lost.*the same command goes on"), reached():
             steps[step]()
         server.start()
         (again,) = (trial for trial in reopened(storage=server.url("study")).optuna.trials)

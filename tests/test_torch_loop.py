@@ -22,6 +22,7 @@ from harness.backends.sampling import Paste, batches, several_classes
 from harness.backends.schedules import EarlyStopping, ReduceOnPlateau
 from harness.backends.smp import Smp
 from harness.backends.torch_probe import fast_paths
+from harness.backends.torch_state import State
 from harness.errors import UserError
 from harness.samples import Samples, numbered
 
@@ -192,6 +193,38 @@ def test_another_seed_or_fold_is_another_model(uninterrupted, tmp_path):
     for name, change in (("seed", {"seed": 1}), ("fold", {"fold": 1})):
         fitted = learner.fit(tiles(), None, Context(TASK, tmp_path / name, **change))
         assert fitted.predict(tiles().inputs).tobytes() != uninterrupted
+
+
+def test_the_average_follows_some_steps_at_once_and_ends_where_it_would_step_by_step():
+    machine, _ = torch_loop.set_up(learner, Context(TASK, Path()))
+    averages = []
+    for stride in (4, 1):
+        state = State(replace(learner, ema=0.1), learner.network(2), machine, steps=401)
+        assert state.stride == 4  # it reaches back 40 steps
+        state.stride = stride
+        for step in range(1, 402):
+            torch._foreach_mul_(state.tracked, 0)
+            torch._foreach_add_(state.tracked, step / 401)  # all weights rise evenly from 0 to 1
+            state.follow(step)
+        averages.append(float(state.average[0].mean()))
+    assert averages[1] == pytest.approx(1 - 40 / 401, abs=0.01)
+    assert averages[0] == pytest.approx(averages[1], abs=0.01)
+
+
+def test_a_short_fit_is_followed_at_every_step():
+    machine, _ = torch_loop.set_up(learner, Context(TASK, Path()))
+    assert State(replace(learner, ema=0.05), learner.network(2), machine, steps=100).stride == 1
+
+
+@pytest.mark.parametrize(("largest", "length"), [(0.5, 0.5), (100.0, 5.0)])
+def test_a_gradient_is_shortened_only_where_it_is_too_long(largest, length, tmp_path):
+    training = torch_loop.Training(learner, tiles(), Context(TASK, tmp_path))
+    for weight in training.state.parameters:
+        weight.grad = torch.zeros_like(weight)
+    training.state.parameters[0].grad.view(-1)[:2] = torch.tensor([3.0, 4.0])
+    training.clip(largest)
+    norms = torch.stack([weight.grad.norm() for weight in training.state.parameters])
+    assert float(norms.norm()) == pytest.approx(length, rel=1e-4)
 
 
 def test_every_row_is_seen_once_an_epoch_and_marked_rows_fill_their_share():

@@ -217,16 +217,22 @@ class Training:
         return loss.detach()
 
     def update(self) -> None:
-        import torch
-
         state = self.state
         if self.learner.clip:
             state.scaler.unscale_(state.optimizer)
-            torch.nn.utils.clip_grad_norm_(state.parameters, self.learner.clip)
+            self.clip(self.learner.clip)
         state.scaler.step(state.optimizer)
         state.scaler.update()
         state.step += 1
         state.follow(self.done)
+
+    def clip(self, largest: float) -> None:
+        """Shorten the gradient; a processor, which need not wait for the answer, asks first whether it is long."""
+        from torch.nn import utils
+
+        norm = utils.get_total_norm([p.grad for p in self.state.parameters if p.grad is not None])
+        if norm.device.type != "cpu" or norm > largest:
+            utils.clip_grads_with_norm_(self.state.parameters, largest, norm)
 
     def rate(self) -> float:
         return self.learner.lr * self.learner.schedule.factor(self.done / self.steps, self.watched)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from harness.backends.torch_loop import TorchLearner
 
 
+FOLLOW_STEPS = 4  # of an average that reaches back 32 and more; all weights are read and written each time
+
+
 @dataclass(frozen=True)
 class Machine:
     """Where tensors live, and how pixels become numbers there."""
@@ -91,7 +94,9 @@ class State:
         self.optimizer = learner.optimizer.build(self.network, learner.weight_decay)
         set_scales(self.optimizer, self.parts)
         self.scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.half == torch.float16)
+        self.steps = steps
         self.reach = max(1.0, learner.ema * steps)
+        self.stride = max(1, min(FOLLOW_STEPS, int(self.reach / 8)))
         self.epoch, self.step = 0, 0  # of the epoch
         self.loss = torch.zeros((), device=machine.device)  # summed over the steps of the epoch
         self.seconds = 0.0  # spent in the epoch
@@ -103,10 +108,12 @@ class State:
             part.set(done)
 
     def follow(self, step: int) -> None:
-        """Move the average one step after the network; short at first, so that it forgets where it started."""
+        """Move the average after the network, some steps at once; far at first, so that it forgets where it started."""
         import torch
 
-        torch._foreach_lerp_(self.average, self.tracked, 1 / min(self.reach, 1 + step / 10))
+        if step % self.stride == 0 or step == self.steps:
+            kept = 1 - 1 / min(self.reach, 1 + step / 10)
+            torch._foreach_lerp_(self.average, self.tracked, 1 - kept**self.stride)
 
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:

@@ -19,7 +19,8 @@ from harness.request import Request
 from harness.search.clock import Clock
 from harness.search.night import Night
 from harness.search.race import Race
-from harness.search.study import Study, opened, reached
+from harness.search.storage import reached
+from harness.search.study import Study, opened
 from harness.submission import now
 
 

@@ -1,14 +1,13 @@
 """The study: what was tried and what came of it, in Optuna's own tables, so that its dashboard reads it meanwhile.
 
-SQLite in WAL mode on one machine, PostgreSQL for several. Not Optuna's journal file: it refuses work after a torn last
-record. A trial stays RUNNING until it has ended for good; whoever opens the study takes up those that nobody holds, so
+A trial stays RUNNING until it has ended for good; whoever opens the study takes up those that nobody holds, so
 that a kill costs no trial, no parameter and no count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,14 +18,15 @@ from harness.competition import Competition
 from harness.errors import UserError
 from harness.morning.facts import DRAWN_TWICE
 from harness.prepared import Prepared
+from harness.search.claims import Claims
+from harness.search.sampler import sampler
 from harness.search.spaces import Named, variant
+from harness.search.storage import hidden, tables, why
 from harness.store import canonical, config_hash, revived
 
 if TYPE_CHECKING:
     import optuna
-    from sqlalchemy import Connection
 
-STARTUP = 8  # random trials before the sampler has something to learn from
 ORPHANED = timedelta(seconds=20)  # a trial this young may not have been claimed yet by the machine that made it
 
 
@@ -237,6 +237,9 @@ class Study:
         return self.optuna.get_trials(deepcopy=False)
 
 
+WORDS = {"data_hash": "data", "train_hash": "rows or folds", "models": "models"}
+
+
 def opened(competition: Competition, prepared: Prepared, train: str, models: list[str], storage: str | None) -> Study:
     """The study of these data, made or gone on with; raise `UserError` where it is about others or not to be had."""
     import optuna
@@ -270,131 +273,3 @@ def opened(competition: Competition, prepared: Prepared, train: str, models: lis
                 f"{value}); search on those, or name another STORAGE=, or remove it"
             )
     return Study(study, claims, competition)
-
-
-@contextmanager
-def reached() -> Iterator[None]:
-    """Raise `UserError` where the storage is lost meanwhile, whoever notices it."""
-    import optuna
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise UserError(
-            f"the connection to the study's storage was lost ({why(error)}); what was trained is kept, and the same "
-            "command goes on"
-        ) from error
-
-
-def why(error: BaseException) -> str:
-    """The first line of what the database itself says; it never names a password."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).strip().splitlines()[0]
-
-
-WORDS = {"data_hash": "data", "train_hash": "rows or folds", "models": "models"}
-
-
-def sampler() -> optuna.samplers.BaseSampler:
-    """Multivariate TPE (Falkner et al. 2018, arXiv 1807.01774), one group of parameters a model; who is running counts
-    as bad, so that workers look elsewhere."""
-    import warnings
-
-    import optuna
-
-    class OneModel(optuna.samplers.TPESampler):
-        """Draws for a trial's own model only; groups are drawn independently, so that it is the same draw, sooner."""
-
-        def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
-            if "model" not in trial.params:
-                return {}
-            space = super().infer_relative_search_space(study, trial)
-            return {name: limits for name, limits in space.items() if name.startswith(f"{trial.params['model']}.")}
-
-        def sample_relative(self, study: Any, trial: Any, search_space: dict[str, Any]) -> dict[str, Any]:
-            return super().sample_relative(study, trial, search_space) if search_space else {}
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return OneModel(multivariate=True, group=True, n_startup_trials=STARTUP)
-
-
-def tables(url: str) -> optuna.storages.RDBStorage:
-    """SQLite: readers never wait, a writer syncs at checkpoints only; a power cut costs the last entries, no more."""
-    import optuna
-    from sqlalchemy import event
-
-    options: dict[str, Any] = {"connect_args": {"timeout": 30}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    storage = optuna.storages.RDBStorage(url.replace("postgresql://", "postgresql+psycopg://"), engine_kwargs=options)
-    if url.startswith("sqlite"):
-
-        @event.listens_for(storage.engine, "connect")
-        def quick(connection: Any, _: Any) -> None:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-
-        storage.engine.dispose()  # the connections from before the pragmas
-    return storage
-
-
-def hidden(url: str) -> str:
-    """Without its password."""
-    from sqlalchemy.engine import make_url
-
-    return make_url(url).render_as_string(hide_password=True) if "://" in url else url
-
-
-HEARTBEAT = {"idle": 30, "interval": 10, "count": 3}  # seconds: a machine without power is missed in a minute
-
-
-class Claims:
-    """Which trials are worked on here. On PostgreSQL several machines share a study: a claim is an advisory lock, which
-    ends with the connection that holds it, so no clock is trusted. On SQLite one search at a time has the folder."""
-
-    def __init__(self, url: str):
-        from sqlalchemy import create_engine, text
-
-        self.study, self.shared, self.held = 0, url.startswith("postgresql"), set[int]()
-        self.connection: Connection | None = None
-        if self.shared:
-            engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-            self.connection = engine.connect()
-            for setting, value in HEARTBEAT.items():
-                self.connection.execute(text(f"SET tcp_keepalives_{setting} = {value}"))
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else makes the study meanwhile: searches that begin at once would make its tables twice."""
-        self._ask("pg_advisory_lock", 0)
-        try:
-            yield
-        finally:
-            self._ask("pg_advisory_unlock", 0)
-
-    def take(self, trial: int) -> bool:
-        """False where it is held, by another or here: the database would let us take our own locks again."""
-        taken = trial not in self.held and self._ask("pg_try_advisory_lock", trial)
-        if taken:
-            self.held.add(trial)
-        return taken
-
-    def release(self, trial: int) -> None:
-        self._ask("pg_advisory_unlock", trial)
-        self.held.discard(trial)
-
-    def _ask(self, function: str, trial: int) -> bool:
-        from sqlalchemy import text
-
-        if self.connection is None:
-            return True
-        return bool(self.connection.execute(text(f"SELECT {function}({self.study}, {trial})")).scalar())
-
-    def require_alive(self) -> None:
-        """Raise `UserError` where the connection was lost, and with it every claim: others may work on our trials."""
-        from sqlalchemy import text
-
-        with reached():
-            if self.connection is not None:
-                self.connection.execute(text("SELECT 1"))

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.metrics import Accuracy
 from harness.search.race import SHARES, Race
-from harness.search.study import STARTUP
+from harness.search.sampler import STARTUP
 from tests.bench.protocol import Result
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.competition import find
 from harness.prepared import Prepared
-from harness.search.study import Study, opened, tables
+from harness.search.storage import tables
+from harness.search.study import Study, opened
 from harness.submission import now
 from tests.bench.protocol import Result, in_turn, ratios, timed, typical
 
