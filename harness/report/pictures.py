@@ -65,7 +65,7 @@ def ranked(run: LastRun, scores: np.ndarray, misses: np.ndarray) -> list[list[in
     first = np.argsort(-misses, kind="stable")
     telling = np.isfinite(scores).any()
     by = scores if telling else -run.sign * misses
-    return [[int(first[k]) for k in rows] for _, rows in chosen(run.competition.metric, by[first], EACH)]
+    return [[int(first[k]) for k in rows] for rows in chosen(run.competition.metric, by[first], EACH)]
 
 
 def one(run: LastRun, row: int, said: Any, score: float, keys: list[str]) -> Shown:
