@@ -9,6 +9,7 @@ from typing import Any
 from harness.backends import Learner
 from harness.ensembles import Blend
 from harness.errors import UserError, nearest
+from harness.feedback import Exact, Feedback
 from harness.metrics import Metric
 from harness.samples import Dataset
 from harness.sources import Source
@@ -18,11 +19,15 @@ from harness.tasks import Task
 
 @dataclass(frozen=True)
 class Rules:
-    """What entries must obey. Daily limits bind on a team server; the embedded board counts and refuses nothing."""
+    """What entries must obey. Daily limits bind on a team server; the embedded board counts and refuses nothing.
+
+    feedback: what is told of the public score before the reveal: `Exact()`, `Rounded(to)` or `Ladder(step)`.
+    """
 
     pretrained: bool = True
     submissions_per_day: int = 5
     finals: int = 2
+    feedback: Feedback = field(default_factory=Exact)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The judge's command line: `python -m leaderboard score|board|finals|rebuild|serve|host`."""
+"""The judge's command line: `python -m leaderboard score|board|finals|verify|rescore|backup|serve|host|...`."""
 
 import getpass
 import json
@@ -67,6 +67,7 @@ def board(
     reveal: Annotated[
         bool, typer.Option("--reveal", help="As the host: show the private scores, from now on for good.")
     ] = False,
+    trust: Annotated[bool, typer.Option("--trust", help="Does CV rank as the board does, and which to trust?")] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,16 +78,20 @@ def board(
     from leaderboard.board import read
     from leaderboard.database import open_database
     from leaderboard.finals import reveal_board
+    from leaderboard.trust import read_trust, show
 
     declared, prepared_data = find(competition), prepared(competition, data)
     engine = open_database()
     if reveal:
         reveal_board(engine, prepared_data)
     standings = read(engine, declared, prepared_data)
+    trusted = read_trust(engine, standings) if trust else None
     if as_json:
-        print(_json(table.as_json(standings)))
-    else:
-        table.show(standings)
+        print(_json(table.as_json(standings) | ({"trust": trusted.to_json()} if trusted else {})))
+        return
+    table.show(standings)
+    if trusted:
+        show(trusted)
 
 
 @app.command()
@@ -100,15 +105,17 @@ def finals(
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Name the entries of a team that shall count in the end; without names, list what it can choose from."""
+    """Name the entries of a team that shall count in the end; without names, list them, with advice."""
     chosen = [name for name in entries or () if name]  # make hands over B= as an empty name
     if server:
         from harness import remote
         from leaderboard import table
         from leaderboard.finals import Candidate, Choice
+        from leaderboard.forecast import Advice
 
         answer = remote.finals(server, competition, team, chosen, data)
         answer["entries"] = [Candidate(**candidate) for candidate in answer["entries"]]
+        answer["advice"] = Advice(**answer["advice"]) if answer.get("advice") else None
         elsewhere = Choice(path=server, **answer)
         print(_json(asdict(elsewhere))) if as_json else table.show_choice(elsewhere)
         return
@@ -136,6 +143,79 @@ def rebuild(competition: Competition, as_json: AsJson = False) -> None:
 
     rebuilt = rebuild(competition)
     print(_json(asdict(rebuilt)) if as_json else rebuilt.message)
+
+
+@app.command()
+def verify(competition: Competition, as_json: AsJson = False) -> None:
+    """Is everything as it was written: the ledger's chain, the stored files, the database? Exit code 2 where not."""
+    from leaderboard.verify import verify
+
+    verified = verify(competition)
+    print(_json(asdict(verified)) if as_json else verified.message)
+
+
+@app.command()
+def rescore(
+    competition: Competition,
+    reason: Annotated[str, typer.Option(help="Why, in words; they are kept and shown.")] = "",
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """After a new `version` of the declared metric: score all entries by it, then change the board over at once."""
+    from leaderboard import table
+    from leaderboard.rescore import rescore
+
+    rescored = rescore(competition, data, reason)
+    print(_json(rescored.to_json())) if as_json else table.show_moved(rescored)
+
+
+@app.command()
+def backup(
+    to: Annotated[Path, typer.Argument(help="The file to write, as boards.tar.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Write the database, the ledgers, all stored files and the prepared data into one file."""
+    from leaderboard.backup import backup
+
+    kept = backup(to)
+    print(_json(asdict(kept)) if as_json else kept.message)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that `backup` wrote.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Fill an empty home, and an empty database, from a backup, and verify it; nothing is overwritten."""
+    from leaderboard.backup import restore
+
+    kept = restore(source)
+    print(_json(asdict(kept)) if as_json else kept.message)
+
+
+@app.command()
+def export(
+    competition: Competition,
+    format: Annotated[str, typer.Option(help="csv, safe for spreadsheets, or json.")] = "csv",
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the board as it is shown, for other programs."""
+    from harness.competition import find
+    from harness.errors import UserError
+    from leaderboard import table
+    from leaderboard.answers import prepared
+    from leaderboard.board import read
+    from leaderboard.database import open_database
+    from leaderboard.export import as_csv
+
+    if format not in ("csv", "json"):
+        raise UserError(f"{format!r} is no format of the board; there are csv and json")
+    standings = read(open_database(), find(competition), prepared(competition, data))
+    if as_json or format == "json":
+        print(_json(table.as_json(standings)))
+    else:
+        print(as_csv(standings), end="")
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """Who is ahead: the ranking, made on reading and never stored."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,32 +8,13 @@ from itertools import pairwise
 from sqlalchemy import Connection, Engine, select
 
 from harness.competition import Competition
-from harness.significance import Interval
-from leaderboard import archive
 from leaderboard.answers import Prepared
-from leaderboard.cards import claimed_cv
+from leaderboard.book import Book, Entry, read_book
 from leaderboard.database import reading
 from leaderboard.host import Word, read_word
-from leaderboard.tables import finals, on_board, reveals, scored_by, scores, selections, submissions
-from leaderboard.ties import Lead, Pair, leads
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A scored file of a team. id: the order of arrival; private: None before the reveal."""
-
-    id: int
-    team: str
-    sha256: str
-    received_at: str
-    cv: float | None
-    public: Interval
-    private: Interval | None = None
-
-    @property
-    def name(self) -> str:
-        """How a person names the entry."""
-        return self.sha256[:12]
+from leaderboard.tables import finals, on_board, reveals, selections
+from leaderboard.ties import Lead, leads, shown_leads
+from leaderboard.versions import as_it_stands, behind
 
 
 @dataclass(frozen=True)
@@ -42,7 +22,7 @@ class Row:
     """A team on the board, by the entry that counts. tied: not told apart from the row above.
 
     same_file_as: the team that handed in the same file earlier; late: the entry came after the reveal; baseline: the
-    host says that it is one. number: the id of the entry.
+    host says that it is one. number: the id of the entry. moved: ranks won from public to private.
     """
 
     rank: int
@@ -62,15 +42,22 @@ class Row:
     late: bool
     baseline: bool
     number: int
+    moved: int | None
+
+    @property
+    def gap(self) -> float | None:
+        """CV minus public score."""
+        return None if self.cv is None else self.cv - self.score
 
 
 @dataclass(frozen=True)
 class Board:
     """Everything that may be shown of one competition on one set of data.
 
-    lead: of the first row over the second. leaders: how many of the first rows cannot be told from the first.
-    missing: stored entries without a score by the metric as it is now. word: what the host said; the teams that it
-    disqualified are in no row.
+    counted: of every row its entry. lead: of the first row over the second. leaders: how many of the first rows cannot
+    be told from the first. total: entries. missing: entries that the ledger has and the database lacks. word: what the
+    host said; the teams that it disqualified are in no row. waits: why nothing is scored now, where the metric has a
+    new version. protected: the public scores are not shown as they are. declared: as the board stands by it.
     """
 
     competition: str
@@ -80,33 +67,57 @@ class Board:
     higher_is_better: bool
     revealed_at: str | None
     rows: list[Row]
-    entries: list[Entry]
+    counted: list[Entry]
+    book: Book
+    total: int
     lead: Lead | None
     leaders: int
     missing: int
     word: Word
+    waits: str | None
+    protected: bool
+    declared: Competition
+
+    @property
+    def part(self) -> str:
+        """Whose score ranks."""
+        return "private" if self.revealed_at else "public"
+
+    def row_of(self, team: str) -> Row | None:
+        return next((row for row in self.rows if row.team == team), None)
 
     def entries_on(self, team: str, day: str) -> int:
         """How many entries of a team came on that UTC day (ISO date)."""
-        return sum(entry.team == team and entry.received_at.startswith(day) for entry in self.entries)
+        return sum(entry.received_at.startswith(day) for entry in self.book.of_team.get(team, ()))
 
 
 def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
     """The board as it is now. Private scores are looked at only after the reveal, and then they rank."""
     with reading(engine) as connection:
+        waits, competition = behind(connection, competition, data), as_it_stands(connection, competition, data)
         revealed_at = reveal_time(connection, data)
-        entries = read_entries(connection, competition, data, revealed_at is not None)
         selected = read_selected(connection, data) if revealed_at else {}
         word = read_word(connection, data)
-    ranked = [entry for entry in entries if entry.team not in word.disqualified]
+        book = read_book(engine, connection, competition, data, revealed_at is not None)
     higher = competition.metric.higher_is_better
-    part = "private" if revealed_at else "public"
-    counted = rank_finals(ranked, selected, revealed_at, higher) if revealed_at else rank(ranked, public_score, higher)
+    places: dict[str, int] = {}
+    if revealed_at:
+        ranked = [entry for entry in book.entries if entry.team not in word.disqualified]
+        counted = rank_finals(ranked, selected, revealed_at, higher)
+        before = rank([entry for entry in ranked if not is_late(entry, revealed_at)], public_score, higher)
+        places = {entry.team: place for place, entry in enumerate(before)}
+    else:
+        best = list(book.best.values())
+        counted = rank([entry for entry in best if entry.team not in word.disqualified], public_score, higher)
 
-    compared = partial(leads, engine, competition, data, part)
-    neighbours = list(pairwise(entry.id for entry in counted))
-    gaps = compared(neighbours)
-    tied = [False] + [gaps[pair].is_noise for pair in neighbours] if counted else []
+    protected = not (revealed_at or competition.rules.feedback.exact)
+    compared = (
+        partial(shown_leads, higher_is_better=higher)
+        if protected
+        else partial(leads, engine, competition, data, "private" if revealed_at else "public")
+    )
+    gaps = compared(list(pairwise(counted)))
+    tied = [False, *(gap.is_noise for gap in gaps)]
     return Board(
         competition=data.competition,
         data_hash=data.data_hash,
@@ -114,12 +125,17 @@ def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
         metric=competition.metric.name,
         higher_is_better=higher,
         revealed_at=revealed_at,
-        rows=_rows(counted, tied, entries, revealed_at, word),
-        entries=entries,
-        lead=gaps[neighbours[0]] if neighbours else None,
+        rows=[_row(k, tied[k], entry, book, revealed_at, word, places) for k, entry in enumerate(counted)],
+        counted=counted,
+        book=book,
+        total=len(book.entries),
+        lead=gaps[0] if gaps else None,
         leaders=_leaders(counted, tied, compared),
-        missing=archive.count_receipts(data.competition, data.data_hash) - len(entries),
+        missing=book.missing,
         word=word,
+        waits=waits,
+        protected=protected,
+        declared=competition,
     )
 
 
@@ -154,8 +170,7 @@ def public_score(entry: Entry) -> float:
 
 
 def private_score(entry: Entry) -> float:
-    assert entry.private is not None, "private scores are looked at only after the reveal"
-    return entry.private.score
+    return entry.on("private").score
 
 
 def is_late(entry: Entry, revealed_at: str | None) -> bool:
@@ -167,30 +182,6 @@ def is_late(entry: Entry, revealed_at: str | None) -> bool:
 
 def reveal_time(connection: Connection, data: Prepared) -> str | None:
     return connection.scalar(select(reveals.c.revealed_at).where(*on_board(reveals, data.competition, data.data_hash)))
-
-
-def read_entries(connection: Connection, competition: Competition, data: Prepared, revealed: bool) -> list[Entry]:
-    """All entries with a score by the metric as it is now, in the order of arrival."""
-    public = _read_scores(connection, competition, data, "public")
-    private = _read_scores(connection, competition, data, "private") if revealed else {}
-    found = connection.execute(
-        select(submissions).where(*on_board(submissions, data.competition, data.data_hash)).order_by(submissions.c.id)
-    )
-    return [
-        Entry(s.id, s.team, s.sha256, s.received_at, claimed_cv(s.card), public[s.id], private.get(s.id))
-        for s in found
-        if s.id in public
-    ]
-
-
-def _read_scores(connection: Connection, competition: Competition, data: Prepared, part: str) -> dict[int, Interval]:
-    query = (
-        select(scores.c.submission, scores.c.value, scores.c.low, scores.c.high)
-        .join(submissions)
-        .where(*on_board(submissions, data.competition, data.data_hash), scores.c.part == part)
-        .where(*scored_by(scores, competition.metric))
-    )
-    return {number: Interval(*score) for number, *score in connection.execute(query)}
 
 
 def read_selected(connection: Connection, data: Prepared) -> dict[str, set[int]]:
@@ -211,39 +202,38 @@ def read_selected(connection: Connection, data: Prepared) -> dict[str, set[int]]
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def _rows(
-    counted: list[Entry], tied: list[bool], entries: list[Entry], revealed_at: str | None, word: Word
-) -> list[Row]:
-    entries_of = Counter(entry.team for entry in entries)
-    first_with = {entry.sha256: entry.team for entry in reversed(entries)}
-    return [
-        Row(
-            rank=place + 1,
-            tied=tied[place],
-            team=entry.team,
-            score=entry.public.score,
-            low=entry.public.low,
-            high=entry.public.high,
-            private=entry.private and entry.private.score,
-            private_low=entry.private and entry.private.low,
-            private_high=entry.private and entry.private.high,
-            cv=entry.cv,
-            entries=entries_of[entry.team],
-            submitted_at=entry.received_at,
-            submission=entry.name,
-            same_file_as=first_with[entry.sha256] if first_with[entry.sha256] != entry.team else None,
-            late=is_late(entry, revealed_at),
-            baseline=entry.team in word.baselines,
-            number=entry.id,
-        )
-        for place, entry in enumerate(counted)
-    ]
+def _row(
+    place: int, tied: bool, entry: Entry, book: Book, revealed_at: str | None, word: Word, places: Mapping[str, int]
+) -> Row:
+    """places: of every team that was on the public board at the reveal, from 0."""
+    first = book.teams_with[entry.sha256][0]
+    return Row(
+        rank=place + 1,
+        tied=tied,
+        team=entry.team,
+        score=entry.public.score,
+        low=entry.public.low,
+        high=entry.public.high,
+        private=entry.private and entry.private.score,
+        private_low=entry.private and entry.private.low,
+        private_high=entry.private and entry.private.high,
+        cv=entry.cv,
+        entries=len(book.of_team[entry.team]),
+        submitted_at=entry.received_at,
+        submission=entry.name,
+        same_file_as=first if first != entry.team else None,
+        late=is_late(entry, revealed_at),
+        baseline=entry.team in word.baselines,
+        number=entry.id,
+        moved=places[entry.team] - place if entry.team in places else None,
+    )
 
 
-def _leaders(counted: list[Entry], tied: list[bool], compared: Callable[[list[Pair]], dict[Pair, Lead]]) -> int:
+def _leaders(
+    counted: list[Entry], tied: list[bool], compared: Callable[[list[tuple[Entry, Entry]]], list[Lead]]
+) -> int:
     """How many rows from the top on cannot be told from the first. A chain of ties may end far from where it began."""
     for k in range(1, len(counted)):
-        pair = (counted[0].id, counted[k].id)
-        if not tied[k] or not compared([pair])[pair].is_noise:
+        if not tied[k] or not compared([(counted[0], counted[k])])[0].is_noise:
             return k
     return len(counted)

@@ -35,17 +35,19 @@ def check_card(card: dict[str, Any] | None, data: Prepared, name: str) -> None:
         )
 
 
-def claimed_cv(card: dict[str, Any] | None) -> float | None:
-    """The cross-validation score on the card."""
-    cv = (card or {}).get("cv")
-    score = cv.get("score") if isinstance(cv, dict) else None
-    return float(score) if isinstance(score, int | float) and math.isfinite(score) else None
+def finite(claimed: Any) -> float | None:
+    """A number on a card, which may hold anything; None where it is none."""
+    return float(claimed) if isinstance(claimed, int | float) and math.isfinite(claimed) else None
 
 
 def is_card(card: Any) -> bool:
-    """A JSON object, of numbers and text that every database takes: PostgreSQL refuses NaN, U+0000 and half pairs."""
+    """A JSON object, of numbers and text that every database takes: PostgreSQL refuses NaN, U+0000 and half pairs.
+
+    An integer beyond all floats is infinite for SQLite, which would then write what nobody can read.
+    """
     try:
         text = json.dumps(card, allow_nan=False, ensure_ascii=False).encode()
+        json.dumps(json.loads(text, parse_int=float), allow_nan=False)
     except (ValueError, RecursionError):
         return False
     return isinstance(card, dict) and b"\\u0000" not in text

@@ -19,7 +19,7 @@ from harness.errors import UserError
 from leaderboard.tables import metadata
 
 BUSY_SECONDS = 30  # a writer holds the database for milliseconds; only a stopped process holds it longer
-SCHEMA = "server"  # the last of leaderboard/migrations/versions
+SCHEMA = "ledger"  # the last of leaderboard/migrations/versions
 ALONE = 4_207_117  # the number of PostgreSQL's lock that writers take
 
 

@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, func, select
 
 from harness.competition import Competition
 from harness.errors import UserError
+from leaderboard import decisions
 from leaderboard.answers import Prepared
-from leaderboard.board import Entry, read_entries, read_selected, reveal_time
+from leaderboard.board import read_selected, reveal_time
+from leaderboard.book import Entry, read_entries
 from leaderboard.database import now, reading, shown, writing
-from leaderboard.tables import finals, on_board, reveals, selections, submissions
+from leaderboard.decisions import Decision
+from leaderboard.forecast import Advice, advise
+from leaderboard.tables import on_board, submissions
+from leaderboard.versions import as_it_stands
 
 SHORTEST_NAME = 4
 
@@ -37,32 +42,34 @@ class Choice:
     allowed: int
     finals: list[str]
     entries: list[Candidate]
+    advice: Advice | None = None
 
 
 def select_finals(engine: Engine, competition: Competition, data: Prepared, team: str, names: list[str]) -> None:
     """Let these entries of the team count; an earlier choice is replaced. Raise `UserError` after the reveal."""
-    board = {"competition": data.competition, "data_hash": data.data_hash}
     allowed = competition.rules.finals
     with writing(engine) as connection:
+        decisions.catch_up(connection, data)
+        competition = as_it_stands(connection, competition, data)
         if reveal_time(connection, data):
             raise UserError(f"the private scores of {data.competition} are revealed: finals can no longer be chosen")
-        own = [entry for entry in read_entries(connection, competition, data, revealed=False) if entry.team == team]
-        chosen = {_named(name, own, team).id for name in names}
+        own = read_entries(connection, competition, data, False, submissions.c.team == team)
+        chosen = {_named(name, own, team) for name in names}
         if len(chosen) > allowed:
             raise UserError(f"{len(chosen)} finals are too many; the rules of {data.competition} allow {allowed}")
-        added = insert(selections).values(**board, team=team, selected_at=now()).returning(selections.c.id)
-        selection = connection.execute(added).scalar_one()
-        connection.execute(
-            insert(finals), [{"selection": selection, "submission": number} for number in sorted(chosen)]
+        entries = [entry.sha256 for entry in sorted(chosen, key=lambda entry: entry.id)]
+        decisions.decide(
+            connection, data, [Decision("finals", {"team": team, "selected_at": now(), "entries": entries})]
         )
 
 
 def read_choice(engine: Engine, competition: Competition, data: Prepared, team: str) -> Choice:
     with reading(engine) as connection:
+        competition = as_it_stands(connection, competition, data)
         revealed = reveal_time(connection, data) is not None
-        entries = read_entries(connection, competition, data, revealed)
+        entries = read_entries(connection, competition, data, revealed, submissions.c.team == team)
         chosen = read_selected(connection, data).get(team, set())
-    own = [_candidate(entry, entry.id in chosen) for entry in entries if entry.team == team]
+    own = [_candidate(entry, entry.id in chosen) for entry in entries]
     return Choice(
         competition=data.competition,
         path=shown(engine),
@@ -71,18 +78,19 @@ def read_choice(engine: Engine, competition: Competition, data: Prepared, team: 
         allowed=competition.rules.finals,
         finals=[candidate.submission for candidate in own if candidate.final],
         entries=own,
+        advice=None if revealed else advise(engine, competition, data, entries),
     )
 
 
 def reveal_board(engine: Engine, data: Prepared) -> None:
     """Show private scores from now on; a second time changes nothing. Raise `UserError` where nobody has entered."""
-    board = {"competition": data.competition, "data_hash": data.data_hash}
     with writing(engine) as connection:
+        decisions.catch_up(connection, data)
         if reveal_time(connection, data) is not None:
             return
-        if not connection.scalar(select(func.count()).where(*on_board(submissions, **board))):
+        if not connection.scalar(select(func.count()).where(*on_board(submissions, data.competition, data.data_hash))):
             raise UserError(f"there is nothing to reveal: no team has an entry on this board of {data.competition}")
-        connection.execute(insert(reveals).values(**board, revealed_at=now()))
+        decisions.decide(connection, data, [Decision("reveal", {"revealed_at": now()})])
 
 
 def _named(name: str, own: list[Entry], team: str) -> Entry:

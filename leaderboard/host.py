@@ -1,4 +1,4 @@
-"""What the host of a competition says: open, close, pause, a deadline, disqualify, baselines, news.
+"""What the host of a competition says: open, close, pause, a deadline, disqualify, baselines, news, outside scores.
 
 Every word is a new row with who and why; the last word on a subject counts, and nothing is taken back silently.
 """
@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, select
 
 from harness.errors import UserError
+from leaderboard import decisions
 from leaderboard.answers import Prepared
 from leaderboard.database import now, writing
+from leaderboard.decisions import Decision
 from leaderboard.tables import events, on_board, submissions
 
 KINDS = (
-    *("open", "close", "pause", "resume", "deadline", "announce"),
+    *("open", "close", "pause", "resume", "deadline", "announce", "outside"),
     *("disqualify", "reinstate", "baseline", "no-baseline"),
 )
-OF_A_TEAM = KINDS[6:]
+OF_A_TEAM = KINDS[7:]
 
 
 class Said(NamedTuple):
@@ -54,7 +56,7 @@ class Word:
         """Why nothing can be handed in at this time; None where it can."""
         if self.closed:
             return f"the competition is closed{_because(self.closed)}"
-        if self.deadline and at > self.deadline:
+        if self.deadline and at >= self.deadline:
             return f"the competition ended at {self.deadline[:16].replace('T', ' ')} UTC"
         return f"the competition is paused{_because(self.paused)}" if self.paused else None
 
@@ -89,16 +91,17 @@ def say(engine: Engine, data: Prepared, kind: str, said: str, by: str, team: str
     if kind not in KINDS:
         raise UserError(f"{kind!r} is nothing a host can say; there are {', '.join(KINDS)}")
     said = _moment(said) if kind == "deadline" else said.strip()
-    if kind in ("disqualify", "announce") and not said:
-        raise UserError(f"{kind} needs words: a reason, or the news")
+    if kind in ("disqualify", "announce", "outside") and not said:
+        raise UserError(f"{kind} needs words: a reason, the news, or the score and whose it is")
     if (kind in OF_A_TEAM) != (team is not None):
         raise UserError(f"{kind} {'needs' if team is None else 'does not take'} a team")
     with writing(engine) as connection:
+        decisions.catch_up(connection, data)
         if team is not None:
             _require_entries(connection, data, team)
         word = Said(kind, team, said, by, now())
-        row = {"competition": data.competition, "data_hash": data.data_hash, "kind": kind, "team": team}
-        connection.execute(insert(events).values(**row, said=said, said_by=by, said_at=word.at))
+        row = {"kind": kind, "team": team, "said": said, "said_by": by, "said_at": word.at}
+        decisions.decide(connection, data, [Decision("host", row)])
     return word
 
 

@@ -25,6 +25,7 @@ HELP = {
     "resume": "End a pause.",
     "deadline": "Set or move the end: 2026-12-31T23:59, UTC unless a zone is named (+01:00).",
     "announce": "Show news on the board.",
+    "outside": "Write down a score from elsewhere, and the file it is of; `make kaggle` does.",
     "disqualify": "Take a team off the board; the reason is shown.",
     "reinstate": "Undo a disqualification; the reason stands in the history.",
     "baseline": "Mark a team's row as the host's, to compare with.",

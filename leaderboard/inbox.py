@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, Row, func, insert, or_, select, update
 
 from harness import folders
+from harness.competition import find
 from harness.errors import UserError
 from harness.files import sync_folder
 from leaderboard import archive
@@ -21,6 +22,7 @@ from leaderboard.board import reveal_time
 from leaderboard.database import clock, now, reading, writing
 from leaderboard.host import read_word
 from leaderboard.tables import jobs, on_board, submissions
+from leaderboard.versions import behind
 
 LEASE_SECONDS = 15
 MOST_ATTEMPTS = 3
@@ -69,18 +71,19 @@ def accept(engine: Engine, data: Prepared, team: str, file: Received, limit: int
     and row are on the disk. Raise `Refusal` where nothing may be handed in now.
     """
     with writing(engine) as connection:
+        at = now()  # one look at the clock: the day that is counted is the one that is written down
         job = connection.execute(select(jobs).where(*_is(data, team, file.sha256))).first()
         if job and job.state not in ("refused", "failed"):
             file.path.unlink()
             return job.id
         judged = connection.scalar(select(submissions.c.id).where(*_is(data, team, file.sha256, submissions)))
         if judged is None:
-            _require_open(connection, data, team, limit, binding)
+            _require_open(connection, data, team, limit, binding, at)
         row = {
             "size": file.size,
             "name": file.name,
             "card": file.card,
-            "received_at": now(),
+            "received_at": at,
             "state": "waiting" if judged is None else "scored",
             "attempts": 0,
             "claimed_by": None,
@@ -96,9 +99,9 @@ def accept(engine: Engine, data: Prepared, team: str, file: Received, limit: int
         return connection.execute(insert(jobs).values(**key, **row).returning(jobs.c.id)).scalar_one()
 
 
-def _require_open(connection: Connection, data: Prepared, team: str, limit: int, binding: bool) -> None:
-    word, at = read_word(connection, data), now()
-    if refusal := word.refusal(at):
+def _require_open(connection: Connection, data: Prepared, team: str, limit: int, binding: bool, at: str) -> None:
+    word = read_word(connection, data)
+    if refusal := word.refusal(at) or behind(connection, find(data.competition), data):
         raise Refusal(409, f"{refusal}; the file was not taken")
     if team in word.disqualified:
         raise Refusal(409, f"{team} is disqualified: {word.disqualified[team].said}; the file was not taken")

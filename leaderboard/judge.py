@@ -5,23 +5,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select
+from sqlalchemy import Connection, Engine, select
 
 from harness.competition import Competition, find
 from harness.errors import InvalidSubmission, UserError
 from harness.files import sha256_of
 from harness.metrics import Metric
-from leaderboard import archive, board, words
-from leaderboard.answers import prepared, read_answers
+from harness.significance import Interval
+from leaderboard import archive, board, decisions, words
+from leaderboard.answers import Prepared, prepared, read_answers
 from leaderboard.cards import read_card
 from leaderboard.database import now, open_database, reading, writing
-from leaderboard.scoring import Scored, pack, score_file
-from leaderboard.tables import scored_by, scores, statistics, submissions
+from leaderboard.decisions import Decision
+from leaderboard.rows import keep_statistics
+from leaderboard.scoring import Scored, score_file
+from leaderboard.tables import ledger, on_board, scored_by, scores, shown, submissions
+from leaderboard.versions import require_current
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the submitter can hold against us: the line of the ledger with the entry, and the head of its chain then."""
+
+    sha256: str
+    sequence: int
+    metric_version: int
+    head: str
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a team learns about its file. submission: names the entry (see `finals`); rank: the team's, None if none."""
+    """What a team learns about its file. submission: names the entry (see `finals`); rank: the team's, None if none.
+
+    public: as the rules let it be shown (`Rules.feedback`); ledger: the receipt.
+    """
 
     accepted: bool
     competition: str
@@ -36,6 +53,7 @@ class Verdict:
     teams: int
     entries_today: int
     message: str
+    ledger: Receipt | None
 
 
 def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> Verdict:
@@ -51,43 +69,74 @@ def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> Ver
     }
     engine = open_database()
     with reading(engine) as connection:
+        require_current(connection, competition, data)
         known = is_scored(connection, entry, competition.metric)
     if not known:
         scored = score_file(competition, file, read_answers(data))
         archive.keep(file, entry["sha256"])
         with writing(engine) as connection:
-            record(connection, entry, competition.metric, scored)
-    return verdict_of(entry, board.read(engine, competition, data), competition, repeated=known)
+            record(connection, competition, entry, scored)
+    return verdict_of(engine, entry, board.read(engine, competition, data), competition, repeated=known)
 
 
 def is_scored(connection: Connection, entry: Mapping[str, Any], metric: Metric) -> bool:
     """Whether the board has this file of this team, with a score of the metric as it is now."""
-    found = select(submissions.c.id).join(scores).where(_is(entry), *scored_by(scores, metric))
-    return connection.execute(found.limit(1)).first() is not None
+    same = (*on_board(submissions, entry["competition"], entry["data_hash"]), submissions.c.sha256 == entry["sha256"])
+    found = select(submissions.c.id).join(scores).where(*same, *scored_by(scores, metric))
+    return connection.execute(found.where(submissions.c.team == entry["team"]).limit(1)).first() is not None
 
 
-def record(connection: Connection, entry: Mapping[str, Any], metric: Metric, scored: Mapping[str, Scored]) -> int:
-    """Write an entry and its scores, whichever the database lacks; its number.
-
-    The receipt is on the disk before the commit.
-    """
-    number = connection.scalar(select(submissions.c.id).where(_is(entry)))
-    if number is None:
-        received = {"received_at": now(), **entry}  # a rebuilt entry brings its own time
-        archive.keep_receipt(received)
-        number = connection.execute(insert(submissions).values(received).returning(submissions.c.id)).scalar_one()
-    if is_scored(connection, entry, metric):
-        return number
-    for part, (value, low, high, rows) in scored.items():
-        key = {"submission": number, "metric": metric.name, "version": metric.version, "part": part}
-        connection.execute(insert(scores).values(**key, value=value, low=low, high=high))
-        connection.execute(insert(statistics).values(**key, packed=pack(rows)))
+def record(
+    connection: Connection, competition: Competition, entry: Mapping[str, Any], scored: Mapping[str, Scored]
+) -> int:
+    """Write an entry and its scores, whichever the database lacks; its number."""
+    data = Prepared(entry["competition"], entry["data_hash"], None)
+    decisions.catch_up(connection, data)
+    require_current(connection, competition, data)
+    number = decisions.number_of(connection, data, entry["team"], entry["sha256"])
+    if not is_scored(connection, entry, competition.metric):
+        decision = score_of(connection, competition, data, entry, scored)
+        if number is None:
+            number = decisions.next_number(connection)
+            arrived = {"id": number, "received_at": entry.get("received_at") or now()}
+            of_file = {name: entry[name] for name in ("size", "card")}
+            decision = Decision("entry", {**decision.body, **of_file, **arrived}, decision.secret)
+        decisions.decide(connection, data, [decision])
+    assert number is not None, "it was entered just now, or before"
+    keep_statistics(connection, competition.metric, number, scored)
     return number
 
 
-def _is(entry: Mapping[str, Any]) -> Any:
-    """An entry is a team's file on a board: handed in twice, it is the same entry."""
-    return and_(*(submissions.c[name] == entry[name] for name in ("competition", "data_hash", "team", "sha256")))
+def score_of(
+    connection: Connection,
+    competition: Competition,
+    data: Prepared,
+    entry: Mapping[str, Any],
+    scored: Mapping[str, Scored],
+) -> Decision:
+    """The score of an entry, with what is shown of it: that depends on what its team was shown before."""
+    metric = competition.metric
+    best = best_shown(connection, data, entry["team"], metric)
+    told = competition.rules.feedback.shown(Interval(*scored["public"][:3]), best, metric.higher_is_better)
+    body = {"team": entry["team"], "sha256": entry["sha256"], "metric": metric.name, "version": metric.version}
+    secret = {part: list(score[:3]) for part, score in scored.items()}
+    return Decision("score", body | {"shown": list(told)}, secret)
+
+
+def best_shown(connection: Connection, data: Prepared, team: str, metric: Metric) -> Interval | None:
+    better_first = shown.c.value.desc() if metric.higher_is_better else shown.c.value
+    mine = (*on_board(submissions, data.competition, data.data_hash), submissions.c.team == team)
+    query = select(shown.c.value, shown.c.low, shown.c.high).join(submissions).where(*mine, *scored_by(shown, metric))
+    best = connection.execute(query.order_by(better_first, submissions.c.id).limit(1)).first()
+    return Interval(*best) if best else None
+
+
+def read_receipt(engine: Engine, number: int, metric: Metric) -> Receipt | None:
+    """None for an entry from before there were ledgers."""
+    lines = select(ledger.c.seq, ledger.c.hash, submissions.c.sha256).join(submissions)
+    with reading(engine) as connection:
+        last = connection.execute(lines.where(ledger.c.submission == number).order_by(ledger.c.seq.desc())).first()
+    return Receipt(last.sha256, last.seq, metric.version, last.hash) if last else None
 
 
 def _digest(file: Path) -> str:
@@ -99,11 +148,16 @@ def _digest(file: Path) -> str:
         raise InvalidSubmission(f"{file} cannot be read: {error.strerror}") from error
 
 
-def verdict_of(entry: Mapping[str, Any], now_on: board.Board, competition: Competition, repeated: bool) -> Verdict:
+def verdict_of(
+    engine: Engine, entry: Mapping[str, Any], now_on: board.Board, competition: Competition, repeated: bool
+) -> Verdict:
     """What the team learns about `entry`, which is on the board; only its team and sha256 are looked at."""
-    this = next(e for e in now_on.entries if (e.team, e.sha256) == (entry["team"], entry["sha256"]))
-    row = next((row for row in now_on.rows if row.team == this.team), None)
+    this = next(e for e in now_on.book.of_team[entry["team"]] if e.sha256 == entry["sha256"])
+    row = now_on.row_of(this.team)
     today = now_on.entries_on(this.team, now()[:10])
+    told = words.verdict(this, row, now_on, today, competition.rules.submissions_per_day, repeated)
+    if now_on.protected:
+        told += f"; {competition.rules.feedback.words}"
     return Verdict(
         accepted=True,
         competition=now_on.competition,
@@ -117,5 +171,6 @@ def verdict_of(entry: Mapping[str, Any], now_on: board.Board, competition: Compe
         rank=row.rank if row else None,
         teams=len(now_on.rows),
         entries_today=today,
-        message=words.verdict(this, row, now_on, today, competition.rules.submissions_per_day, repeated),
+        message=told,
+        ledger=read_receipt(engine, this.id, now_on.declared.metric),
     )

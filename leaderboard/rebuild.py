@@ -1,7 +1,6 @@
-"""The board anew from the archive: after a damaged or lost database, and after a new version of the metric."""
+"""The board anew from its ledger and the stored files, after a damaged or lost database."""
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -9,17 +8,14 @@ from sqlalchemy import Engine
 from harness import folders
 from harness.competition import find
 from harness.errors import UserError
-from leaderboard import archive
-from leaderboard.answers import Answers, prepared, read_answers
-from leaderboard.database import DamagedDatabaseError, is_sound, now, open_database, reading, shown, writing
-from leaderboard.judge import is_scored, record
-from leaderboard.scoring import score_file
+from leaderboard import board, decisions, ledger
+from leaderboard.database import DamagedDatabaseError, is_sound, now, open_database, shown, writing
 from leaderboard.words import counted
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """path: the database; aside: where the damaged one lies now; scored: entries that lacked a score."""
+    """path: the database; aside: where the damaged one lies now; scored: entries that were brought back."""
 
     competition: str
     path: str
@@ -29,28 +25,22 @@ class Rebuilt:
 
 
 def rebuild(name: str) -> Rebuilt:
-    """Score every stored entry that the database lacks, or has by an older metric only. Twice does no harm."""
+    """Follow the ledger where the database has not, and look at the board once. Twice does no harm.
+
+    What scores were made of comes from the stored files again, for the entries that count.
+    """
     competition = find(name)
     engine, aside = _open_or_replace()
-    scored, refusals = 0, []
-    for entry in archive.receipts(name):
-        with reading(engine) as connection:
-            if is_scored(connection, entry, competition.metric):
-                continue
-        try:
-            parts = score_file(competition, archive.stored(entry["sha256"]), _answers(name, entry["data_hash"]))
-        except UserError as refusal:  # its data are no longer prepared here, or the reader has become stricter
-            refusals.append(str(refusal))
-            continue
+    entries, refusals = 0, []
+    for data in ledger.boards(name):
         with writing(engine) as connection:
-            record(connection, entry, competition.metric, parts)
-        scored += 1
-    return Rebuilt(name, shown(engine), aside, scored, _message(name, scored, refusals, aside))
-
-
-@cache
-def _answers(competition: str, data_hash: str) -> Answers:
-    return read_answers(prepared(competition, data_hash))
+            entries += decisions.count_missing(connection, data)
+            decisions.catch_up(connection, data)
+        try:
+            board.read(engine, competition, data)
+        except UserError as refusal:  # its data are no longer prepared here, or are others
+            refusals.append(str(refusal))
+    return Rebuilt(name, shown(engine), aside, entries, _message(name, entries, refusals, aside))
 
 
 def _open_or_replace() -> tuple[Engine, str | None]:
@@ -76,12 +66,12 @@ def _set_aside() -> str:
     return folders.shown(aside)
 
 
-def _message(name: str, scored: int, refusals: list[str], aside: str | None) -> str:
-    told = [f"{name}: scored {counted(scored)} of the archive"]
+def _message(name: str, entries: int, refusals: list[str], aside: str | None) -> str:
+    told = [f"{name}: brought back {counted(entries)} of the ledger"]
     if refusals:
-        told.append(f"could not score {counted(len(refusals))}, the first because {refusals[0]}")
+        told.append(f"it cannot be shown yet: {refusals[0]}")
     if aside:
         told.append(
-            f"the damaged database is now {aside}; rebuild other competitions too, and choose finals and reveal again"
+            f"the damaged database is now {aside}; rebuild other competitions too, and make teams and tokens again"
         )
     return "; ".join(told)

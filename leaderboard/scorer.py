@@ -26,10 +26,11 @@ from harness.errors import InvalidSubmission
 from leaderboard import archive, inbox
 from leaderboard.answers import Answers, Prepared, prepared, read_answers
 from leaderboard.cards import check_card
-from leaderboard.database import open_database, writing
+from leaderboard.database import open_database, reading, writing
 from leaderboard.judge import record
 from leaderboard.scoring import Scored, pack, score_file, unpack
-from leaderboard.tables import PARTS
+from leaderboard.tables import PARTS, submissions
+from leaderboard.versions import behind
 
 MEMORY, CPU_SECONDS, WALL_SECONDS, OPEN_FILES, FILE_BYTES = 2 << 30, 60, 120, 64, 256 << 20
 LONGEST_LINE = 4096
@@ -68,12 +69,15 @@ def work(engine: Engine, worker: str, job: Row[Any]) -> None:
     shutil.rmtree(desk, ignore_errors=True)
     desk.mkdir(parents=True)
     try:
-        outcome = in_a_child(engine, worker, job, declared, answers_of(data), desk)
+        with reading(engine) as connection:
+            refused = behind(connection, declared, data)
+        ours = answers_of(data)
+        outcome = Outcome(refused=refused) if refused else in_a_child(engine, worker, job, declared, ours, desk)
         conclude(engine, worker, job, declared, outcome)
     finally:
         shutil.rmtree(desk, ignore_errors=True)
     if outcome.scored:
-        warm(engine, declared, data)
+        warm(engine, declared, data, job.team)
 
 
 @lru_cache(maxsize=4)
@@ -96,17 +100,18 @@ def conclude(engine: Engine, worker: str, job: Row[Any], declared: Competition, 
                 connection, job, worker, "waiting" if again else "failed", message=None if again else inbox.OURS
             )
         elif inbox.renew_in(connection, job.id, worker):
-            number = record(connection, entry, declared.metric, outcome.scored)
+            number = record(connection, declared, entry, outcome.scored)
             inbox.finish(connection, job, worker, "scored", submission=number)
 
 
-def warm(engine: Engine, declared: Competition, data: Prepared) -> None:
-    """What the next reader of the board would wait for."""
-    from leaderboard import board, resampled
+def warm(engine: Engine, declared: Competition, data: Prepared, team: str) -> None:
+    """What the next reader of the board, and of the team's page, would wait for: the resamples of the team's best."""
+    from leaderboard import book, forecast, resampled
 
-    standings = board.read(engine, declared, data)
-    if standings.rows:
-        resampled.scores_of(engine, declared, data, "public", [row.number for row in standings.rows])
+    with reading(engine) as connection:
+        entries = book.read_entries(connection, declared, data, False, submissions.c.team == team)
+    if best := forecast.candidates(entries, declared.metric.higher_is_better):
+        resampled.scores_of(engine, declared, data, "public", [entry.id for entry in best])
 
 
 # -- the child ---------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import io
 import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,8 +46,8 @@ def _score_part(competition: Competition, rows: np.ndarray, groups: np.ndarray) 
 
 def _explained(refusal: InvalidSubmission, file: Path, ids: np.ndarray, competition: str) -> InvalidSubmission:
     """Where no id of a table is asked for, that is what to say, rather than which column came first."""
-    asked, found = set(map(str, ids)), _first_column(file)
-    if not found or any(name in asked for name in found):
+    asked = set(map(str, ids))
+    if {name in asked for name in _first_column(file)} != {False}:
         return refusal
     return InvalidSubmission(
         f"{file.name}: none of the ids is one of the {len(asked)} asked for in {competition}: "
@@ -54,13 +55,14 @@ def _explained(refusal: InvalidSubmission, file: Path, ids: np.ndarray, competit
     )
 
 
-def _first_column(file: Path) -> list[str]:
-    """Of a CSV table, without its header; empty for other formats."""
+def _first_column(file: Path) -> Iterator[str]:
+    """Of a CSV table, without its header; nothing for other formats. A file may be long: none of it is kept."""
     if file.suffix != ".csv":
-        return []
+        return
     with file.open(encoding="utf-8", errors="replace") as lines:
         next(lines, "")
-        return [line.split(",", 1)[0].strip().strip('"') for line in lines]
+        for line in lines:
+            yield line.split(",", 1)[0].strip().strip('"')
 
 
 def pack(rows: np.ndarray) -> bytes:

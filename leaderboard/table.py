@@ -10,7 +10,8 @@ from rich.text import Text
 
 from leaderboard.board import Board, Row
 from leaderboard.finals import Choice
-from leaderboard.words import decimals_for, notes, short_time, standing
+from leaderboard.rescore import Rescored
+from leaderboard.words import counted, decimals_for, notes, short_time, standing
 
 
 def as_json(board: Board) -> dict[str, Any]:
@@ -84,6 +85,23 @@ def _bounds(low: float | None, high: float | None) -> str:
     return f"{_number(low, 3)}–{_number(high, 3)}"
 
 
+def show_moved(rescored: Rescored, console: Console | None = None) -> None:
+    """Print what a re-scoring changed."""
+    console = console or Console(highlight=False)
+    was, now = rescored.was, rescored.now
+    told = f"{rescored.competition} stands by version {now.version} of {now.metric}, before by {was.version}"
+    because = f": {now.reason}" if now.reason else ""
+    console.print(Text(f"{told}; {counted(rescored.entries)} scored{because}"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("rank", "was", "team", "score", "was"):
+        table.add_column(name, justify="left" if name == "team" else "right")
+    decimals = decimals_for([score for moved in rescored.moved for score in (moved.old_score, moved.new_score)])
+    for team, old_rank, new_rank, old_score, new_score in rescored.moved:
+        ranks, both = (str(new_rank), str(old_rank)), (_number(new_score, decimals), _number(old_score, decimals))
+        table.add_row(*ranks, Text(team), *both)
+    console.print(table)
+
+
 def show_choice(choice: Choice, console: Console | None = None) -> None:
     """Print what a team can choose from, and what it chose."""
     console = console or Console(highlight=False)
@@ -94,6 +112,8 @@ def show_choice(choice: Choice, console: Console | None = None) -> None:
         console.print(Text(f"Final: {' and '.join(choice.finals)}. Choosing again replaces them, until the reveal."))
     else:
         console.print(Text(f"None chosen: the best public one counts. Up to {choice.allowed} may be chosen by name."))
+    if choice.advice:
+        console.print(Text(f"Advice: {choice.advice.sentence}"))
 
 
 def _candidates(choice: Choice) -> Table:

@@ -1,7 +1,8 @@
 """The tables of the board: SQLAlchemy Core, the same on SQLite and PostgreSQL.
 
-Submissions, scores and events are never changed or deleted: a correction is a new row. A score cannot be NULL, NaN or
-infinite, so two backends cannot rank differently. A change here needs a migration (leaderboard/migrations).
+Submissions, scores and events are never changed or deleted: a correction is a new row. They follow the ledger.
+A score cannot be NULL, NaN or infinite, so two backends cannot rank differently. A change here needs a migration
+(leaderboard/migrations).
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -83,6 +85,39 @@ scores = Table(
     _finite("high"),
     PrimaryKeyConstraint("submission", "metric", "version", "part"),
 )
+shown = Table(
+    "shown",  # what is told of the public score before the reveal (harness.feedback); fixed when the entry was scored
+    metadata,
+    _submission(),
+    Column("metric", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    _finite("value"),
+    _finite("low"),
+    _finite("high"),
+    PrimaryKeyConstraint("submission", "metric", "version"),
+)
+versions = Table(
+    "versions",  # the metric, in the version, that a board stands by; the last row counts
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_board_columns(),
+    Column("metric", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("since", String, nullable=False),
+    Index("versions_of_board", "competition", "data_hash"),
+    sqlite_autoincrement=True,
+)
+ledger = Table(
+    "ledger",  # the lines of the ledger that this database has followed
+    metadata,
+    *_board_columns(),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("seal", String(64), nullable=False),
+    Column("submission", ForeignKey("submissions.id"), index=True),
+    PrimaryKeyConstraint("competition", "data_hash", "seq"),
+)
 statistics = Table(
     "statistics",  # one row of the metric's statistics per sample, see `statistics.pack`
     metadata,
@@ -90,17 +125,6 @@ statistics = Table(
     *_metric_columns(),
     Column("packed", LargeBinary, nullable=False),
     PrimaryKeyConstraint("submission", "metric", "version", "part"),
-)
-comparisons = Table(
-    "comparisons",  # a cache: by how much `submission` is better than `other`
-    metadata,
-    _submission(),
-    Column("other", ForeignKey("submissions.id"), nullable=False),
-    *_metric_columns(),
-    _finite("difference"),
-    _finite("low"),
-    _finite("high"),
-    PrimaryKeyConstraint("submission", "other", "metric", "version", "part"),
 )
 selections = Table(
     "selections",  # a team names its finals; the last selection counts
@@ -199,7 +223,7 @@ def _forbid_changes(table: Table) -> None:
 
 
 event.listen(metadata, "before_create", DDL(POSTGRES_FUNCTION).execute_if(dialect="postgresql"))
-for _table in (submissions, scores, selections, finals, reveals, events):
+for _table in (submissions, scores, shown, versions, ledger, selections, finals, reveals, events):
     _forbid_changes(_table)
 
 
@@ -208,6 +232,6 @@ def on_board(table: Table, competition: str, data_hash: str) -> tuple[ColumnElem
     return table.c.competition == competition, table.c.data_hash == data_hash
 
 
-def scored_by(table: Table, metric: Metric) -> tuple[ColumnElement[bool], ...]:
+def scored_by(table: FromClause, metric: Metric) -> tuple[ColumnElement[bool], ...]:
     """The rows made by the metric as it is now."""
     return table.c.metric == metric.name, table.c.version == metric.version

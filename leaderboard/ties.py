@@ -1,16 +1,18 @@
-"""Whether a lead is more than noise: the paired bootstrap on the stored statistics, computed once for every pair."""
+"""Whether a lead is more than noise: the paired bootstrap, from the resampled scores that are kept of every entry."""
 
+import math
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Engine, insert, select, tuple_
+from sqlalchemy import Engine
 
 from harness.competition import Competition
-from harness.significance import compare
-from leaderboard.answers import Prepared, read_answers
-from leaderboard.database import reading, writing
-from leaderboard.scoring import unpack
-from leaderboard.tables import comparisons, scored_by, statistics
+from harness.significance import Interval
+from leaderboard.answers import Prepared
+from leaderboard.book import Entry
+from leaderboard.resampled import count_groups, scores_of
 
 Pair = tuple[int, int]  # ids of two submissions, the better one first
 
@@ -27,42 +29,46 @@ class Lead(NamedTuple):
         return self.low <= 0
 
 
-def leads(engine: Engine, competition: Competition, data: Prepared, part: str, pairs: list[Pair]) -> dict[Pair, Lead]:
-    """The lead of every pair on the rows of `part`. Both scores are immutable, so each is computed once and kept."""
-    with reading(engine) as connection:
-        known = _read(connection, competition, part, pairs)
-        missing = [pair for pair in pairs if pair not in known]
-        rows = {number: _statistics(connection, competition, part, number) for pair in missing for number in pair}
-    if not missing:
-        return known
-    answers = read_answers(data)
-    groups = answers.groups[answers.rows(part)]
-    computed = {}
-    for better, other in missing:
-        gain = compare(competition.metric, rows[other], rows[better], groups)
-        computed[better, other] = Lead(gain.difference, gain.low, gain.high)
-    with writing(engine) as connection:
-        meanwhile = _read(connection, competition, part, missing)
-        for (better, other), lead in computed.items():
-            if (better, other) not in meanwhile:
-                key = {"submission": better, "other": other, "part": part}
-                metric = {"metric": competition.metric.name, "version": competition.metric.version}
-                connection.execute(insert(comparisons).values(**key, **metric, **lead._asdict()))
-    return known | computed
+def leads(
+    engine: Engine, competition: Competition, data: Prepared, part: str, pairs: Sequence[tuple[Entry, Entry]]
+) -> list[Lead]:
+    """The lead of every pair on the rows of `part`: both were scored on the same resamples. Computed once a pair."""
+    metric = competition.metric
+    known = _known(engine, data, metric.name, metric.version, part)
+    missing = [(better, other) for better, other in pairs if (better.id, other.id) not in known]
+    if missing:
+        ids = list(dict.fromkeys(entry.id for pair in missing for entry in pair))
+        scores, at = scores_of(engine, competition, data, part, ids), {number: k for k, number in enumerate(ids)}
+        sign = 1 if metric.higher_is_better else -1
+        first, second = ([at[entry.id] for entry in side] for side in zip(*missing, strict=True))
+        low, high = _bounds(sign * (scores[first] - scores[second]), count_groups(engine, data, part))
+        for (better, other), *bounds in zip(missing, low, high, strict=True):
+            difference = sign * (better.on(part).score - other.on(part).score)
+            known[better.id, other.id] = Lead(difference, *bounds)
+    return [known[better.id, other.id] for better, other in pairs]
 
 
-def _read(connection: Connection, competition: Competition, part: str, pairs: list[Pair]) -> dict[Pair, Lead]:
-    columns = comparisons.c
-    query = select(columns.submission, columns.other, columns.difference, columns.low, columns.high).where(
-        tuple_(columns.submission, columns.other).in_(pairs),
-        *scored_by(comparisons, competition.metric),
-        columns.part == part,
-    )
-    return {(better, other): Lead(*lead) for better, other, *lead in connection.execute(query)}
+def _bounds(gains: np.ndarray, groups: int) -> tuple[list[float], list[float]]:
+    """Of (pairs, resamples): percentiles, expanded to Student's t for few groups as in `harness.significance`."""
+    from scipy.special import ndtr, stdtrit
+
+    width = np.sqrt(groups / max(groups - 1, 1)) * stdtrit(max(groups - 1, 1), 0.975)
+    low, high = np.nanquantile(gains, ndtr([-width, width]), axis=1)
+    return low.tolist(), high.tolist()
 
 
-def _statistics(connection: Connection, competition: Competition, part: str, submission: int) -> np.ndarray:
-    query = select(statistics.c.packed).where(
-        statistics.c.submission == submission, statistics.c.part == part, *scored_by(statistics, competition.metric)
-    )
-    return unpack(connection.execute(query).scalar_one())
+def shown_leads(pairs: Sequence[tuple[Entry, Entry]], higher_is_better: bool) -> list[Lead]:
+    """The same from nothing but the shown scores and bounds, as if they were of different rows: wider."""
+    return [_shown_lead(better.public, other.public, 1 if higher_is_better else -1) for better, other in pairs]
+
+
+def _shown_lead(better: Interval, other: Interval, sign: int) -> Lead:
+    difference = sign * (better.score - other.score)
+    half = math.hypot(better.high - better.low, other.high - other.low) / 2
+    return Lead(difference, difference - half, difference + half)
+
+
+@lru_cache(maxsize=32)
+def _known(engine: Engine, data: Prepared, metric: str, version: int, part: str) -> dict[Pair, Lead]:
+    """A pair is a few numbers, and a board makes three new ones an entry at most."""
+    return {}

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from harness.errors import UserError
-from leaderboard.board import Board, Entry, Row, is_late
+from leaderboard.board import Board, Row, is_late
+from leaderboard.book import Entry
 
 LONGEST_TEAM = 40
+MOST_NOTES = 12  # of a kind
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -42,7 +44,7 @@ def verdict(entry: Entry, row: Row | None, board: Board, today: int, limit: int,
         told.append(f"entry {today} of {limit} today")
     if row and row.submission != entry.name:
         told.append(f"{entry.team} stays with its entry of {row.score:.{decimals}f}")
-    others = sorted({e.team for e in board.entries if e.sha256 == entry.sha256 and e.team != entry.team})
+    others = sorted({team for team in board.book.teams_with[entry.sha256] if team != entry.team})
     if others:
         told.append(f"the same file is there from {' and '.join(others)}")
     if is_late(entry, board.revealed_at):
@@ -80,12 +82,22 @@ def short_time(iso: str) -> str:
 
 def notes(board: Board) -> list[str]:
     """What else a reader of the board should know, a sentence each."""
-    told = [f"{row.team} handed in the same file as {row.same_file_as}." for row in board.rows if row.same_file_as]
-    told += [f"{row.team} entered after the reveal." for row in board.rows if row.late]
-    told += [f"{team} is disqualified: {said.said}." for team, said in board.word.disqualified.items()]
-    if board.missing > 0:
+    told = _some(
+        [f"{row.team} handed in the same file as {row.same_file_as}" for row in board.rows if row.same_file_as]
+    )
+    told += _some([f"{row.team} entered after the reveal" for row in board.rows if row.late])
+    told += _some([f"{team} is disqualified: {said.said}" for team, said in board.word.disqualified.items()])
+    if board.missing:
         told.append(
-            f"Without a score by the metric as it is now: {counted(board.missing)}; "
-            f"`python -m leaderboard rebuild {board.competition}` scores what is stored."
+            f"The ledger has {counted(board.missing)} that the database lacks: "
+            f"`python -m leaderboard rebuild {board.competition}` brings them back."
         )
+    if board.waits:
+        told.append(f"Nothing is scored at present: {board.waits}.")
     return told
+
+
+def _some(sentences: list[str]) -> list[str]:
+    """The first ones, as sentences, and how many more there are."""
+    more = len(sentences) - MOST_NOTES
+    return [f"{told}." for told in sentences[:MOST_NOTES]] + ([f"So it is with {more} more."] if more > 0 else [])

@@ -23,7 +23,6 @@ from leaderboard.answers import prepared
 from leaderboard.database import open_database, reading, writing
 from leaderboard.finals import read_choice, reveal_board, select_finals
 from leaderboard.judge import judge
-from leaderboard.rebuild import rebuild
 from leaderboard.tables import scores
 
 
@@ -274,7 +273,9 @@ def test_finals_of_another_team_or_too_many_of_them_are_refused(home):
 # -- what cannot be changed --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["submissions", "scores", "selections", "finals", "reveals"])
+@pytest.mark.parametrize(
+    "name", ["submissions", "scores", "shown", "versions", "ledger", "selections", "finals", "reveals"]
+)
 @pytest.mark.parametrize(
     "change", ["UPDATE {} SET rowid = rowid", "DELETE FROM {}", "INSERT OR REPLACE INTO {0} SELECT * FROM {0}"]
 )
@@ -315,16 +316,6 @@ def test_the_table_shows_ties_and_team_names_as_they_are(home, width):
     text = printed(width)
     assert "[bold]x[/]" in text and "=2" in text and "higher is better" in text and "aaaa1111 from sample" in text
     assert max(map(len, text.splitlines())) <= width
-
-
-def test_a_new_version_of_the_metric_is_a_new_score_beside_the_old_one(home, monkeypatch):
-    judge("tiny", entry(home), "red")
-    monkeypatch.setattr(type(find("tiny").metric), "version", 2)
-    assert shown().rows == [] and "rebuild tiny" in printed()
-    assert rebuild("tiny").scored == 1 and rebuild("tiny").scored == 0
-    assert [row.score for row in shown().rows] == [1.0]
-    with reading(open_database()) as connection:
-        assert connection.execute(select(scores.c.version).distinct()).scalars().all() == [1, 2]
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

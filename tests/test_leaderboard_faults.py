@@ -12,7 +12,7 @@ from test_leaderboard import home, shown  # noqa: F401
 from tiny_board import entry
 
 from harness.errors import UserError
-from leaderboard import archive
+from leaderboard import archive, ledger
 from leaderboard.database import open_database
 from leaderboard.judge import judge
 from leaderboard.rebuild import rebuild
@@ -83,11 +83,11 @@ def test_a_lost_or_damaged_database_is_rebuilt_to_the_same_board(home):
 
 
 def test_a_kill_before_the_commit_leaves_an_entry_that_can_be_handed_in_again(home, monkeypatch):
-    def killed(_):
+    def killed(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(archive, "keep_receipt", killed)
+        patched.setattr(ledger, "append", killed)
         judge("tiny", entry(home), "red")
     assert shown().rows == []
     assert judge("tiny", entry(home), "red").entries_today == 1
@@ -115,7 +115,7 @@ def hand_in_on_a_small_disk(told, file, limit):
         told.send(f"refused: {refusal}")
 
 
-# In the copy of the file, in its receipt (the card is long), in the database, nowhere.
+# In the copy of the file, in its line of the ledger (the card is long), in the database, nowhere.
 @pytest.mark.parametrize("limit", [10, 1_000, 30_000, 60_000, 90_000, 10_000_000])
 def test_a_full_disk_is_one_sentence_and_loses_nothing(home, limit):
     judge("tiny", entry(home, wrong="a"), "red")

@@ -3,6 +3,7 @@
 
 import itertools
 
+import axe
 import pytest
 from browser import browsing
 from test_leaderboard import home  # noqa: F401
@@ -17,6 +18,7 @@ from leaderboard.judge import judge
 PAGES = [
     "/",
     "/c/tiny",
+    "/c/tiny/shake-up",
     "/c/tiny/rules",
     "/c/tiny/submit",
     "/c/tiny/team/red",
@@ -69,7 +71,7 @@ def test_what_people_write_is_shown_literally_and_opens_nothing(page, home):
         host.say(open_database(), prepared("tiny"), "announce", payload, "eva")
         host.say(open_database(), prepared("tiny"), "disqualify", payload, "eva", payload)
         host.say(open_database(), prepared("tiny"), "reinstate", payload, "eva", payload)
-    for path in ("/c/tiny", "/c/tiny/rules", "/c/tiny/host", "/c/tiny/entry/1", "/c/tiny/entry/2"):
+    for path in ("/c/tiny", "/c/tiny/shake-up", "/c/tiny/rules", "/c/tiny/host", "/c/tiny/entry/1", "/c/tiny/entry/2"):
         page.open(page.address + path)
         assert page.run("document.querySelectorAll('img, svg[onload], script:not([src])').length") == 0
     page.open(f"{page.address}/c/tiny")
@@ -117,3 +119,71 @@ def test_everything_that_can_be_used_has_a_name_and_headings_go_down_by_one(page
         levels = page.run("[...document.querySelectorAll('h1, h2, h3')].map(h => +h.tagName[1])")
         assert levels[0] == 1 and all(b - a <= 1 for a, b in itertools.pairwise(levels)), path
         assert page.run("[...document.querySelectorAll('svg')].every(s => s.ariaLabel || s.ariaHidden)"), path
+
+
+AXE = """axe.run({resultTypes: ['violations']}).then(found => { window.violations = found.violations.flatMap(
+    v => v.nodes.map(n => v.id + ': ' + n.html + ' ' + n.failureSummary)); })"""
+
+
+def violations(page, path, scheme, width):
+    page.be_wide(width)
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    page.open(page.address + path)
+    page.run(axe.SCRIPT.read_text())
+    page.run(AXE)
+    page.wait("window.violations !== undefined")
+    return page.run("window.violations")
+
+
+@pytest.fixture
+def axe_core():
+    try:
+        return axe.fetch()
+    except RuntimeError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 375)])
+def test_axe_finds_nothing_that_shuts_people_out(page, home, axe_core, scheme, width):
+    some_teams(home)
+    for path in (*PAGES, "/login"):
+        assert violations(page, path, scheme, width) == [], path
+
+
+def click(page, selector):
+    """Follow what is clicked to the next page."""
+    page.run("document.documentElement.dataset.before = 'yes'")
+    page.run(f"document.querySelector({selector!r}).click()")
+    page.wait("document.readyState === 'complete' && !document.documentElement.dataset.before")
+
+
+def text_of(page, path):
+    page.open(page.address + path)
+    return page.run("document.querySelector('main').innerText")
+
+
+def test_finals_are_chosen_the_board_is_closed_and_revealed_and_what_the_forecast_said_stays(page, home):
+    some_teams(home)
+    page.open(f"{page.address}/c/tiny/team/red")
+    assert "Advice for the finals" in page.run("document.querySelector('main').innerText")
+    page.run("document.querySelectorAll('input[name=final]')[0].click()")
+    click(page, ".choose button")
+    assert page.run("document.querySelectorAll('input[name=final]:checked').length") == 1
+    forecast = text_of(page, "/c/tiny/shake-up")
+    assert "stays first" in forecast and "Private" not in forecast
+
+    page.open(f"{page.address}/c/tiny/host")
+    page.run("document.querySelector('select[name=kind]').value = 'close'")
+    page.run("document.querySelector('input[name=said]').value = 'thank you'")
+    click(page, "form.login button")
+    assert "closed: thank you" in text_of(page, "/c/tiny/submit")
+    page.open(f"{page.address}/c/tiny/host")
+    page.run("document.querySelector('input[name=sure]').click()")
+    click(page, "form:has(input[name=sure]) button")
+    assert "revealed" in text_of(page, "/c/tiny") and page.run("document.querySelector('th a').innerText") == "Rank↑"
+    assert "Private" in page.run("document.querySelector('thead').innerText")
+    told = text_of(page, "/c/tiny/shake-up")
+    chance = forecast.split("stays first")[1].split("%")[0]
+    assert told.split("stays first")[1].split("%")[0] == chance and "It moved by" in told
+    assert page.heard == []

@@ -11,13 +11,17 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import DatabaseError
 from test_leaderboard import home, shown  # noqa: F401
+from test_ledger import everything, history  # noqa: F401
 from test_server import client_of, hand_in
 from tiny_board import entry
 
 from harness.errors import UserError
+from leaderboard.backup import backup, restore
 from leaderboard.database import SCHEMA, clock, open_database, reading, writing
 from leaderboard.judge import judge
+from leaderboard.rebuild import rebuild
 from leaderboard.tables import metadata, submissions
+from leaderboard.verify import verify
 
 # What version 0.1 of the embedded board wrote.
 OLD = """
@@ -109,7 +113,17 @@ def test_an_older_postgresql_database_is_brought_up_and_gets_its_guards(home, se
     monkeypatch.setenv("DATABASE_URL", server.create("older"))
     engine = open_database()
     with writing(engine) as connection:
-        for name in ("alembic_version", "jobs", "resamples", "events", "tokens", "teams"):
+        for name in (
+            "alembic_version",
+            "ledger",
+            "shown",
+            "versions",
+            "jobs",
+            "resamples",
+            "events",
+            "tokens",
+            "teams",
+        ):
             connection.exec_driver_sql(f"DROP TABLE {name}")
         for name in ("submissions", "scores", "selections", "finals", "reveals"):
             for verb in ("update", "delete"):
@@ -118,3 +132,23 @@ def test_an_older_postgresql_database_is_brought_up_and_gets_its_guards(home, se
     with reading(engine) as connection:
         assert inspect(connection).has_table("jobs")
     engine.dispose()
+
+
+def test_a_backup_of_sqlite_is_restored_into_postgresql_with_the_same_board(history, server, monkeypatch, tmp_path):
+    before = everything()
+    backup(tmp_path / "kept.tar")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("DATABASE_URL", server.create("restored"))
+    restore(tmp_path / "kept.tar")
+    told, *rest = everything()
+    assert told == before[0] and rest[0] == before[1] and rest[2] == before[3]
+    assert judge("tiny", entry(tmp_path / "elsewhere", wrong="ef"), "red").ledger.sequence == 9
+    assert verify("tiny").behind == 0
+
+
+def test_a_lost_postgresql_database_is_made_again_from_the_ledger(history, server, monkeypatch):
+    before = everything()[0]
+    monkeypatch.setenv("DATABASE_URL", server.create("empty"))
+    assert rebuild("tiny").scored == 4 and everything()[0] == before
+    assert judge("tiny", entry(history, wrong="ef"), "red").accepted and verify("tiny").lines == 9

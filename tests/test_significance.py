@@ -126,3 +126,57 @@ def test_a_class_that_is_absent_has_no_comparison_and_one_that_is_rare_has() -> 
     found = compare(metric, a, b, np.arange(10)).by_class
     assert set(found) == {"plain", "rare"}
     assert found["rare"] == (1, 1, 1)
+
+
+# -- few groups --------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_a_mean_of_few_rows_is_that_of_student() -> None:
+    """Mean plus or minus t standard errors; the rows are symmetric, so no group makes more of the variance."""
+    values = np.concatenate([np.full(6, -1.0), np.full(6, 1.0)]) + np.random.default_rng(11).normal(0, 0.01, 12)
+    found, error = interval(Mean(), values, None), values.std(ddof=1) / np.sqrt(12)
+    assert found.high - found.low == pytest.approx(2 * 2.201 * error, rel=0.08)
+
+
+def test_degrees_of_freedom_are_fewer_where_few_groups_make_the_variance() -> None:
+    even, odd = np.tile([-1.0, 1.0], 15), np.r_[np.zeros(28), 1.0, 1.0]
+    samples = {name: sampled(values) for name, values in {"even": even, "odd": odd}.items()}
+    assert samples["even"].freedom == 29
+    assert samples["odd"].freedom < 6
+
+
+def test_a_score_that_few_rows_make_too_high_is_corrected() -> None:
+    """The square of a mean of 0: resamples lie above the observed as that does above the truth, and all moves down."""
+
+    class Squared(Mean):
+        def score(self, statistics, counts=None):
+            return super().score(statistics, counts) ** 2
+
+    values = np.random.default_rng(12).normal(size=60)
+    sample = sampled(values, Squared())
+    low, high = significance._bounds(sample)
+    found = interval(Squared(), values, None)
+    assert sample.bias < 0
+    assert found.low < low
+    assert found.high < high
+    assert found.low <= found.score <= found.high
+
+
+def test_p_is_below_five_percent_where_the_interval_is_beyond_zero() -> None:
+    rng = np.random.default_rng(13)
+    for shift in np.linspace(0, 0.8, 30):
+        found = compare(Mean(), np.zeros(25), rng.normal(shift, 1, 25), None)
+        if not 0.04 < found.p < 0.06:
+            assert (found.verdict != "cannot tell") == (found.p < 0.05)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_of_next_to_no_groups_the_interval_is_all_there_is(groups: int) -> None:
+    values = np.arange(6.0)
+    found = interval(Mean(), values, np.arange(6) % groups)
+    assert found.low <= found.score <= found.high
+    assert np.isfinite(found).all()
+
+
+def sampled(values: np.ndarray, metric: Mean = Mean()) -> significance.Sample:  # noqa: B008
+    return significance.bootstrap(lambda counts: {"": metric.score(values, counts)}, None, len(values))[""]

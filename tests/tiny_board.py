@@ -25,11 +25,12 @@ from harness.competition import Competition, Rules
 from harness.ensembles import Blend
 from harness.errors import InvalidSubmission
 from harness.splits import stratified_grouped
+from harness.tasks.number_account import NumberAccount
 from harness.tasks.tables import Wanted, read_table
 
 
 class Numbers:
-    classes, void, views, gives = (), None, {{}}, "decided"
+    classes, void, views, gives, account = (), None, {{}}, "decided", NumberAccount()
 
     def read(self, file, ids):
         wanted, values = Wanted(file, ids), np.zeros(len(ids))

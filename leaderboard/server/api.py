@@ -1,7 +1,5 @@
 """The API: the same as the pages, as JSON; described in openapi.py."""
 
-import csv
-import io
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from harness import folders
 from harness.errors import InvalidSubmission
 from leaderboard import finals, inbox
+from leaderboard.export import as_csv
 from leaderboard.inbox import Refusal
 from leaderboard.judge import verdict_of
 from leaderboard.server import boards, openapi, public
@@ -54,40 +53,26 @@ def described(request: Request, place: Place) -> dict[str, Any]:
         "phase": phase(board),
         "deadline": board.word.deadline,
         "teams": len(board.rows),
-        "entries": len(board.entries),
-        "rules": asdict(declared.rules),
+        "entries": board.total,
+        "rules": asdict(declared.rules) | {"feedback": declared.rules.feedback.words},
         "quota": quota._asdict() | {"left": quota.left} if quota else None,
     }
 
 
 def board(request: Request) -> Response:
     place = asked_place(request)
-    standings = boards.standings(settings_of(request).engine, place)
-    rows = boards.rows_of(settings_of(request).engine, place, standings)
-    told = as_json(standings)
-    for row, shown in zip(told["rows"], rows, strict=True):
-        row |= {"rank_low": shown.ranks[0], "rank_high": shown.ranks[1], "gap": shown.gap}
+    view = boards.view(settings_of(request).engine, place)
+    told = as_json(view.board)
+    for row, shown in zip(told["rows"], view.shown(view.board.rows), strict=True):
+        row |= {"rank_low": shown.ranks[0], "rank_high": shown.ranks[1], "gap": shown.row.gap}
     return JSONResponse(told)
 
 
-SAFE = ("=", "+", "-", "@", "\t", "\r", "\0")  # what a spreadsheet would take for a formula
-EXPORTED = ("rank", "tied", "team", "score", "low", "high", "private", "cv", "entries", "submitted_at")
-
-
 def board_csv(request: Request) -> Response:
-    """Text that a spreadsheet would run gets a ' before it (ASVS 1.2.10); numbers are as they are."""
     place = asked_place(request)
-    standings = boards.standings(settings_of(request).engine, place)
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(EXPORTED)
-    for row in standings.rows:
-        cells = asdict(row)
-        cells["team"] = f"'{row.team}" if row.team.startswith(SAFE) else row.team
-        lines.writerow(cells[name] for name in EXPORTED)
-    name = f"{place.name}-board.csv"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+    headers = {"content-disposition": f'attachment; filename="{place.name}-board.csv"'}
+    table = as_csv(boards.standings(settings_of(request).engine, place))
+    return Response(table, media_type="text/csv", headers=headers)
 
 
 # -- handing in --------------------------------------------------------------------------------------------------------
@@ -123,8 +108,8 @@ def told_of(request: Request, job: Row[Any]) -> dict[str, Any]:
     told = summary(job)
     if job.state == "scored":
         place = boards.find_place(job.competition, job.data_hash)
-        board = boards.standings(settings_of(request).engine, place)
-        verdict = verdict_of({"team": job.team, "sha256": job.sha256}, board, place.declared, repeated=False)
+        engine, entry = settings_of(request).engine, {"team": job.team, "sha256": job.sha256}
+        verdict = verdict_of(engine, entry, boards.standings(engine, place), place.declared, repeated=False)
         return told | asdict(verdict) | {"page": place.link("entry", str(job.submission))}
     sentences = {"refused": job.message, "failed": job.message}
     told |= {"accepted": False, "public": None, "rank": None, "message": job.message or "received; it will be scored"}

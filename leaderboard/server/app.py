@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from harness.errors import UserError
 from leaderboard import inbox
 from leaderboard.database import open_database, shown
-from leaderboard.server import api, errors, forms, pages
+from leaderboard.server import api, bundles, entries, errors, forms, pages
 from leaderboard.server.guard import Guard
 from leaderboard.server.settings import HERE, LOOPBACK, Settings
 from leaderboard.server.watch import Scorer
@@ -29,14 +29,15 @@ ROUTES = [
     Route("/logout", forms.log_out, methods=["POST"]),
     Route("/healthz", pages.healthy),
     Route(ONE, pages.board),
+    Route(f"{ONE}/shake-up", pages.shake_up),
     Route(f"{ONE}/rules", pages.rules),
     Route(f"{ONE}/submit", pages.submit),
     Route(f"{ONE}/host", pages.look_at_host),
     Route(f"{ONE}/host", forms.say, methods=["POST"]),
     Route(f"{ONE}/sample_submission.csv", pages.sample),
     Route(f"{ONE}/team/{{team:path}}/finals", forms.choose, methods=["POST"]),
-    Route(f"{ONE}/team/{{team:path}}", pages.team),
-    Route(f"{ONE}/entry/{{number:int}}", pages.entry),
+    Route(f"{ONE}/team/{{team:path}}", entries.team),
+    Route(f"{ONE}/entry/{{number:int}}", entries.entry),
     Route(f"{ONE}/file/{{number:int}}", pages.job),
     Route("/api/openapi.json", api.document),
     Route("/api/me", api.me),
@@ -51,6 +52,9 @@ ROUTES = [
     Route(f"{API}/finals", api.choose, methods=["PUT"]),
     Route(f"{API}/data", api.data),
     Route(f"{API}/data/{{path:path}}", api.data_file),
+    Route(f"{API}/bundles", bundles.listed),
+    Route(f"{API}/bundles/{{sha256}}", bundles.fetched),
+    Route(f"{API}/bundles/{{sha256}}", bundles.shared, methods=["PUT"]),
     Mount("/static", StaticFiles(directory=HERE / "static")),
 ]
 

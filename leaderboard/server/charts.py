@@ -1,21 +1,25 @@
 """Pictures as inline SVG that take their colours from the page's style sheet: no script, no inline style."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 from markupsafe import Markup, escape
 
-from leaderboard.board import Board, Entry
+from harness.tasks.accounts import Curve
+from leaderboard.board import Board
 from leaderboard.server.boards import Shown
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 24, 36  # margins
 DAY = 86400.0
-MOST_DOTS = 500  # of a picture: 12 bytes each, and more would be a blot
+MOST_DOTS = 300  # of a picture: 12 bytes each, and more would be a blot
 MOST_NAMED = 80  # dots that say whose they are
 MOST_BARS = 40
+MOST_POINTS = 60  # of a curve
+SERIES = 7  # colours of the style sheet
 
 
 class Scale(NamedTuple):
@@ -79,61 +83,60 @@ def _ranked_by(shown: Shown, revealed: bool) -> tuple[float, float, float]:
 # -- score history -----------------------------------------------------------------------------------------------------
 
 
-def history(entries: Sequence[Entry], board: Board, team: str | None = None) -> Markup:
+def history(board: Board, team: str | None = None) -> Markup:
     """The picture for a wide page and for a phone; the style sheet shows one of them."""
-    wide, narrow = _history(entries, board, team, 960, 290), _history(entries, board, team, 400, 270)
-    return (
-        Markup('<div class="for-wide">{}</div><div class="for-phone">{}</div>').format(wide, narrow) if wide else wide
-    )
+    if len(board.book.values) < 2:
+        return Markup("")
+    wide, narrow = _history(board, team, 960, 290), _history(board, team, 400, 270)
+    return Markup('<div class="for-wide">{}</div><div class="for-phone">{}</div>').format(wide, narrow)
 
 
-def _history(entries: Sequence[Entry], board: Board, team: str | None, width: int, height: int) -> Markup:
-    """Every entry's public score against its time, and the best so far as a line of steps. "" for fewer than two.
+def _history(board: Board, team: str | None, width: int, height: int) -> Markup:
+    """Every entry's public score against its time, and the best so far as a line of steps.
 
     team: whose entries stand out, with a line of its own.
     """
-    if len(entries) < 2:
-        return Markup("")
-    times = [datetime.fromisoformat(entry.received_at).timestamp() for entry in entries]
-    scores = [entry.public.score for entry in entries]
-    shown = without_worst(scores, board.higher_is_better)
-    x, y = around(times, LEFT, width - RIGHT), around(shown, height - BOTTOM, TOP)
-    others = [(x(t), y(s)) for e, t, s in zip(entries, times, scores, strict=True) if e.team != team]
-    own = [(x(t), y(s)) for e, t, s in zip(entries, times, scores, strict=True) if e.team == team]
+    times, scores = np.array(board.book.times), np.array(board.book.values)
+    x = around((times.min(), times.max()), LEFT, width - RIGHT)
+    y = around(without_worst(scores, board.higher_is_better), height - BOTTOM, TOP)
     parts = [*grid(y, width), *time_axis(x, height, width // 90), label(4, 13, board.metric)]
-    parts += [
-        f'<path class="dots" d="{dots(thinned(others))}"/>',
-        f'<path class="best" d="{steps(times, scores, board, x, y)}"/>',
-    ]
-    if own:
-        mine = [(t, s) for e, t, s in zip(entries, times, scores, strict=True) if e.team == team]
-        line = steps([t for t, _ in mine], [s for _, s in mine], board, x, y)
-        parts += [f'<path class="own-line" d="{line}"/>', f'<path class="own" d="{dots(own)}"/>']
+    parts.append(f'<path class="dots" d="{dots(thinned(times), thinned(scores), x, y)}"/>')
+    parts.append(f'<path class="best" d="{steps(times, scores, board, x, y)}"/>')
+    if own := board.book.of_team.get(team or "", []):
+        at = np.array([datetime.fromisoformat(entry.received_at).timestamp() for entry in own])
+        mine = np.array([entry.public.score for entry in own])
+        parts.append(f'<path class="own-line" d="{steps(at, mine, board, x, y)}"/>')
+        parts.append(f'<path class="own" d="{dots(thinned(at), thinned(mine), x, y)}"/>')
     return svg(width, height, parts, f"{board.metric} of every entry over time, and the best so far")
 
 
-def without_worst(scores: Sequence[float], higher: bool, share: float = 0.1) -> list[float]:
-    """A few hopeless entries must not flatten the picture; they stand on its edge."""
-    ordered = sorted(scores, reverse=higher)
-    return ordered[: max(2, math.ceil((1 - share) * len(ordered)))]
+def without_worst(scores: Sequence[float] | np.ndarray, higher: bool, share: float = 0.1) -> tuple[float, float]:
+    """Between which values nearly all lie: a few hopeless entries must not flatten the picture; they stand on its edge.
+
+    >>> without_worst([0.0, 0.7, 0.8, 0.9], True, share=0.5)
+    (0.8, 0.9)
+    """
+    better = np.asarray(scores) * (1 if higher else -1)
+    left_out = len(better) - max(2, math.ceil((1 - share) * len(better)))
+    worst, best = float(np.partition(better, left_out)[left_out]), float(better.max())
+    return (worst, best) if higher else (-best, -worst)
 
 
-def thinned(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+def thinned(values: np.ndarray) -> np.ndarray:
     """Every so many, evenly."""
-    return points[:: -(-len(points) // MOST_DOTS)] if points else points
+    return values[:: max(1, -(-len(values) // MOST_DOTS))]
 
 
-def steps(times: Sequence[float], scores: Sequence[float], board: Board, x: Scale, y: Scale) -> str:
-    best, path = scores[0], f"M{x(times[0])} {y(scores[0])}"
-    for at, score in zip(times[1:], scores[1:], strict=True):
-        if score != best and (score > best) == board.higher_is_better:
-            best, path = score, f"{path}H{x(at)}V{y(score)}"
-    return f"{path}H{x.stop}"
+def steps(times: np.ndarray, scores: np.ndarray, board: Board, x: Scale, y: Scale) -> str:
+    so_far = np.maximum.accumulate(scores) if board.higher_is_better else np.minimum.accumulate(scores)
+    better = np.flatnonzero(np.diff(so_far)) + 1
+    rest = "".join(f"H{x(times[k])}V{y(so_far[k])}" for k in better)
+    return f"M{x(times[0])} {y(so_far[0])}{rest}H{x.stop}"
 
 
-def dots(points: Iterable[tuple[float, float]]) -> str:
+def dots(across: Iterable[float], up: Iterable[float], x: Scale, y: Scale) -> str:
     """Lines of no length: with round ends they are dots, at a fifth of the bytes."""
-    return "".join(f"M{a} {b}h0" for a, b in points)
+    return "".join(f"M{x(a)} {y(b)}h0" for a, b in zip(across, up, strict=True))
 
 
 def time_axis(x: Scale, height: int, most: int) -> list[str]:
@@ -153,9 +156,9 @@ def time_axis(x: Scale, height: int, most: int) -> list[str]:
 # -- CV against public score -------------------------------------------------------------------------------------------
 
 
-def cv_against_public(rows: Sequence[Shown], board: Board, width: int = 400, height: int = 300) -> Markup:
+def cv_against_public(board: Board, width: int = 400, height: int = 300) -> Markup:
     """A dot a team; on the diagonal the team's own estimate is what the board says. "" for fewer than two."""
-    known = [shown.row for shown in rows if shown.row.cv is not None]
+    known = [row for row in board.rows if row.cv is not None]
     if len(known) < 2:
         return Markup("")
     public, cv = [row.score for row in known], [row.cv for row in known if row.cv is not None]
@@ -169,8 +172,7 @@ def cv_against_public(rows: Sequence[Shown], board: Board, width: int = 400, hei
         f'<text class="label" x="{(LEFT + width) / 2}" y="{height - 3}" text-anchor="middle">CV, as claimed</text>'
     )
     if len(known) > MOST_NAMED:
-        points = [(across(row.cv or 0), up(row.score)) for row in known]
-        parts.append(f'<path class="dots" d="{dots(thinned(points))}"/>')
+        parts.append(f'<path class="dots" d="{dots(thinned(np.array(cv)), thinned(np.array(public)), across, up)}"/>')
         known = []
     for row in known:
         told = escape(f"{row.team}: CV {row.cv:.3f}, public {row.score:.3f}")
@@ -184,7 +186,7 @@ def cv_against_public(rows: Sequence[Shown], board: Board, width: int = 400, hei
 
 def rank_intervals(rows: Sequence[Shown], width: int = 400) -> Markup:
     """For the first teams the ranks between which they lie in 95 % of the resamples. "" for fewer than two."""
-    bars = [(shown.row, *shown.ranks) for shown in rows[:MOST_BARS]]
+    bars = [(shown.row, *shown.ranks) for shown in rows]
     if len(bars) < 2:
         return Markup("")
     step = 17
@@ -205,6 +207,27 @@ def rank_intervals(rows: Sequence[Shown], width: int = 400) -> Markup:
             f"rank {row.rank}, between {low} and {high}</title></circle>"
         )
     return svg(width, height, parts, "Between which ranks each team lies")
+
+
+# -- precision and recall ----------------------------------------------------------------------------------------------
+
+
+def precision_recall(curves: Mapping[str, Curve], width: int = 400, height: int = 300) -> Markup:
+    """A line a class, precision made to fall only. "" without curves."""
+    drawn = {name: curve for name, curve in curves.items() if len(curve.recall)}
+    if not drawn:
+        return Markup("")
+    x, y = Scale(0, 1, LEFT, width - RIGHT), Scale(0, 1, height - BOTTOM, TOP)
+    parts = [*grid(y, width), *number_axis(x, height), label(4, 13, "precision")]
+    parts.append(f'<text class="label" x="{(LEFT + width) / 2}" y="{height - 3}" text-anchor="middle">recall</text>')
+    for k, (name, curve) in enumerate(drawn.items()):
+        falling = np.maximum.accumulate(curve.precision[::-1])[::-1]
+        few = np.unique(np.linspace(0, len(falling) - 1, MOST_POINTS).astype(int))
+        points = "L".join(f"{x(curve.recall[j])} {y(falling[j])}" for j in few)
+        end, at = escape(name), few[-1]
+        parts.append(f'<path class="series series-{k % SERIES}" d="M{x(0)} {y(falling[0])}L{points}"/>')
+        parts.append(f'<text x="{x(curve.recall[at]) + 4}" y="{y(falling[at]) + 4}">{end}</text>')
+    return svg(width, height, parts, "Precision against recall, class by class")
 
 
 # -- pieces ------------------------------------------------------------------------------------------------------------

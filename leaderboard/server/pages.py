@@ -1,28 +1,25 @@
-"""The pages: home, board, rules, submit, team, entry, file, host."""
+"""The pages: home, board, shake-up, rules, submit, file, host; those of teams and entries are in entries.py."""
 
-from typing import Any
-
-import numpy as np
 from markupsafe import Markup
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
 from harness import folders
-from leaderboard import finals, host, inbox
-from leaderboard.board import Board, Entry
+from leaderboard import host, inbox
+from leaderboard.board import Board
 from leaderboard.database import now, reading
 from leaderboard.inbox import Refusal
-from leaderboard.scoring import unpack
-from leaderboard.server import boards, charts, formats
+from leaderboard.rescore import Moved, differences
+from leaderboard.server import boards, charts, formats, shake_ups
 from leaderboard.server.asking import asked_place, may_see, own_team, require_host, settings_of
-from leaderboard.server.boards import Place
+from leaderboard.server.boards import Place, View
 from leaderboard.server.render import page
-from leaderboard.server.settings import Settings
-from leaderboard.tables import jobs, scored_by, statistics, submissions
+from leaderboard.tables import jobs
 from leaderboard.words import notes, standing
 
 ROWS = 100  # of a page
+MOST_MOVES = 50  # teams that a new version of the metric moved
 
 
 # -- home and board ----------------------------------------------------------------------------------------------------
@@ -32,8 +29,8 @@ def home(request: Request) -> Response:
     engine = settings_of(request).engine
     shown = []
     for place in boards.places():
-        board = boards.standings(engine, place)
-        shown.append({"place": place, "board": board, "phase": phase(board), "decimals": boards.decimals(board)})
+        view = boards.view(engine, place)
+        shown.append({"place": place, "board": view.board, "phase": phase(view.board), "decimals": view.decimals})
     return page(request, "home.html", shown=shown)
 
 
@@ -41,50 +38,66 @@ def phase(board: Board) -> str:
     """Where the competition stands, in two words."""
     if board.revealed_at:
         return "revealed"
-    if board.word.closed or (board.word.deadline and now() > board.word.deadline):
+    if board.word.closed or (board.word.deadline and now() >= board.word.deadline):
         return "closed"
     return "paused" if board.word.paused else "open"
 
 
 def board(request: Request) -> Response:
-    settings, place = settings_of(request), asked_place(request)
-    standings = boards.standings(settings.engine, place)
-    rows = boards.rows_of(settings.engine, place, standings)
+    place = asked_place(request)
+    view = boards.view(settings_of(request).engine, place)
     sort, down = asked_order(request)
-    first = ROWS * asked_page(request, len(rows))
-    cut = boards.sorted_by(rows, sort, down)[first : first + ROWS]
-    revealed = standings.revealed_at is not None
+    first = ROWS * asked_page(request, len(view.board.rows))
+    cut = view.shown(boards.sorted_by(view.board.rows, sort, down)[first : first + ROWS])
     return page(
         request,
         "board.html",
         place=place,
-        board=standings,
-        phase=phase(standings),
-        rows=list(zip(cut, charts.interval_strips(cut, revealed), strict=True)),
-        total=len(rows),
+        board=view.board,
+        phase=phase(view.board),
+        rows=list(zip(cut, charts.interval_strips(cut, view.board.revealed_at is not None), strict=True)),
+        total=len(view.board.rows),
         first=first,
         per_page=ROWS,
         sort=sort,
         down=down,
         down_first=boards.DOWN_FIRST,
-        decimals=boards.decimals(standings),
-        standing=standing(standings),
-        notes=notes(standings),
+        decimals=view.decimals,
+        standing=standing(view.board),
+        metric=view.versions[-1] if len(view.versions) > 1 else None,
+        notes=notes(view.board),
         own=own_team(request),
-        pictures=pictures(settings.engine, place),
+        pictures=view.once(pictures),
     )
 
 
-@boards.kept
-def pictures(engine: Engine, place: Place) -> dict[str, Markup]:
+def pictures(view: View) -> dict[str, Markup]:
     """Of a whole board."""
-    standings = boards.standings(engine, place)
-    rows = boards.rows_of(engine, place, standings)
     return {
-        "history": charts.history(standings.entries, standings),
-        "cv": charts.cv_against_public(rows, standings),
-        "ranks": charts.rank_intervals(rows),
+        "history": charts.history(view.board),
+        "cv": charts.cv_against_public(view.board),
+        "ranks": charts.rank_intervals(view.shown(view.board.rows[: charts.MOST_BARS])),
     }
+
+
+def shake_up(request: Request) -> Response:
+    """Before the reveal how far the ranks may still move, and after it how far they did."""
+    place = asked_place(request)
+    view = boards.view(settings_of(request).engine, place)
+    told = None if view.board.protected or len(view.board.rows) < 2 else view.once(shake_ups.shake_up)
+    first = ROWS * asked_page(request, len(told.teams) if told else 0)
+    return page(
+        request,
+        "shake_up.html",
+        place=place,
+        board=view.board,
+        phase=phase(view.board),
+        told=told,
+        rows=told.teams[first : first + ROWS] if told else [],
+        first=first,
+        per_page=ROWS,
+        own=own_team(request),
+    )
 
 
 def asked_order(request: Request) -> tuple[str, bool]:
@@ -108,17 +121,28 @@ def asked_page(request: Request, rows: int) -> int:
 
 def rules(request: Request) -> Response:
     settings, place = settings_of(request), asked_place(request)
+    view = boards.view(settings.engine, place)
     return page(
         request,
         "rules.html",
         place=place,
-        board=(standings := boards.standings(settings.engine, place)),
-        phase=phase(standings),
+        board=view.board,
+        phase=phase(view.board),
         format=formats.format_of(place),
         quota=quota_of(request, place),
         settings=settings,
         own=own_team(request),
+        metric=view.versions[-1] if len(view.versions) > 1 else None,
+        moves=view.once(moves) if len(view.versions) > 1 else [],
+        decimals=view.decimals,
     )
+
+
+def moves(view: View) -> list[Moved]:
+    """The teams whose rank the last re-scoring changed, those that moved furthest first."""
+    found = differences(view.engine, view.place.declared, view.place.data)
+    moved = [one for one in found if one.new_rank != one.old_rank]
+    return sorted(moved, key=lambda one: -abs(one.new_rank - one.old_rank))[:MOST_MOVES]
 
 
 def submit(request: Request) -> Response:
@@ -154,88 +178,7 @@ def sample(request: Request) -> Response:
     return FileResponse(file, filename=f"{place.name}-sample_submission.csv", media_type="text/csv")
 
 
-# -- teams and entries -------------------------------------------------------------------------------------------------
-
-
-def team(request: Request) -> Response:
-    settings, place, name = settings_of(request), asked_place(request), request.path_params["team"]
-    standings = boards.standings(settings.engine, place)
-    entries = [entry for entry in standings.entries if entry.team == name]
-    mine = may_see(request, name)
-    received = inbox.jobs_of(settings.engine, place.data, name) if mine else []
-    if not entries and not received and name != own_team(request):
-        raise Refusal(404, f"no team {name[:40]!r} has an entry on this board")
-    rows = boards.rows_of(settings.engine, place, standings)
-    choice = finals.read_choice(settings.engine, place.declared, place.data, name) if mine else None
-    return page(
-        request,
-        "team.html",
-        place=place,
-        board=standings,
-        phase=phase(standings),
-        team=name,
-        mine=mine,
-        row=next((shown for shown in rows if shown.row.team == name), None),
-        entries=entries[::-1],
-        unscored=[job for job in received if job.state != "scored"],
-        choice=choice,
-        quota=quota_of(request, place) if name == own_team(request) else None,
-        decimals=boards.decimals(standings),
-        disqualified=standings.word.disqualified.get(name),
-        history=charts.history(standings.entries, standings, name) if entries else "",
-    )
-
-
-def entry(request: Request) -> Response:
-    settings, place, number = settings_of(request), asked_place(request), request.path_params["number"]
-    standings = boards.standings(settings.engine, place)
-    this = next((one for one in standings.entries if one.id == number), None)
-    if this is None:
-        raise Refusal(404, f"there is no entry {number} on this board")
-    mine = may_see(request, this.team)
-    job = next((job for job in inbox.jobs_of(settings.engine, place.data, this.team) if job.submission == number), None)
-    return page(
-        request,
-        "entry.html",
-        place=place,
-        board=standings,
-        phase=phase(standings),
-        entry=this,
-        mine=mine,
-        job=job,
-        counts=next((row for row in standings.rows if row.number == number), None),
-        card=card_of(settings, number) if mine else None,
-        classes=by_class(settings, place, this) if mine else [],
-        decimals=boards.decimals(standings),
-        before=best_before(standings.entries, this, standings.higher_is_better),
-        history=charts.history(standings.entries, standings, this.team),
-    )
-
-
-def card_of(settings: Settings, number: int) -> dict[str, Any]:
-    with reading(settings.engine) as connection:
-        return connection.scalar(select(submissions.c.card).where(submissions.c.id == number)) or {}
-
-
-def best_before(entries: list[Entry], this: Entry, higher: bool) -> Entry | None:
-    """The team's best entry that came earlier."""
-    earlier = [entry for entry in entries if entry.team == this.team and entry.id < this.id]
-    sign = -1 if higher else 1
-    return min(earlier, key=lambda entry: sign * entry.public.score, default=None)
-
-
-def by_class(settings: Settings, place: Place, this: Entry) -> list[tuple[str, float]]:
-    """Of the public rows, where the metric has classes; a class that is absent is left out."""
-    metric = place.declared.metric
-    query = select(statistics.c.packed).where(
-        statistics.c.submission == this.id, statistics.c.part == "public", *scored_by(statistics, metric)
-    )
-    with reading(settings.engine) as connection:
-        packed = connection.scalar(query)
-    if packed is None:
-        return []
-    found = {name: float(np.asarray(value)) for name, value in metric.by_class(unpack(packed)).items()}
-    return [(name, value) for name, value in found.items() if np.isfinite(value)]
+# -- a file that waits, the host, and the machine ---------------------------------------------------------------------
 
 
 def job(request: Request) -> Response:
@@ -253,9 +196,6 @@ def job(request: Request) -> Response:
     return page(request, "job.html", place=place, board=standings, phase=phase(standings), job=found, ahead=ahead)
 
 
-# -- the host, and the machine -----------------------------------------------------------------------------------------
-
-
 def look_at_host(request: Request) -> Response:
     require_host(request)
     settings, place = settings_of(request), asked_place(request)
@@ -268,7 +208,7 @@ def look_at_host(request: Request) -> Response:
         phase=phase(standings),
         kinds=host.KINDS,
         of_a_team=host.OF_A_TEAM,
-        teams=sorted({entry.team for entry in standings.entries}),
+        teams=sorted(standings.book.of_team),
     )
 
 

@@ -9,6 +9,8 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from harness.files import sha256_of
+from leaderboard.cards import finite
 from leaderboard.server.settings import HERE
 from leaderboard.words import counted, short_time
 
@@ -28,12 +30,14 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.globals["style"] = sha256_of(HERE / "static" / "style.css")[:8]  # a new one is fetched at once
     environment.filters |= {
         "number": number,
         "signed": signed,
         "time": short_time,
         "ago": ago,
         "entries": counted,
+        "finite": finite,
         "part": lambda text: quote(text, safe=""),
         "size": size,
     }

@@ -14,6 +14,8 @@ MOST_BYTES = 256 << 20  # of a submission
 BYTES_PER_ID = 64 << 10  # a wide row of 8,192 pixels is a quarter of it, a hundred boxes an eighth
 MOST_OF_A_CARD = 1 << 20
 MOST_OF_A_FORM = 8 << 10
+MOST_OF_A_BUNDLE = 2 << 30  # Mars in two views and five folds is 0.8 GB
+MOST_OF_BUNDLES = 32 << 30  # of a team in one competition
 SILENT_SECONDS = 30  # between two pieces of a body
 
 
