@@ -12,7 +12,7 @@ offs = $(foreach name,$(1),$(if $(filter 0,$($(name))),--no-$(shell echo $(name)
 flags = $(foreach name,$(1),$(if $(filter-out 0,$($(name))),--$(shell echo $(name) | tr A-Z_ a-z-)))
 competition = $(if $(COMP),'$(COMP)',$(error Say which competition: make $@ COMP=mars))
 
-.PHONY: submit search data audit train blend predict compare report status clean leaderboard score finals serve test test-all check bench lock new
+.PHONY: submit search data audit train specialist blend predict compare report status clean kaggle leaderboard score finals verify rescore backup restore export serve test test-all check bench lock new
 
 submit: .venv/ready
 	@$(PY) -m harness submit $(competition) $(call options,DATA MODELS FOLDS BUDGET TEAM ACCEPT ENGINE WORKERS) $(call flags,FAST FINAL) $(call offs,SEARCHED)
@@ -22,10 +22,12 @@ audit: .venv/ready
 	@$(PY) -m harness audit $(competition) $(call options,DATA)
 train: .venv/ready
 	@$(PY) -m harness train $(competition) '$(MODEL)' $(call options,FOLDS BUDGET)
+specialist: .venv/ready
+	@$(PY) -m harness specialist $(competition) $(call options,CLASS DATA BUDGET ENGINE WORKERS) $(call flags,FAST)
 search: .venv/ready
 	@$(PY) -m harness search $(competition) $(call options,HOURS DATA MODELS FOLDS WORKERS ENGINE STORAGE TEAM ACCEPT) $(call offs,RACE CUT)
 blend: .venv/ready
-	@$(PY) -m harness blend $(competition) $(foreach file,$(FILES),--files '$(file)') $(call options,FOLDS TEAM)
+	@$(PY) -m harness blend $(competition) $(foreach file,$(FILES),--files '$(file)') $(call options,FOLDS TEAM SERVER)
 predict: .venv/ready
 	@$(PY) -m harness predict $(competition) '$(INPUT)'
 compare: .venv/ready
@@ -38,14 +40,26 @@ clean: .venv/ready
 	@$(PY) -m harness clean $(competition)
 new: .venv/ready
 	@$(PY) -m harness new $(competition) $(call options,TASK)
+kaggle: .venv/ready
+	@$(PY) -m harness kaggle $(competition) $(call options,FILE MESSAGE)
 leaderboard: .venv/ready
-	@$(PY) -m leaderboard board $(competition) $(call flags,REVEAL)
+	@$(PY) -m leaderboard board $(competition) $(call flags,REVEAL TRUST)
 score: .venv/ready
 	@$(PY) -m leaderboard score $(competition) '$(FILE)' $(call options,TEAM SERVER)
 serve: .venv/ready
 	@$(PY) -m leaderboard serve $(call options,PORT HOST NAME) $(call flags,TEAM_MODE)
 finals: .venv/ready
 	@$(PY) -m leaderboard finals $(competition) '$(A)' '$(B)' $(call options,TEAM SERVER)
+verify: .venv/ready
+	@$(PY) -m leaderboard verify $(competition)
+rescore: .venv/ready
+	@$(PY) -m leaderboard rescore $(competition) $(call options,REASON)
+backup: .venv/ready
+	@$(PY) -m leaderboard backup '$(TO)'
+restore: .venv/ready
+	@$(PY) -m leaderboard restore '$(FROM)'
+export: .venv/ready
+	@$(PY) -m leaderboard export $(competition) $(call options,FORMAT)
 
 test: .venv/ready
 	$(PY) -m pytest -m "not real and not soak"

@@ -29,7 +29,7 @@ Data = Annotated[Path | None, typer.Option(help="A folder that holds the competi
 Models = Annotated[str | None, typer.Option(help="The models to train, with commas; else the declared default.")]
 Count = Annotated[int | None, typer.Option(min=2, max=50, help="Another number of folds; it makes another split.")]
 Budget = Annotated[str | None, typer.Option(help="Wall-clock time of the whole command: 90s, 10m, 1.5h.")]
-Accept = Annotated[list[str] | None, typer.Option(help="Go on despite this failed check of the audit.")]
+Accept = Annotated[list[str] | None, typer.Option(help="Go on despite these failed checks of the audit, with commas.")]
 Fast = Annotated[bool, typer.Option("--fast", help="2 folds, 1 epoch, few rows, no official test: does it run?")]
 Engine = Annotated[Kind, typer.Option(help="Where it runs: processes of this machine, or a Ray cluster (RAY_ADDRESS).")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Jobs at once; else as many as there is room for.")]
@@ -131,6 +131,32 @@ def train(
 
 
 @app.command()
+def specialist(
+    competition: Name,
+    class_: Annotated[
+        str | None, typer.Option("--class", help="What it should know; else what the oracle table promises most of.")
+    ] = None,
+    data: Data = None,
+    budget: Budget = None,
+    fast: Annotated[bool, typer.Option("--fast", help="1 epoch: does it run?")] = False,
+    engine: Engine = Kind.local,
+    workers: Workers = None,
+    json_: Json = False,
+) -> None:
+    """Derive a specialist from the last run, train it, and keep it only if it wins and hurts no class."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from dataclasses import replace
+
+        from harness.specialist import specialist
+
+        request = asked(console, competition, data, budget=budget, fast=fast)
+        return specialist(replace(request, engine=engine.value, workers=workers), class_)
+
+    show(work, json_, told)
+
+
+@app.command()
 def search(
     competition: Name,
     hours: Annotated[float, typer.Option(min=0.001, help="Wall-clock time of the whole search.", show_default=False)],
@@ -170,18 +196,39 @@ def blend(
     ] = None,
     folds: Count = None,
     team: Team = None,
+    server: Annotated[
+        str | None, typer.Option(help="Share them with the team on this server, and blend theirs.")
+    ] = None,
     json_: Json = False,
 ) -> None:
-    """Ensemble whatever bundles exist; no training."""
+    """Ensemble whatever bundles exist, also those of the team; no training."""
 
     def work(console: Any) -> dict[str, Any]:
         from harness import pipeline
 
-        return pipeline.blend(asked(console, competition, None, None, folds, None, team), files)
+        return pipeline.blend(asked(console, competition, None, None, folds, None, team), files, server)
 
-    from harness.console import results_table
+    from harness.console import blend_table
 
-    show(work, json_, results_table)
+    show(work, json_, blend_table)
+
+
+@app.command()
+def kaggle(
+    competition: Name,
+    file: Annotated[Path | None, typer.Option(help="The file; else the newest official one of the best run.")] = None,
+    message: Annotated[str | None, typer.Option(help="What to call the entry on Kaggle; else the file's name.")] = None,
+    json_: Json = False,
+) -> None:
+    """Hand the official file to Kaggle, wait for its public score, and write it down."""
+
+    def work(console: Any) -> dict[str, Any]:
+        from harness.competition import find
+        from harness.kaggle_bridge import send
+
+        return send(find(competition), file, message, console.say)
+
+    show(work, json_, told)
 
 
 @app.command()
@@ -300,8 +347,9 @@ def asked(
     declared = find(competition)
     chosen = [name.strip() for name in models.split(",") if name.strip()] if models else None
     declared.chosen(chosen)
+    accepted = [name.strip() for given in accept or [] for name in given.split(",")]
     return Request(
-        declared, data, chosen, folds, seconds(budget) if budget else None, team, fast, accept or [],
+        declared, data, chosen, folds, seconds(budget) if budget else None, team, fast, accepted,
         say=console.say, listen=console.listen,
     )  # fmt: skip
 

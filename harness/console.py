@@ -81,7 +81,7 @@ def results_table(result: dict[str, Any]) -> None:
     for step in result["steps"]:
         gain = step["gain"]
         added = f"{gain['difference']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain else ""
-        verdict = "taken" if step["accepted"] else f"refused: {step['reason']}"
+        verdict = f"taken{step['way'] and ': ' + step['way']}" if step["accepted"] else f"refused: {step['reason']}"
         table.add_row(step["step"], added, verdict, f"{step['score']:.4f}")
     out.print(table)
     classes = [f"{name} {score:.3f}" for name, score in result["steps"][-1]["by_class"].items() if score is not None]
@@ -93,6 +93,18 @@ def results_table(result: dict[str, Any]) -> None:
     out.print(f"CV {_interval(cv)}; in-sample {cv['in_sample']:.4f}, optimism {cv['in_sample'] - cv['score']:+.4f}")
     out.print(result["message"] or "")
     _files(out, {"submission": result["submission"], **result["official"]}, result["seconds"])
+
+
+def blend_table(result: dict[str, Any]) -> None:
+    """Who brought what, where there are several; then as after a submit."""
+    if len(result["members"]) > 1:
+        table = _table("member", "models", "weight", "gain of having them")
+        for one in result["members"]:
+            models = ", ".join(f"{name} {weight:.2f}" for name, weight in one["models"].items())
+            gain = _signed(one["gain"]) if one["gain"] else "there is no other" if one["weight"] else "not used"
+            table.add_row(one["member"], models, f"{one['weight']:.2f}", gain)
+        _out().print(table)
+    results_table(result)
 
 
 def search_table(result: dict[str, Any]) -> None:

@@ -51,14 +51,14 @@ def from_kaggle(slug: str, folder: Path) -> None:
     archive = folder.with_name(f"{slug}.zip")
     try:
         with redirect_stdout(sys.stderr):  # the client prints, and standard output belongs to --json
-            _kaggle_client().competition_download_files(slug, path=str(archive.parent))
+            kaggle_client().competition_download_files(slug, path=str(archive.parent))
     except SystemExit as error:  # how the client says that it could not log in
         raise UserError(
             "Kaggle's credentials are incomplete or expired; make a new token at https://www.kaggle.com/settings, "
             f"remove the old one to do without Kaggle, {OWN_FILES}"
         ) from error
     except requests.HTTPError as error:
-        raise UserError(f"{_kaggle_refusal(slug, error)}, {OWN_FILES}") from error
+        raise UserError(f"{kaggle_refusal(slug, error)}, {OWN_FILES}") from error
     except (requests.RequestException, ValueError) as error:  # ValueError: fewer bytes than announced
         raise UserError(
             f"Kaggle could not be reached, or the download of {slug} broke off ({type(error).__name__}); "
@@ -70,7 +70,7 @@ def from_kaggle(slug: str, folder: Path) -> None:
         archive.unlink(missing_ok=True)
 
 
-def _kaggle_client() -> Any:
+def kaggle_client() -> Any:
     """The official client, logged in, with time limits: it waits for ever by itself."""
     from kaggle import KaggleApi
     from requests.adapters import HTTPAdapter
@@ -80,8 +80,8 @@ def _kaggle_client() -> Any:
             return super().send(*args, **(options | {"timeout": (CONNECT_SECONDS, SILENT_SECONDS)}))
 
     class Client(KaggleApi):
-        def build_kaggle_client(self) -> Any:
-            client = super().build_kaggle_client()
+        def buildkaggle_client(self) -> Any:
+            client = super().buildkaggle_client()
             client.http_client()._init_session()
             client.http_client()._session.mount("http", Impatient())
             return client
@@ -91,7 +91,7 @@ def _kaggle_client() -> Any:
     return client
 
 
-def _kaggle_refusal(slug: str, error: Any) -> str:
+def kaggle_refusal(slug: str, error: Any) -> str:
     """What to do about an answer of Kaggle's, as the start of a sentence."""
     reasons = {
         401: "Kaggle does not accept the credentials; make a new token at https://www.kaggle.com/settings",

@@ -1,4 +1,4 @@
-"""What a search found, for `make submit` afterwards: searches/<competition>/<data-hash>/best.json."""
+"""What a search and `make specialist` found, for `make submit` afterwards: searches/<competition>/<data-hash>/."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,3 +33,19 @@ def variants(competition: str, data_hash: str, train_hash: str) -> dict[str, Lea
     if found.get("train_hash") != train_hash or found["share"] < 1:
         return {}
     return {name: revived(member["config"]) for name, member in found["members"].items()}
+
+
+def keep_specialist(competition: str, data_hash: str, name: str, told: Mapping[str, Any] | None) -> None:
+    """told: its train hash, learner and gain; None forgets it, where it was kept before."""
+    file = folders.searches(competition, data_hash) / "specialists.json"
+    known = read_json(file) if file.exists() else {}
+    others = {other: each for other, each in known.items() if other != name}
+    if known or told:
+        write_json(file, others | ({name: told} if told else {}))
+
+
+def specialists(competition: str, data_hash: str, train_hash: str) -> dict[str, Learner]:
+    """name -> learner, of those that were kept on these rows and folds."""
+    file = folders.searches(competition, data_hash) / "specialists.json"
+    known = read_json(file) if file.exists() else {}
+    return {name: revived(told["config"]) for name, told in known.items() if told["train_hash"] == train_hash}

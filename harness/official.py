@@ -17,7 +17,6 @@ from harness.prepared import Prepared, current
 from harness.request import Request
 from harness.sources import locate
 from harness.store import Bundle, revived
-from harness.tasks import Override
 
 CHUNK = 250  # rows a worker predicts at once: 20 MB of float16 Mars probabilities a fit
 
@@ -67,6 +66,8 @@ def fits_of(bundles: Mapping[str, Bundle], recipe: Recipe, final: bool = False) 
     fits = {}
     for name in recipe.names:
         bundle, manifest = bundles[name], bundles[name].manifest
+        if "member" in manifest:
+            raise UserError(f"{name} is of {manifest['member']}, who shared its predictions without its networks")
         places = [bundle.refit(k) if final else bundle.fold(k) for k in manifest["folds"]]
         fits[name] = Fits(revived(manifest["config"]), manifest["fast"], places)
     return fits
@@ -134,9 +135,7 @@ def best_card(competition: Competition, prepared: Prepared) -> dict[str, Any]:
 
 
 def recipe_of(card: Mapping[str, Any]) -> Recipe:
-    saved = dict(card["recipe"])
-    override, offsets = saved.pop("override"), saved.pop("offsets")
-    return Recipe(**saved, override=override and Override(**override), offsets=offsets and tuple(offsets))
+    return Recipe.from_json(card["recipe"])
 
 
 def bundles_of(card: Mapping[str, Any]) -> dict[str, Bundle]:

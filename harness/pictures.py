@@ -1,6 +1,7 @@
 """Pictures as files hold them: of different sizes and encoded, and those of a folder, shaped like a competition's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,41 @@ def size_of(content: np.ndarray) -> tuple[int, int]:
 
     with Image.open(io.BytesIO(content.tobytes())) as image:
         return image.height, image.width
+
+
+WRITTEN = [("bytes", np.int64), ("comment", "U200"), ("time", "U40")]
+TIMES = (0x0132, 0x9003, 0x9004)  # of EXIF: changed, taken, digitised
+SUBFOLDER = 0x8769  # of EXIF, which holds the times of taking and what a user wrote
+
+
+def written(contents: Iterable[bytes]) -> np.ndarray:
+    """(n,) of WRITTEN: how long every file is, what its comment, text chunks and EXIF say, and when it was taken."""
+    return np.array([(len(content), *words_and_time(content)) for content in contents], WRITTEN)
+
+
+def words_and_time(content: bytes) -> tuple[str, str]:
+    """ "" where nothing is written."""
+    import io
+    import struct
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as image:
+        words = [image.info.get("comment"), *getattr(image, "text", {}).values()]
+        tags: dict[int, Any] = {}
+        with suppress(OSError, SyntaxError, ValueError, struct.error):  # torn EXIF is common, and the picture is whole
+            exif = image.getexif()
+            tags = {**exif, **exif.get_ifd(SUBFOLDER)}
+    words += [value for tag, value in sorted(tags.items()) if tag not in TIMES]
+    time = next((as_text(tags[tag]) for tag in TIMES if tag in tags), "")
+    return " ".join(filter(None, map(as_text, words))), time
+
+
+def as_text(value: Any) -> str:
+    """What a person could read of a value; "" of a number."""
+    if isinstance(value, bytes):
+        value = value.replace(b"\0", b"").decode("utf-8", "ignore")
+    return "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else ""
 
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}

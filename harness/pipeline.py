@@ -7,19 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from harness import folders, found, remote, submission
+from harness import folders, found, remote, submission, team
 from harness.audit import Audit, Check, audit
+from harness.audit.kept import audit_name
+from harness.audit.suspects import check_suspects
 from harness.backends import Learner, OutOfTime
 from harness.competition import Competition
 from harness.engine import Engine, run, workers
-from harness.ensembles import Blend, Ladder, Problem, cross_fit, cross_fitted, statistics_alone
+from harness.ensembles import (
+    Blend,
+    Ladder,
+    Problem,
+    Recipe,
+    Speciality,
+    cross_fit,
+    cross_fitted,
+    leave_one_out,
+    statistics_alone,
+)
 from harness.errors import UserError
-from harness.files import locked, require_free, sweep_partials, write_json
+from harness.files import locked, read_json, require_free, sweep_partials, write_json
 from harness.jobs import Fold, train_fold
 from harness.metrics import Metric
 from harness.official import bundles_of, predict_official
 from harness.plan import Plan, plan_for
-from harness.prepared import Prepared, content_hash, current, few, write
+from harness.prepared import Prepared, current, few, write
 from harness.request import Request
 from harness.samples import Dataset
 from harness.significance import interval
@@ -63,18 +75,29 @@ def train(request: Request) -> dict[str, Any]:
     }
 
 
-def blend(request: Request, files: Sequence[Path] | None) -> dict[str, Any]:
-    """Ensemble whatever complete bundles exist, or those in `files`, also team-mates'; no training."""
+def blend(request: Request, files: Sequence[Path] | None, server: str | None = None) -> dict[str, Any]:
+    """Ensemble whatever complete bundles exist, or those in `files`; no training.
+
+    server: share ours with the team there first, and blend with theirs.
+    """
     competition, prepared = request.competition, current(request.competition.name)
     folds = prepared.folds(competition, request.fold_count)
-    made_here = folders.runs(competition.name, prepared.train_hash(folds)).glob("*/bundle.json")
-    chosen = files or [manifest.parent for manifest in made_here]
+    train_hash = prepared.train_hash(folds)
+    made_here = folders.runs(competition.name, train_hash).glob("*/bundle.json")
+    kept = found.specialists(competition.name, prepared.data_hash, train_hash)
+    known = {competition.ensemble.specialist, *kept}
+    here = {manifest.parent: read_json(manifest) for manifest in made_here}
+    chosen = files or [at for at, told in here.items() if told["config"]["focus"] is None or told["model"] in known]
     bundles = {folder.name: Bundle(folder) for folder in sorted(chosen)}
-    require_same_rows(bundles, prepared.train_hash(folds))
+    require_same_rows(bundles, train_hash)
     bundles = {name: bundle for name, bundle in bundles.items() if bundle.manifest["complete"]}
+    if server:
+        bundles = team.exchange(server, competition.name, prepared.data_hash, train_hash, bundles, request.say)
+        team.require_rows(bundles, competition.task, folds, len(prepared.holdout))
     ladder, problem = ensemble(request, prepared, folds, bundles, blend_of(competition, bundles))
     file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
-    return judged(request, prepared, file, card, {})
+    brought = team.contributions(problem, ladder.recipe, {name: bundles[name] for name in problem.members})
+    return judged(request, prepared, file, card, {}) | {"members": brought}
 
 
 def blend_of(competition: Competition, bundles: Mapping[str, Bundle]) -> Blend:
@@ -85,15 +108,20 @@ def blend_of(competition: Competition, bundles: Mapping[str, Bundle]) -> Blend:
         raise UserError(
             f"there is no complete bundle to blend; run `make submit COMP={competition.name}` or `make train` first"
         )
-    special = [name for name, manifest in manifests.items() if manifest["model"] == competition.ensemble.specialist]
-    return replace(competition.ensemble, names=general, specialist=special[-1] if special else None)
+    special = {name: manifest for name, manifest in manifests.items() if name not in general}
+    named = [name for name, manifest in special.items() if manifest["model"] == competition.ensemble.specialist]
+    others = {name: manifest["config"] for name, manifest in special.items() if name not in named}
+    more = tuple(Speciality(name, config["focus"], config.get("against")) for name, config in others.items())
+    return replace(competition.ensemble, names=general, specialist=named[-1] if named else None, found=more)
 
 
 def look(request: Request) -> dict[str, Any]:
     """The audit alone, as JSON."""
     located = locate(request.competition.name, request.competition.sources, request.data)
     request.say(f"data: {located.kind}, {folders.shown(located.folder)}")
-    return audit_once(request.competition, request.competition.load(located.folder)).to_json()
+    dataset = request.competition.load(located.folder)
+    checked, name = audit_once(request.competition, dataset), audit_name(request.competition, dataset)
+    return replace(checked, checks=[*checked.checks, check_suspects(request.competition, name)]).to_json()
 
 
 # -- data --------------------------------------------------------------------------------------------------------------
@@ -114,7 +142,7 @@ def prepare(request: Request) -> Prepared:
         request.say(line)
     prepared = write(competition, dataset, checked, located.kind)
     if not request.fast:
-        last = {"data_hash": prepared.data_hash, "source": located.kind}
+        last = {"data_hash": prepared.data_hash, "source": located.kind, "audit": audit_name(competition, dataset)}
         write_json(folders.data(competition.name) / "current.json", last)
     excluded = f", {len(prepared.exclusions)} excluded" if prepared.exclusions else ""
     request.say(
@@ -125,11 +153,11 @@ def prepare(request: Request) -> Prepared:
 
 
 def audit_once(competition: Competition, dataset: Dataset) -> Audit:
-    """The entry audit, kept by the hash of the data it looked at."""
-    file = folders.data(competition.name) / "audits" / f"{content_hash(dataset)}.json"
+    """The entry audit, kept by the hash of what it looked at."""
+    file = folders.data(competition.name) / "audits" / f"{audit_name(competition, dataset)}.json"
 
     def look() -> dict[str, Any]:
-        checked = audit(dataset, competition.task)
+        checked = audit(dataset, competition.task, competition.split, competition.holdout)
         return {**checked.to_json(), "groups": checked.groups.tolist()}
 
     saved = once(file, look)
@@ -142,11 +170,10 @@ def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
     for name in accepted:
         if name not in names:
             raise UserError(f"ACCEPT={name} names no check of the audit; there are {', '.join(names)}")
+    if failed := [check for check in checked.checks if check.verdict == "fail" and check.name not in accepted]:
+        told = "; ".join(f"{check.name}: {check.evidence}; {check.remedy}" for check in failed)
+        raise UserError(f'audit, {told} (ACCEPT="{",".join(check.name for check in failed)}" goes on despite it)')
     for check in checked.checks:
-        if check.verdict == "fail" and check.name not in accepted:
-            raise UserError(
-                f"audit, {check.name}: {check.evidence}; {check.remedy} (ACCEPT={check.name} goes on despite it)"
-            )
         if check.verdict != "pass":
             yield f"audit, {check.name}: {check.evidence}; {check.remedy}"
 
@@ -244,13 +271,16 @@ def finite(scores: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def with_found(request: Request, prepared: Prepared, folds: np.ndarray) -> Request:
-    """The models that a search found on these rows and folds go before the declared default."""
+    """The models that a search found on these rows and folds go before the declared default; kept specialists join."""
     if request.fast or request.models or not request.searched:
         return request
-    variants = found.variants(request.competition.name, prepared.data_hash, prepared.train_hash(folds))
+    place = (request.competition.name, prepared.data_hash, prepared.train_hash(folds))
+    variants, kept = found.variants(*place), found.specialists(*place)
     if variants:
         request.say(f"training what the search found, {', '.join(variants)} (SEARCHED=0: the declared models)")
-    return replace(request, variants=variants or None)
+    if kept:
+        request.say(f"with what `make specialist` kept, {', '.join(kept)} (SEARCHED=0: without)")
+    return replace(request, variants={**(variants or request.learners), **kept} if variants or kept else None)
 
 
 # -- ensemble ----------------------------------------------------------------------------------------------------------
@@ -302,6 +332,8 @@ def steps_of(ladder: Ladder, problem: Problem) -> list[dict[str, Any]]:
             "step": rung.step,
             "accepted": rung.accepted,
             "reason": rung.reason,
+            "way": rung.way,
+            "refused": dict(rung.refused),
             "accepted_in_folds": accepted,
             "gain": rung.gain and {name: getattr(rung.gain, name) for name in ("difference", "low", "high", "p")},
             **interval(problem.metric, statistics, problem.groups)._asdict(),
@@ -309,6 +341,18 @@ def steps_of(ladder: Ladder, problem: Problem) -> list[dict[str, Any]]:
         }
         for rung, statistics, accepted in zip(ladder.rungs, ladder.statistics, ladder.accepted, strict=True)
     ]
+
+
+def members_of(problem: Problem, recipe: Recipe) -> dict[str, Any]:
+    """What every member weighs, and gains where it was fitted: the ensemble against the same one without it."""
+    told = ("difference", "low", "high", "p")
+    return {
+        name: {
+            "weight": recipe.weights.get(name, 0.0),
+            "gain": gain and {key: float(getattr(gain, key)) for key in told},
+        }
+        for name, gain in leave_one_out(problem.thin(), recipe).items()
+    }
 
 
 # -- submission --------------------------------------------------------------------------------------------------------
@@ -340,6 +384,7 @@ def hand_in(
         "models": {name: bundle.manifest["score"] for name, bundle in bundles.items()},
         "bundles": {name: folders.shown(bundle.folder) for name, bundle in bundles.items()},
         "recipe": recipe.to_json(),
+        "parts": members_of(problem, recipe),
         "steps": steps,
         "reported": {
             metric.name: interval(metric, cross_fitted(problem, ladder, metric), problem.groups)._asdict()
@@ -373,6 +418,7 @@ def judged(
         "submission": folders.shown(file),
         "official": official,
         "seconds": request.spent,
+        "parts": card["parts"],
         "steps": card["steps"],
         "reported": card["reported"],
         "message": standing.get("message"),

@@ -111,8 +111,8 @@ def few(dataset: Dataset, strata: np.ndarray, each: int = 40) -> Dataset:
 def content_hash(dataset: Dataset) -> str:
     """Names what was read, before any split: the audit is kept under it."""
     samples = [dataset.labelled, *dataset.official.values()]
-    columns = [column for part in samples for column in (part.ids, part.inputs, part.targets, part.groups)]
-    return arrays_hash(*(column for column in columns if column is not None))
+    columns = [(part.ids, part.inputs, part.targets, part.groups, part.written) for part in samples]
+    return arrays_hash(*(column for part in columns for column in part if column is not None))
 
 
 def write(competition: Competition, dataset: Dataset, audit: Audit, source: str) -> Prepared:

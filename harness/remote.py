@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -62,13 +62,13 @@ def hand_in(
     card = beside.read_bytes() if beside != file and beside.is_file() else b""
     asked = {"name": file.name, "card": str(len(card)), "wait": "60", "team": team, "data": data_hash}
     options = {"params": {name: value for name, value in asked.items() if value}}
-    answer = _ask(server, "POST", f"/{competition}/submissions", lambda: {**options, "data": _body(card, file)})
+    answer = ask(server, "POST", f"/{competition}/submissions", lambda: {**options, "data": body(card, file)})
     deadline = time.monotonic() + PATIENCE_SECONDS
     while answer["state"] in ("waiting", "scoring"):
         if time.monotonic() > deadline:
             raise UserError(f"{server} has {file.name} and has not scored it yet; look at {server}{answer['page']}")
         time.sleep(1)
-        answer = _ask(server, "GET", f"/{competition}/submissions/{answer['id']}", dict)
+        answer = ask(server, "GET", f"/{competition}/submissions/{answer['id']}", dict)
     if "error" in answer:
         raise InvalidSubmission(answer["error"])
     return answer
@@ -77,10 +77,10 @@ def hand_in(
 def finals(server: str, competition: str, team: str | None, names: list[str], data_hash: str | None = None) -> Any:
     """What a team can choose from, and chose; names: its finals from now on, none to leave them as they are."""
     params = [("entry", name) for name in names] + [(k, v) for k, v in (("team", team), ("data", data_hash)) if v]
-    return _ask(server, "PUT" if names else "GET", f"/{competition}/finals", lambda: {"params": params})
+    return ask(server, "PUT" if names else "GET", f"/{competition}/finals", lambda: {"params": params})
 
 
-def _body(card: bytes, file: Path) -> Iterator[bytes]:
+def body(card: bytes, file: Path) -> Iterator[bytes]:
     if card:
         yield card
     with open(file, "rb") as content:
@@ -88,11 +88,11 @@ def _body(card: bytes, file: Path) -> Iterator[bytes]:
             yield block
 
 
-def _ask(server: str, method: str, path: str, options: Any) -> dict[str, Any]:
+def ask(server: str, method: str, path: str, options: Any) -> dict[str, Any]:
     """JSON of the API; a broken connection is tried again, for every request of ours may be repeated."""
     import requests
 
-    address = _address(server, path)
+    address = address_of(server, path)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             response = requests.request(
@@ -128,7 +128,7 @@ def _understood(server: str, response: Any) -> dict[str, Any]:
     return answer
 
 
-def _address(server: str, path: str) -> str:
+def address_of(server: str, path: str) -> str:
     parts = urlsplit(server)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise UserError(f"{server!r} is no address of a server; write it as https://board.example.org")
@@ -149,7 +149,7 @@ def fetch(server: str, competition: str) -> Fetched:
 
     They take their place when all of them are there; a download that broke off goes on where it stopped.
     """
-    told = _ask(server, "GET", f"/{quote(competition)}/data", dict)
+    told = ask(server, "GET", f"/{quote(competition)}/data", dict)
     data_hash, files = _checked(server, told)
     fetched = Fetched(data_hash, str(told.get("source")), len(files), sum(file["size"] for file in files))
     home = folders.data(competition) / data_hash
@@ -158,7 +158,8 @@ def fetch(server: str, competition: str) -> Fetched:
         with locked(waiting):
             require_free(waiting, fetched.size)
             for file in files:
-                _fetch_file(server, competition, waiting / "public" / file["path"], file)
+                address = address_of(server, f"/{quote(competition)}/data/{quote(file['path'])}")
+                fetch_file(address, waiting / "public" / file["path"], file)
             home.mkdir(parents=True, exist_ok=True)
             os.replace(waiting / "public", home / "public")
             sync_folder(home)
@@ -185,13 +186,12 @@ def _checked(server: str, told: dict[str, Any]) -> tuple[str, list[dict[str, Any
     return data_hash, files
 
 
-def _fetch_file(server: str, competition: str, path: Path, file: dict[str, Any]) -> None:
+def fetch_file(address: str, path: Path, file: Mapping[str, Any]) -> None:
     """With what an earlier attempt left; a file whose hash is wrong is fetched once more from its beginning."""
     if path.exists() and path.stat().st_size == file["size"] and sha256_of(path) == file["sha256"]:
         return
     partial = path.with_name(f".{path.name}.part")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    address = _address(server, f"/{quote(competition)}/data/{quote(file['path'])}")
     for attempt in range(1, ATTEMPTS + 1):
         if _append(address, partial, file["size"]) and sha256_of(partial) == file["sha256"]:
             os.replace(partial, path)

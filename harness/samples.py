@@ -52,7 +52,8 @@ class Samples:
     ids: (n,) str, unique; inputs: (n, ...) array, memory-mapped when large: images as uint8, tables as a structured
     array of named columns, images of different sizes as `pictures.Pictures`; targets: (n, ...) array or `Ragged`, None
     where they are not known; groups: (n,) int, the units that no split may cut; strata: (n,) int, the kinds of sample
-    of which every part gets its share, where the targets do not show them (a grade, a site), else None.
+    of which every part gets its share, where the targets do not show them (a grade, a site), else None; written: (n,)
+    structured, what the files say beside their pictures (`pictures.written`), for the audit alone, else None.
     """
 
     ids: np.ndarray
@@ -60,12 +61,13 @@ class Samples:
     targets: Any = None
     groups: Any = None
     strata: Any = None
+    written: Any = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, rows: np.ndarray) -> "Samples":
-        columns = (self.inputs, self.targets, self.groups, self.strata)
+        columns = (self.inputs, self.targets, self.groups, self.strata, self.written)
         return Samples(self.ids[rows], *(None if column is None else column[rows] for column in columns))
 
 

@@ -104,12 +104,12 @@ class Kaggle:
         raw = folders.data(competition) / "raw"
         if _record(raw) == {"kind": "kaggle", "from": self.slug}:
             return Found("kaggle", raw)
-        if not _kaggle_credentials():
+        if not kaggle_credentials():
             return None
         return _fetch(competition, "kaggle", self.slug, lambda folder: downloads.from_kaggle(self.slug, folder))
 
 
-def _kaggle_credentials() -> bool:
+def kaggle_credentials() -> bool:
     """Where the official client looks for them."""
     if os.environ.get("KAGGLE_API_TOKEN") or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys():
         return True

@@ -85,18 +85,13 @@ def judge(competition: str, file: Path, team: str | None, data_hash: str) -> dic
     """Hand the file to the leaderboard, a process of its own or a server: {"accepted", "public", "rank", "message"}."""
     if server := remote.server_of(competition, data_hash):
         return remote.hand_in(server, competition, file, team, data_hash)
-    command = [
-        sys.executable,
-        "-m",
-        "leaderboard",
-        "score",
-        competition,
-        str(file.resolve()),
-        "--data",
-        data_hash,
-        "--json",
-    ]
-    command += ["--team", team or getpass.getuser()]
+    who = team or getpass.getuser()
+    return ask_board("score", competition, str(file.resolve()), "--data", data_hash, "--team", who)
+
+
+def ask_board(*arguments: str) -> dict[str, Any]:
+    """What `python -m leaderboard ARGUMENTS` answers, a process of its own; raise `UserError` where it refuses."""
+    command = [sys.executable, "-m", "leaderboard", *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[1])  # noqa: S603
     try:
         answer = json.loads(done.stdout)

@@ -54,7 +54,7 @@ def test_clean_data_pass_with_their_groups_as_declared() -> None:
 def test_the_report_is_plain_json() -> None:
     report = audit(Dataset(clean()), TASK).to_json()
     assert report["verdict"] == "pass"
-    assert all(set(check) == {"name", "verdict", "evidence", "remedy"} for check in report["checks"])
+    assert all(set(check) == {"name", "verdict", "evidence", "remedy", "details"} for check in report["checks"])
 
 
 def test_aliens_are_found_by_their_mask_and_leave_training() -> None:

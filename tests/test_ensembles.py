@@ -1,6 +1,7 @@
 """The ensemble on made-up probabilities: what must be taken, what refused, and that nobody marks their own work."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from harness.ensembles import (
     with_specialist,
     with_views,
 )
+from harness.ensembles.ladder import BLEND, blend_or_both, tried
 from harness.metrics import MeanIoU
 from harness.tasks import Override
 from harness.tasks.segmentation import Segmentation
@@ -114,6 +116,20 @@ def test_views_that_help_are_taken_and_views_that_do_not_are_refused() -> None:
         assert taken.accepted == accepted
         assert bool(taken.reason) == (not accepted)
         assert taken.recipe.tta == accepted
+
+
+def test_views_that_were_refused_alone_may_come_with_the_blend() -> None:
+    truth, names = targets(), ["one", "two"]
+    both = problem(
+        {name: member(knows(truth, 1.5, k), knows(truth, 2.5, 9 + k)) for k, name in enumerate(names)}, truth
+    )
+    alone = Recipe({"one": 1.0})
+    taken = tried(both, alone, BLEND, partial(blend_or_both, names, True))
+    assert taken.recipe == Recipe({"one": 0.5, "two": 0.5}, tta=True)
+    assert taken.way == "with test-time augmentation"
+    assert not blend_or_both(names, False, both, alone).tta
+    before = replace(alone, tta=True)  # taken alone already: the blend says nothing of them
+    assert tried(both, before, BLEND, partial(blend_or_both, names, True)).way == ""
 
 
 @pytest.fixture(scope="module")

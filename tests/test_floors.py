@@ -12,12 +12,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 FLOORS = (
     "samples errors files folders exits downloads remote",
-    "tasks metrics splits augment significance sources pictures boxes layouts contamination",
+    "tasks metrics splits augment significance feedback sources pictures boxes layouts contamination",
     "backends ensembles",
     "competition",
-    "store audit prepared submission request found",
+    "store audit prepared submission request found team",
     "engine jobs",
-    "estimate plan pipeline official inventory comparison search morning report page gallery scaffold",
+    "estimate plan pipeline official specialist kaggle_bridge inventory comparison search morning report page "
+    "gallery scaffold",
     "__main__ console",
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}

@@ -85,6 +85,7 @@ def test_the_page_stands_alone_and_its_numbers_are_the_cards(kind: str, finished
     card = finished(kind).card
     page = page_of(kind)
     for heading in ("What each step added", "The ensemble", "How alike they err", "From the worst to the best",
+                    "Labels to look at",
                     "How they learnt", "What it cost", "The audit"):  # fmt: skip
         assert heading in page.words
     assert scored(interval_of(card["cv"])) in page.words
@@ -107,16 +108,16 @@ def test_the_page_stands_alone_and_its_numbers_are_the_cards(kind: str, finished
 @pytest.mark.parametrize(
     ("kind", "there", "pictures"),
     [
-        ("labels", ("What is taken for what", "What a probability was worth", "If one class were perfect"), 18),
-        ("probabilities", ("What is taken for what", "What a probability was worth", "If one class were perfect"), 18),
-        ("several", ("What a probability was worth", "If one class were perfect"), 18),
-        ("masks", ("What is taken for what", "What a probability was worth", "If one class were perfect"), 54),
-        ("boxes", ("Precision and recall", "What a probability was worth", "If one class were perfect"), 54),
+        ("labels", ("What is taken for what", "What a probability was worth", "If one class were perfect"), 30),
+        ("probabilities", ("What is taken for what", "What a probability was worth", "If one class were perfect"), 30),
+        ("several", ("What a probability was worth", "If one class were perfect"), 30),
+        ("masks", ("What is taken for what", "What a probability was worth", "If one class were perfect"), 90),
+        ("boxes", ("Precision and recall", "What a probability was worth", "If one class were perfect"), 90),
         ("numbers", ("Predicted against true",), 0),
     ],
 )
 def test_every_kind_has_its_own_sections(kind: str, there: tuple[str, ...], pictures: int, finished: Made) -> None:
-    """18 rows are shown: as one picture, as three, or as a line of a table; and nothing that its kind does not have."""
+    """18 rows and 12 suspects are shown, as one picture, as three, or as a line; and nothing that its kind has not."""
     finished(kind)
     page = page_of(kind)
     own = {"What is taken for what", "What a probability was worth", "If one class were perfect",

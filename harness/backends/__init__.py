@@ -63,7 +63,8 @@ class Learner(Protocol):
     """A frozen dataclass; a variant is `dataclasses.replace(...)`.
 
     pretrained: whether it starts from weights trained on other data (a rule may forbid it).
-    focus: the one class that a specialist looks for, or None. epochs: the length of its schedule. fewest_epochs: a
+    focus: the one class that a specialist looks for, or None; where it tells that class from one other alone, it has a
+    field `against` for that one. epochs: the length of its schedule. fewest_epochs: a
     schedule shorter than that teaches it less than leaving it out teaches the ensemble.
     """
 
@@ -86,6 +87,9 @@ class Learner(Protocol):
 
     def load(self, context: Context) -> Fitted:
         """The finished fit in the context's folder; raise `UserError` where there is none."""
+
+    def specialised(self, of: int, against: int | None) -> Self | None:
+        """The same as a specialist for the class `of`, told from all others or `against` one; None if it cannot be."""
 
     def vary(self, trial: Any) -> Self:
         """A variant for the search, or itself where nothing can vary.

@@ -16,11 +16,15 @@ from harness.tasks import Task
 
 @dataclass(frozen=True)
 class Labels:
-    """focus: the one class that is told from the rest, or None. several: whether targets are (n, classes) 0 and 1."""
+    """focus: the one class that is told from the rest, or None. several: whether targets are (n, classes) 0 and 1.
+
+    against: the one other class that `focus` is told from; all further ones are ignored.
+    """
 
     task: Task
     focus: int | None = None
     several: bool = False
+    against: int | None = None
 
     @cached_property
     def choices(self) -> list[int]:
@@ -37,6 +41,8 @@ class Labels:
         """(classes,): what each label is to the losses. int16, since the look-up of int64 takes 10 times as long."""
         codes = np.full(len(self.task.classes), IGNORED, np.int16)
         codes[self.choices] = [c == self.focus for c in self.choices] if self.focus is not None else range(self.outputs)
+        if self.against is not None:
+            codes[[c for c in self.choices if c not in (self.focus, self.against)]] = IGNORED
         return codes
 
     @property
@@ -50,7 +56,9 @@ class Labels:
                 f"targets of shape {targets.shape} do not go with this loss: several labels a row, (n, classes), need "
                 "loss=binary_cross_entropy, and all others another"
             )
-        return targets.astype(np.int16) if self.several else self.codes.take(targets)
+        if not self.several:
+            return self.codes.take(targets)
+        return (targets if self.focus is None else targets[:, [self.focus]]).astype(np.int16)
 
     def decode(self, probs: np.ndarray) -> Any:
         """(n, outputs, ...) probabilities to (n, classes, ...) float16, void exactly 0."""

@@ -94,6 +94,10 @@ class NumpyLearner:
     def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
         return {}
 
+    def specialised(self, of: int, against: int | None) -> None:
+        """It predicts all classes at once."""
+        return
+
     def vary(self, trial: Any) -> Self:
         """How long it learns, and its `lr` where it has that field."""
         declared = {field.name: getattr(self, field.name) for field in fields(self)}

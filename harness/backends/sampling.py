@@ -39,6 +39,18 @@ def several_classes(targets: np.ndarray, void: int | None) -> np.ndarray:
     return np.sum(present, 0) >= 2
 
 
+@dataclass(frozen=True)
+class Showing:
+    """targets -> (n,) bool: the rows that show this class, among their pixels, as their label or as one of several."""
+
+    label: int
+    several: bool = False
+
+    def __call__(self, targets: np.ndarray) -> np.ndarray:
+        found = targets[:, self.label] > 0 if self.several else targets == self.label
+        return np.asarray(np.reshape(found, (len(targets), -1)).any(1))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prime:
     """Few images first, then all: in the first `share` of the epochs every batch holds the same `images`, again and

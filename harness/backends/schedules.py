@@ -10,9 +10,16 @@ from typing import ClassVar, Protocol
 
 
 class Schedule(Protocol):
-    """watches: whether it needs the loss on the validation rows after every epoch."""
+    """watches: whether it needs the loss on the validation rows after every epoch.
+
+    ends: the shares of all steps behind which the weights are taken; their mean is kept then, and the moving average
+    where there are none.
+    """
 
     watches: ClassVar[bool]
+
+    @property
+    def ends(self) -> tuple[float, ...]: ...
 
     def factor(self, done: float, losses: Sequence[float]) -> float:
         """What the learning rate is multiplied with where a share `done` in [0, 1) of all steps lies behind."""
@@ -24,6 +31,7 @@ class Constant:
 
     warmup: float = 0.0
     watches: ClassVar[bool] = False
+    ends: ClassVar[tuple[float, ...]] = ()
 
     def factor(self, done: float, losses: Sequence[float]) -> float:
         return climb(done, self.warmup)
@@ -36,6 +44,7 @@ class WarmupCosine:
     warmup: float = 0.05
     final: float = 0.0
     watches: ClassVar[bool] = False
+    ends: ClassVar[tuple[float, ...]] = ()
 
     def factor(self, done: float, losses: Sequence[float]) -> float:
         return min(climb(done, self.warmup), fall((done - self.warmup) / (1 - self.warmup), self.final))
@@ -43,16 +52,34 @@ class WarmupCosine:
 
 @dataclass(frozen=True, kw_only=True)
 class CosineRestarts:
-    """SGDR, the same paper: `cycles` cosines one after the other, each `longer` times as long as the one before."""
+    """SGDR, the same paper: `cycles` cosines one after the other, each `longer` times as long as the one before.
+
+    snapshots: keep the mean of the weights at the ends of so many last cycles, in place of the moving average; the
+    cycles are those of snapshot ensembles (Huang et al. 2017, arXiv 1704.00109), the mean is of weights and costs one
+    prediction (Izmailov et al. 2018, arXiv 1803.05407). Running statistics of norms are averaged with them, not
+    measured anew. A soup of the *folds* (Wortsman et al. 2022, arXiv 2203.05482) is none of this: networks from random
+    weights of their own do not lie in one valley, and their mean is no network.
+    """
 
     cycles: int = 3
     longer: float = 2.0
     warmup: float = 0.05
     final: float = 0.0
+    snapshots: int = 0
     watches: ClassVar[bool] = False
 
+    @property
+    def lengths(self) -> list[float]:
+        return [self.longer**cycle for cycle in range(self.cycles)]
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        behind = [sum(self.lengths[: cycle + 1]) / sum(self.lengths) for cycle in range(self.cycles)]
+        first = max(0, self.cycles - self.snapshots)
+        return tuple(self.warmup + (1 - self.warmup) * share for share in behind[first:])
+
     def factor(self, done: float, losses: Sequence[float]) -> float:
-        lengths = [self.longer**cycle for cycle in range(self.cycles)]
+        lengths = self.lengths
         left = max(0.0, done - self.warmup) / (1 - self.warmup) * sum(lengths)
         while len(lengths) > 1 and left >= lengths[0]:
             left -= lengths.pop(0)
@@ -67,6 +94,7 @@ class ReduceOnPlateau:
     patience: int = 3
     warmup: float = 0.0
     watches: ClassVar[bool] = True
+    ends: ClassVar[tuple[float, ...]] = ()
 
     def factor(self, done: float, losses: Sequence[float]) -> float:
         best, stale, reductions = math.inf, 0, 0

@@ -29,7 +29,7 @@ class Sklearn:
     as flat rows of float32 in 0..1. A classifier must have `predict_proba`; for several labels a row it must give one
     column a class (`OneVsRestClassifier`, `MLPClassifier`). Every `random_state` is set from seed and fold, and every
     `n_jobs` to the threads of the fold. epochs: a fit is one. parameters: of the estimator that was built, set as pairs
-    of scikit-learn's own names ("svc__C").
+    of scikit-learn's own names ("svc__C"). focus: tell this class from all others, or `against` one of them.
     """
 
     build: Callable[[], Any]
@@ -37,6 +37,7 @@ class Sklearn:
     focus: int | None = None
     pretrained: bool = False
     parameters: tuple[tuple[str, Any], ...] = ()
+    against: int | None = None
 
     fewest_epochs: ClassVar[int] = 1
 
@@ -56,6 +57,8 @@ class Sklearn:
     def fitted(self, train: Samples, context: Context) -> "SklearnFitted":
         """The same every time; touches no file."""
         estimator = prepared(self.estimator(), context)
+        if self.against is not None:
+            train = train[(train.targets == self.focus) | (train.targets == self.against)]
         targets = train.targets if self.focus is None else train.targets == self.focus
         estimator.fit(features(train.inputs), targets)
         return SklearnFitted(estimator, context.task, self.focus)
@@ -66,6 +69,9 @@ class Sklearn:
             return self.build().set_params(**dict(self.parameters))
         except ValueError as error:
             raise UserError(f"parameters={self.parameters}: {str(error).splitlines()[0]}") from error
+
+    def specialised(self, of: int, against: int | None) -> Self:
+        return replace(self, focus=of, against=against)
 
     def vary(self, trial: Any) -> Self:
         """What `estimators.SPACES` knows of the estimator and of its parts; itself where that is nothing."""

@@ -17,9 +17,9 @@ from harness.backends.batches import Batches
 from harness.backends.class_weights import ClassWeights
 from harness.backends.freezing import Part
 from harness.backends.labels import Labels
-from harness.backends.losses import Loss, cross_entropy
+from harness.backends.losses import Loss, cross_entropy, dice, focal
 from harness.backends.optimizers import AdamW, Optimizer
-from harness.backends.sampling import Paste, Prime
+from harness.backends.sampling import Paste, Prime, Showing
 from harness.backends.schedules import EarlyStopping, Schedule, WarmupCosine
 from harness.backends.torch_fitted import TorchFitted
 from harness.backends.torch_state import Machine, State, seed_everything
@@ -48,7 +48,8 @@ class TorchLearner:
     clip: the largest norm of the gradient. mixed_precision: on CUDA only.
     early_stopping, and a schedule that watches: look at the validation rows after every epoch, or at the training
     loss where there are none.
-    focus: train a specialist with one logit for this class. pretrained: start from weights trained on other data.
+    focus: train a specialist with one logit for this class; against: on rows of this and that class alone.
+    pretrained: start from weights trained on other data.
     """
 
     channels: int = 1
@@ -73,6 +74,7 @@ class TorchLearner:
     mixed_precision: bool = True
     early_stopping: EarlyStopping | None = None
     focus: int | None = None
+    against: int | None = None
     pretrained: bool = False
 
     fewest_epochs: ClassVar[int] = 3
@@ -89,6 +91,19 @@ class TorchLearner:
     def untrained(self) -> Self:
         """The same with random weights, in whose place others will come."""
         return replace(self, pretrained=False)
+
+    def specialised(self, of: int, against: int | None) -> Self:
+        """Half of every batch shows the class, and the focal loss minds what is rare; a pair is seen alone."""
+        plain = focal + dice if self.masks else focal
+        return replace(
+            self,
+            focus=of,
+            against=against,
+            oversample=Showing(of, self.loss.several) if against is None else None,
+            share=0.5,
+            loss=self.loss if self.loss.several else plain,
+            class_weights=None,
+        )
 
     def vary(self, trial: Any) -> Self:
         """Rate, decay, average, length and loss; augmentation and class weights where they are declared."""
@@ -146,7 +161,7 @@ def set_up(learner: TorchLearner, context: Context) -> tuple[Machine, Labels]:
 
     torch.set_num_threads(context.threads)
     seed_everything(context.seed, context.fold)
-    return Machine.best(learner, context), Labels(context.task, learner.focus, learner.loss.several)
+    return Machine.best(learner, context), Labels(context.task, learner.focus, learner.loss.several, learner.against)
 
 
 class Training:

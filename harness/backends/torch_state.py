@@ -97,6 +97,8 @@ class State:
         self.steps = steps
         self.reach = max(1.0, learner.ema * steps)
         self.stride = max(1, min(FOLLOW_STEPS, int(self.reach / 8)))
+        self.ends = {round(share * steps) for share in learner.schedule.ends}
+        self.snapshots = [torch.zeros_like(tensor) for tensor in self.tracked] if self.ends else []  # their mean
         self.epoch, self.step = 0, 0  # of the epoch
         self.loss = torch.zeros((), device=machine.device)  # summed over the steps of the epoch
         self.seconds = 0.0  # spent in the epoch
@@ -114,6 +116,10 @@ class State:
         if step % self.stride == 0 or step == self.steps:
             kept = 1 - 1 / min(self.reach, 1 + step / 10)
             torch._foreach_lerp_(self.average, self.tracked, 1 - kept**self.stride)
+        if step in self.ends:
+            torch._foreach_add_(self.snapshots, self.tracked, alpha=1 / len(self.ends))
+        if step == self.steps and self.ends:
+            torch._foreach_copy_(self.average, self.snapshots)
 
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:
@@ -140,6 +146,7 @@ class State:
         return {
             "network": self.network.state_dict(),
             "average": self.average,
+            "snapshots": self.snapshots,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "position": [self.epoch, self.step],
@@ -153,7 +160,9 @@ class State:
         import torch
 
         self.network.load_state_dict(saved["network"])
-        torch._foreach_copy_(self.average, [tensor.to(self.loss.device) for tensor in saved["average"]])
+        for mine, kept in ((self.average, saved["average"]), (self.snapshots, saved.get("snapshots", []))):
+            if kept:
+                torch._foreach_copy_(mine, [tensor.to(self.loss.device) for tensor in kept])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scaler.load_state_dict(saved["scaler"])
         self.epoch, self.step = saved["position"]

@@ -92,6 +92,10 @@ class Yolo:
         """None to choose from: on CUDA it trains in bfloat16 where that is supported, with channels last."""
         return {}
 
+    def specialised(self, of: int, against: int | None) -> Self:
+        """It sees every picture, with the boxes of this class alone."""
+        return replace(self, focus=of)
+
     def vary(self, trial: Any) -> Self:
         """Rate, decay, mosaics, average, length, and the size of what it sees in three steps; the model stays."""
         step = round(0.2 * self.imgsz / STRIDE) * STRIDE

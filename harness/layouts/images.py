@@ -15,7 +15,7 @@ from harness.errors import UserError, nearest
 from harness.files import short_hash
 from harness.folders import shown
 from harness.layouts.tables import Table
-from harness.pictures import SUFFIXES, Pictures
+from harness.pictures import SUFFIXES, Pictures, written
 from harness.samples import Dataset, Samples
 
 Size = tuple[int, int]  # height, width
@@ -246,6 +246,10 @@ def _dataset(
     official, end = {}, len(known)
     for part, files in asked.items():
         names = np.array([file.name if with_suffix else file.stem for file in files])
-        official[part] = Samples(names, inputs[end : end + len(files)])
+        official[part] = Samples(names, inputs[end : end + len(files)], written=_written(files))
         end += len(files)
-    return Dataset(Samples(ids, inputs[: len(known)], targets, groups), official)
+    return Dataset(Samples(ids, inputs[: len(known)], targets, groups, written=_written(known)), official)
+
+
+def _written(files: Sequence[Path]) -> np.ndarray:
+    return written(file.read_bytes() for file in files)

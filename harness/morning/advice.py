@@ -82,7 +82,7 @@ def worst_class(night: Night, _: Importances) -> Iterator[str]:
     if night.better_by(mean, score) > BEHIND * abs(mean):
         yield (
             f"The class {name} stays behind ({number(score)}, the mean of the classes is {number(mean)}): "
-            "declare a specialist for it, a copy of a model with `focus=` and `oversample=`."
+            "`make specialist` trains a specialist for it, and keeps it only if it wins."
         )
 
 

@@ -21,6 +21,7 @@ from harness.report.members import correlations, interval_of, parts
 from harness.report.oracle import advice, wishes
 from harness.report.pictures import gallery
 from harness.report.run import LastRun, last_run
+from harness.report.suspects import doubted
 
 TEMPLATE = Path(__file__).parent / "page.html"
 MANY = 12  # rows of a table, pictures of a kind; what is left out is counted
@@ -59,6 +60,7 @@ def page(run: LastRun) -> bytes:
         matrix=matrix(run),
         **pictured(run),
         gallery=gallery(run),
+        suspects=doubted(run),
         colours={name: charts.hexed(colour) for name, colour in competition.task.account.colours().items()},
         costs=[cost(name, bundle) for name, bundle in run.bundles.items()],
         audit=read_json(run.prepared.folder / "audit.json"),

@@ -1,14 +1,14 @@
 """The ensemble's members: what each weighs, is worth alone and adds, and how alike they err."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.ensembles import Recipe
+from harness.ensembles.parts import gain_of as parts_gain
 from harness.report.run import LastRun
-from harness.significance import Comparison, Interval, compare
+from harness.significance import Comparison, Interval
 
 MOST = 12  # in the table of correlations
 
@@ -43,20 +43,12 @@ def role(recipe: Recipe, name: str) -> str:
 
 
 def gain_of(run: LastRun, name: str) -> Comparison | None:
-    """Leave one out: the others keep their proportions. On the rows on which the weights were fitted."""
-    left = without(run.recipe, name)
-    if left == run.recipe or not left.weights:
-        return None
-    before, after = run.problem.statistics_of(left), run.problem.statistics_of(run.recipe)
-    return compare(run.competition.metric, before, after, run.problem.groups)
+    """Leave one out, on the rows on which the weights were fitted."""
+    return parts_gain(run.problem, run.recipe, name)
 
 
 def without(recipe: Recipe, name: str) -> Recipe:
-    if role(recipe, name):
-        return replace(recipe, override=None)
-    weights = {other: weight for other, weight in recipe.weights.items() if other != name}
-    calibration = {other: fitted for other, fitted in (recipe.calibration or {}).items() if other != name}
-    return replace(recipe, weights=weights, calibration=calibration or None)
+    return recipe.without(name)
 
 
 def correlations(run: LastRun, members: Sequence[Part]) -> tuple[list[str], list[list[float | None]]]:

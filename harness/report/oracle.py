@@ -40,4 +40,4 @@ def advice(run: LastRun, ranked: list[Wish]) -> str:
     )
     if within:
         return f"{found}; that is less than the score's own interval, so no specialist promises much."
-    return f"{found}: if a specialist is trained (a copy of a model with `focus=` and `oversample=`), this one."
+    return f"{found}: `make specialist COMP={run.competition.name}` trains one, and keeps it only if it wins."

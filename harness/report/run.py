@@ -12,7 +12,7 @@ import numpy as np
 
 from harness import folders
 from harness.competition import Competition
-from harness.ensembles import Ladder, Member, Problem, Recipe
+from harness.ensembles import Ladder, Problem, Recipe, part_of
 from harness.errors import UserError
 from harness.files import read_json
 from harness.official import bundles_of
@@ -108,9 +108,9 @@ def cross_fitted(run: LastRun) -> Said:
     perfect: dict[str, list[np.ndarray]] = {name: [] for _, name in choices}
     for fold, recipe in run.ladder.without.items():
         rows = np.flatnonzero(problem.folds == fold)
-        members = {name: Member(*(view[rows] for view in problem.members[name])) for name in recipe.names}
+        members = {name: part_of(problem.members[name], recipe.tta, rows) for name in recipe.names}
         prediction, targets = recipe.blend(task, members), problem.targets[rows]
-        decided.append(task.decide(prediction, recipe.offsets, recipe.override))
+        decided.append(recipe.decided(task, prediction))
         thinned.append(task.thin(prediction))
         order.append(rows)
         for label, name in choices:

@@ -20,12 +20,16 @@ class View(NamedTuple):
 
 
 class Override(NamedTuple):
-    """A specialist's say over one class: its share in the blend, and the probability above which the class wins."""
+    """A specialist's say over one class: its share in the blend, and the probability above which the class wins.
+
+    threshold: None where the class wins as any other. against: of a pair, the other class; the two are divided anew.
+    """
 
     by: str
     of: int
     share: float
-    threshold: float
+    threshold: float | None
+    against: int | None = None
 
 
 class Task(Protocol):
@@ -46,6 +50,10 @@ class Task(Protocol):
         """What is fitted out-of-fold after the blend, in this order: "calibration" (see `Calibrated`), "offsets"."""
 
     @property
+    def combines(self) -> Sequence[str]:
+        """The ways, of `harness.ensembles.WAYS`, in which its members can become one beside greedy selection."""
+
+    @property
     def views(self) -> Mapping[str, View]: ...
     @property
     def suffix(self) -> str:
@@ -61,6 +69,9 @@ class Task(Protocol):
 
     def average(self, predictions: Sequence[Any], weights: Sequence[float]) -> Any:
         """Weighted mean of predictions; one member with any weight is returned as it is."""
+
+    def weighing(self, predictions: Sequence[Any]) -> Callable[[Sequence[float]], Any]:
+        """weights -> the decided mean of these predictions, where many weights are asked for."""
 
     def expand(self, presence: Any, of: int) -> Any:
         """The probability of one class, as a binary network gives it, to a prediction of all classes."""
@@ -109,3 +120,21 @@ class Calibrated(Task, Protocol):
 
     def calibrated(self, prediction: Any, fitted: Sequence[float]) -> Any:
         """The member's prediction with scores that mean the share of them that is right."""
+
+
+class Probabilistic(Task, Protocol):
+    """A task whose members can be taken apart into numbers; needed for most of what `combines` may name."""
+
+    def evidence(self, predictions: Sequence[Any], targets: Any) -> tuple[list[np.ndarray], np.ndarray]:
+        """Of each member (m, columns) float32, and the truth likewise, of all that is labelled."""
+
+    def mixed(self, change: Callable[[list[np.ndarray]], np.ndarray], predictions: Sequence[Any]) -> Any:
+        """The prediction whose scores `change` makes of the members' probabilities (n, classes, ...)."""
+
+
+class Paired(Task, Protocol):
+    """A task in which two classes can be told apart again; needed for an `Override` with `against`."""
+
+    def divided(self, prediction: Any, specialist: Any, pair: tuple[int, int], share: float) -> Any:
+        """What the pair has together, divided anew: the first gets (1 - share) of what it had of it, and of the rest
+        as much as the specialist gives it."""

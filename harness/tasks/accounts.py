@@ -38,11 +38,28 @@ class Claims(NamedTuple):
     right: np.ndarray
 
 
+class Doubts(NamedTuple):
+    """quality: (n,) from 0 to 1, how well every row's label agrees with what was said; doubted: (n,) bool."""
+
+    quality: np.ndarray
+    doubted: np.ndarray
+
+
 class Account(Protocol):
     """Of a task."""
 
+    def facets(self, targets: Any) -> np.ndarray:
+        """(n, k) float: the targets as plain numbers, one column a class (how much of it) where there are classes."""
+
+    def doubts(self, targets: Any, prediction: Any) -> Doubts:
+        """Which labels are suspect, by predictions of models that never saw the row (cleanlab)."""
+
     def confusion(self, targets: Any, decided: Any) -> np.ndarray | None:
         """(classes, classes) counts of rows or pixels, the truth in rows."""
+
+    def pair(self, targets: Any, decided: Any, of: int | None) -> tuple[int, int] | None:
+        """The two classes that are most taken for each other, or `of` and the one; None where a specialist is better
+        trained for a class alone, or where nothing was confused."""
 
     def curves(self, targets: Any, decided: Any) -> Mapping[str, Curve]:
         """Of every class that is true somewhere, where scores rank."""

@@ -10,12 +10,14 @@ import numpy as np
 from harness.boxes import iou, only, ragged, together
 from harness.metrics.matching import matched
 from harness.samples import Ragged
-from harness.tasks.accounts import COLOURS, FALSE, MISSED, RIGHT, Claims, Colour, Curve
+from harness.tasks.accounts import COLOURS, FALSE, MISSED, RIGHT, Claims, Colour, Curve, Doubts
 from harness.tasks.box_calibration import HIT, right
 
 if TYPE_CHECKING:
     from harness.tasks.detection import Detection
 
+SUSPECT = 0.25  # the quality of a picture's boxes; of 78 real pictures, with cells left out, a tenth
+FAINT = 0.5  # scores below it say nothing of a label, by ObjectLab's own thresholds
 THICK = 1 / 130  # of the longer side: a line that survives the shrinking of a picture
 
 
@@ -23,7 +25,32 @@ THICK = 1 / 130  # of the longer side: a line that survives the shrinking of a p
 class BoxAccount:
     task: "Detection"
 
+    def facets(self, targets: Ragged) -> np.ndarray:
+        """How many boxes of every class."""
+        counts = np.zeros((len(targets), len(self.task.classes)))
+        np.add.at(
+            counts, (np.repeat(np.arange(len(targets)), np.diff(targets.offsets)), targets.flat[:, 0].astype(int)), 1
+        )
+        return counts
+
+    def doubts(self, targets: Ragged, prediction: Ragged) -> Doubts:
+        """Overlooked, badly placed and swapped boxes (ObjectLab, Tkachenko et al. 2023)."""
+        from cleanlab.object_detection.rank import get_label_quality_scores
+
+        said = only(prediction, prediction.flat[:, 1] >= FAINT)
+        labels = [{"bboxes": boxes[:, 1:], "labels": boxes[:, 0].astype(int)} for boxes in targets]
+        boxes = [
+            [row[row[:, 0] == label][:, [2, 3, 4, 5, 1]] for label in range(len(self.task.classes))] for row in said
+        ]
+        quality = get_label_quality_scores(
+            labels, [np.array([*row, None], object)[:-1] for row in boxes], verbose=False
+        )
+        return Doubts(quality, quality <= SUSPECT)
+
     def confusion(self, targets: Ragged, decided: Ragged) -> None:
+        return None
+
+    def pair(self, targets: Ragged, decided: Ragged, of: int | None) -> None:
         return None
 
     def curves(self, targets: Ragged, decided: Ragged) -> Mapping[str, Curve]:

@@ -1,6 +1,6 @@
 """Classification: one label a row, or several. Probabilities (n, classes), decided labels (n,) or (n, classes)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -12,6 +12,7 @@ from harness.tasks import Override, View
 from harness.tasks.columns import label, probability, read_columns, write_columns
 from harness.tasks.label_account import LabelAccount
 from harness.tasks.label_views import VIEWS
+from harness.tasks.temperature import sharpened, temperature
 
 SUMS = 1e-3  # how far from 1 the probabilities of a row may sum: they are written with six digits
 
@@ -48,6 +49,12 @@ class Classification:
         return self.layout.gives
 
     @property
+    def combines(self) -> tuple[str, ...]:
+        """Several labels a row are no shares of one whole, which the others speak of."""
+        shared = ("bagged", "simplex", "least squares", "temperatures", "rank", "class-wise")
+        return shared if self.multilabel else (*shared, "geometric", "stacking")
+
+    @property
     def account(self) -> LabelAccount:
         return LabelAccount(self)
 
@@ -60,6 +67,26 @@ class Classification:
             return predictions[0]
         share = np.asarray(weights, np.float32) / np.float32(np.sum(weights))
         return sum(weight * np.asarray(probs, np.float32) for weight, probs in zip(share, predictions, strict=True))
+
+    def weighing(self, predictions: Sequence[np.ndarray]) -> Callable[[Sequence[float]], np.ndarray]:
+        return lambda weights: self.decide(self.average(predictions, weights))
+
+    def evidence(self, predictions: Sequence[np.ndarray], targets: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """The probabilities, and 0 and 1, (n, classes) each."""
+        truth = targets if self.multilabel else np.eye(len(self.classes))[np.asarray(targets, int)]
+        return [np.asarray(probs, np.float32) for probs in predictions], np.asarray(truth, np.float32)
+
+    def mixed(self, change: Callable[[list[np.ndarray]], np.ndarray], predictions: Sequence[np.ndarray]) -> np.ndarray:
+        scores = change([np.asarray(probs, np.float32) for probs in predictions])
+        return scores.clip(0, 1) if self.multilabel else scores / np.maximum(scores.sum(1, keepdims=True), 1e-12)
+
+    def calibration(self, prediction: np.ndarray, targets: np.ndarray) -> tuple[float]:
+        """1 / the temperature at which the targets are likeliest."""
+        (probs,), truth = self.evidence([prediction], targets)
+        return (temperature(probs, truth, self.multilabel),)
+
+    def calibrated(self, prediction: np.ndarray, fitted: Sequence[float]) -> np.ndarray:
+        return sharpened(np.asarray(prediction, np.float32), fitted[0], self.multilabel)
 
     def expand(self, presence: np.ndarray, of: int) -> np.ndarray:
         """(n,) probability of one class, as from a binary model, to all classes: the rest is shared evenly."""
@@ -76,6 +103,17 @@ class Classification:
             rest = probs.sum(1) - probs[:, of]
             probs *= ((1 - blended) / np.maximum(rest, 1e-6))[:, None]
         probs[:, of] = blended
+        return probs
+
+    def divided(
+        self, prediction: np.ndarray, specialist: np.ndarray, pair: tuple[int, int], share: float
+    ) -> np.ndarray:
+        """specialist: the probability of the first, of rows that are one of the two; the other classes stay."""
+        probs = np.array(prediction, np.float32)
+        first, second = pair
+        both = probs[:, first] + probs[:, second]
+        probs[:, first] = (1 - share) * probs[:, first] + share * np.asarray(specialist[:, first], np.float32) * both
+        probs[:, second] = both - probs[:, first]
         return probs
 
     def decide(
@@ -96,10 +134,10 @@ class Classification:
         """(n,) int64, or (n, classes) uint8. prediction: before it was shifted, for the threshold."""
         if self.multilabel:
             labels = (probs > 0.5).astype(np.uint8)
-            if override is not None:
+            if override is not None and override.threshold is not None:
                 labels[:, override.of] = prediction[:, override.of] > override.threshold
             return labels
-        if override is None:
+        if override is None or override.threshold is None:
             return probs.argmax(1)
         others = np.where(np.arange(len(self.classes)) == override.of, -1, probs).argmax(1)
         return np.where(prediction[:, override.of] > override.threshold, override.of, others)

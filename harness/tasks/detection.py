@@ -4,7 +4,7 @@ Predictions and decided rows are `Ragged` (m, 6) float32: label, score, x1, y1, 
 by score; targets (m, 5): label, x1, y1, x2, y2. Inputs are `Pictures`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -70,6 +70,7 @@ class Detection:
     void: ClassVar[None] = None
     gives: ClassVar[str] = "scores"
     tunes: ClassVar[tuple[str, ...]] = ("calibration",)
+    combines: ClassVar[tuple[str, ...]] = ("simplex",)  # bags ask for thousands of scores, and mAP takes its time
     suffix: ClassVar[str] = ".json"
     row_bytes: ClassVar[int] = MOST * 6 * 4
     views: ClassVar[Mapping[str, View]] = {
@@ -84,6 +85,9 @@ class Detection:
 
     def average(self, predictions: Sequence[Ragged], weights: Sequence[float]) -> Ragged:
         return predictions[0] if len(predictions) == 1 else self.fuse(predictions, weights)
+
+    def weighing(self, predictions: Sequence[Ragged]) -> Callable[[Sequence[float]], Ragged]:
+        return lambda weights: self.decide(self.average(predictions, weights))
 
     def expand(self, presence: Ragged, of: int) -> Ragged:
         """Boxes of a network that knows one class, as boxes of the class `of`."""

@@ -6,15 +6,39 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.tasks.accounts import Claims, Colour, Curve
+from harness.tasks.accounts import Claims, Colour, Curve, Doubts
 
 if TYPE_CHECKING:
     from harness.tasks.classification import Classification
+
+SURE = 0.9  # of several labels a row: a probability this far from what is given is a doubt
 
 
 @dataclass(frozen=True)
 class LabelAccount:
     task: "Classification"
+
+    def facets(self, targets: np.ndarray) -> np.ndarray:
+        return np.asarray(targets if self.task.multilabel else np.eye(len(self.task.classes))[targets], np.float64)
+
+    def doubts(self, targets: np.ndarray, prediction: np.ndarray) -> Doubts:
+        """Confident learning (Northcutt et al. 2021); of several labels a row, one class at a time."""
+        if self.task.multilabel:
+            return self._of_any(np.asarray(targets), np.asarray(prediction, np.float64))
+        from cleanlab.filter import find_label_issues
+        from cleanlab.rank import get_label_quality_scores
+
+        labels, probs = np.asarray(targets, int), np.asarray(prediction, np.float64)
+        probs = probs / probs.sum(1, keepdims=True)
+        quality = get_label_quality_scores(labels, probs, method="normalized_margin")
+        return Doubts(quality, find_label_issues(labels, probs, filter_by="both", n_jobs=1))
+
+    def _of_any(self, targets: np.ndarray, probs: np.ndarray) -> Doubts:
+        from cleanlab.internal.multilabel_utils import onehot2int
+        from cleanlab.multilabel_classification import get_label_quality_scores
+
+        quality = get_label_quality_scores(onehot2int(targets), probs)
+        return Doubts(quality, (np.abs(probs - targets) > SURE).any(1))
 
     def confusion(self, targets: np.ndarray, decided: np.ndarray) -> np.ndarray | None:
         """Of several labels a row there is none: a label that is missed is not another one's."""
@@ -23,6 +47,18 @@ class LabelAccount:
         size = len(self.task.classes)
         joint = np.asarray(targets, np.int64) * size + self._labels(decided)
         return np.bincount(joint, minlength=size * size).reshape(size, size)
+
+    def pair(self, targets: np.ndarray, decided: np.ndarray, of: int | None) -> tuple[int, int] | None:
+        counts = self.confusion(targets, decided)
+        if counts is None:
+            return None
+        mistaken = np.triu(counts + counts.T, 1)
+        if of is not None:
+            mistaken *= np.add.outer(np.arange(len(counts)) == of, np.arange(len(counts)) == of)
+        if not mistaken.any():
+            return None
+        first, second = divmod(int(mistaken.argmax()), len(counts))
+        return (second, first) if second == of else (first, second)
 
     def _labels(self, decided: np.ndarray) -> np.ndarray:
         return self.task.scores(decided) if self.task.gives == "scores" else decided

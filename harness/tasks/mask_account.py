@@ -9,17 +9,39 @@ import numpy as np
 from harness.metrics import chunks
 from harness.metrics.confusion import confusion_per_image
 from harness.tasks import Override
-from harness.tasks.accounts import COLOURS, MISSED, Claims, Colour, Curve
+from harness.tasks.accounts import COLOURS, MISSED, Claims, Colour, Curve, Doubts
 
 if TYPE_CHECKING:
     from harness.tasks.segmentation import Segmentation
 
 AT_ONCE = 256  # images
+SUSPECT, MUCH = 0.1, 0.25  # a probability of the truth; the share of the labelled pixels with less
 
 
 @dataclass(frozen=True)
 class MaskAccount:
     task: "Segmentation"
+
+    def facets(self, targets: np.ndarray) -> np.ndarray:
+        """The share of every label."""
+        return np.stack([(np.asarray(targets) == label).mean((1, 2)) for label in range(len(self.task.classes))], 1)
+
+    def doubts(self, targets: np.ndarray, prediction: np.ndarray) -> Doubts:
+        """By the soft minimum over labelled pixels of the truth's probability (Lad and Mueller 2023); doubted where
+        much of them is all but impossible: at the edges of regions, some pixels always are.
+        """
+        parts = [self._doubts(targets[rows], prediction[rows]) for rows in chunks(len(targets), AT_ONCE)]
+        return Doubts(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _doubts(self, targets: np.ndarray, prediction: np.ndarray) -> Doubts:
+        from cleanlab.segmentation.rank import get_label_quality_scores
+
+        probs = np.array(prediction, np.float32)
+        if self.task.void is not None:
+            probs[:, self.task.void] = 1  # a pixel without a label is not doubted
+        quality, given = get_label_quality_scores(np.asarray(targets, int), probs, verbose=False)
+        impossible = (given <= SUSPECT).sum((1, 2)) / np.maximum(self._labelled(targets).sum((1, 2)), 1)
+        return Doubts(quality, impossible >= MUCH)
 
     def confusion(self, targets: np.ndarray, decided: np.ndarray) -> np.ndarray:
         """Pooled pixels; of unlabelled ones nothing is true, and their row is 0."""
@@ -32,6 +54,9 @@ class MaskAccount:
         if self.task.void is not None:
             counts[self.task.void] = 0
         return counts
+
+    def pair(self, targets: np.ndarray, decided: np.ndarray, of: int | None) -> None:
+        return None
 
     def curves(self, targets: np.ndarray, decided: np.ndarray) -> Mapping[str, Curve]:
         return {}

@@ -1,6 +1,6 @@
 """Regression: one number a row. Predictions and decided rows are (n,) float32."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -24,6 +24,7 @@ class Regression:
     suffix: ClassVar[str] = ".csv"
     gives: ClassVar[str] = "decided"
     tunes: ClassVar[tuple[str, ...]] = ()
+    combines: ClassVar[tuple[str, ...]] = ("bagged", "simplex", "least squares")
     views: ClassVar[Mapping[str, View]] = {}
     row_bytes: ClassVar[int] = 4
     account: ClassVar[NumberAccount] = NumberAccount()
@@ -32,6 +33,16 @@ class Regression:
         if len(predictions) == 1:
             return predictions[0]
         return np.average(np.asarray(predictions, np.float64), axis=0, weights=weights).astype(np.float32)
+
+    def weighing(self, predictions: Sequence[np.ndarray]) -> Callable[[Sequence[float]], np.ndarray]:
+        return lambda weights: self.decide(self.average(predictions, weights))
+
+    def evidence(self, predictions: Sequence[np.ndarray], targets: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """The numbers as columns, (n, 1) each."""
+        return [np.asarray(said, np.float32)[:, None] for said in predictions], np.asarray(targets, np.float32)[:, None]
+
+    def mixed(self, change: Callable[[list[np.ndarray]], np.ndarray], predictions: Sequence[np.ndarray]) -> np.ndarray:
+        return change([np.asarray(said, np.float32)[:, None] for said in predictions])[:, 0]
 
     def expand(self, presence: np.ndarray, of: int) -> np.ndarray:
         raise UserError(

@@ -1,6 +1,6 @@
 """Segmentation: a label under every pixel. Probabilities (n, classes, h, w) float16, decided masks (n, h, w) uint8."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +14,8 @@ from harness.tasks.accounts import COLOURS
 from harness.tasks.mask_account import MaskAccount
 from harness.tasks.mask_files import WIDE, Layout
 from harness.tasks.mask_views import ANY_SHAPE, SQUARE
+from harness.tasks.mask_weighing import Weighing
+from harness.tasks.temperature import sharpened, temperature
 
 CHUNK = 128  # images blended at once: 21 MB of float32 at 5 x 64 x 128
 THIN_PIXELS = 256  # pixels an image keeps for fitting weights: labels are regions, neighbours say the same
@@ -33,6 +35,9 @@ class Segmentation:
     suffix: ClassVar[str] = ".csv"
     gives: ClassVar[str] = "decided"
     tunes: ClassVar[tuple[str, ...]] = ("offsets",)
+    combines: ClassVar[tuple[str, ...]] = (
+        "bagged", "simplex", "least squares", "temperatures", "rank", "class-wise", "geometric", "stacking",
+    )  # fmt: skip
 
     @property
     def views(self) -> Mapping[str, View]:
@@ -64,6 +69,35 @@ class Segmentation:
             mean[rows] = total
         return mean
 
+    def weighing(self, predictions: Sequence[np.ndarray]) -> Callable[[Sequence[float]], np.ndarray]:
+        return Weighing(self, predictions)
+
+    def evidence(self, predictions: Sequence[np.ndarray], targets: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """Of every labelled pixel, the probabilities, and 0 and 1, (m, classes) each."""
+        labels = np.ravel(targets)
+        labelled = np.flatnonzero(labels != self.void) if self.void is not None else np.arange(len(labels))
+        flat = [np.moveaxis(probs, 1, -1).reshape(-1, len(self.classes))[labelled] for probs in predictions]
+        return [np.asarray(probs, np.float32) for probs in flat], np.eye(len(self.classes), dtype=np.float32)[
+            labels[labelled]
+        ]
+
+    def mixed(self, change: Callable[[list[np.ndarray]], np.ndarray], predictions: Sequence[np.ndarray]) -> np.ndarray:
+        mean = np.empty(predictions[0].shape, np.float16)
+        for rows in chunks(len(mean), CHUNK):
+            scores = change([probs[rows].astype(np.float32) for probs in predictions])
+            if self.void is not None:
+                scores[:, self.void] = 0
+            mean[rows] = scores / np.maximum(scores.sum(1, keepdims=True), 1e-12)
+        return mean
+
+    def calibration(self, prediction: np.ndarray, targets: np.ndarray) -> tuple[float]:
+        """1 / the temperature at which the labelled pixels are likeliest."""
+        (probs,), truth = self.evidence([prediction], targets)
+        return (temperature(probs, truth),)
+
+    def calibrated(self, prediction: np.ndarray, fitted: Sequence[float]) -> np.ndarray:
+        return self.mixed(lambda members: sharpened(members[0], fitted[0]), [prediction])
+
     def overlay(self, prediction: np.ndarray, specialist: np.ndarray, of: int, share: float) -> np.ndarray:
         """The other classes keep their proportions and fill what the class `of` leaves."""
         changed = np.empty(prediction.shape, np.float16)
@@ -89,12 +123,13 @@ class Segmentation:
     ) -> np.ndarray:
         """The most probable label but void; `override` wins where its class passes its threshold, and only there."""
         factors = np.exp(np.zeros(len(self.classes)) if offsets is None else np.asarray(offsets)).astype(np.float32)
-        choices = [c for c in self.choices if override is None or c != override.of]
+        wins = override is not None and override.threshold is not None
+        choices = [c for c in self.choices if override is None or not wins or c != override.of]
         labels = np.empty((len(prediction), *prediction.shape[2:]), np.uint8)
         for rows in chunks(len(labels), CHUNK):
             probs = prediction[rows]
             labels[rows] = _argmax(probs, factors, choices)
-            if override is not None:
+            if override is not None and override.threshold is not None:
                 labels[rows][probs[:, override.of] > override.threshold] = override.of
         return labels
 
@@ -157,6 +192,6 @@ def _argmax(probs_nchw: np.ndarray, factors: np.ndarray, choices: list[int]) -> 
     labels = np.full(best.shape, choices[0], np.uint8)
     for c in choices[1:]:
         value = probs_nchw[:, c] * factors[c]
-        np.copyto(labels, c, where=value > best, casting="unsafe")
+        np.maximum(labels, (value > best).view(np.uint8) * np.uint8(c), out=labels)  # choices rise: no branch
         np.maximum(best, value, out=best)
     return labels

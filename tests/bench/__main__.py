@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from tests.bench import data, detections, dispatch, folds, loop, pruning, search, startup
+from tests.bench import data, detections, dispatch, ensembling, folds, loop, pruning, search, startup
 from tests.bench.protocol import REPOSITORY, Result, entry, machine
 
 LOG = REPOSITORY / "LOG.md"
@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> None:
         8: startup.startup,
         9: search.overhead,
         10: pruning.pruning,
+        11: ensembling.ensembling,
         12: dispatch.dispatch,
     }
     began, load = time.monotonic(), os.getloadavg()[0]
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> None:
 
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    known = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12)
+    known = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     parser.add_argument("--rows", type=partial(numbers, known), help=f"with commas; else {numbers_text(known)}")
     parser.add_argument("--no-log", dest="log", action="store_false", help="do not append the table to LOG.md")
     parser.add_argument("--compile", action="store_true", help="row 4 tries torch.compile too, if there is a compiler")
