@@ -8,10 +8,10 @@ import numpy as np
 from harness import folders
 from harness.competition import Competition, find
 from harness.ensembles import statistics_alone
+from harness.ensembling import refitted
 from harness.errors import UserError
 from harness.files import read_json
 from harness.gallery import row_scores
-from harness.pipeline import refitted
 from harness.prepared import Prepared
 from harness.significance import compare, interval
 from harness.store import Bundle

@@ -11,32 +11,21 @@ from harness import folders, found, remote, submission, team
 from harness.audit import Audit, Check, audit
 from harness.audit.kept import audit_name
 from harness.audit.suspects import check_suspects
-from harness.backends import Learner, OutOfTime
 from harness.competition import Competition
-from harness.engine import Engine, run, workers
-from harness.ensembles import (
-    Blend,
-    Ladder,
-    Problem,
-    Recipe,
-    Speciality,
-    cross_fit,
-    cross_fitted,
-    leave_one_out,
-    statistics_alone,
-)
+from harness.cross_validation import cross_validate
+from harness.engine import workers
+from harness.ensembles import Ladder, Problem, cross_fitted
+from harness.ensembling import blend_of, ensemble, members_of, steps_of
 from harness.errors import UserError
-from harness.files import locked, read_json, require_free, sweep_partials, write_json
-from harness.jobs import Fold, train_fold
-from harness.metrics import Metric
-from harness.official import bundles_of, predict_official
-from harness.plan import Plan, plan_for
+from harness.files import locked, read_json, write_json
+from harness.official import predict_official
+from harness.plan import plan_for
 from harness.prepared import Prepared, current, few, write
 from harness.request import Request
 from harness.samples import Dataset
 from harness.significance import interval
 from harness.sources import locate
-from harness.store import Bundle, bundle_folder, canonical, code_hash, config_hash, once, require_same_rows
+from harness.store import Bundle, code_hash, once, require_same_rows
 
 
 def submit(request: Request) -> dict[str, Any]:
@@ -98,21 +87,6 @@ def blend(request: Request, files: Sequence[Path] | None, server: str | None = N
     file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
     brought = team.contributions(problem, ladder.recipe, {name: bundles[name] for name in problem.members})
     return judged(request, prepared, file, card, {}) | {"members": brought}
-
-
-def blend_of(competition: Competition, bundles: Mapping[str, Bundle]) -> Blend:
-    """The declared ensemble, of these bundles; raise `UserError` where none of them predicts every class."""
-    manifests = {name: bundle.manifest for name, bundle in bundles.items()}
-    general = tuple(name for name, manifest in manifests.items() if manifest["config"]["focus"] is None)
-    if not general:
-        raise UserError(
-            f"there is no complete bundle to blend; run `make submit COMP={competition.name}` or `make train` first"
-        )
-    special = {name: manifest for name, manifest in manifests.items() if name not in general}
-    named = [name for name, manifest in special.items() if manifest["model"] == competition.ensemble.specialist]
-    others = {name: manifest["config"] for name, manifest in special.items() if name not in named}
-    more = tuple(Speciality(name, config["focus"], config.get("against")) for name, config in others.items())
-    return replace(competition.ensemble, names=general, specialist=named[-1] if named else None, found=more)
 
 
 def look(request: Request) -> dict[str, Any]:
@@ -178,98 +152,6 @@ def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
             yield f"audit, {check.name}: {check.evidence}; {check.remedy}"
 
 
-# -- training ----------------------------------------------------------------------------------------------------------
-
-
-def cross_validate(
-    request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, engine: Engine
-) -> dict[str, Bundle]:
-    """Train every planned model on every fold; the bundles, as far as the time reached."""
-    competition, train_hash = request.competition, prepared.train_hash(folds)
-    learners = {name: plan.learner(name, request.learners[name]) for name in plan.epochs}
-    bundles = {name: Bundle(bundle_folder(competition.name, train_hash, name, learners[name])) for name in learners}
-    stored = 2 * competition.task.row_bytes * (len(folds) + plan.folds * len(prepared.holdout))  # in two views
-    require_free(folders.root(), stored * sum(not bundle.held(plan.folds) for bundle in bundles.values()))
-
-    jobs = []
-    for name, bundle in bundles.items():
-        sweep_partials(bundle.folder)
-        for fold in sorted(set(range(plan.folds)) - set(bundle.held(plan.folds))):
-            if bundle.fold(fold).exists():
-                engine.share(bundle.fold(fold))  # it goes on from its checkpoint, wherever it runs
-            place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
-            when = (plan.deadline(request), plan.fold_seconds[name])
-            jobs.append((Fold(*place, plan.threads, plan.fast[name], *when),))
-    if not any(bundles[name].held(plan.folds) for name in learners if learners[name].focus is None):
-        jobs = one_may_end_late(jobs)
-    for index, result in run(engine, train_fold, jobs):
-        job = jobs[index][0]
-        if isinstance(result, OutOfTime):
-            request.say(f"{job.model}, fold {job.fold}: no time left; what was trained is kept")
-        elif isinstance(result, BaseException):
-            raise result
-        plan.keep(request)
-    for name, bundle in bundles.items():
-        if bundle.held(plan.folds):
-            describe(request, prepared, folds, name, learners[name], plan.fast[name], bundle)
-    return {name: bundle for name, bundle in bundles.items() if bundle.held(plan.folds)}
-
-
-def one_may_end_late(jobs: list[tuple[Fold]]) -> list[tuple[Fold]]:
-    """Without one fold of a model for all classes there is nothing to hand in: the first such has no deadline."""
-    first = next((k for k, (job,) in enumerate(jobs) if job.learner.focus is None), 0)
-    return [(job._replace(deadline=None) if k == first else job,) for k, (job,) in enumerate(jobs)]
-
-
-def describe(
-    request: Request,
-    prepared: Prepared,
-    folds: np.ndarray,
-    name: str,
-    learner: Learner,
-    fast: Mapping[str, Any],
-    bundle: Bundle,
-) -> dict[str, Any]:
-    """Write bundle.json: what the bundle is, which folds it holds, and its score on their rows by the one scorer."""
-    competition, count = request.competition, request.fold_count
-    held = bundle.held(count)
-    rows = np.isin(folds, held)
-    plain = bundle.out_of_fold(competition.task, folds, held).plain
-    targets, groups = prepared.train.targets[rows], prepared.train.groups[rows]
-
-    def statistics_of(metric: Metric) -> np.ndarray:
-        return statistics_alone(competition.task, metric, targets, plain)
-
-    statistics = statistics_of(competition.metric)
-    finished = [bundle.finished(k) for k in held]
-    code = sorted({fold["code"] for fold in finished})
-    if len(code) > 1:
-        request.say(f"{name}: the code changed between its folds; the bundle is marked")
-    manifest = {
-        "competition": competition.name,
-        "model": name,
-        "data_hash": prepared.data_hash,
-        "train_hash": prepared.train_hash(folds),
-        "config_hash": config_hash(learner),
-        "config": canonical(learner),
-        "code": code,
-        "fast": dict(fast),
-        "folds": held,
-        "fold_count": count,
-        "complete": len(held) == count,
-        "score": interval(competition.metric, statistics, groups)._asdict(),
-        "by_class": finite(competition.metric.by_class(statistics)),
-        "reported": {m.name: interval(m, statistics_of(m), groups)._asdict() for m in competition.reported},
-        "seconds": sum(fold["seconds"] for fold in finished),
-    }
-    write_json(bundle.folder / "bundle.json", manifest)
-    return manifest
-
-
-def finite(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    return {name: float(score) if np.isfinite(score) else None for name, score in scores.items()}
-
-
 def with_found(request: Request, prepared: Prepared, folds: np.ndarray) -> Request:
     """The models that a search found on these rows and folds go before the declared default; kept specialists join."""
     if request.fast or request.models or not request.searched:
@@ -281,78 +163,6 @@ def with_found(request: Request, prepared: Prepared, folds: np.ndarray) -> Reque
     if kept:
         request.say(f"with what `make specialist` kept, {', '.join(kept)} (SEARCHED=0: without)")
     return replace(request, variants={**(variants or request.learners), **kept} if variants or kept else None)
-
-
-# -- ensemble ----------------------------------------------------------------------------------------------------------
-
-
-def ensemble(
-    request: Request, prepared: Prepared, folds: np.ndarray, bundles: Mapping[str, Bundle], declared: Blend
-) -> tuple[Ladder, Problem]:
-    """Fit the ensemble on the out-of-fold predictions, cross-fitted and gated."""
-    competition, train = request.competition, prepared.train
-    complete = {name: bundle for name, bundle in bundles.items() if bundle.manifest["complete"]}
-    bundles = complete if set(complete) & set(declared.names) else bundles
-    bundles, shared = sharing(bundles, int(folds.max()) + 1)
-    request.say(f"fitting the ensemble of {', '.join(bundles)}")
-    rows = np.isin(folds, shared)
-    if not rows.all():
-        request.say(f"only {rows.sum()} of {len(rows)} rows have out-of-fold predictions of every member")
-    members = {name: bundle.out_of_fold(competition.task, folds, shared) for name, bundle in bundles.items()}
-    targets, groups = train.targets[rows], train.groups[rows]
-    problem = Problem(competition.task, competition.metric, members, targets, folds[rows], groups)
-    return cross_fit(problem, declared), problem
-
-
-def refitted(
-    competition: Competition, prepared: Prepared, card: Mapping[str, Any]
-) -> tuple[np.ndarray, Ladder, Problem]:
-    """A submission's ensemble once more, cross-fitted as its card's CV was; with the fold of every row."""
-    bundles, folds = bundles_of(card), prepared.folds_named(competition, card["train_hash"])
-    declared = competition.ensemble if set(bundles) <= set(competition.models) else blend_of(competition, bundles)
-    return folds, *ensemble(Request(competition), prepared, folds, bundles, declared)
-
-
-def sharing(bundles: Mapping[str, Bundle], count: int) -> tuple[dict[str, Bundle], list[int]]:
-    """The bundles with the most folds, specialists last, and the folds that all have; who shares none is left out."""
-    held = {name: set(bundle.held(count)) for name, bundle in bundles.items()}
-    special = {name: bundle.manifest["config"]["focus"] is not None for name, bundle in bundles.items()}
-    kept = dict[str, Bundle]()
-    shared = set(range(count))
-    for name in sorted(bundles, key=lambda name: (special[name], -len(held[name]))):
-        if shared & held[name]:
-            kept[name], shared = bundles[name], shared & held[name]
-    return {name: bundle for name, bundle in bundles.items() if name in kept}, sorted(shared)
-
-
-def steps_of(ladder: Ladder, problem: Problem) -> list[dict[str, Any]]:
-    """The ladder as rows: what each step gained, whether it was taken, and the cross-fitted score up to it."""
-    return [
-        {
-            "step": rung.step,
-            "accepted": rung.accepted,
-            "reason": rung.reason,
-            "way": rung.way,
-            "refused": dict(rung.refused),
-            "accepted_in_folds": accepted,
-            "gain": rung.gain and {name: getattr(rung.gain, name) for name in ("difference", "low", "high", "p")},
-            **interval(problem.metric, statistics, problem.groups)._asdict(),
-            "by_class": finite(problem.metric.by_class(statistics)),
-        }
-        for rung, statistics, accepted in zip(ladder.rungs, ladder.statistics, ladder.accepted, strict=True)
-    ]
-
-
-def members_of(problem: Problem, recipe: Recipe) -> dict[str, Any]:
-    """What every member weighs, and gains where it was fitted: the ensemble against the same one without it."""
-    told = ("difference", "low", "high", "p")
-    return {
-        name: {
-            "weight": recipe.weights.get(name, 0.0),
-            "gain": gain and {key: float(getattr(gain, key)) for key in told},
-        }
-        for name, gain in leave_one_out(problem.thin(), recipe).items()
-    }
 
 
 # -- submission --------------------------------------------------------------------------------------------------------

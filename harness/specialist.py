@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 from harness import folders, found
 from harness.backends import Learner
 from harness.competition import Competition
+from harness.cross_validation import cross_validate
 from harness.engine import workers
 from harness.ensembles import Ladder
+from harness.ensembling import blend_of, ensemble
 from harness.errors import UserError, nearest
 from harness.files import locked
 from harness.page.words import number
-from harness.pipeline import blend_of, cross_validate, ensemble, prepare
+from harness.pipeline import prepare
 from harness.plan import plan_for
 from harness.report.oracle import wishes
 from harness.report.run import LastRun, last_run

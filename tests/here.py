@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness import folders
+from harness.cross_validation import cross_validate
 from harness.ensembles import Ladder, Problem
-from harness.pipeline import cross_validate, ensemble, hand_in, keep_baseline, prepare
+from harness.ensembling import ensemble
+from harness.pipeline import hand_in, keep_baseline, prepare
 from harness.plan import Plan
 from harness.prepared import Prepared
 from harness.request import Request

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.competition import find
+from harness.ensembling import refitted
 from harness.files import read_json
 from harness.metrics import Metric
-from harness.pipeline import refitted
 from harness.prepared import Prepared
 from harness.significance import compare, interval, resamples
 from leaderboard.answers import prepared as judged_data

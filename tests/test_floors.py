@@ -17,8 +17,8 @@ FLOORS = (
     "competition",
     "store audit prepared submission request found team",
     "engine jobs",
-    "estimate plan pipeline official specialist kaggle_bridge inventory comparison search morning report page "
-    "gallery scaffold",
+    "estimate plan pipeline cross_validation ensembling official specialist kaggle_bridge inventory comparison search "
+    "morning report page gallery scaffold",
     "__main__ console",
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}

@@ -384,6 +384,7 @@ def test_submit_afterwards_trains_nothing_and_says_what_it_uses(searched: tuple[
     assert code == 0 and "what the search found" not in err
 
 
+@pytest.mark.soak
 def test_a_search_that_is_terminated_ends_in_ten_seconds_with_the_best_in_place_and_goes_on(tmp_path: Path) -> None:
     home = Home(tmp_path)
     process = home.start("harness", "search", "pebbles", "--hours", 1)

@@ -165,6 +165,7 @@ def test_what_people_write_is_shown_and_never_run(local, home):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in local.get("/c/tiny").text
 
 
+@pytest.mark.soak
 def test_a_board_of_a_hundred_and_fifty_teams_has_two_pages(local, home):
     for k in range(150):
         judge("tiny", entry(home, "a", by=k + 1), f"team {k}")

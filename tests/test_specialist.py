@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from competitions.cancer.models import logistic, trees
-from harness import folders, found, jobs, pipeline, specialist
+from harness import ensembling, folders, found, jobs, pipeline, specialist
 from harness.augment import Augment
 from harness.backends import Context
 from harness.backends.labels import IGNORED, Labels
@@ -234,9 +234,9 @@ def test_a_specialist_that_tells_the_pair_apart_is_kept_and_takes_part_from_then
 
     bundles = pipeline.cross_validate(asked, run.prepared, folds, plan := pipeline_plan(asked, run, folds), here.Here())
     assert plan.epochs.keys() == bundles.keys()
-    blended = pipeline.blend_of(run.competition, bundles)
+    blended = ensembling.blend_of(run.competition, bundles)
     assert blended.specialities == (Speciality(knows.name, 0, 1),)
-    ladder, problem = pipeline.ensemble(asked, run.prepared, folds, bundles, blended)
+    ladder, problem = ensembling.ensemble(asked, run.prepared, folds, bundles, blended)
     assert ladder.recipe.override == Override(knows.name, 0, ladder.recipe.override.share, None, 1)
     assert Recipe.from_json(ladder.recipe.to_json()) == ladder.recipe
     assert problem.metric.score(ladder.statistics[-1]) > run.score + 0.1

@@ -11,9 +11,9 @@ import pytest
 from harness.backends.losses import cross_entropy, dice, focal
 from harness.backends.smp import Network, Smp
 from harness.competition import find, names
+from harness.ensembling import sharing
 from harness.errors import UserError
 from harness.files import write_json
-from harness.pipeline import sharing
 from harness.store import (
     Bundle,
     arrays_hash,

@@ -13,10 +13,10 @@ import numpy as np
 from harness import folders
 from harness.competition import Competition
 from harness.ensembles import Ladder, Problem, Recipe, part_of
+from harness.ensembling import refitted
 from harness.errors import UserError
 from harness.files import read_json
 from harness.official import bundles_of
-from harness.pipeline import refitted
 from harness.prepared import Prepared
 from harness.samples import Samples
 from harness.significance import Interval, class_intervals

@@ -14,10 +14,12 @@ import numpy as np
 from harness import folders, found
 from harness.backends import Learner
 from harness.competition import find
+from harness.cross_validation import describe, finite
 from harness.ensembles import Ladder, Problem
+from harness.ensembling import blend_of, ensemble
 from harness.files import append_line, atomic, read_json
 from harness.metrics import Metric
-from harness.pipeline import blend_of, describe, ensemble, finite, hand_in
+from harness.pipeline import hand_in
 from harness.prepared import Prepared
 from harness.request import Request
 from harness.significance import compare, interval

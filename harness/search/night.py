@@ -9,11 +9,11 @@ import numpy as np
 
 from harness import folders
 from harness.backends import Interrupted, OutOfTime
+from harness.cross_validation import finite
 from harness.engine import Engine, results, run
 from harness.files import append_line
 from harness.jobs import HOPEFUL, Cut, Fold, Scored, score_fold
 from harness.morning.facts import DRAWN_TWICE
-from harness.pipeline import finite
 from harness.prepared import Prepared
 from harness.request import Request
 from harness.search.bank import Deposit, deposit
