@@ -21,8 +21,8 @@ from leaderboard.versions import as_it_stands, behind
 class Row:
     """A team on the board, by the entry that counts. tied: not told apart from the row above.
 
-    same_file_as: the team that handed in the same file earlier; late: the entry came after the reveal; baseline: the
-    host says that it is one. number: the id of the entry. moved: ranks won from public to private.
+    same_file_as: the team that handed in the same file earlier; late: the entry came after the reveal; baseline,
+    reference: the host says that it is one. number: the id of the entry. moved: ranks won from public to private.
     """
 
     rank: int
@@ -41,6 +41,7 @@ class Row:
     same_file_as: str | None
     late: bool
     baseline: bool
+    reference: bool
     number: int
     moved: int | None
 
@@ -224,6 +225,7 @@ def _row(
         same_file_as=first if first != entry.team else None,
         late=is_late(entry, revealed_at),
         baseline=entry.team in word.baselines,
+        reference=entry.team in word.references,
         number=entry.id,
         moved=places[entry.team] - place if entry.team in places else None,
     )

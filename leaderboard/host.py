@@ -19,9 +19,10 @@ from leaderboard.tables import events, on_board, submissions
 
 KINDS = (
     *("open", "close", "pause", "resume", "deadline", "announce", "outside"),
-    *("disqualify", "reinstate", "baseline", "no-baseline"),
+    *("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference"),
 )
 OF_A_TEAM = KINDS[7:]
+SUBJECTS = {"reinstate": "disqualify", "no-baseline": "baseline", "no-reference": "reference"}
 
 
 class Said(NamedTuple):
@@ -38,7 +39,8 @@ class Said(NamedTuple):
 class Word:
     """What holds now. deadline: UTC, ISO 8601; closed, paused: the reason, which may be empty.
 
-    disqualified: team -> reason. news: announcements, the latest first. history: everything said, the latest first.
+    disqualified: team -> reason. baselines, references: teams whose rows are the host's. news: announcements, the
+    latest first. history: everything said, the latest first.
     """
 
     deadline: str | None = None
@@ -46,6 +48,7 @@ class Word:
     paused: Said | None = None
     disqualified: Mapping[str, Said] = field(default_factory=dict)
     baselines: frozenset[str] = frozenset()
+    references: frozenset[str] = frozenset()
     history: tuple[Said, ...] = ()
 
     @property
@@ -70,13 +73,18 @@ def read_word(connection: Connection, data: Prepared) -> Word:
     rows = connection.execute(query.where(*on_board(events, data.competition, data.data_hash)).order_by(events.c.id))
     history = [Said(*row) for row in rows]
     last = {said.kind: said for said in history}
-    of_team = {(said.team, said.kind in ("disqualify", "reinstate")): said for said in history if said.team}
+    of_team = {(said.team, SUBJECTS.get(said.kind, said.kind)): said for said in history if said.team}
+
+    def holding(kind: str) -> dict[str, Said]:
+        return {said.team: said for said in of_team.values() if said.kind == kind and said.team}
+
     return Word(
         deadline=last["deadline"].said if "deadline" in last else None,
         closed=_latest(history, "close", "open"),
         paused=_latest(history, "pause", "resume"),
-        disqualified={said.team: said for said in of_team.values() if said.kind == "disqualify" and said.team},
-        baselines=frozenset(said.team for said in of_team.values() if said.kind == "baseline" and said.team),
+        disqualified=holding("disqualify"),
+        baselines=frozenset(holding("baseline")),
+        references=frozenset(holding("reference")),
         history=tuple(reversed(history)),
     )
 

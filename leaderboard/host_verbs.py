@@ -30,6 +30,8 @@ HELP = {
     "reinstate": "Undo a disqualification; the reason stands in the history.",
     "baseline": "Mark a team's row as the host's, to compare with.",
     "no-baseline": "Unmark it.",
+    "reference": "Mark a team's row as the host's own solution.",
+    "no-reference": "Unmark it.",
 }
 
 
@@ -123,7 +125,7 @@ def speak(competition: str, kind: str, said: str, team: str | None, data: str | 
 
 
 for _kind, _help in HELP.items():
-    _of_a_team = _kind in ("disqualify", "reinstate", "baseline", "no-baseline")
+    _of_a_team = _kind in ("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference")
     app.command(_kind, help=_help)(word_of_the_host(_kind, _of_a_team))
 
 

@@ -36,9 +36,10 @@ def test_entries_that_err_on_the_same_rows_are_marked_and_the_first_is_not(home)
     judge("tiny", entry(home, "ab", by=7), "copier")
     judge("tiny", entry(home, "ab"), "twin")
     judge("tiny", entry(home, "cd"), "other")
-    host.say(open_database(), prepared("tiny"), "baseline", "", "eva", "other")
+    for mark in ("baseline", "reference", "no-reference", "reference"):
+        host.say(open_database(), prepared("tiny"), mark, "", "eva", "other")
     found = badges_of(home)
-    assert found == {"first": [], "copier": ["close"], "twin": ["duplicate"], "other": ["baseline"]}
+    assert found == {"first": [], "copier": ["close"], "twin": ["duplicate"], "other": ["baseline", "reference"]}
 
 
 def test_a_reader_reads_an_entry_once_however_often_the_board_changes(home):

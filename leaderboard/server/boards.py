@@ -191,6 +191,8 @@ def _badges(row: Row, twin: str | None) -> list[tuple[str, str]]:
     badges = []
     if row.baseline:
         badges.append(("baseline", "the host's, to compare with"))
+    if row.reference:
+        badges.append(("reference", "the host's own solution"))
     if row.same_file_as:
         badges.append(("duplicate", f"the same file as {row.same_file_as} handed in earlier"))
     elif twin:
