@@ -99,6 +99,6 @@ competition = Competition(
     split=stratified_grouped(by=rarest_class_present, folds=5),
     models={**general, "big_rock": big_rock},
     ensemble=Overlay(blend(*general), specialist="big_rock", of=BIG_ROCK),
-    default=("coarse", "coarse_both", "big_rock"),
+    default=("coarse", "big_rock"),
     tta=("hflip",),
 )
