@@ -96,7 +96,9 @@ def quality(metric: Metric, score: float) -> float:
 # -- the whole path ----------------------------------------------------------------------------------------------------
 
 
-@EVERY
+@pytest.mark.parametrize(  # bccd trains the networks of aquarium
+    "name", [pytest.param(name, marks=pytest.mark.soak if name == "bccd" else ()) for name in names()]
+)
 def test_a_folder_goes_from_its_sample_to_a_scored_submission(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.process_time()
     competition = small(name)
