@@ -94,7 +94,7 @@ def look(request: Request) -> dict[str, Any]:
     located = locate(request.competition.name, request.competition.sources, request.data)
     request.say(f"data: {located.kind}, {folders.shown(located.folder)}")
     dataset = request.competition.load(located.folder)
-    checked, name = audit_once(request.competition, dataset), audit_name(request.competition, dataset)
+    checked, name = audit_once(request.competition, dataset)
     return replace(checked, checks=[*checked.checks, check_suspects(request.competition, name)]).to_json()
 
 
@@ -111,12 +111,12 @@ def prepare(request: Request) -> Prepared:
     dataset = competition.load(located.folder)
     if request.fast:
         dataset = few(dataset, competition.split.strata(dataset.labelled))
-    checked = audit_once(competition, dataset)
+    checked, audited = audit_once(competition, dataset)
     for line in problems(checked, request.accept):
         request.say(line)
     prepared = write(competition, dataset, checked, located.kind)
     if not request.fast:
-        last = {"data_hash": prepared.data_hash, "source": located.kind, "audit": audit_name(competition, dataset)}
+        last = {"data_hash": prepared.data_hash, "source": located.kind, "audit": audited}
         write_json(folders.data(competition.name) / "current.json", last)
     excluded = f", {len(prepared.exclusions)} excluded" if prepared.exclusions else ""
     request.say(
@@ -126,16 +126,17 @@ def prepare(request: Request) -> Prepared:
     return prepared
 
 
-def audit_once(competition: Competition, dataset: Dataset) -> Audit:
-    """The entry audit, kept by the hash of what it looked at."""
-    file = folders.data(competition.name) / "audits" / f"{audit_name(competition, dataset)}.json"
+def audit_once(competition: Competition, dataset: Dataset) -> tuple[Audit, str]:
+    """The entry audit, and the name under which it is kept: a hash of what it looked at."""
+    name = audit_name(competition, dataset)
+    file = folders.data(competition.name) / "audits" / f"{name}.json"
 
     def look() -> dict[str, Any]:
         checked = audit(dataset, competition.task, competition.split, competition.holdout)
         return {**checked.to_json(), "groups": checked.groups.tolist()}
 
     saved = once(file, look)
-    return Audit([Check(**check) for check in saved["checks"]], saved["exclusions"], np.array(saved["groups"]))
+    return Audit([Check(**check) for check in saved["checks"]], saved["exclusions"], np.array(saved["groups"])), name
 
 
 def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:

@@ -113,11 +113,6 @@ class Sample:
         excess = (squares**2).sum() / squares.sum() ** 2 - 1 / self.groups
         return float(np.clip(2 / max(excess, 1e-9), 1, most))
 
-    @property
-    def expansion(self) -> float:
-        """A resample of n groups has the variance of n - 1."""
-        return float(np.sqrt(self.groups / max(self.groups - 1, 1)))
-
 
 def bootstrap(
     scores_of: Callable[[np.ndarray | None], Mapping[str, np.ndarray]], groups: np.ndarray | None, rows: int
@@ -167,11 +162,21 @@ def _joined(parts: list[Mapping[str, np.ndarray]], name: str) -> np.ndarray:
 
 
 def _bounds(sample: Sample, bias: float = 0.0) -> tuple[float, float]:
+    low, high = percentiles(sample.resampled, sample.groups, sample.freedom, bias)
+    return float(low), float(high)
+
+
+def percentiles(resampled: np.ndarray, groups: int, freedom: float, bias: float = 0.0) -> np.ndarray:
+    """(2, ...) the bounds of (..., resamples), expanded to Student's t. bias: in standard errors."""
     from scipy.special import ndtr, stdtrit
 
-    width = sample.expansion * stdtrit(sample.freedom, 0.975)
-    low, high = np.nanquantile(sample.resampled, ndtr([2 * bias - width, 2 * bias + width]))
-    return float(low), float(high)
+    width = _expansion(groups) * stdtrit(freedom, 0.975)
+    return np.nanquantile(resampled, ndtr([2 * bias - width, 2 * bias + width]), axis=-1)
+
+
+def _expansion(groups: int) -> float:
+    """A resample of n groups has the variance of n - 1."""
+    return float(np.sqrt(groups / max(groups - 1, 1)))
 
 
 def _p_value(sample: Sample) -> float:
@@ -179,5 +184,5 @@ def _p_value(sample: Sample) -> float:
     from scipy.special import ndtri, stdtr
 
     tail = min((sample.resampled <= 0).mean(), (sample.resampled >= 0).mean())
-    p = 2 * stdtr(sample.freedom, ndtri(tail) / sample.expansion)
+    p = 2 * stdtr(sample.freedom, ndtri(tail) / _expansion(sample.groups))
     return float(np.clip(p, 1 / RESAMPLES, 1))

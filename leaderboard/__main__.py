@@ -58,7 +58,7 @@ def score(
     from leaderboard.judge import judge
 
     verdict = judge(competition, file, team or _user(), data)
-    print(_json(asdict(verdict)) if as_json else verdict.message)
+    _tell(verdict, as_json)
 
 
 @app.command()
@@ -78,20 +78,23 @@ def board(
     from leaderboard.board import read
     from leaderboard.database import open_database
     from leaderboard.finals import reveal_board
-    from leaderboard.trust import read_trust, show
 
     declared, prepared_data = find(competition), prepared(competition, data)
     engine = open_database()
     if reveal:
         reveal_board(engine, prepared_data)
     standings = read(engine, declared, prepared_data)
-    trusted = read_trust(engine, standings) if trust else None
+    if not trust:
+        print(_json(table.as_json(standings))) if as_json else table.show(standings)
+        return
+    from leaderboard.trust import read_trust, show
+
+    trusted = read_trust(engine, standings)
     if as_json:
-        print(_json(table.as_json(standings) | ({"trust": trusted.to_json()} if trusted else {})))
+        print(_json(table.as_json(standings) | {"trust": trusted.to_json()}))
         return
     table.show(standings)
-    if trusted:
-        show(trusted)
+    show(trusted)
 
 
 @app.command()
@@ -142,7 +145,7 @@ def rebuild(competition: Competition, as_json: AsJson = False) -> None:
     from leaderboard.rebuild import rebuild
 
     rebuilt = rebuild(competition)
-    print(_json(asdict(rebuilt)) if as_json else rebuilt.message)
+    _tell(rebuilt, as_json)
 
 
 @app.command()
@@ -151,7 +154,7 @@ def verify(competition: Competition, as_json: AsJson = False) -> None:
     from leaderboard.verify import verify
 
     verified = verify(competition)
-    print(_json(asdict(verified)) if as_json else verified.message)
+    _tell(verified, as_json)
 
 
 @app.command()
@@ -178,7 +181,7 @@ def backup(
     from leaderboard.backup import backup
 
     kept = backup(to)
-    print(_json(asdict(kept)) if as_json else kept.message)
+    _tell(kept, as_json)
 
 
 @app.command()
@@ -190,7 +193,7 @@ def restore(
     from leaderboard.backup import restore
 
     kept = restore(source)
-    print(_json(asdict(kept)) if as_json else kept.message)
+    _tell(kept, as_json)
 
 
 @app.command()
@@ -240,6 +243,11 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         raise UserError("this user has no name on this machine; name the team with --team") from None
+
+
+def _tell(done: Any, as_json: bool) -> None:
+    """A dataclass with a `message`: that, or all of it."""
+    print(_json(asdict(done)) if as_json else done.message)
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -17,11 +17,8 @@ from leaderboard.database import now, writing
 from leaderboard.decisions import Decision
 from leaderboard.tables import events, on_board, submissions
 
-KINDS = (
-    *("open", "close", "pause", "resume", "deadline", "announce", "outside"),
-    *("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference"),
-)
-OF_A_TEAM = KINDS[7:]
+OF_A_TEAM = ("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference")
+KINDS = ("open", "close", "pause", "resume", "deadline", "announce", "outside", *OF_A_TEAM)
 SUBJECTS = {"reinstate": "disqualify", "no-baseline": "baseline", "no-reference": "reference"}
 
 

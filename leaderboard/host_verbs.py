@@ -18,7 +18,7 @@ Competition = Annotated[str, typer.Argument(help="The competition: a folder in c
 Data = Annotated[str | None, typer.Option(help="The data, by (the beginning of) their hash; else those prepared last.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
 
-HELP = {
+HELP_OF_ALL = {
     "open": "Take files again after a close.",
     "close": "Take no more files; the words are shown.",
     "pause": "Take no files for a while; the words are shown.",
@@ -26,6 +26,8 @@ HELP = {
     "deadline": "Set or move the end: 2026-12-31T23:59, UTC unless a zone is named (+01:00).",
     "announce": "Show news on the board.",
     "outside": "Write down a score from elsewhere, and the file it is of; `make kaggle` does.",
+}
+HELP_OF_A_TEAM = {
     "disqualify": "Take a team off the board; the reason is shown.",
     "reinstate": "Undo a disqualification; the reason stands in the history.",
     "baseline": "Mark a team's row as the host's, to compare with.",
@@ -33,6 +35,7 @@ HELP = {
     "reference": "Mark a team's row as the host's own solution.",
     "no-reference": "Unmark it.",
 }
+HELP = HELP_OF_ALL | HELP_OF_A_TEAM
 
 
 @app.command()
@@ -125,8 +128,7 @@ def speak(competition: str, kind: str, said: str, team: str | None, data: str | 
 
 
 for _kind, _help in HELP.items():
-    _of_a_team = _kind in ("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference")
-    app.command(_kind, help=_help)(word_of_the_host(_kind, _of_a_team))
+    app.command(_kind, help=_help)(word_of_the_host(_kind, _kind in HELP_OF_A_TEAM))
 
 
 def told(value: dict[str, Any], sentence: str, as_json: bool) -> None:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 from sqlalchemy import Engine
 
 from harness.competition import Competition
-from harness.significance import Interval
+from harness.significance import Interval, percentiles
 from leaderboard.answers import Prepared
 from leaderboard.book import Entry
 from leaderboard.resampled import count_groups, scores_of
@@ -41,20 +40,12 @@ def leads(
         scores, at = scores_of(engine, competition, data, part, ids), {number: k for k, number in enumerate(ids)}
         sign = 1 if metric.higher_is_better else -1
         first, second = ([at[entry.id] for entry in side] for side in zip(*missing, strict=True))
-        low, high = _bounds(sign * (scores[first] - scores[second]), count_groups(engine, data, part))
-        for (better, other), *bounds in zip(missing, low, high, strict=True):
+        groups = count_groups(engine, data, part)
+        bounds_of_pairs = percentiles(sign * (scores[first] - scores[second]), groups, max(groups - 1, 1))
+        for (better, other), bounds in zip(missing, bounds_of_pairs.T.tolist(), strict=True):
             difference = sign * (better.on(part).score - other.on(part).score)
             known[better.id, other.id] = Lead(difference, *bounds)
     return [known[better.id, other.id] for better, other in pairs]
-
-
-def _bounds(gains: np.ndarray, groups: int) -> tuple[list[float], list[float]]:
-    """Of (pairs, resamples): percentiles, expanded to Student's t for few groups as in `harness.significance`."""
-    from scipy.special import ndtr, stdtrit
-
-    width = np.sqrt(groups / max(groups - 1, 1)) * stdtrit(max(groups - 1, 1), 0.975)
-    low, high = np.nanquantile(gains, ndtr([-width, width]), axis=1)
-    return low.tolist(), high.tolist()
 
 
 def shown_leads(pairs: Sequence[tuple[Entry, Entry]], higher_is_better: bool) -> list[Lead]:

@@ -17,6 +17,16 @@ from harness.tasks.segmentation import Segmentation
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY / os.environ.get("SHARED", "../shared")
+REAL_SETS = [
+    ("mars", "mars"),
+    ("blood", "bloodcells28"),
+    ("blood", "bloodcells96"),
+    ("digits", "mnist"),
+    ("aquarium", "aquarium"),
+    ("bccd", "bccd"),
+    ("glas", "glas"),
+    ("cars", "auto_mpg"),
+]  # (competition, folder of SHARED/data)
 
 # For this process and all its children, before any library is loaded.
 os.environ.update(HF_HUB_OFFLINE="1", NO_ALBUMENTATIONS_UPDATE="1", YOLO_OFFLINE="true")

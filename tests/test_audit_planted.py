@@ -16,20 +16,10 @@ from harness.pictures import Pictures
 from harness.pipeline import prepare
 from harness.request import Request
 from harness.samples import Dataset, Samples
-from tests.conftest import SHARED
+from tests.conftest import REAL_SETS, SHARED
 
 pytestmark = pytest.mark.real
 
-CLEAN = [
-    ("mars", "mars"),
-    ("blood", "bloodcells28"),
-    ("blood", "bloodcells96"),
-    ("digits", "mnist"),
-    ("aquarium", "aquarium"),
-    ("bccd", "bccd"),
-    ("glas", "glas"),
-    ("cars", "auto_mpg"),
-]
 ROWS = 1500
 
 
@@ -59,7 +49,7 @@ def evidence(found: Audit, name: str) -> str:
     return next(check.evidence for check in found.checks if check.name == name)
 
 
-@pytest.mark.parametrize(("name", "folder"), CLEAN)
+@pytest.mark.parametrize(("name", "folder"), REAL_SETS)
 def test_real_data_as_they_are_raise_no_alarm(name: str, folder: str) -> None:
     found = seen(name, read(name, folder, None))
     assert "fail" not in verdicts(found).values(), verdicts(found)

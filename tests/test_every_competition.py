@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import SHARED
+from conftest import REAL_SETS, SHARED
 
 from harness.competition import find, names
 from harness.pipeline import prepare
@@ -112,19 +112,7 @@ def test_the_whole_path_ends_with_a_rank(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [
-        ("mars", "mars"),
-        ("blood", "bloodcells28"),
-        ("blood", "bloodcells96"),
-        ("digits", "mnist"),
-        ("aquarium", "aquarium"),
-        ("bccd", "bccd"),
-        ("glas", "glas"),
-        ("cars", "auto_mpg"),
-    ],
-)
+@pytest.mark.parametrize(("name", "folder"), REAL_SETS)
 def test_its_real_data_pass_the_audit_and_can_be_split(name: str, folder: str, tmp_path: Path) -> None:
     prepared = prepare(Request(find(name), data=SHARED / "data" / folder))
     folds = prepared.folds(find(name), find(name).split.folds)

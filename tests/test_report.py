@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from harness import folders, jobs, report
+from harness.ensembles.parts import gain_of
 from harness.errors import UserError
 from harness.files import read_json, write_json
 from harness.metrics import Accuracy, MeanAveragePrecision, MeanIoU
 from harness.page.words import number, percent, scored, signed
 from harness.report.board import standing
 from harness.report.classes import matrix, pairs
-from harness.report.members import correlation, gain_of, interval_of, without
+from harness.report.members import correlation, interval_of
 from harness.report.oracle import advice, wishes
 from harness.report.run import LastRun, last_run
 from harness.request import Request
@@ -223,7 +224,7 @@ def test_leaving_a_member_out_gives_what_it_adds(finished: Made) -> None:
     weights = run.recipe.weights
     assert len(weights) > 1, "these members add to each other"
     name = next(iter(weights))
-    left, gain = without(run.recipe, name), gain_of(run, name)
+    left, gain = run.recipe.without(name), gain_of(run.problem, run.recipe, name)
     assert left.weights == {other: weight for other, weight in weights.items() if other != name}
     assert gain is not None
     mean = sum(weight * run.problem.members[other].plain for other, weight in left.weights.items())

@@ -3,19 +3,17 @@
 
 import io
 import shutil
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
 from test_leaderboard import home  # noqa: F401
 from test_server import client_of
+from test_server_remote import served
 
 from harness import folders, jobs, official, pipeline, submission, team
 from harness.competition import Competition
@@ -26,9 +24,7 @@ from harness.request import Request
 from harness.store import Bundle
 from leaderboard import teams
 from leaderboard.database import open_database
-from leaderboard.server import app, boards, bundles
-from leaderboard.server.settings import LOOPBACK, Settings
-from leaderboard.teams import Member
+from leaderboard.server import boards, bundles
 from tests import here
 from tests.tiny_runs import RUNS
 
@@ -176,21 +172,6 @@ def test_the_same_predictions_are_the_same_file_and_networks_stay_at_home(tmp_pa
 # -- the whole way -----------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def team_server() -> Iterator[str]:
-    settings = Settings(open_database(), True, LOOPBACK, Member("eva", None, "host"))
-    server = uvicorn.Server(uvicorn.Config(app.build(settings), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 class Team:
     """anna has the first model, bob the second and third, carl of another team the third. said: lines for people."""
 
@@ -243,7 +224,7 @@ def red(trained: tuple[Path, here.Run], own_home: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(boards, "find", lambda _: declared)
     monkeypatch.setattr(boards, "names", lambda: [KIND])
     monkeypatch.setattr(submission, "judge", lambda *arguments: {})
-    with team_server() as address:
+    with served(team_mode=True) as address:
         yield Team(address, run, declared, monkeypatch)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.ensembles import Recipe
-from harness.ensembles.parts import gain_of as parts_gain
+from harness.ensembles.parts import gain_of
 from harness.report.run import LastRun
 from harness.significance import Comparison, Interval
 
@@ -26,8 +26,9 @@ class Part(NamedTuple):
 def parts(run: LastRun) -> list[Part]:
     """The heaviest first, then those that were left out, the best first."""
     scores = {name: interval_of(score) for name, score in run.card["models"].items() if name in run.problem.members}
+    problem, recipe = run.problem, run.recipe
     made = [
-        Part(name, run.recipe.weights.get(name, 0.0), role(run.recipe, name), alone, gain_of(run, name))
+        Part(name, recipe.weights.get(name, 0.0), role(recipe, name), alone, gain_of(problem, recipe, name))
         for name, alone in scores.items()
     ]
     return sorted(made, key=lambda part: (-part.weight, not part.role, -run.sign * part.alone.score))
@@ -40,15 +41,6 @@ def interval_of(told: Mapping[str, Any]) -> Interval:
 def role(recipe: Recipe, name: str) -> str:
     """ "" for a member of the blend, and for one that was left out."""
     return "specialist" if recipe.override and recipe.override.by == name else ""
-
-
-def gain_of(run: LastRun, name: str) -> Comparison | None:
-    """Leave one out, on the rows on which the weights were fitted."""
-    return parts_gain(run.problem, run.recipe, name)
-
-
-def without(recipe: Recipe, name: str) -> Recipe:
-    return recipe.without(name)
 
 
 def correlations(run: LastRun, members: Sequence[Part]) -> tuple[list[str], list[list[float | None]]]:

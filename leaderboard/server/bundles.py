@@ -3,10 +3,8 @@
 boards/bundles/<competition>/<data hash>/<hash of the team>/<sha256>.zip, and beside it a .json that says whose it is.
 """
 
-import hashlib
 import os
 import re
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from harness import folders
-from harness.exits import THEIRS
-from harness.files import TEMPORARY, read_json, short_hash, sync_folder, write_json
+from harness.files import read_json, short_hash, sync_folder, write_json
 from leaderboard.database import now
 from leaderboard.inbox import Refusal
 from leaderboard.server.asking import asked_place, known_team, pieces
 from leaderboard.server.settings import MOST_OF_A_BUNDLE, MOST_OF_BUNDLES
+from leaderboard.server.spool import incoming, spooled
 
 PARAMETERS = {"sha256": "[0-9a-f]{64}", "train": "[0-9a-f]{12}", "name": r"\w[\w.-]{0,99}"}
 
@@ -100,34 +98,14 @@ async def receive(request: Request, path: Path, sha256: str, most: int) -> int:
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > most:
         raise Refusal(413, f"this bundle has {int(length):,} bytes, and there is room for {most:,}")
-    waiting = folders.root() / "boards" / "incoming" / f".{secrets.token_hex(8)}{TEMPORARY}"
-    for folder in (path.parent, waiting.parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return await _receive(request, waiting, path, sha256, most)
-    except OSError as error:
-        if error.errno not in THEIRS:
-            raise
-        raise Refusal(507, f"the bundle cannot be kept: {THEIRS[error.errno]}") from error
-    finally:
-        waiting.unlink(missing_ok=True)
-
-
-async def _receive(request: Request, waiting: Path, path: Path, sha256: str, most: int) -> int:
-    digest, size = hashlib.sha256(), 0
-    with open(waiting, "wb") as file:
-        async for piece in pieces(request):
-            size += len(piece)
-            if size > most:
-                raise Refusal(413, f"this bundle is longer than the {most:,} bytes that there is room for")
-            digest.update(piece)
-            file.write(piece)
-        file.flush()
-        await run_in_threadpool(os.fsync, file.fileno())
-    if not size:
-        raise Refusal(400, "send the bundle as the body of the request")
-    if digest.hexdigest() != sha256:
-        raise Refusal(400, f"the body has the sha256 {digest.hexdigest()}, not {sha256}; send it again")
-    os.replace(waiting, path)
-    sync_folder(path.parent)
+    with incoming("the bundle cannot be kept: {}") as waiting:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        longer = f"this bundle is longer than the {most:,} bytes that there is room for"
+        found, size = await spooled(pieces(request), waiting, most, longer)
+        if not size:
+            raise Refusal(400, "send the bundle as the body of the request")
+        if found != sha256:
+            raise Refusal(400, f"the body has the sha256 {found}, not {sha256}; send it again")
+        os.replace(waiting, path)
+        sync_folder(path.parent)
     return size

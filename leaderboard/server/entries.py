@@ -17,8 +17,7 @@ from leaderboard.rows import read_statistics
 from leaderboard.server import accounts, boards, charts
 from leaderboard.server.asking import asked_place, may_see, own_team, settings_of
 from leaderboard.server.boards import Place
-from leaderboard.server.pages import ROWS, asked_page, phase, quota_of
-from leaderboard.server.render import page
+from leaderboard.server.pages import ROWS, asked_page, board_page, quota_of
 from leaderboard.server.settings import Settings
 from leaderboard.tables import jobs, on_board, submissions
 
@@ -37,12 +36,11 @@ def team(request: Request) -> Response:
     chosen = [entry for entry in entries if choice and entry.name in choice.finals]
     others = [entry for entry in entries if entry not in chosen]
     first = ROWS * asked_page(request, len(others))
-    return page(
+    return board_page(
         request,
         "team.html",
-        place=place,
-        board=board,
-        phase=phase(board),
+        place,
+        board,
         team=name,
         mine=mine,
         shown=view.shown([row])[0] if row else None,
@@ -76,12 +74,11 @@ def entry(request: Request) -> Response:
         raise Refusal(404, f"there is no entry {number} on this board")
     mine, same = may_see(request, this.team), board.book.teams_with[this.sha256]
     open_to_me = mine and not board.protected
-    return page(
+    return board_page(
         request,
         "entry.html",
-        place=place,
-        board=board,
-        phase=phase(board),
+        place,
+        board,
         entry=this,
         mine=mine,
         job=job_of(settings, place, this) if mine else None,

@@ -1,5 +1,7 @@
 """The pages: home, board, shake-up, rules, submit, file, host; those of teams and entries are in entries.py."""
 
+from typing import Any
+
 from markupsafe import Markup
 from sqlalchemy import select
 from starlette.requests import Request
@@ -34,6 +36,11 @@ def home(request: Request) -> Response:
     return page(request, "home.html", shown=shown)
 
 
+def board_page(request: Request, template: str, place: Place, board: Board, **content: Any) -> Response:
+    """A page below a board's heading; own: the team of who looks at it."""
+    return page(request, template, place=place, board=board, phase=phase(board), own=own_team(request), **content)
+
+
 def phase(board: Board) -> str:
     """Where the competition stands, in two words."""
     if board.revealed_at:
@@ -49,12 +56,11 @@ def board(request: Request) -> Response:
     sort, down = asked_order(request)
     first = ROWS * asked_page(request, len(view.board.rows))
     cut = view.shown(boards.sorted_by(view.board.rows, sort, down)[first : first + ROWS])
-    return page(
+    return board_page(
         request,
         "board.html",
-        place=place,
-        board=view.board,
-        phase=phase(view.board),
+        place,
+        view.board,
         rows=list(zip(cut, charts.interval_strips(cut, view.board.revealed_at is not None), strict=True)),
         total=len(view.board.rows),
         first=first,
@@ -66,7 +72,6 @@ def board(request: Request) -> Response:
         standing=standing(view.board),
         metric=view.versions[-1] if len(view.versions) > 1 else None,
         notes=notes(view.board),
-        own=own_team(request),
         pictures=view.once(pictures),
     )
 
@@ -86,17 +91,15 @@ def shake_up(request: Request) -> Response:
     view = boards.view(settings_of(request).engine, place)
     told = None if view.board.protected or len(view.board.rows) < 2 else view.once(shake_ups.shake_up)
     first = ROWS * asked_page(request, len(told.teams) if told else 0)
-    return page(
+    return board_page(
         request,
         "shake_up.html",
-        place=place,
-        board=view.board,
-        phase=phase(view.board),
+        place,
+        view.board,
         told=told,
         rows=told.teams[first : first + ROWS] if told else [],
         first=first,
         per_page=ROWS,
-        own=own_team(request),
     )
 
 
@@ -122,16 +125,14 @@ def asked_page(request: Request, rows: int) -> int:
 def rules(request: Request) -> Response:
     settings, place = settings_of(request), asked_place(request)
     view = boards.view(settings.engine, place)
-    return page(
+    return board_page(
         request,
         "rules.html",
-        place=place,
-        board=view.board,
-        phase=phase(view.board),
+        place,
+        view.board,
         format=formats.format_of(place),
         quota=quota_of(request, place),
         settings=settings,
-        own=own_team(request),
         metric=view.versions[-1] if len(view.versions) > 1 else None,
         moves=view.once(moves) if len(view.versions) > 1 else [],
         decimals=view.decimals,
@@ -148,17 +149,15 @@ def moves(view: View) -> list[Moved]:
 def submit(request: Request) -> Response:
     settings, place = settings_of(request), asked_place(request)
     standings = boards.standings(settings.engine, place)
-    return page(
+    return board_page(
         request,
         "submit.html",
-        place=place,
-        board=standings,
-        phase=phase(standings),
+        place,
+        standings,
         refusal=standings.word.refusal(now()),
         format=formats.format_of(place),
         quota=quota_of(request, place),
         settings=settings,
-        own=own_team(request),
         address=str(request.base_url).rstrip("/"),
     )
 
@@ -193,19 +192,18 @@ def job(request: Request) -> Response:
             connection.execute(select(jobs.c.id).where(jobs.c.state.in_(inbox.OPEN), jobs.c.id < found.id)).all()
         )
     standings = boards.standings(settings.engine, place)
-    return page(request, "job.html", place=place, board=standings, phase=phase(standings), job=found, ahead=ahead)
+    return board_page(request, "job.html", place, standings, job=found, ahead=ahead)
 
 
 def look_at_host(request: Request) -> Response:
     require_host(request)
     settings, place = settings_of(request), asked_place(request)
     standings = boards.standings(settings.engine, place)
-    return page(
+    return board_page(
         request,
         "host.html",
-        place=place,
-        board=standings,
-        phase=phase(standings),
+        place,
+        standings,
         kinds=host.KINDS,
         of_a_team=host.OF_A_TEAM,
         teams=sorted(standings.book.of_team),

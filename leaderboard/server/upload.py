@@ -4,21 +4,16 @@ The file is the body; its name, team and the length of the card that goes before
 """
 
 import asyncio
-import hashlib
 import json
-import os
-import secrets
 import time
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 from sqlalchemy import Row
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from harness import folders
-from harness.exits import THEIRS
-from harness.files import TEMPORARY, short_hash
+from harness.files import short_hash
 from leaderboard import inbox
 from leaderboard.answers import count_ids
 from leaderboard.cards import is_card
@@ -26,6 +21,7 @@ from leaderboard.inbox import Received, Refusal
 from leaderboard.server.asking import asked_place, known_team, pieces, settings_of
 from leaderboard.server.boards import Place
 from leaderboard.server.settings import MOST_OF_A_CARD, Settings
+from leaderboard.server.spool import incoming, spooled
 
 LONGEST_WAIT = 60.0
 MAGIC = {
@@ -81,40 +77,25 @@ async def receive(request: Request, card_bytes: int, most: int, name: str) -> Re
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > most + card_bytes:
         raise Refusal(413, f"{name} has {int(length):,} bytes; a submission here has at most {most:,}")
-    folder = folders.root() / "boards" / "incoming"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
-    try:
-        return await _receive(request, path, card_bytes, most, name)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        if error.errno not in THEIRS:
-            raise
-        raise Refusal(507, f"the file cannot be kept: {THEIRS[error.errno]}; nothing was counted") from error
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    card = bytearray()
 
-
-async def _receive(request: Request, path: Path, card_bytes: int, most: int, name: str) -> Received:
-    card, digest, size = bytearray(), hashlib.sha256(), 0
-    with open(path, "wb") as file:
+    async def table() -> AsyncIterator[bytes]:
+        begun = False
         async for piece in pieces(request):
             needed = card_bytes - len(card)
-            card += piece[:needed]
+            card.extend(piece[:needed])
             content = piece[needed:] if needed else piece
-            if content and not size:
+            if content and not begun:
+                begun = True
                 refuse_other_kinds(content, name)
-            size += len(content)
-            if size > most:
-                raise Refusal(413, f"{name} is longer than the {most:,} bytes that a submission here has at most")
-            digest.update(content)
-            file.write(content)
-        file.flush()
-        await run_in_threadpool(os.fsync, file.fileno())
-    if not size:
-        raise Refusal(400, f"{name} is empty; send the file as the body of the request")
-    return Received(path, digest.hexdigest(), size, name, read_card(bytes(card)) if card_bytes else None)
+            yield content
+
+    with incoming("the file cannot be kept: {}; nothing was counted") as path:
+        longer = f"{name} is longer than the {most:,} bytes that a submission here has at most"
+        sha256, size = await spooled(table(), path, most, longer)
+        if not size:
+            raise Refusal(400, f"{name} is empty; send the file as the body of the request")
+        return Received(path, sha256, size, name, read_card(bytes(card)) if card_bytes else None)
 
 
 def refuse_other_kinds(beginning: bytes, name: str) -> None:
