@@ -58,7 +58,6 @@ def tell(
     seconds = 240.0 if model == "coarse" else 420.0
     if luck < 0.08:
         trial.set_user_attr("reason", f"training diverged: the loss is no number any more in epoch {int(luck * 100)}")
-        trial.set_user_attr("seconds", 0.3 * seconds)
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return
     done = 5 if goes_on else 1
@@ -66,7 +65,6 @@ def tell(
         trial.report(value + 0.01 / (k + 1), k)
     folds = [{"fold": k, "score": value, "seconds": seconds, "ended": at(hours)} for k in range(done)]
     trial.set_user_attr("folds", folds)
-    trial.set_user_attr("seconds", done * seconds)
     if not goes_on:
         trial.set_user_attr(
             "reason", f"fold 0: {value:.3f}, worse than the best by more than noise (p = {luck / 50:.3f})"
@@ -86,7 +84,6 @@ def declared(model: str, value: float, classes: Sequence[str]) -> optuna.trial.F
         "interval": {"score": value, "low": value - 0.012, "high": value + 0.011},
         "by_class": by_class(value, classes),
         "folds": [{"fold": k, "score": value, "seconds": 300.0, "ended": at(0.4)} for k in range(5)],
-        "seconds": 1500.0,
     }
     return optuna.create_trial(value=value, user_attrs=told, intermediate_values={0: value})
 

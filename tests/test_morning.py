@@ -91,7 +91,7 @@ def test_reasons_that_differ_in_numbers_are_one_row(searched) -> None:
 def test_what_a_cut_trial_would_have_cost_still_is_estimated_by_its_own_model() -> None:
     study = empty_study()
     study.add_trial(fake_night.declared("coarse", 0.6, ()))
-    told = {"model": "coarse", "seconds": 300.0, "reason": "worse"}
+    told = {"model": "coarse", "folds": [{"seconds": 300.0}], "reason": "worse"}
     study.add_trials([optuna.create_trial(state=optuna.trial.TrialState.PRUNED, user_attrs=told)] * 2)
     assert saved(read_night(MARS, study, [])) == 2 * (1500 - 300)
 

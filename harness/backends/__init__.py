@@ -13,7 +13,7 @@ from harness.tasks import Task
 class Cost(NamedTuple):
     """Measured on this machine with the threads of the context, in seconds."""
 
-    start: float  # building the model and warming up, once a fold
+    start: float  # building the model, warming up and what ends a fit, once a fold
     epoch: float  # one pass over the training samples
     predict: float  # one input, one view
 

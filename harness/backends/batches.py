@@ -15,7 +15,7 @@ from harness.samples import Samples
 if TYPE_CHECKING:
     from harness.backends.torch_loop import TorchLearner
 
-ORDER, PASTE, AUGMENT, PRIME = range(4)  # one stream of random numbers each
+ORDER, PASTE, AUGMENT, PRIME, NORMS = range(5)  # one stream of random numbers each
 
 
 class Batches:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from harness.augment import Augmentation
-from harness.backends import Context, Cost, Diverged, Interrupted, OutOfTime, checkpoint, spaces
-from harness.backends.batches import Batches
+from harness.backends import Context, Cost, Diverged, Interrupted, OutOfTime, checkpoint, norms, spaces
+from harness.backends.batches import NORMS, Batches
 from harness.backends.class_weights import ClassWeights
 from harness.backends.freezing import Part
 from harness.backends.labels import Labels
@@ -46,6 +46,7 @@ class TorchLearner:
     drop_single_class: leave out masks with one class or none. paste: targeted samples. prime: few images first.
     ema: the share of all steps that the average of the weights reaches back; it is the model that is kept.
     clip: the largest norm of the gradient. mixed_precision: on CUDA only.
+    norm_rows: training rows, not augmented, that batch norms are measured on at the end; 0 leaves them as trained.
     early_stopping, and a schedule that watches: look at the validation rows after every epoch, or at the training
     loss where there are none.
     focus: train a specialist with one logit for this class; against: on rows of this and that class alone.
@@ -72,6 +73,7 @@ class TorchLearner:
     ema: float = 0.05
     clip: float | None = 1.0
     mixed_precision: bool = True
+    norm_rows: int = 1024
     early_stopping: EarlyStopping | None = None
     focus: int | None = None
     against: int | None = None
@@ -334,6 +336,14 @@ class Training:
         state = self.state
         self.check(state.is_finite())
         torch._foreach_copy_(state.tracked, state.average)
+        self.measure_norms()
         facts = {"epochs": state.epoch, "seconds": round(sum(entry["seconds"] for entry in state.log), 3)}
         checkpoint.finish(self.context.folder, state.network.state_dict(), facts)
-        return TorchFitted(self.labels, state.network.eval(), self.machine)
+        return TorchFitted(self.labels, state.network, self.machine)
+
+    def measure_norms(self) -> None:
+        """On random training rows; batch norms that never trained stay as they are."""
+        network, inputs = self.state.network.train(), self.batches.train.inputs
+        self.state.open(1.0)
+        rows = self.batches.rng(0, NORMS).permutation(len(inputs))[: self.learner.norm_rows]
+        norms.measure(network, TorchFitted(self.labels, network, self.machine).probabilities, inputs, rows)

@@ -35,8 +35,9 @@ def cost(learner: TorchLearner, train: Samples, context: Context) -> Cost:
         step += frozen * (median_of(step_seconds(training)) - step)
     inputs = train.inputs[: learner.batch]
     fitted = TorchFitted(training.labels, training.state.network.eval(), training.machine)
-    predict = median_of(seconds_of(lambda: fitted.predict(inputs)) for _ in itertools.count())
-    return Cost(max(0.0, start - step), step * training.batches.steps, predict / len(inputs))
+    predict = median_of(seconds_of(lambda: fitted.predict(inputs)) for _ in itertools.count()) / len(inputs)
+    norms = min(learner.norm_rows, len(train)) * predict
+    return Cost(max(0.0, start - step) + norms, step * training.batches.steps, predict)
 
 
 def fast_paths(learner: TorchLearner, train: Samples, context: Context, compile: bool = False) -> dict[str, Any]:

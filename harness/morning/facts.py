@@ -168,7 +168,6 @@ def variant_of(trial: "optuna.trial.FrozenTrial", clock: "Clock") -> Variant:
     told = trial.user_attrs
     model = told.get("model") or trial.params.get("model") or "model"
     score = finite(trial.value) if trial.state.name == "COMPLETE" else None
-    seconds = told.get("seconds") or sum(fold["seconds"] for fold in told.get("folds", ()))
     return Variant(
         number=trial.number,
         name=told.get("name") or f"{model}.{trial.number}",
@@ -179,9 +178,9 @@ def variant_of(trial: "optuna.trial.FrozenTrial", clock: "Clock") -> Variant:
         first=finite(min(trial.intermediate_values.items(), default=(0, score))[1]),
         interval=interval_of(told["interval"]) if told.get("interval") and score is not None else None,
         by_class=told.get("by_class") or {},
-        seconds=float(seconds),
+        seconds=float(sum(fold["seconds"] for fold in told.get("folds", ()))),
         hours=clock.hours(ended(trial)),
-        reason=told.get("reason") or "",
+        reason=told.get("reason", ""),
         params=without(model, trial.params),
         limits=without(model, trial.distributions),
     )

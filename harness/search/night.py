@@ -249,7 +249,6 @@ class Night:
             interval=whole._asdict(),
             by_class=finite(metric.by_class(statistics)),
             bundle=folders.shown(self.bundle(entry).folder),
-            seconds=sum(fold["seconds"] for fold in entry.folds),
         )
         self.request.say(f"{entry.name}: {whole.score:.4f} ({whole.low:.4f} to {whole.high:.4f}), all folds")
 

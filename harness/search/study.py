@@ -132,8 +132,8 @@ class Study:
 
     def renoted(self, entry: Entry) -> Entry:
         """With what it is in the study."""
-        self.note(entry, model=entry.model, name=entry.name, config=canonical(entry.learner), reason="")
-        self.note(entry, config_hash=entry.config_hash, epochs=entry.learner.epochs, halved=entry.halved)
+        self.note(entry, model=entry.model, name=entry.name, config=canonical(entry.learner))
+        self.note(entry, config_hash=entry.config_hash, halved=entry.halved)
         return entry
 
     def note(self, entry: Entry, **attributes: Any) -> None:

@@ -1,0 +1,64 @@
+"""The same networks with batch norms as training left them, and as measured anew (`norm_rows`), on rows they never saw.
+
+make data COMP=mars DATA=../shared/data/mars
+python -m tests.bench.norms mars coarse --epochs 12 --folds 0,1
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from harness.backends import Context
+from harness.backends.torch_fitted import TorchFitted
+from harness.backends.torch_loop import Training
+from harness.competition import find
+from harness.ensembles import statistics_alone
+from harness.jobs import predict_views
+from harness.prepared import current
+from harness.significance import compare
+
+
+def main() -> None:
+    asked = options()
+    declared, prepared = find(asked.competition), current(asked.competition)
+    learner = replace(declared.models[asked.model], norm_rows=0)
+    learner = replace(learner, epochs=asked.epochs or learner.epochs)
+    fold_of_row, task, metric = prepared.folds(declared, declared.split.folds), declared.task, declared.metric
+    scored: dict[tuple[str, str], list[np.ndarray]] = {}
+    for fold in asked.folds:
+        train = prepared.train[declared.split.training_rows(fold_of_row, fold)]
+        valid = prepared.train[fold_of_row == fold]
+        with TemporaryDirectory() as folder:
+            context = Context(task, Path(folder), fold=fold, threads=asked.threads)
+            trained = learner.fit(train, None, context)
+            measured = Training(replace(learner, norm_rows=asked.rows), train, context)
+            measured.state.network.load_state_dict(trained.network.state_dict())
+            measured.measure_norms()
+            anew = TorchFitted(measured.labels, measured.state.network, measured.machine)
+        for norms, fitted in (("as trained", trained), ("measured", anew)):
+            for view, predicted in predict_views(declared, fitted, valid.inputs)._asdict().items():
+                rows = statistics_alone(task, metric, valid.targets, predicted)
+                scored.setdefault((norms, view), []).append(rows)
+                print(f"fold {fold}, {norms}, {view}: {metric.score(rows):.4f}", flush=True)
+    groups = np.concatenate([prepared.train.groups[fold_of_row == fold] for fold in asked.folds])
+    for view in ("plain", "tta"):
+        gain = compare(metric, *(np.concatenate(scored[norms, view]) for norms in ("as trained", "measured")), groups)
+        print(f"{view}: {gain.difference:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}), p {gain.p:.4f}")
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("competition")
+    parser.add_argument("model")
+    parser.add_argument("--folds", type=lambda text: [int(fold) for fold in text.split(",")], default=[0])
+    parser.add_argument("--epochs", type=int, help="instead of the declared ones")
+    parser.add_argument("--rows", type=int, default=1024)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
