@@ -237,13 +237,15 @@ def test_the_statistics_are_those_of_the_recipes_fitted_without_the_fold(rare: P
     assert ladder.in_sample == METRIC.score(METRIC.statistics(rare.targets, ladder.recipe.decide(TASK, rare.members)))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_on_pure_noise_the_cross_fitted_score_is_not_above_the_one_in_sample(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    members = {name: member(softmax(rng.normal(size=(ROWS, 4, 4, 8)))) for name in "abcd"}
-    noise = problem(members, targets(seed + 100))
-    ladder = cross_fit(noise, Overlay(blend("a", "b", "c"), specialist="d", of=3))
-    assert ladder.in_sample - score(ladder) >= 0
+def test_on_pure_noise_cross_fitted_scores_are_below_those_in_sample() -> None:
+    """On average: a single draw may go either way."""
+    optimism = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        members = {name: member(softmax(rng.normal(size=(ROWS, 4, 4, 8)))) for name in "abcd"}
+        ladder = cross_fit(problem(members, targets(seed + 100)), Overlay(blend("a", "b", "c"), specialist="d", of=3))
+        optimism.append(ladder.in_sample - score(ladder))
+    assert np.mean(optimism) > 0
 
 
 def test_the_ladder_is_the_same_every_time(rare: Problem) -> None:

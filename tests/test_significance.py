@@ -180,3 +180,26 @@ def test_of_next_to_no_groups_the_interval_is_all_there_is(groups: int) -> None:
 
 def sampled(values: np.ndarray, metric: Mean = Mean()) -> significance.Sample:  # noqa: B008
     return significance.bootstrap(lambda counts: {"": metric.score(values, counts)}, None, len(values))[""]
+
+
+class Kinds(Mean):
+    """Statistics of one column a class."""
+
+    def score(self, statistics, counts=None):
+        return super().score(statistics.mean(1), counts)
+
+    def by_class(self, statistics, counts=None):
+        return {f"kind {k}": Mean.score(self, statistics[:, k], counts) for k in range(statistics.shape[1])}
+
+
+def test_of_many_classes_looked_at_together_few_experiments_call_one_different(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 experiments of twelve classes that do not differ: each by itself, some class would in every other one."""
+    monkeypatch.setattr(significance, "RESAMPLES", 500)
+    rng, called = np.random.default_rng(5), {True: 0, False: 0}
+    for _ in range(200):
+        a, b = rng.normal(size=(2, 80, 12))
+        for jointly in called:
+            changes = compare(Kinds(), a, b, None, jointly=jointly).by_class.values()
+            called[jointly] += any(change.low > 0 or change.high < 0 for change in changes)
+    assert called[True] / 200 < 0.12
+    assert called[False] / 200 > 0.3

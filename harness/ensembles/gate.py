@@ -5,9 +5,7 @@ import numpy as np
 from harness.ensembles.problem import Problem
 from harness.ensembles.recipe import Recipe
 from harness.ensembles.steps import Step
-from harness.significance import Comparison, compare
-
-LEVEL = 0.05
+from harness.significance import LEVEL, Comparison, compare
 
 
 def gate(problem: Problem, before: Recipe, after: Recipe, step: Step) -> tuple[Comparison | None, str]:
@@ -34,8 +32,11 @@ def held_out(problem: Problem, before: Recipe, step: Step) -> np.ndarray:
 
 
 def judged(problem: Problem, before: Recipe, statistics: np.ndarray, tries: int = 1) -> tuple[Comparison, str]:
-    """tries: of how many steps this one was the best; p must be that much smaller (Bonferroni)."""
-    gain = compare(problem.metric, problem.statistics_of(before), statistics, problem.groups)
+    """tries: of how many steps this one was the best; p must be that much smaller (Bonferroni).
+
+    The classes are looked at together: of many, one would soon seem hurt by chance.
+    """
+    gain = compare(problem.metric, problem.statistics_of(before), statistics, problem.groups, jointly=True)
     hurt = [name for name, change in gain.by_class.items() if change.high < 0]
     noise = gain.low <= 0 or gain.p > LEVEL / tries
     return gain, f"hurts {', '.join(hurt)}" if hurt else "within noise" if noise else ""
