@@ -342,8 +342,9 @@ class Training:
         return TorchFitted(self.labels, state.network, self.machine)
 
     def measure_norms(self) -> None:
-        """On random training rows; batch norms that never trained stay as they are."""
+        """On random training rows, of a pair's specialist those of the pair; what never trained stays as it is."""
         network, inputs = self.state.network.train(), self.batches.train.inputs
         self.state.open(1.0)
-        rows = self.batches.rng(0, NORMS).permutation(len(inputs))[: self.learner.norm_rows]
+        asked = self.batches.rows if self.learner.against is not None else np.arange(len(inputs))
+        rows = self.batches.rng(0, NORMS).permutation(asked)[: self.learner.norm_rows]
         norms.measure(network, TorchFitted(self.labels, network, self.machine).probabilities, inputs, rows)
