@@ -111,6 +111,11 @@ def test_the_whole_path_ends_with_a_rank(name: str, tmp_path: Path) -> None:
     assert result["seconds"] < 90
 
 
+@EVERY
+def test_the_few_rows_of_a_fast_run_pass_the_audit(name: str) -> None:
+    assert prepare(Request(find(name), fast=True)).source == "sample"
+
+
 @pytest.mark.real
 @pytest.mark.parametrize(("name", "folder"), REAL_SETS)
 def test_its_real_data_pass_the_audit_and_can_be_split(name: str, folder: str, tmp_path: Path) -> None:
