@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.backends.torch_fitted import AT_ONCE
+
 if TYPE_CHECKING:
     from torch import nn
-
-AT_ONCE = 64  # images, as in a prediction
 
 
 def measure(network: nn.Module, forward: Callable[[Any], Any], inputs: Any, rows: np.ndarray) -> None:
