@@ -6,15 +6,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UnreachableError, UserError
 from harness.files import require_free
 
 CONNECT_SECONDS, SILENT_SECONDS = 15, 60  # until a server answers, and between two pieces of a file
 OWN_FILES = "or give the folder with your own files (DATA=)"
-
-
-class UnreachableError(UserError):
-    """No connection to a server: another source may do instead."""
 
 
 # -- a web address -----------------------------------------------------------------------------------------------------

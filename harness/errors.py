@@ -8,6 +8,10 @@ class UserError(Exception):
     """Something that a person wrote or provided is wrong; the message names it and says what would be right."""
 
 
+class UnreachableError(UserError):
+    """No connection to a server: another source may do instead, or a later time."""
+
+
 class InvalidSubmission(UserError):
     """A submission file that breaks the format; the message names the row and the column."""
 

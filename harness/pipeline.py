@@ -35,6 +35,7 @@ def submit(request: Request) -> dict[str, Any]:
         raise UserError(f"{alone} alone predicts no more than its own class; add a general model to MODELS=")
     with workers(request.listen, request.engine, request.workers) as engine:
         prepared = prepare(request)
+        submission.require_judge(request.competition.name, request.team, prepared.data_hash, request.say)
         engine.share(prepared.folder)
         keep_baseline(request, prepared)
         folds = prepared.folds(request.competition, request.fold_count)

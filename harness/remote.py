@@ -8,13 +8,13 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from harness import folders
-from harness.errors import InvalidSubmission, UserError
+from harness.errors import InvalidSubmission, UnreachableError, UserError
 from harness.files import locked, read_json, require_free, sha256_of, sync_folder, write_json
 
 TIMEOUT = 15, 90  # seconds until a server answers, and between two pieces of an answer
@@ -47,6 +47,22 @@ def served(competition: str) -> str | None:
 
 
 # -- handing in --------------------------------------------------------------------------------------------------------
+
+
+def require_welcome(
+    server: str, competition: str, team: str | None, data_hash: str, say: Callable[[str], None]
+) -> None:
+    """Before hours of training: raise `UserError` unless the server judges these data and knows who asks.
+
+    Where there is no connection, say so and go on: the file can be handed in later.
+    """
+    params = {name: value for name, value in (("team", team), ("data", data_hash)) if value}
+    try:
+        ask(server, "GET", f"/{competition}/submissions", lambda: {"params": params})
+    except UnreachableError as error:
+        say(f"{error} What is made here stays here, and can be handed in later (make score)")
+    except UserError as error:
+        raise UserError(f"{error}; nothing was trained, for it could not be handed in") from error
 
 
 def hand_in(
@@ -99,15 +115,12 @@ def ask(server: str, method: str, path: str, options: Any) -> dict[str, Any]:
                 method, address, headers=_token(), timeout=TIMEOUT, allow_redirects=False, **options()
             )
             return _understood(server, response)
-        except requests.ConnectionError as error:
-            if attempt == ATTEMPTS:
-                raise UserError(f"{server} cannot be reached; is the address right, and the server running?") from error
+        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
+            raise UserError(no_address(server)) from error
         except requests.RequestException as error:
-            if attempt == ATTEMPTS or isinstance(
-                error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema
-            ):
-                raise UserError(
-                    f"{server} did not answer ({type(error).__name__}); run the same command again"
+            if attempt == ATTEMPTS:
+                raise UnreachableError(
+                    f"{server} cannot be reached ({type(error).__name__}); is the address right and the server up?"
                 ) from error
         time.sleep(0.5 * 2**attempt)
     raise AssertionError("the last attempt returns or raises")
@@ -128,10 +141,14 @@ def _understood(server: str, response: Any) -> dict[str, Any]:
     return answer
 
 
+def no_address(server: str) -> str:
+    return f"{server!r} is no address of a server; write it as https://board.example.org"
+
+
 def address_of(server: str, path: str) -> str:
     parts = urlsplit(server)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UserError(f"{server!r} is no address of a server; write it as https://board.example.org")
+        raise UserError(no_address(server))
     return f"{server.rstrip('/')}/api/competitions{path}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol
 
 from harness import downloads, folders
-from harness.errors import UserError
+from harness.errors import UnreachableError, UserError
 from harness.files import TEMPORARY, locked, read_json, sha256_of, short_hash, sync_folder, write_json
 
 RECORD = ".source.json"  # beside downloaded files: where they came from
@@ -31,7 +31,7 @@ class Source(Protocol):
     def find(self, competition: str) -> Found | None:
         """The raw files, fetched or made where needed; None where this source is not for this machine.
 
-        Raise `downloads.UnreachableError` where the next source may do instead, `UserError` where a person must decide.
+        Raise `UnreachableError` where the next source may do instead, `UserError` where a person must decide.
         """
 
 
@@ -42,11 +42,11 @@ def locate(competition: str, sources: Sequence[Source], given: Path | None = Non
     """
     if given is not None:
         return _given(given, [source.names for source in sources if source.names])
-    unreachable: list[downloads.UnreachableError] = []
+    unreachable: list[UnreachableError] = []
     for source in sources:
         try:
             found = source.find(competition)
-        except downloads.UnreachableError as error:
+        except UnreachableError as error:
             unreachable.append(error)
             continue
         if found:

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,12 @@ def keep_beside_best(official: Path, file: Path, name: str) -> Path:
         return official
     official.replace(best / f"{name}{official.suffix}")
     return best / f"{name}{official.suffix}"
+
+
+def require_judge(competition: str, team: str | None, data_hash: str, say: Callable[[str], None]) -> None:
+    """Raise `UserError` where what is trained on these data could not be handed in; our own board takes everything."""
+    if server := remote.server_of(competition, data_hash):
+        remote.require_welcome(server, competition, team, data_hash, say)
 
 
 def judge(competition: str, file: Path, team: str | None, data_hash: str) -> dict[str, Any]:

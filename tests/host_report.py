@@ -36,6 +36,9 @@ def main() -> None:
     competition = find(options.competition)
     judged = [hold_out(options.competition, file) for file in options.files]
     for file, rows in zip(options.files, judged, strict=True):
+        if "bundles" not in read_json(file.with_suffix(".json")):
+            print(f"\n{file.name}: not made from our bundles, so nothing of it is out of fold")
+            continue
         print(
             f"\n{file.name}: out-of-fold (cross-fitted), hold-out, and hold-out minus out-of-fold, with 95 % intervals"
         )

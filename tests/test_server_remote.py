@@ -14,6 +14,7 @@ import uvicorn
 from test_leaderboard import call, home  # noqa: F401
 from test_server import ScoresAtOnce
 from tiny_board import entry
+from tiny_competition import Home
 
 from harness import remote, submission
 from harness.errors import InvalidSubmission, UserError
@@ -196,6 +197,35 @@ def test_without_a_token_a_team_server_says_what_is_missing(home, monkeypatch):
             remote.hand_in(address, "tiny", entry(home), None)
         monkeypatch.setenv("LEADERBOARD_TOKEN", teams.issue_token(engine, "ada", "red"))
         assert remote.hand_in(address, "tiny", entry(home), None)["team"] == "red"
+
+
+def test_who_may_not_hand_in_learns_it_before_the_training(home, monkeypatch):
+    engine = open_database()
+    teams.create_team(engine, "red")
+    with served(team_mode=True) as address:
+        monkeypatch.setenv("LEADERBOARD_URL", address)
+        with pytest.raises(UserError, match=r"set LEADERBOARD_TOKEN.*nothing was trained"):
+            submission.require_judge("tiny", None, "aaaa1111", print)
+        monkeypatch.setenv("LEADERBOARD_TOKEN", teams.issue_token(engine, "ada", "red"))
+        submission.require_judge("tiny", None, "aaaa1111", print)
+        with pytest.raises(UserError, match=r"`make data COMP=tiny SERVER=`.*nothing was trained"):
+            submission.require_judge("tiny", None, "bbbb2222", print)
+
+
+def test_a_server_that_is_down_for_now_does_not_stop_the_training(home, monkeypatch):
+    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
+    monkeypatch.setenv("LEADERBOARD_URL", "http://127.0.0.1:1")
+    said: list[str] = []
+    submission.require_judge("tiny", "red", "aaaa1111", said.append)
+    assert len(said) == 1 and "cannot be reached" in said[0] and "make score" in said[0]
+
+
+def test_nothing_is_trained_on_data_that_the_server_does_not_judge(server, tmp_path_factory, monkeypatch):
+    player = Home(tmp_path_factory.mktemp("player"))
+    monkeypatch.setenv("LEADERBOARD_URL", server)
+    code, _, err = player.run("harness", "submit", player.name, "--team", "red")
+    assert code == 2 and "nothing was trained" in err and "Traceback" not in err
+    assert not player.predictions()
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def check_conflicts(labelled: Samples, clusters: Sequence[list[int]]) -> Check:
     return Check(
         "conflicting labels",
         "warn",
-        f"{len(torn)} inputs stand with different labels: {first(names)}",
+        f"different labels for the same input ({len(torn)}): {first(names)}",
         "correct the labels, or exclude the wrong ones",
     )
 

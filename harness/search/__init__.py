@@ -3,7 +3,7 @@
 `search` is the sentence: open the study, work through the night, hand in what is in the bank, write the morning page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from harness import folders
@@ -14,14 +14,13 @@ from harness.files import append_line, locked, read_lines, sweep_partials
 from harness.morning import morning_lines, morning_page
 from harness.official import best_card, bundles_of, predict_official, recipe_of
 from harness.pipeline import judged, keep_baseline, prepare
-from harness.prepared import Prepared
 from harness.request import Request
 from harness.search.clock import Clock
 from harness.search.night import Night
 from harness.search.race import Race
 from harness.search.storage import reached
 from harness.search.study import Study, opened
-from harness.submission import now
+from harness.submission import now, require_judge
 
 
 @reached()
@@ -36,6 +35,7 @@ def search(request: Request, storage: str | None = None, racing: bool = True, cu
     engine = workers(request.listen, request.engine, request.workers)
     with engine, Local(1, 1, grace=0) as clerk:  # its files are written whole or not at all
         prepared = prepare(request)
+        require_judge(competition.name, request.team, prepared.data_hash, request.say)
         engine.share(prepared.folder)
         keep_baseline(request, prepared)
         folds = prepared.folds(competition, request.fold_count)
@@ -52,16 +52,17 @@ def search(request: Request, storage: str | None = None, racing: bool = True, cu
             card = best_card(competition, prepared)
             file = folders.root() / card["file"]
             official = predict_official(request, prepared, bundles_of(card), recipe_of(card), engine, file)
-    result = judged(request, prepared, file, card, official)
-    page = told_in_the_morning(request, prepared, study, result)
+    book = folders.searches(competition.name, prepared.data_hash) / "night.jsonl"
+    try:
+        result = judged(request, prepared, file, card, official)
+        append_line(book, {"at": now(), "event": "judged", **{key: result[key] for key in ("public", "cv", "rank")}})
+    finally:  # a judge who cannot be reached takes nobody's morning page
+        page = told_in_the_morning(request, study, read_lines(book))
     return {**result, "trials": study.counts(), "report": page}
 
 
-def told_in_the_morning(request: Request, prepared: Prepared, study: Study, result: Mapping[str, Any]) -> str:
+def told_in_the_morning(request: Request, study: Study, events: Sequence[dict[str, Any]]) -> str:
     """Write the page, say its lines; returns where it is."""
-    book = folders.searches(request.competition.name, prepared.data_hash) / "night.jsonl"
-    append_line(book, {"at": now(), "event": "judged", **{key: result[key] for key in ("public", "cv", "rank")}})
-    events = read_lines(book)
     for line in morning_lines(request.competition, study.optuna, events):
         request.say(line)
     return folders.shown(morning_page(request.competition, study.optuna, events))

@@ -69,7 +69,11 @@ def find_place(name: str, data_hash: str | None = None) -> Place:
         raise Refusal(404, f"there is no competition {name[:40]!r} here")
     boards = hashes(name)
     if not boards or (data_hash and data_hash not in boards):
-        raise Refusal(404, f"no such data of {name} are prepared on this server")
+        raise Refusal(
+            404,
+            f"no such data of {name} are prepared on this server; `make data COMP={name} SERVER=` fetches those that "
+            "are (FAST=1 has few rows of its own, which only your own board judges)",
+        )
     last = prepared(name)
     data = prepared(name, data_hash) if data_hash else last
     others = tuple(other for other in boards if other != data.data_hash)
