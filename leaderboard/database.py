@@ -3,6 +3,7 @@
 What was acknowledged is on the disk (WAL, synchronous=FULL). A transaction that writes is alone.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from leaderboard.tables import metadata
 BUSY_SECONDS = 30  # a writer holds the database for milliseconds; only a stopped process holds it longer
 SCHEMA = "ledger"  # the last of leaderboard/migrations/versions
 ALONE = 4_207_117  # the number of PostgreSQL's lock that writers take
+KEPT_OPEN = 15  # connections: to open one costs as much as a page
+_turn = threading.RLock()  # of the threads that write
 
 
 class clock(GenericFunction[float]):  # noqa: N801 (it is written as a function)
@@ -43,7 +46,7 @@ def _of_postgresql(*_: Any, **__: Any) -> str:
 def open_database(url: str | None = None) -> Engine:
     """The database of `folders.database()`, with its tables; raise `UserError` where it cannot be opened."""
     try:
-        engine = create_engine(_with_our_driver(url or folders.database()))
+        engine = create_engine(_with_our_driver(url or folders.database()), pool_size=KEPT_OPEN)
     except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:
         raise UserError(
             f"DATABASE_URL cannot be used ({error}); give sqlite:///<file> or postgresql://..., or unset it"
@@ -146,8 +149,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that is alone from its first statement on, and on the disk when the block has ended."""
-    with _in_words(engine), engine.execution_options(immediate=True).begin() as connection:
+    with _in_words(engine), _own_turn(engine), engine.execution_options(immediate=True).begin() as connection:
         yield connection
+
+
+@contextmanager
+def _own_turn(engine: Engine) -> Iterator[None]:
+    """The threads of a process queue here: SQLite would poll, asleep for up to 100 ms in between."""
+    if not _turn.acquire(timeout=BUSY_SECONDS):
+        raise UserError(f"{shown(engine)} {_SENTENCES['locked']}")
+    try:
+        yield
+    finally:
+        _turn.release()
 
 
 class DamagedDatabaseError(UserError):

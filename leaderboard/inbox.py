@@ -165,14 +165,17 @@ def read_quota(engine: Engine, data: Prepared, team: str, limit: int) -> Quota:
 def _quota(connection: Connection, data: Prepared, team: str, limit: int, at: str) -> Quota:
     """What stands on the board since midnight UTC, and what waits to be scored."""
     day = at[:10]
-    counts = [
-        select(func.count()).where(
+    shown, queued = (
+        select(func.count())
+        .where(
             *on_board(table, data.competition, data.data_hash), table.c.team == team, table.c.received_at >= day, *more
         )
+        .scalar_subquery()
         for table, more in ((submissions, ()), (jobs, (jobs.c.state.in_(OPEN),)))
-    ]
+    )
     midnight = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
-    used = sum(connection.scalar(count) or 0 for count in counts)
+    used = connection.scalar(select(shown + queued))
+    assert used is not None, "counts are numbers"
     return Quota(used, limit, midnight.isoformat().replace("+00:00", "Z"))
 
 

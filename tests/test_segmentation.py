@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from harness.errors import InvalidSubmission, UserError
 from harness.tasks import Override
-from harness.tasks.mask_files import RUN_LENGTH, WIDE, decode_runs, encode_runs
+from harness.tasks.mask_files import RUN_LENGTH, WIDE, _one_figure_each, decode_runs, encode_runs
 from harness.tasks.segmentation import Segmentation
 
 CLASSES = ("void", "soil", "rock")
@@ -312,3 +312,21 @@ def test_a_mask_is_drawn_over_its_picture() -> None:
     assert (drawn[:, 2] == (0, 158, 115)).all()  # an outline
     assert (drawn[:, 3] == (60, 123, 106)).all()  # 0.6 of the picture and 0.4 of the colour
     assert (task.picture(image, np.zeros_like(mask)) == image).all()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["12", ""],
+        ["", "12"],
+        ["1,2", "", ""],
+        ["1", "", "2,"],
+        ["\u00e9", "1"],
+        ["-", "1"],
+        ["1", ":"],
+        ["\u0661", "1"],
+    ],
+)
+def test_wide_fields_are_read_at_once_only_where_each_is_one_figure(fields):
+    assert _one_figure_each(fields) is None
+    assert _one_figure_each(["0", "4", "9"]).tolist() == [0, 4, 9]

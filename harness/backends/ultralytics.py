@@ -10,7 +10,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from harness import folders
 from harness.backends import Context, Cost, checkpoint, spaces
@@ -53,8 +53,7 @@ class Yolo:
     options: tuple[tuple[str, Any], ...] = ()
     focus: int | None = None
     pretrained: bool = False
-
-    fewest_epochs: ClassVar[int] = 10  # with random weights, nothing is found before that
+    fewest_epochs: int = 10  # with random weights, nothing is found before that
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> YoloFitted:
         context.folder.mkdir(parents=True, exist_ok=True)

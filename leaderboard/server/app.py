@@ -86,6 +86,7 @@ def build(settings: Settings) -> Starlette:
 
 def serve(port: int, host: str, team_mode: bool, names: list[str]) -> None:
     """Until Ctrl-C. Raise `UserError` where this would open the door to everybody."""
+    import scipy.special  # noqa: F401 (else the first board loads it, and everybody waits)
     import uvicorn
 
     if not team_mode and host not in ("127.0.0.1", "::1", "localhost"):
