@@ -56,9 +56,8 @@ def require_welcome(
 
     Where there is no connection, say so and go on: the file can be handed in later.
     """
-    params = {name: value for name, value in (("team", team), ("data", data_hash)) if value}
     try:
-        ask(server, "GET", f"/{competition}/submissions", lambda: {"params": params})
+        ask(server, "GET", f"/{competition}/submissions", lambda: {"params": {"team": team, "data": data_hash}})
     except UnreachableError as error:
         say(f"{error} What is made here stays here, and can be handed in later (make score)")
     except UserError as error:
@@ -77,8 +76,7 @@ def hand_in(
     beside = file.with_suffix(".json")
     card = beside.read_bytes() if beside != file and beside.is_file() else b""
     asked = {"name": file.name, "card": str(len(card)), "wait": "60", "team": team, "data": data_hash}
-    options = {"params": {name: value for name, value in asked.items() if value}}
-    answer = ask(server, "POST", f"/{competition}/submissions", lambda: {**options, "data": body(card, file)})
+    answer = ask(server, "POST", f"/{competition}/submissions", lambda: {"params": asked, "data": body(card, file)})
     deadline = time.monotonic() + PATIENCE_SECONDS
     while answer["state"] in ("waiting", "scoring"):
         if time.monotonic() > deadline:
@@ -92,7 +90,7 @@ def hand_in(
 
 def finals(server: str, competition: str, team: str | None, names: list[str], data_hash: str | None = None) -> Any:
     """What a team can choose from, and chose; names: its finals from now on, none to leave them as they are."""
-    params = [("entry", name) for name in names] + [(k, v) for k, v in (("team", team), ("data", data_hash)) if v]
+    params = {"entry": names, "team": team, "data": data_hash}
     return ask(server, "PUT" if names else "GET", f"/{competition}/finals", lambda: {"params": params})
 
 
@@ -105,7 +103,10 @@ def body(card: bytes, file: Path) -> Iterator[bytes]:
 
 
 def ask(server: str, method: str, path: str, options: Any) -> dict[str, Any]:
-    """JSON of the API; a broken connection is tried again, for every request of ours may be repeated."""
+    """JSON of the API; a broken connection is tried again, for every request of ours may be repeated.
+
+    options: makes the arguments of `requests.request`, which leaves out the `params` that are None.
+    """
     import requests
 
     address = address_of(server, path)
