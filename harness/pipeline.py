@@ -187,7 +187,8 @@ def hand_in(
 ) -> tuple[Path, dict[str, Any]]:
     """Write the judge's file with its card: what was done, and the score that the player claims."""
     competition, recipe = request.competition, ladder.recipe
-    members = {name: bundles[name].holdout(competition.task, int(folds.max()) + 1) for name in recipe.names}
+    held = {name: bundles[name].held(int(folds.max()) + 1) for name in recipe.names}
+    members = {name: bundles[name].holdout(competition.task, held[name]) for name in recipe.names}
     decided = recipe.decide(competition.task, members)
     steps = steps_of(ladder, problem)
     card = {

@@ -149,9 +149,8 @@ class Bundle:
         """Predictions of all rows of these folds, in the order of the rows."""
         return OutOfFold(self, task, fold_of_row, held)
 
-    def holdout(self, task: Task, folds: int) -> Member:
-        """The mean over the folds of their predictions of the hold-out."""
-        held = self.held(folds)
+    def holdout(self, task: Task, held: list[int]) -> Member:
+        """The mean over these folds of their predictions of the hold-out."""
         return Member(
             *(
                 task.average([load_prediction(self.fold(k), f"holdout-{view}", task) for k in held], [1.0] * len(held))

@@ -15,6 +15,7 @@ from harness.competition import find
 from harness.ensembling import refitted
 from harness.files import read_json
 from harness.metrics import Metric
+from harness.official import bundles_of, recipe_of
 from harness.prepared import Prepared
 from harness.significance import compare, interval, resamples
 from leaderboard.answers import prepared as judged_data
@@ -42,7 +43,10 @@ def main() -> None:
         print(
             f"\n{file.name}: out-of-fold (cross-fitted), hold-out, and hold-out minus out-of-fold, with 95 % intervals"
         )
-        print_table(competition.metric, out_of_fold(options.competition, file), rows)
+        oof = out_of_fold(options.competition, file)
+        print_table(competition.metric, oof, rows)
+        print("\nThe same with the hold-out predicted by one fold's networks at a time, as an out-of-fold row is")
+        print_table(competition.metric, oof, by_one_fold(options.competition, file))
     if len(judged) == 2:
         paired = compare(competition.metric, judged[1].statistics, judged[0].statistics, judged[0].groups)
         print(f"\n{options.files[0].name} minus {options.files[1].name}, paired on the same hold-out rows:")
@@ -57,6 +61,22 @@ def hold_out(name: str, file: Path) -> Rows:
     return Rows(
         competition.metric.statistics(answers.targets, competition.task.read(file, answers.ids)), answers.groups
     )
+
+
+def by_one_fold(name: str, file: Path) -> Rows:
+    """The same statistics of every fold's own prediction of all those rows, where the file has their mean."""
+    competition, answers = find(name), read_answers(judged_data(name, file.parent.name))
+    card, ids = read_json(file.with_suffix(".json")), Prepared(name, file.parent.name).holdout.ids
+    recipe, bundles = recipe_of(card), bundles_of(card)
+    row_of = {row: number for number, row in enumerate(ids)}
+    order = np.array([row_of[row] for row in answers.ids])
+    held = set.intersection(*(set(bundles[member].manifest["folds"]) for member in recipe.names))
+    statistics = []
+    for fold in sorted(held):
+        members = {member: bundles[member].holdout(competition.task, [fold]) for member in recipe.names}
+        decided = recipe.decide(competition.task, members)[order]
+        statistics.append(competition.metric.statistics(answers.targets, decided))
+    return Rows(np.concatenate(statistics), np.tile(answers.groups, len(held)))
 
 
 def out_of_fold(name: str, file: Path) -> Rows:

@@ -127,7 +127,7 @@ def check_bundles(competition: Competition, done: Run) -> None:
         assert bundle.manifest["reported"].keys() == {metric.name for metric in competition.reported}
         for member, rows in (
             (bundle.out_of_fold(competition.task, done.folds, [0, 1]), int((done.folds >= 0).sum())),
-            (bundle.holdout(competition.task, 2), len(done.prepared.holdout)),
+            (bundle.holdout(competition.task, [0, 1]), len(done.prepared.holdout)),
         ):
             assert [len(getattr(member, view)) for view in VIEWS] == [rows, rows]
 

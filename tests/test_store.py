@@ -160,14 +160,15 @@ def test_out_of_fold_predictions_stand_in_the_order_of_the_rows(bundle: Bundle) 
 
 
 def test_the_hold_out_is_the_mean_over_the_folds(bundle: Bundle) -> None:
-    assert bundle.holdout(TASK, 2).plain[:, 0, 0, 0].tolist() == [0.25, 0.75]
+    assert bundle.holdout(TASK, bundle.held(2)).plain[:, 0, 0, 0].tolist() == [0.25, 0.75]
+    assert bundle.holdout(TASK, [1]).plain[:, 0, 0, 0].tolist() == [0.5, 0.5]
 
 
 def test_a_fold_without_its_last_file_is_not_held(bundle: Bundle) -> None:
     (bundle.fold(1) / "fold.json").unlink()
     assert bundle.held(2) == [0]
     assert bundle.out_of_fold(TASK, np.array([1, 0, 0]), [0]).plain[:, 0, 0, 0].tolist() == [0.125, 0.25]
-    assert bundle.holdout(TASK, 2).plain[:, 0, 0, 0].tolist() == [0, 1]
+    assert bundle.holdout(TASK, bundle.held(2)).plain[:, 0, 0, 0].tolist() == [0, 1]
 
 
 def test_a_missing_or_broken_prediction_is_named(bundle: Bundle) -> None:

@@ -79,8 +79,8 @@ def predicted(model: Any, pictures: Pictures, imgsz: int) -> Ragged:
     for row in range(len(pictures)):
         bgr = np.ascontiguousarray(pictures[row][..., ::-1])
         boxes = model.predict(bgr, imgsz=imgsz, conf=FAINTEST, max_det=MOST, verbose=False)[0].boxes
-        found = np.column_stack([boxes.cls.numpy(), boxes.conf.numpy(), boxes.xyxy.numpy()])
-        rows.append(found.astype(np.float32).reshape(-1, 6))
+        found = np.column_stack([boxes.cls.numpy(), boxes.conf.numpy(), boxes.xyxy.numpy()]).astype(np.float32)
+        rows.append(found[(found[:, 4:] > found[:, 2:4]).all(axis=1)])  # the empty ones no board takes
     return Ragged.of(rows)
 
 
