@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 
 MIDNIGHT = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+MODELS = ("coarse", "unet")
 CLASSES = ("soil", "bedrock", "sand", "big rock")
 
 
@@ -26,7 +27,7 @@ def night(trials: int = 40, higher: bool = True, classes: Sequence[str] = CLASSE
     study, rng = empty_study(higher), np.random.default_rng(seed)
     sampler = optuna.samplers.RandomSampler(seed=seed)
     study.sampler = sampler
-    for model in ("coarse", "unet"):
+    for model in MODELS:
         study.add_trial(declared(model, score(higher, 0.66 if model == "coarse" else 0.61), classes))
     for number in range(trials):
         add_variant(study, "coarse" if number % 3 else "unet", (number + 1) / trials * 7.6, rng, higher, classes)
@@ -38,7 +39,9 @@ def score(higher: bool, good: float) -> float:
 
 
 def add_variant(study: optuna.Study, model: str, hours: float, rng: Any, higher: bool, classes: Sequence[str]) -> None:
+    study.enqueue_trial({"model": model})
     trial = study.ask()
+    trial.suggest_categorical("model", MODELS)
     lr = trial.suggest_float(f"{model}.lr", 1e-3, 2e-2, log=True)
     augment = trial.suggest_float(f"{model}.augment", 0.0, 1.5)
     if model == "coarse":
@@ -54,7 +57,6 @@ def add_variant(study: optuna.Study, model: str, hours: float, rng: Any, higher:
 def tell(
     study: Any, trial: Any, model: str, hours: float, value: float, luck: float, goes_on: bool, classes: Any
 ) -> None:
-    trial.set_user_attr("model", model)
     seconds = 240.0 if model == "coarse" else 420.0
     if luck < 0.08:
         trial.set_user_attr("reason", f"training diverged: the loss is no number any more in epoch {int(luck * 100)}")
@@ -79,13 +81,18 @@ def tell(
 def declared(model: str, value: float, classes: Sequence[str]) -> optuna.trial.FrozenTrial:
     """The declaration's own variant: nothing of it was suggested."""
     told = {
-        "model": model,
         "declared": True,
         "interval": {"score": value, "low": value - 0.012, "high": value + 0.011},
         "by_class": by_class(value, classes),
         "folds": [{"fold": k, "score": value, "seconds": 300.0, "ended": at(0.4)} for k in range(5)],
     }
-    return optuna.create_trial(value=value, user_attrs=told, intermediate_values={0: value})
+    return optuna.create_trial(value=value, user_attrs=told, intermediate_values={0: value}, **of(model))
+
+
+def of(model: str) -> dict[str, Any]:
+    """What makes a trial one of this model."""
+    choice = optuna.distributions.CategoricalDistribution(MODELS)
+    return {"params": {"model": model}, "distributions": {"model": choice}}
 
 
 def by_class(value: float, classes: Sequence[str]) -> dict[str, float | None]:

@@ -91,8 +91,9 @@ def test_reasons_that_differ_in_numbers_are_one_row(searched) -> None:
 def test_what_a_cut_trial_would_have_cost_still_is_estimated_by_its_own_model() -> None:
     study = empty_study()
     study.add_trial(fake_night.declared("coarse", 0.6, ()))
-    told = {"model": "coarse", "folds": [{"seconds": 300.0}], "reason": "worse"}
-    study.add_trials([optuna.create_trial(state=optuna.trial.TrialState.PRUNED, user_attrs=told)] * 2)
+    told = {"folds": [{"seconds": 300.0}], "reason": "worse"}
+    pruned = optuna.trial.TrialState.PRUNED
+    study.add_trials([optuna.create_trial(state=pruned, user_attrs=told, **fake_night.of("coarse"))] * 2)
     assert saved(read_night(MARS, study, [])) == 2 * (1500 - 300)
 
 
@@ -148,8 +149,8 @@ def test_one_trial_has_a_page(events) -> None:
 def test_trials_that_only_failed_or_still_run_have_a_page() -> None:
     study = empty_study()
     study.ask()
-    told = {"model": "coarse", "reason": "killed for lack of memory: 3 GB <asked>"}
-    study.add_trials([optuna.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs=told)] * 3)
+    told, failed = {"reason": "killed for lack of memory: 3 GB <asked>"}, optuna.trial.TrialState.FAIL
+    study.add_trials([optuna.create_trial(state=failed, user_attrs=told, **fake_night.of("coarse"))] * 3)
     page = read(MARS, study, [START])
     assert "3 GB <asked>" in page.words  # escaped
     assert "1 still running" in page.words
@@ -163,7 +164,7 @@ def test_a_bank_without_a_finished_trial_has_a_page() -> None:
 
 def test_a_score_that_is_no_number_is_left_out() -> None:
     study, events = night()
-    study.add_trial(optuna.create_trial(value=float("inf"), user_attrs={"model": "coarse"}))
+    study.add_trial(optuna.create_trial(value=float("inf"), **fake_night.of("coarse")))
     assert "inf" not in re.sub("[a-z]inf|inf[a-z]", "", read(MARS, study, events).words)
 
 

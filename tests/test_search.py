@@ -25,6 +25,7 @@ from harness.morning.facts import DRAWN_TWICE
 from harness.prepared import Prepared
 from harness.search.clock import Clock
 from harness.search.race import SHARES, Race
+from harness.search.sampler import sampler
 from harness.search.spaces import Named, variant
 from harness.search.study import Entry, Study, opened
 from harness.search.trouble import remedy
@@ -80,6 +81,28 @@ def test_parameters_carry_the_name_of_their_model() -> None:
     made = variant(tiny_declaration(models={"net": Net()}), Named(trial, "net"), "net", Net(), 5)
     assert list(trial.params) == ["net.lr"]
     assert made == Net(lr=trial.params["net.lr"], epochs=5)
+
+
+def test_what_all_variants_of_a_model_have_in_common_is_drawn_at_once_as_wide_as_today() -> None:
+    study = optuna.create_study(sampler=sampler())
+    spaces = [
+        ("net", {}),  # the declared one
+        ("net", {"net.lr": (0, 1), "net.decay": (0, 1), "net.momentum": (0, 1)}),
+        ("big", {"big.lr": (0, 1)}),
+        ("net", {"net.lr": (0, 2), "net.decay": (0, 1), "net.dropout": (0.5, 0.5)}),
+    ]
+    for model, limits in spaces:
+        study.enqueue_trial({"model": model})
+        trial = study.ask()
+        trial.suggest_categorical("model", ["net", "big"])
+        for name, (low, high) in limits.items():
+            trial.suggest_float(name, low, high)
+        study.tell(trial, 0.5)
+    last = study.trials[-1]
+    drawn = study.sampler.infer_relative_search_space(study, last)
+    assert list(drawn) == ["net.decay", "net.lr"]
+    assert drawn["net.lr"] == last.distributions["net.lr"]
+    assert study.sampler.infer_relative_search_space(study, optuna.create_trial(value=0.5)) == {}
 
 
 # -- racing ------------------------------------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ def read_night(competition: Competition, study: "optuna.Study", events: Sequence
 
 def variant_of(trial: "optuna.trial.FrozenTrial", clock: "Clock") -> Variant:
     told = trial.user_attrs
-    model = told.get("model") or trial.params.get("model") or "model"
+    model = trial.params.get("model", "model")
     score = finite(trial.value) if trial.state.name == "COMPLETE" else None
     return Variant(
         number=trial.number,

@@ -127,13 +127,14 @@ class Study:
 
     def _worked(self, model: str) -> bool:
         """Whether the model's space has given a variant before."""
-        drawn = [noted for noted in self._noted() if "halved" in noted and not {"declared", "longer"} & set(noted)]
-        return model in {noted["model"] for noted in drawn}
+        drawn = [trial for trial in self._all() if "config" in trial.user_attrs and raced(trial.user_attrs)]
+        return model in {trial.params["model"] for trial in drawn}
 
     def renoted(self, entry: Entry) -> Entry:
-        """With what it is in the study."""
-        self.note(entry, model=entry.model, name=entry.name, config=canonical(entry.learner))
-        self.note(entry, config_hash=entry.config_hash, halved=entry.halved)
+        """With what it is in the study; its config comes last, so that whoever finds that finds all."""
+        halved = {"halved": entry.halved} if entry.halved else {}
+        whole = {"name": entry.name, "config_hash": entry.config_hash, **halved, "config": canonical(entry.learner)}
+        self.note(entry, **whole)
         return entry
 
     def note(self, entry: Entry, **attributes: Any) -> None:
@@ -150,7 +151,7 @@ class Study:
             if (young and self.claims.shared) or not self.claims.take(frozen._trial_id):
                 continue
             trial = optuna.Trial(self.optuna, frozen._trial_id)
-            if "halved" in frozen.user_attrs:
+            if "config" in frozen.user_attrs:
                 entry = self._known(trial, frozen.user_attrs)
                 if entry.raced and self.drawn_before(entry):
                     self.cut(entry, DRAWN_TWICE)  # killed just before this was done
@@ -163,9 +164,9 @@ class Study:
                     yield self._drawn(trial, learners, epochs)
 
     def _known(self, trial: optuna.Trial | optuna.trial.FrozenTrial, noted: Mapping[str, Any]) -> Entry:
-        raced = not {"declared", "longer"} & set(noted)
-        entry = Entry(noted["name"], noted["model"], revived(noted["config"]), trial, raced, noted.get("longer"))
-        entry.failures, entry.halved = noted.get("failures", 0), noted["halved"]
+        model, learner = trial.params["model"], revived(noted["config"])
+        entry = Entry(noted["name"], model, learner, trial, raced(noted), noted.get("longer"))
+        entry.failures, entry.halved = noted.get("failures", 0), noted.get("halved", 0)
         return entry
 
     # -- ending --------------------------------------------------------------------------------------------------------
@@ -188,7 +189,7 @@ class Study:
         self._tell(entry, None, "PRUNED")
 
     def fail(self, entry: Entry, reason: str) -> None:
-        self.note(entry, model=entry.model, name=entry.name, reason=reason)
+        self.note(entry, name=entry.name, reason=reason)
         self._tell(entry, None, "FAIL")
 
     def _tell(self, entry: Entry, value: float | None, state: str) -> None:
@@ -225,7 +226,7 @@ class Study:
 
     def lengthened(self) -> set[int]:
         """The numbers of the trials that were trained longer."""
-        return {noted["longer"] for noted in self._noted() if "longer" in noted and "halved" in noted}
+        return {noted["longer"] for noted in self._noted() if "longer" in noted and "config" in noted}
 
     def _noted(self) -> list[dict[str, Any]]:
         return [trial.user_attrs for trial in self._all()]
@@ -235,6 +236,11 @@ class Study:
 
     def _all(self) -> list[optuna.trial.FrozenTrial]:
         return self.optuna.get_trials(deepcopy=False)
+
+
+def raced(noted: Mapping[str, Any]) -> bool:
+    """Whether a trial with these attributes was drawn, and may be cut."""
+    return not {"declared", "longer"} & set(noted)
 
 
 WORDS = {"data_hash": "data", "train_hash": "rows or folds", "models": "models"}
