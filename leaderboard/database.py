@@ -3,7 +3,6 @@
 What was acknowledged is on the disk (WAL, synchronous=FULL). A transaction that writes is alone.
 """
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,7 +22,6 @@ BUSY_SECONDS = 30  # a writer holds the database for milliseconds; only a stoppe
 SCHEMA = "ledger"  # the last of leaderboard/migrations/versions
 ALONE = 4_207_117  # the number of PostgreSQL's lock that writers take
 KEPT_OPEN = 15  # connections: to open one takes PostgreSQL 5 ms, as long as twenty queries
-_turn = threading.RLock()  # of the threads that write
 
 
 class clock(GenericFunction[float]):  # noqa: N801 (it is written as a function)
@@ -141,27 +139,17 @@ def _as_documented(engine: Engine) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one state of the database."""
-    with _in_words(engine), engine.begin() as connection:
+    """A transaction that sees one state of the database, whatever is written meanwhile."""
+    level = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with _in_words(engine), engine.execution_options(**level).begin() as connection:
         yield connection
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that is alone from its first statement on, and on the disk when the block has ended."""
-    with _in_words(engine), _own_turn(engine), engine.execution_options(immediate=True).begin() as connection:
+    with _in_words(engine), engine.execution_options(immediate=True).begin() as connection:
         yield connection
-
-
-@contextmanager
-def _own_turn(engine: Engine) -> Iterator[None]:
-    """The threads of a process queue here: SQLite would poll, asleep for up to 100 ms in between."""
-    if not _turn.acquire(timeout=BUSY_SECONDS):
-        raise UserError(f"{shown(engine)} {_SENTENCES['locked']}")
-    try:
-        yield
-    finally:
-        _turn.release()
 
 
 class DamagedDatabaseError(UserError):

@@ -2,8 +2,6 @@
 # ruff: noqa: F811 (pytest finds the fixture `home` by its name)
 
 import sqlite3
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import postgres
 import pytest
@@ -18,12 +16,12 @@ from test_server import client_of, hand_in
 from tiny_board import entry
 
 from harness.errors import UserError
-from leaderboard import database
 from leaderboard.backup import backup, restore
 from leaderboard.database import SCHEMA, clock, open_database, reading, writing
 from leaderboard.judge import judge
 from leaderboard.rebuild import rebuild
-from leaderboard.tables import metadata, submissions
+from leaderboard.tables import metadata, submissions, teams
+from leaderboard.teams import create_team
 from leaderboard.verify import verify
 
 # What version 0.1 of the embedded board wrote.
@@ -112,6 +110,24 @@ def test_postgresql_serves_the_same_pages_and_keeps_the_same_limit(home, server,
         assert ">blue<" in client.get("/c/tiny").text and client.get("/c/tiny/team/blue").status_code == 200
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_who_reads_sees_one_state_while_others_write(home, server, monkeypatch, kind):
+    if kind == "postgresql":
+        monkeypatch.setenv("DATABASE_URL", server.create("states"))
+    engine = open_database()
+    with reading(engine) as connection:
+        assert team_names_in(connection) == []
+        create_team(engine, "red")
+        assert team_names_in(connection) == []
+    with reading(engine) as connection:
+        assert team_names_in(connection) == ["red"]
+    engine.dispose()
+
+
+def team_names_in(connection):
+    return list(connection.scalars(select(teams.c.name)))
+
+
 def test_an_older_postgresql_database_is_brought_up_and_gets_its_guards(home, server, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", server.create("older"))
     engine = open_database()
@@ -155,20 +171,3 @@ def test_a_lost_postgresql_database_is_made_again_from_the_ledger(history, serve
     monkeypatch.setenv("DATABASE_URL", server.create("empty"))
     assert rebuild("tiny").scored == 4 and everything()[0] == before
     assert judge("tiny", entry(history, wrong="ef"), "red").accepted and verify("tiny").lines == 9
-
-
-def test_threads_that_write_take_turns_and_none_waits_for_ever(home, monkeypatch):
-    engine, inside = open_database(), []
-
-    def write(number):
-        with writing(engine):
-            inside.append(number)
-            time.sleep(0.001)
-            assert inside[-1] == number, "another one is in here"
-
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(write, range(100)))
-    assert sorted(inside) == list(range(100))
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
-    with ThreadPoolExecutor(1) as threads, writing(engine), pytest.raises(UserError, match="is held"):
-        threads.submit(write, 100).result()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
@@ -16,7 +17,7 @@ from leaderboard import inbox
 from leaderboard.database import open_database, shown
 from leaderboard.server import api, bundles, entries, errors, forms, pages
 from leaderboard.server.guard import Guard
-from leaderboard.server.settings import HERE, LOOPBACK, Settings
+from leaderboard.server.settings import HERE, LOOPBACK, THREADS, Settings
 from leaderboard.server.watch import Scorer
 from leaderboard.teams import Member
 
@@ -64,6 +65,7 @@ def build(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = THREADS
         inbox.sweep(settings.engine)
         if settings.scorer:
             settings.scorer.start()

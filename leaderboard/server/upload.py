@@ -7,8 +7,10 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
+from anyio.to_thread import run_sync
 from sqlalchemy import Row
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -45,9 +47,8 @@ async def hand_in(request: Request) -> Row[Any]:
     received = await receive(request, asked_number(request, "card", 0, MOST_OF_A_CARD), most, name)
     rules = place.declared.rules
     try:
-        number = await run_in_threadpool(
-            inbox.accept, settings.engine, place.data, team, received, rules.submissions_per_day, settings.team_mode
-        )
+        accept = partial(inbox.accept, limit=rules.submissions_per_day, binding=settings.team_mode)
+        number = await run_sync(accept, settings.engine, place.data, team, received, limiter=settings.turn)
     finally:
         received.path.unlink(missing_ok=True)
     if settings.scorer:

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -196,8 +197,11 @@ def keep_resamples(connection: Any, best: list[int], score: np.ndarray, truth: n
 class Served:
     """`make serve` in a process of its own. up: seconds until it answers."""
 
-    def __init__(self, home: Path, *options: str, port: int = 8765):
-        self.home, self.port, self.options = home, port, options
+    def __init__(self, home: Path, *options: str):
+        self.home, self.options = home, options
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
 
     def __enter__(self) -> "Served":
         began = time.monotonic()
