@@ -13,13 +13,17 @@ class Schedule(Protocol):
     """watches: whether it needs the loss on the validation rows after every epoch.
 
     ends: the shares of all steps behind which the weights are taken; their mean is kept then, and the moving average
-    where there are none.
+    where there are none. fork: the share behind which the weights are taken that training returns to after every one
+    of the ends; None: it goes on from there.
     """
 
     watches: ClassVar[bool]
 
     @property
     def ends(self) -> tuple[float, ...]: ...
+
+    @property
+    def fork(self) -> float | None: ...
 
     def factor(self, done: float, losses: Sequence[float]) -> float:
         """What the learning rate is multiplied with where a share `done` in [0, 1) of all steps lies behind."""
@@ -32,6 +36,7 @@ class Constant:
     warmup: float = 0.0
     watches: ClassVar[bool] = False
     ends: ClassVar[tuple[float, ...]] = ()
+    fork: ClassVar[float | None] = None
 
     def factor(self, done: float, losses: Sequence[float]) -> float:
         return climb(done, self.warmup)
@@ -45,6 +50,7 @@ class WarmupCosine:
     final: float = 0.0
     watches: ClassVar[bool] = False
     ends: ClassVar[tuple[float, ...]] = ()
+    fork: ClassVar[float | None] = None
 
     def factor(self, done: float, losses: Sequence[float]) -> float:
         return min(climb(done, self.warmup), fall((done - self.warmup) / (1 - self.warmup), self.final))
@@ -56,9 +62,12 @@ class CosineRestarts:
 
     snapshots: keep the mean of the weights at the ends of so many last cycles, in place of the moving average; the
     cycles are those of snapshot ensembles (Huang et al. 2017, arXiv 1704.00109), the mean is of weights and costs one
-    prediction (Izmailov et al. 2018, arXiv 1803.05407). Running statistics of norms are averaged with them, not
-    measured anew. A soup of the *folds* (Wortsman et al. 2022, arXiv 2203.05482) is none of this: networks from random
-    weights of their own do not lie in one valley, and their mean is no network.
+    prediction (Izmailov et al. 2018, arXiv 1803.05407).
+
+    soup: each of these cycles begins where the first of them began, with a new optimizer, so that the mean is a model
+    soup (Wortsman et al. 2022, arXiv 2203.05482): of trainings that differ in the order and the changes of their rows.
+    The cycles before bring what they share: a head on a frozen backbone, say, or the first epochs from random weights,
+    without which the trainings lie in no common valley, as those of different folds do not.
     """
 
     cycles: int = 3
@@ -66,6 +75,7 @@ class CosineRestarts:
     warmup: float = 0.05
     final: float = 0.0
     snapshots: int = 0
+    soup: bool = False
     watches: ClassVar[bool] = False
 
     @property
@@ -74,9 +84,20 @@ class CosineRestarts:
 
     @property
     def ends(self) -> tuple[float, ...]:
-        behind = [sum(self.lengths[: cycle + 1]) / sum(self.lengths) for cycle in range(self.cycles)]
-        first = max(0, self.cycles - self.snapshots)
-        return tuple(self.warmup + (1 - self.warmup) * share for share in behind[first:])
+        return tuple(self._behind(cycle + 1) for cycle in range(self._first, self.cycles))
+
+    @property
+    def fork(self) -> float | None:
+        return self._behind(self._first) if self.soup else None
+
+    @property
+    def _first(self) -> int:
+        """Of the cycles whose ends are kept."""
+        return max(0, self.cycles - self.snapshots)
+
+    def _behind(self, cycles: int) -> float:
+        """The share of all steps that so many cycles take, with the warm-up."""
+        return self.warmup + (1 - self.warmup) * sum(self.lengths[:cycles]) / sum(self.lengths)
 
     def factor(self, done: float, losses: Sequence[float]) -> float:
         lengths = self.lengths
@@ -95,6 +116,7 @@ class ReduceOnPlateau:
     warmup: float = 0.0
     watches: ClassVar[bool] = True
     ends: ClassVar[tuple[float, ...]] = ()
+    fork: ClassVar[float | None] = None
 
     def factor(self, done: float, losses: Sequence[float]) -> float:
         best, stale, reductions = math.inf, 0, 0

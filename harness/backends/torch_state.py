@@ -99,6 +99,10 @@ class State:
         self.stride = max(1, min(FOLLOW_STEPS, int(self.reach / 8)))
         self.ends = {round(share * steps) for share in learner.schedule.ends}
         self.snapshots = [torch.zeros_like(tensor) for tensor in self.tracked] if self.ends else []  # their mean
+        self.fork = None if learner.schedule.fork is None else round(learner.schedule.fork * steps)
+        self.common = (
+            [] if self.fork is None else [tensor.clone() for tensor in self.tracked]
+        )  # of all soup's trainings
         self.epoch, self.step = 0, 0  # of the epoch
         self.loss = torch.zeros((), device=machine.device)  # summed over the steps of the epoch
         self.seconds = 0.0  # spent in the epoch
@@ -116,8 +120,13 @@ class State:
         if step % self.stride == 0 or step == self.steps:
             kept = 1 - 1 / min(self.reach, 1 + step / 10)
             torch._foreach_lerp_(self.average, self.tracked, 1 - kept**self.stride)
+        if step == self.fork:
+            torch._foreach_copy_(self.common, self.tracked)
         if step in self.ends:
             torch._foreach_add_(self.snapshots, self.tracked, alpha=1 / len(self.ends))
+            if self.common and step < self.steps:
+                torch._foreach_copy_(self.tracked, self.common)
+                self.optimizer.state.clear()
         if step == self.steps and self.ends:
             torch._foreach_copy_(self.average, self.snapshots)
 
@@ -147,6 +156,7 @@ class State:
             "network": self.network.state_dict(),
             "average": self.average,
             "snapshots": self.snapshots,
+            "common": self.common,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "position": [self.epoch, self.step],
@@ -160,9 +170,9 @@ class State:
         import torch
 
         self.network.load_state_dict(saved["network"])
-        for mine, kept in ((self.average, saved["average"]), (self.snapshots, saved.get("snapshots", []))):
-            if kept:
-                torch._foreach_copy_(mine, [tensor.to(self.loss.device) for tensor in kept])
+        for name in ("average", "snapshots", "common"):
+            if kept := saved.get(name):
+                torch._foreach_copy_(getattr(self, name), [tensor.to(self.loss.device) for tensor in kept])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scaler.load_state_dict(saved["scaler"])
         self.epoch, self.step = saved["position"]

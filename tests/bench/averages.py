@@ -1,0 +1,70 @@
+"""One network kept in four ways: the moving average of one cosine, of restarts, the mean of their ends, and a soup.
+
+make data COMP=blood DATA=../shared/data/bloodcells28
+python -m tests.bench.averages blood residual --rows 1500 --epochs 12 --folds 0,1,2
+
+All for the same epochs, on the same rows of a fold, and scored on rows that they never saw.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from harness.backends import Context
+from harness.backends.schedules import CosineRestarts, Schedule, WarmupCosine
+from harness.competition import find
+from harness.ensembles import statistics_alone
+from harness.prepared import current
+from harness.significance import compare, interval
+
+RESTARTS = CosineRestarts(cycles=4, longer=1.0)
+ARMS: dict[str, Schedule] = {
+    "one cosine": WarmupCosine(),
+    "four restarts": RESTARTS,
+    "snapshots of the last three": replace(RESTARTS, snapshots=3),
+    "a soup of the last three": replace(RESTARTS, snapshots=3, soup=True),
+}
+
+
+def main() -> None:
+    asked = options()
+    declared, prepared = find(asked.competition), current(asked.competition)
+    learner = declared.models[asked.model]
+    learner = replace(learner, epochs=asked.epochs or learner.epochs)
+    fold_of_row, task, metric = prepared.folds(declared, declared.split.folds), declared.task, declared.metric
+    scored: dict[str, list[np.ndarray]] = {arm: [] for arm in ARMS}
+    for fold in asked.folds:
+        train = prepared.train[declared.split.training_rows(fold_of_row, fold)]
+        drawn = np.random.default_rng(fold).permutation(len(train))
+        train = train[np.sort(drawn[: asked.rows or None])]
+        valid = prepared.train[fold_of_row == fold]
+        for arm, schedule in ARMS.items():
+            with TemporaryDirectory() as folder:
+                context = Context(task, Path(folder), fold=fold, threads=asked.threads)
+                predicted = replace(learner, schedule=schedule).fit(train, None, context).predict(valid.inputs)
+            scored[arm].append(statistics_alone(task, metric, valid.targets, predicted))
+            print(f"fold {fold}, {arm}: {metric.score(scored[arm][-1]):.4f}", flush=True)
+    groups = np.concatenate([prepared.train.groups[fold_of_row == fold] for fold in asked.folds])
+    first, *others = (np.concatenate(rows) for rows in scored.values())
+    print("one cosine: {:.4f} ({:.4f} to {:.4f})".format(*interval(metric, first, groups)))
+    for arm, rows in zip(list(ARMS)[1:], others, strict=True):
+        gain = compare(metric, first, rows, groups)
+        print(f"{arm}: {gain.difference:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}), p {gain.p:.4f}")
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("competition")
+    parser.add_argument("model")
+    parser.add_argument("--folds", type=lambda text: [int(fold) for fold in text.split(",")], default=[0])
+    parser.add_argument("--epochs", type=int, help="instead of the declared ones")
+    parser.add_argument("--rows", type=int, default=0, help="of a fold's training rows; 0: all")
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
