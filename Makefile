@@ -74,7 +74,7 @@ bench: .venv/ready
 .venv/ready: requirements.lock bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with make PYTHON=python3.12 ...")'
 	@echo "creating the environment in .venv (once, some minutes at most)" >&2
-	@$(PYTHON) -m venv .venv || { echo "error: python3 cannot make a virtual environment here; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	@$(PYTHON) -m venv $(if $(wildcard .venv/ready),,--clear) .venv || { echo "error: python3 cannot make a virtual environment here; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
 	@.venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode --python $(PY) requirements.lock
 	@sync  # six gigabytes go to the disk now, so that no first run waits behind them
