@@ -23,8 +23,9 @@ from harness.ensembles import (
     with_views,
 )
 from harness.ensembles.ladder import BLEND, blend_or_both, tried
-from harness.metrics import MeanIoU
+from harness.metrics import RMSE, MeanIoU
 from harness.tasks import Override
+from harness.tasks.regression import Regression
 from harness.tasks.segmentation import Segmentation
 
 CLASSES = ("void", "plain", "hill", "rare")
@@ -95,7 +96,7 @@ def test_a_member_that_knows_nothing_is_never_taken(diverse: Problem) -> None:
     alone = Problem(TASK, METRIC, {name: diverse.members[name] for name in ("one", "noise")}, *columns(diverse))
     refused = rung(fit(alone, blend("one", "noise")), "blend")
     assert not refused.accepted
-    assert refused.reason in ("changes nothing", "within noise") or refused.reason.startswith("hurts")
+    assert refused.reason in ("changes nothing", "within noise", "worse") or refused.reason.startswith("hurts")
     assert list(refused.recipe.weights) == ["one"]
 
 
@@ -185,6 +186,15 @@ def test_a_step_that_hurts_a_class_is_refused_by_its_name() -> None:
     )
     assert gain.by_class["plain"].low > 0
     assert reason == "hurts rare"
+
+
+def test_a_step_that_loses_beyond_noise_is_not_called_noise() -> None:
+    truth, error = np.linspace(0, 10, ROWS), np.random.default_rng(0).normal(size=ROWS)
+    views = {"one": Member(truth + error, truth + 2 * error)}
+    numbers = Problem(Regression("price"), RMSE(), views, truth, np.arange(ROWS) % 5, np.arange(ROWS))
+    gain, reason = gate(numbers, Recipe({"one": 1.0}), Recipe({"one": 1.0}, tta=True), with_views)
+    assert gain and gain.high < 0
+    assert reason == "worse"
 
 
 def test_of_one_fold_alone_halves_of_its_groups_are_held_out(diverse: Problem) -> None:

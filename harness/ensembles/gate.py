@@ -38,5 +38,8 @@ def judged(problem: Problem, before: Recipe, statistics: np.ndarray, tries: int 
     """
     gain = compare(problem.metric, problem.statistics_of(before), statistics, problem.groups, jointly=True)
     hurt = [name for name, change in gain.by_class.items() if change.high < 0]
-    noise = gain.low <= 0 or gain.p > LEVEL / tries
-    return gain, f"hurts {', '.join(hurt)}" if hurt else "within noise" if noise else ""
+    if hurt:
+        return gain, f"hurts {', '.join(hurt)}"
+    if gain.verdict == "worse":
+        return gain, "worse"
+    return gain, "" if gain.verdict == "better" and gain.p <= LEVEL / tries else "within noise"
