@@ -19,6 +19,7 @@ from harness.competition import find
 from harness.ensembles import statistics_alone
 from harness.prepared import current
 from harness.significance import compare, interval
+from tests.bench.protocol import one_model
 
 RESTARTS = CosineRestarts(cycles=4, longer=1.0)
 ARMS: dict[str, Schedule] = {
@@ -56,13 +57,8 @@ def main() -> None:
 
 
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("competition")
-    parser.add_argument("model")
-    parser.add_argument("--folds", type=lambda text: [int(fold) for fold in text.split(",")], default=[0])
-    parser.add_argument("--epochs", type=int, help="instead of the declared ones")
+    parser = one_model(__doc__)
     parser.add_argument("--rows", type=int, default=0, help="of a fold's training rows; 0: all")
-    parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 
 

@@ -19,6 +19,7 @@ from harness.ensembles import statistics_alone
 from harness.jobs import predict_views
 from harness.prepared import current
 from harness.significance import compare
+from tests.bench.protocol import one_model
 
 
 def main() -> None:
@@ -50,13 +51,8 @@ def main() -> None:
 
 
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("competition")
-    parser.add_argument("model")
-    parser.add_argument("--folds", type=lambda text: [int(fold) for fold in text.split(",")], default=[0])
-    parser.add_argument("--epochs", type=int, help="instead of the declared ones")
+    parser = one_model(__doc__)
     parser.add_argument("--rows", type=int, default=1024)
-    parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 
 

@@ -1,5 +1,6 @@
 """How every row is measured and said: arms in turn, ratios of pairs, a control arm, and one line in a table."""
 
+import argparse
 import datetime
 import os
 import platform
@@ -145,3 +146,14 @@ def revision() -> str:
 
     changed = git("status", "--porcelain", "--", "harness", "leaderboard", "competitions", "tests")
     return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
+
+
+def one_model(about: str | None) -> argparse.ArgumentParser:
+    """For what is tried with one model on some folds of a competition."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("competition")
+    parser.add_argument("model")
+    parser.add_argument("--folds", type=lambda text: [int(fold) for fold in text.split(",")], default=[0])
+    parser.add_argument("--epochs", type=int, help="instead of the declared ones")
+    parser.add_argument("--threads", type=int, default=2)
+    return parser
