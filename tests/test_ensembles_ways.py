@@ -132,6 +132,14 @@ def test_stacking_says_what_the_regression_of_scikit_learn_says(shown) -> None:
     np.testing.assert_allclose(found[:, list(shown)], model.predict_proba(logs), atol=2e-3)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_members_that_say_the_same_of_every_row_end_no_night(way: str) -> None:
+    even = np.full((ROWS, 3), 1 / 3, np.float32)
+    made = WAYS[way](problem(labels(), one=even, two=even), Recipe({"one": 1.0}), ("one", "two"))
+    assert all(0 < weight <= 1 for weight in made.weights.values())
+    assert sum(made.weights.values()) == pytest.approx(1)
+
+
 def test_the_temperature_undoes_a_boast() -> None:
     """Probabilities to the power of 2.5 are sharpened back by 1 / 2.5."""
     honest = np.random.default_rng(4).dirichlet(np.full(3, 5.0), 4000)

@@ -62,6 +62,8 @@ def with_stacking(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Rec
         return recipe  # one class alone has nothing to be told from
     own, common = logistic([each[some] for each in said], truth[some])
     size = [float(np.abs(each).sum()) for each in own]
+    if not any(size):
+        return recipe  # nobody says of one row what it does not say of the others
     weights = {name: part / sum(size) for name, part in zip(chosen, size, strict=True)}
     return replace(recipe, weights=weights, mix=Mix("stacking", dict(zip(chosen, own, strict=True)) | {"": common}))
 
