@@ -2,6 +2,8 @@
 # ruff: noqa: F811 (pytest finds the fixture `home` by its name)
 
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import postgres
 import pytest
@@ -16,6 +18,7 @@ from test_server import client_of, hand_in
 from tiny_board import entry
 
 from harness.errors import UserError
+from leaderboard import database
 from leaderboard.backup import backup, restore
 from leaderboard.database import SCHEMA, clock, open_database, reading, writing
 from leaderboard.judge import judge
@@ -171,3 +174,20 @@ def test_a_lost_postgresql_database_is_made_again_from_the_ledger(history, serve
     monkeypatch.setenv("DATABASE_URL", server.create("empty"))
     assert rebuild("tiny").scored == 4 and everything()[0] == before
     assert judge("tiny", entry(history, wrong="ef"), "red").accepted and verify("tiny").lines == 9
+
+
+def test_threads_that_write_take_turns_and_none_waits_for_ever(home, monkeypatch):
+    engine, inside = open_database(), []
+
+    def write(number, engine=engine):
+        with writing(engine):
+            inside.append(number)
+            time.sleep(0.001)
+            assert inside[-1] == number, "another one is in here"
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(100)))
+    assert sorted(inside) == list(range(100))
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    with ThreadPoolExecutor(1) as threads, writing(engine), pytest.raises(UserError, match="is held"):
+        threads.submit(write, 100, open_database()).result()
