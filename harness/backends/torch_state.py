@@ -99,10 +99,9 @@ class State:
         self.stride = max(1, min(FOLLOW_STEPS, int(self.reach / 8)))
         self.ends = {round(share * steps) for share in learner.schedule.ends}
         self.snapshots = [torch.zeros_like(tensor) for tensor in self.tracked] if self.ends else []  # their mean
-        self.fork = None if learner.schedule.fork is None else round(learner.schedule.fork * steps)
-        self.common = (
-            [] if self.fork is None else [tensor.clone() for tensor in self.tracked]
-        )  # of all soup's trainings
+        fork = learner.schedule.fork
+        self.fork = None if fork is None else round(fork * steps)
+        self.common = [] if fork is None else [tensor.clone() for tensor in self.tracked]  # where a soup's begin
         self.epoch, self.step = 0, 0  # of the epoch
         self.loss = torch.zeros((), device=machine.device)  # summed over the steps of the epoch
         self.seconds = 0.0  # spent in the epoch
