@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 OWNER, PASSWORD = "searcher", "s3cret-word"
 
@@ -53,10 +53,7 @@ def running() -> Iterator[Postgres]:
     """Skips the test, with a word, where there is no server to be had."""
     programs, user = found()
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = Postgres(programs, folder, user, port)
+    server = Postgres(programs, folder, user, free_port())
     try:
         (folder / "password").write_text(PASSWORD)
         if user:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import tiny_board
+from ports import free_port
 from sqlalchemy import select
 from starlette.testclient import TestClient
 from test_leaderboard import home  # noqa: F401
@@ -488,9 +489,7 @@ def test_a_port_that_is_taken_is_one_sentence(home):
 
 
 def test_a_real_server_starts_scores_and_replaces_a_killed_scorer(home):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = tiny_board.python(home, "-m", "leaderboard", "serve", "--port", port)
     try:
         base = f"http://127.0.0.1:{port}"

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from statistics import median
 
 import pytest
 import tiny_board
+from ports import free_port
 from sqlalchemy import select
 from test_leaderboard import home  # noqa: F401
 from tiny_board import entry
@@ -24,12 +24,6 @@ from leaderboard.database import open_database, reading
 from leaderboard.tables import jobs, scores, submissions
 
 KILLS, UP_SECONDS = 200, 3.0
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def asked(port, path, body=None):

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from leaderboard.database import open_database, writing
 from leaderboard.forecast import MOST_ADVISED
 from leaderboard.scoring import pack
 from leaderboard.tables import resamples, scores, shown, statistics, submissions
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLASSES, IDS, PUBLIC = 8, 3000, 1200
@@ -198,10 +198,7 @@ class Served:
     """`make serve` in a process of its own. up: seconds until it answers."""
 
     def __init__(self, home: Path, *options: str):
-        self.home, self.options = home, options
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.home, self.port, self.options = home, free_port(), options
 
     def __enter__(self) -> "Served":
         began = time.monotonic()
