@@ -1,12 +1,14 @@
 """A server that can be replayed to the byte: its clock and its random secrets are ours to say."""
 
 import hashlib
+import http.cookies
 import importlib
 import itertools
 import pkgutil
 import secrets
 import sys
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import leaderboard
 
@@ -25,7 +27,12 @@ class Clock:
 
 
 def hold(monkeypatch, clock: Clock) -> Clock:
-    """`datetime.now` of every module of the leaderboard says what `clock` says."""
+    """`datetime.now` of every module of the leaderboard, and the end of a cookie, say what `clock` says."""
+
+    def date(seconds: float) -> str:
+        return format_datetime(clock.at + timedelta(seconds=seconds), usegmt=True)
+
+    monkeypatch.setattr(http.cookies, "_getdate", date)
 
     class Held(datetime):
         @classmethod

@@ -25,7 +25,7 @@ from typing import Any
 from harness.competition import find
 from tests.bench.protocol import REPOSITORY, machine
 
-WARM_UP = 0.01  # hours of the search that measures the costs, which all others then use
+WARM_UP = 1 / 3  # of a search's hours: for the one that measures the costs, which all others then use
 NEITHER = ("--no-race", "--no-cut")
 HEAD = """| pair | without: s to its best | score | with: s to that | its best | ratio | without: whole, cut | with |
 |---|---|---|---|---|---|---|---|"""
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> None:
     load = os.getloadavg()[0]
     with TemporaryDirectory() as folder:
         home = Path(folder)
-        search(home / "warm", asked, WARM_UP, ())
+        search(home / "warm", asked, WARM_UP * asked.hours, ())
         print(HEAD)
         found = [pair(home, asked, number) for number in range(asked.seeds)]
     low, high = min(found), max(found)
@@ -67,6 +67,7 @@ def main(arguments: list[str]) -> None:
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.racing", description=__doc__)
     parser.add_argument("--competition", default="cars")
+    parser.add_argument("--data", type=Path, help="else the offline sample")
     parser.add_argument("--models", default="boosting,histograms", help="with commas")
     parser.add_argument("--hours", type=float, default=0.03, help="of every search")
     parser.add_argument("--seeds", type=int, default=5, help="pairs; the searches themselves draw at random")
@@ -103,8 +104,9 @@ def raced(home: Path, asked: argparse.Namespace, flags: Sequence[str]) -> Course
 
 def search(home: Path, asked: argparse.Namespace, hours: float, flags: Sequence[str]) -> dict[str, Any]:
     wanted = ["--hours", str(hours), "--models", asked.models, *flags]
-    workers = ["--workers", str(asked.workers)] if asked.workers else []
-    command = [sys.executable, "-m", "harness", "search", asked.competition, *wanted, *workers, "--json"]
+    wanted += ["--workers", str(asked.workers)] if asked.workers else []
+    wanted += ["--data", str(asked.data.resolve())] if asked.data else []
+    command = [sys.executable, "-m", "harness", "search", asked.competition, *wanted, "--json"]
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     environment["HARNESS_HOME"] = str(home)
     began = time.monotonic()
