@@ -43,7 +43,7 @@ new: .venv/ready
 kaggle: .venv/ready
 	@$(PY) -m harness kaggle $(competition) $(call options,FILE MESSAGE)
 leaderboard: .venv/ready
-	@$(PY) -m leaderboard board $(competition) $(call flags,REVEAL TRUST)
+	@$(PY) -m leaderboard board $(competition) $(call options,SERVER) $(call flags,REVEAL TRUST)
 score: .venv/ready
 	@$(PY) -m leaderboard score $(competition) '$(FILE)' $(call options,TEAM SERVER)
 serve: .venv/ready

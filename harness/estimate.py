@@ -79,4 +79,5 @@ def fitted(work: Work, budget: float) -> tuple[dict[str, int], dict[str, str]]:
                 f"are needed and {budget / 60:.1f} min left; give a longer BUDGET, or fewer folds (FOLDS=2)"
             )
         last = names.pop()
-        left_out[last] = f"fewer than {work.learners[last].fewest_epochs} epochs would fit the budget"
+        fewest = work.learners[last].fewest_epochs
+        left_out[last] = f"fewer than {fewest} epochs would fit the budget" if fewest > 1 else "too long for the budget"

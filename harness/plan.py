@@ -168,10 +168,18 @@ def ensemble_seconds(rows: int, row_bytes: int, members: int, folds: int) -> flo
 
 def described(plan: Plan) -> list[str]:
     lines = [f"left out {name}: {why}" for name, why in plan.left_out.items()]
-    members = ", ".join(f"{name} {count} epochs" for name, count in plan.epochs.items())
     limit = f" of {plan.budget / 60:.0f} min" if plan.budget else ""
     workers = f"{plan.workers} x {plan.threads} thread{'s' * (plan.threads > 1)}"
-    return [*lines, f"plan: {members}; {plan.folds} folds on {workers}; about {plan.seconds / 60:.1f} min{limit}"]
+    about = f"about {plan.seconds / 60:.1f} min{limit}"
+    return [*lines, f"plan: {schedules(plan.epochs)}; {plan.folds} folds on {workers}; {about}"]
+
+
+def schedules(epochs: Mapping[str, int]) -> str:
+    """
+    >>> schedules({"unet": 60, "forest": 1})
+    'unet 60 epochs, forest'
+    """
+    return ", ".join(f"{name} {count} epochs" if count > 1 else name for name, count in epochs.items())
 
 
 def seconds(text: str) -> float:

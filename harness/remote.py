@@ -94,6 +94,15 @@ def finals(server: str, competition: str, team: str | None, names: list[str], da
     return ask(server, "PUT" if names else "GET", f"/{competition}/finals", lambda: {"params": params})
 
 
+def standings(server: str, competition: str, data_hash: str | None, trust: bool) -> dict[str, Any]:
+    """The board, as `python -m leaderboard board --json` tells it."""
+    params = {"data": data_hash}
+    told = ask(server, "GET", f"/{competition}/board", lambda: {"params": params})
+    if trust:
+        told["trust"] = ask(server, "GET", f"/{competition}/trust", lambda: {"params": params})
+    return told
+
+
 def body(card: bytes, file: Path) -> Iterator[bytes]:
     if card:
         yield card
@@ -118,6 +127,11 @@ def ask(server: str, method: str, path: str, options: Any) -> dict[str, Any]:
             return _understood(server, response)
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
             raise UserError(no_address(server)) from error
+        except requests.exceptions.SSLError as error:
+            raise UserError(
+                f"{server} has no certificate that this machine trusts; where the host gave you a file of its "
+                "authority, set REQUESTS_CA_BUNDLE=that file; a server without TLS is http://"
+            ) from error
         except requests.RequestException as error:
             if attempt == ATTEMPTS:
                 raise UnreachableError(

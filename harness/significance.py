@@ -1,9 +1,10 @@
 """Is it more than noise? Bootstrap over groups, the units that no split may cut (Efron 1979).
 
 Plain percentiles are too narrow for few groups, and off where the score of few rows is biased, as mAP is. So a score's
-own interval is bias-corrected (Efron 1987, with acceleration 0), and all are expanded to Student's t (Hesterberg 2015,
-section 5.3), whose degrees of freedom are fewer where few groups make most of the variance (Satterthwaite 1946; the
-jackknife says what each makes). LOG.md has the coverage this was chosen by: `python -m tests.bench.coverage`.
+own interval is bias-corrected and accelerated (BCa, Efron 1987), and all are expanded to Student's t (Hesterberg 2015,
+section 5.3) and to the standard error of the jackknife, which errs on the wide side (Efron and Stein 1981) where the
+bootstrap's is too small. The degrees of freedom are fewer where few groups make most of the variance (Satterthwaite
+1946; the jackknife says what each makes). LOG.md has the coverage this was chosen by: `python -m tests.bench.coverage`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from harness.metrics import Metric, chunks
 RESAMPLES = 2000
 BATCH = 200  # resamples scored at once: 200 x 20,000 rows of counts are 32 MB
 KEPT_GROUPS = 60_000  # up to which all draws are kept: 120 MB of bytes
-FEW = 200  # groups, up to which the jackknife is worth a tenth of the time; beyond, the t is a normal
+BLOCKS = 200  # of groups, at most, that the jackknife leaves out one after the other: a tenth of the time
 LEVEL = 0.05  # how often an interval may miss
 NORMAL = 1.959964  # the 97.5th percentile of a normal distribution
 
@@ -52,17 +53,13 @@ class Comparison:
 def interval(metric: Metric, statistics: np.ndarray, groups: np.ndarray | None) -> Interval:
     """The score of all rows, with the bounds of 2,000 resamples of their groups."""
     sample = bootstrap(lambda counts: {"": metric.score(statistics, counts)}, groups, len(statistics))[""]
-    return Interval(sample.observed, *_bounds(sample, sample.bias))
+    return _own(sample)
 
 
 def class_intervals(metric: Metric, statistics: np.ndarray, groups: np.ndarray | None) -> dict[str, Interval]:
     """The same for every class present, in the order of the metric."""
     samples = bootstrap(lambda counts: metric.by_class(statistics, counts), groups, len(statistics))
-    return {
-        name: Interval(sample.observed, *_bounds(sample, sample.bias))
-        for name, sample in samples.items()
-        if np.isfinite(sample.observed)
-    }
+    return {name: _own(sample) for name, sample in samples.items() if np.isfinite(sample.observed)}
 
 
 def compare(
@@ -70,8 +67,8 @@ def compare(
 ) -> Comparison:
     """Paired: both sides are scored on the same resamples. a, b: statistics of the same rows in the same order.
 
-    A difference has no bias to speak of: both sides have the same. jointly: the intervals of the classes hold all at
-    once in 95 % of cases (Bonferroni); otherwise each of them does.
+    A difference has neither bias nor acceleration to speak of: both sides have the same. jointly: the intervals of the
+    classes hold all at once in 95 % of cases (Bonferroni); otherwise each of them does.
     """
     sign = 1 if metric.higher_is_better else -1
 
@@ -90,7 +87,7 @@ def compare(
 
 @dataclass(frozen=True)
 class Sample:
-    """One number, as observed, of every resample, and without each of the groups (or none of them, where many)."""
+    """One number, as observed, of every resample, and without each block of groups (or none of them, where few)."""
 
     observed: float
     resampled: np.ndarray
@@ -106,14 +103,32 @@ class Sample:
         return float(np.clip(ndtri(below), -NORMAL / 2, NORMAL / 2))
 
     @property
+    def acceleration(self) -> float:
+        """How much the standard error grows with the score, by the skewness of what each block adds (Efron 1987)."""
+        squares = (self._added**2).sum()
+        return float((self._added**3).sum() / (6 * squares**1.5)) if squares > 0 else 0.0
+
+    @property
     def freedom(self) -> float:
-        """Degrees of freedom of its variance, by the kurtosis of what each group adds: n - 1 where all add alike."""
-        most = max(self.groups - 1, 1)
-        squares = (self.without - self.without.mean()) ** 2 if len(self.without) else np.zeros(1)
+        """Degrees of freedom of its variance, by the kurtosis of what each block adds: n - 1 where all add alike."""
+        most, squares = max(self.groups - 1, 1), self._added**2
         if not squares.sum() > 0:
             return most
-        excess = (squares**2).sum() / squares.sum() ** 2 - 1 / self.groups
+        excess = (squares**2).sum() / squares.sum() ** 2 - 1 / len(squares)
         return float(np.clip(2 / max(excess, 1e-9), 1, most))
+
+    @property
+    def expansion(self) -> float:
+        """The jackknife's standard error over that of the resamples; at least that of n groups over that of n - 1."""
+        least, resampled = _expansion(self.groups), self.resampled.std()
+        if not (resampled > 0 and len(self.without)):
+            return least
+        return max(least, float(np.sqrt((self._added**2).mean() * (len(self.without) - 1)) / resampled))
+
+    @property
+    def _added(self) -> np.ndarray:
+        """What each block adds to the mean of the scores without one."""
+        return self.without.mean() - self.without if len(self.without) else self.without
 
 
 def bootstrap(
@@ -123,7 +138,7 @@ def bootstrap(
     number, count = group_numbers(groups, rows)
     observed = scores_of(None)
     resampled = [scores_of(counts) for counts in resamples(groups, rows)] if observed else []
-    without = [scores_of(1 - (number == np.arange(count)[:, None]))] if observed and 2 < count <= FEW else []
+    without = [scores_of(all_but_one(number, count))] if observed and count > 2 else []
     return {
         name: Sample(float(observed[name]), _joined(resampled, name), _joined(without, name), count)
         for name in observed
@@ -145,6 +160,13 @@ def draws(count: int, seed: int) -> Iterator[np.ndarray]:
         yield generator.multinomial(count, np.full(count, 1 / count), size=size).astype(np.uint8)
 
 
+def all_but_one(number: np.ndarray, count: int) -> np.ndarray:
+    """(blocks, rows) counts: every row but those of one block, of at most BLOCKS random blocks of groups."""
+    blocks = min(count, BLOCKS)
+    block_of_group = np.random.default_rng(0).permutation(count) % blocks
+    return 1 - (block_of_group[number] == np.arange(blocks)[:, None])
+
+
 @lru_cache(maxsize=1)
 def kept_draws(count: int, seed: int) -> list[np.ndarray]:
     """The same: a ladder compares the same groups again and again, and drawing takes longer than scoring."""
@@ -163,19 +185,33 @@ def _joined(parts: list[Mapping[str, np.ndarray]], name: str) -> np.ndarray:
     return values[~np.isnan(values)] if not np.isnan(values).all() else values
 
 
-def _bounds(sample: Sample, bias: float = 0.0, level: float = LEVEL) -> tuple[float, float]:
-    low, high = percentiles(sample.resampled, sample.groups, sample.freedom, bias, level)
+def _own(sample: Sample) -> Interval:
+    return Interval(sample.observed, *_bounds(sample, sample.bias, sample.acceleration))
+
+
+def _bounds(sample: Sample, bias: float = 0.0, acceleration: float = 0.0, level: float = LEVEL) -> tuple[float, float]:
+    from scipy.special import stdtrit
+
+    width = sample.expansion * stdtrit(sample.freedom, 1 - level / 2)
+    low, high = percentiles(sample.resampled, width, bias, acceleration)
     return float(low), float(high)
 
 
-def percentiles(
-    resampled: np.ndarray, groups: int, freedom: float, bias: float = 0.0, level: float = LEVEL
-) -> np.ndarray:
-    """(2, ...) the bounds of (..., resamples), expanded to Student's t. bias: in standard errors."""
-    from scipy.special import ndtr, stdtrit
+def student(groups: int) -> float:
+    """How many standard errors of its resamples a number of so many groups is known to, at 95 %."""
+    from scipy.special import stdtrit
 
-    width = _expansion(groups) * stdtrit(freedom, 1 - level / 2)
-    return np.nanquantile(resampled, ndtr([2 * bias - width, 2 * bias + width]), axis=-1)
+    return float(_expansion(groups) * stdtrit(max(groups - 1, 1), 1 - LEVEL / 2))
+
+
+def percentiles(resampled: np.ndarray, width: float, bias: float = 0.0, acceleration: float = 0.0) -> np.ndarray:
+    """(2, ...) the bounds of (..., resamples). width, bias: in standard errors of the resamples."""
+    from scipy.special import ndtr
+
+    wide = bias + np.array([-width, width])
+    bent = 1 - acceleration * wide
+    ends = np.where(bent > 0, bias + wide / np.maximum(bent, 1e-9), np.sign(wide) * np.inf)
+    return np.nanquantile(resampled, ndtr(ends), axis=-1)
 
 
 def _expansion(groups: int) -> float:
@@ -188,5 +224,5 @@ def _p_value(sample: Sample) -> float:
     from scipy.special import ndtri, stdtr
 
     tail = min((sample.resampled <= 0).mean(), (sample.resampled >= 0).mean())
-    p = 2 * stdtr(sample.freedom, ndtri(tail) / _expansion(sample.groups))
+    p = 2 * stdtr(sample.freedom, ndtri(tail) / sample.expansion)
     return float(np.clip(p, 1 / RESAMPLES, 1))

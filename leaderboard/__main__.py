@@ -69,9 +69,32 @@ def board(
     ] = False,
     trust: Annotated[bool, typer.Option("--trust", help="Does CV rank as the board does, and which to trust?")] = False,
     data: Data = None,
+    server: Server = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the ranking, and whether the lead means anything."""
+    if server:
+        from harness import remote
+
+        if reveal:
+            raise UserError(f"the host reveals on the server: `python -m leaderboard host reveal {competition}` there")
+        told = remote.standings(server, competition, data, trust)
+    else:
+        told = _standings(competition, data, reveal, trust)
+    if as_json:
+        print(_json(told))
+        return
+    from leaderboard import table
+
+    table.show(told)
+    if trust:
+        from leaderboard.trust import show
+
+        show(told["trust"])
+
+
+def _standings(competition: str, data: str | None, reveal: bool, trust: bool) -> dict[str, Any]:
+    """Of the board on this machine."""
     from harness.competition import find
     from leaderboard import table
     from leaderboard.answers import prepared
@@ -85,16 +108,10 @@ def board(
         reveal_board(engine, prepared_data)
     standings = read(engine, declared, prepared_data)
     if not trust:
-        print(_json(table.as_json(standings))) if as_json else table.show(standings)
-        return
-    from leaderboard.trust import read_trust, show
+        return table.as_json(standings)
+    from leaderboard.trust import read_trust
 
-    trusted = read_trust(engine, standings)
-    if as_json:
-        print(_json(table.as_json(standings) | {"trust": trusted.to_json()}))
-        return
-    table.show(standings)
-    show(trusted)
+    return table.as_json(standings) | {"trust": read_trust(engine, standings).to_json()}
 
 
 @app.command()

@@ -45,6 +45,8 @@ def prepared(competition: str, data_hash: str | None = None) -> Prepared:
         return Prepared(competition, found[0], last.get("source") if found[0] == last.get("data_hash") else None)
     if data_hash and hashes:
         raise UserError(f"--data {data_hash} names {len(found)} of the data of {competition}: {', '.join(hashes)}")
+    if server := last.get("server"):
+        raise UserError(f"the answers of {competition} are on {server}, and the board too: add SERVER={server}")
     raise UserError(
         f"no data are prepared for {competition}; `make data COMP={competition}` prepares them, "
         f"and so does `make submit COMP={competition}`"

@@ -1,5 +1,6 @@
 """The board as a table in the terminal, and as JSON."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.board import Board, Row
+from leaderboard.board import Board
 from leaderboard.finals import Choice
 from leaderboard.rescore import Rescored
 from leaderboard.words import counted, decimals_for, notes, short_time, standing
@@ -28,52 +29,52 @@ def as_json(board: Board) -> dict[str, Any]:
     }
 
 
-def show(board: Board, console: Console | None = None) -> None:
-    """Print title, table and one sentence on standard output."""
+def show(told: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print title, table and sentences on standard output, of what `as_json` tells, here or on a server."""
     console = console or Console(highlight=False)
-    console.print(_title(board))
-    if board.rows:
-        console.print(_table(board))
-    for sentence in (standing(board), *notes(board)):
+    console.print(_title(told))
+    if told["rows"]:
+        console.print(_table(told["rows"], told["revealed_at"] is not None))
+    for sentence in (told["standing"], *told["notes"]):
         console.print(Text(sentence))
 
 
-def _title(board: Board) -> Text:
-    direction = "higher is better" if board.higher_is_better else "lower is better"
-    data = f"data {board.data_hash}" + (f" from {board.source}" if board.source else "")
-    return Text.assemble((board.competition, "bold"), f" · {board.metric}, {direction} · {data}")
+def _title(told: Mapping[str, Any]) -> Text:
+    direction = "higher is better" if told["higher_is_better"] else "lower is better"
+    data = f"data {told['data_hash']}" + (f" from {told['source']}" if told["source"] else "")
+    return Text.assemble((told["competition"], "bold"), f" · {told['metric']}, {direction} · {data}")
 
 
-def _table(board: Board) -> Table:
+def _table(rows: Sequence[Mapping[str, Any]], revealed: bool) -> Table:
     """What ranks stands first, with its interval: the public score, or after the reveal the private one."""
     decimals = max(
-        decimals_for(column) for column in zip(*((row.score, row.private or 0) for row in board.rows), strict=True)
+        decimals_for(column) for column in zip(*((row["score"], row["private"] or 0) for row in rows), strict=True)
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("rank", justify="right")
     table.add_column("team", overflow="fold")
-    for name in ("private", "95 %", "public") if board.revealed_at else ("public", "95 %"):
+    for name in ("private", "95 %", "public") if revealed else ("public", "95 %"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("CV", "entries", "submitted (UTC)"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in board.rows:
-        table.add_row(*_cells(row, decimals, board.revealed_at is not None))
+    for row in rows:
+        table.add_row(*_cells(row, decimals, revealed))
     return table
 
 
-def _cells(row: Row, decimals: int, revealed: bool) -> list[str | Text]:
-    public, private = _number(row.score, decimals), _number(row.private, decimals)
+def _cells(row: Mapping[str, Any], decimals: int, revealed: bool) -> list[str | Text]:
+    public, private = _number(row["score"], decimals), _number(row["private"], decimals)
     if revealed:
-        ranked_by = [private, _bounds(row.private_low, row.private_high), public]
+        ranked_by = [private, _bounds(row["private_low"], row["private_high"]), public]
     else:
-        ranked_by = [public, _bounds(row.low, row.high)]
+        ranked_by = [public, _bounds(row["low"], row["high"])]
     return [
-        f"={row.rank}" if row.tied else str(row.rank),
-        Text(row.team),  # not a string: rich would read [red] as markup
+        f"={row['rank']}" if row["tied"] else str(row["rank"]),
+        Text(row["team"]),  # not a string: rich would read [red] as markup
         *ranked_by,
-        _number(row.cv, decimals),
-        str(row.entries),
-        short_time(row.submitted_at),
+        _number(row["cv"], decimals),
+        str(row["entries"]),
+        short_time(row["submitted_at"]),
     ]
 
 

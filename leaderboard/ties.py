@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from harness.competition import Competition
-from harness.significance import Interval, percentiles
+from harness.significance import Interval, percentiles, student
 from leaderboard.answers import Prepared
 from leaderboard.book import Entry
 from leaderboard.resampled import count_groups, scores_of
@@ -40,8 +40,8 @@ def leads(
         scores, at = scores_of(engine, competition, data, part, ids), {number: k for k, number in enumerate(ids)}
         sign = 1 if metric.higher_is_better else -1
         first, second = ([at[entry.id] for entry in side] for side in zip(*missing, strict=True))
-        groups = count_groups(engine, data, part)
-        bounds_of_pairs = percentiles(sign * (scores[first] - scores[second]), groups, max(groups - 1, 1))
+        width = student(count_groups(engine, data, part))
+        bounds_of_pairs = percentiles(sign * (scores[first] - scores[second]), width)
         for (better, other), bounds in zip(missing, bounds_of_pairs.T.tolist(), strict=True):
             difference = sign * (better.on(part).score - other.on(part).score)
             known[better.id, other.id] = Lead(difference, *bounds)

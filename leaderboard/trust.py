@@ -217,15 +217,14 @@ def gap_told(gap: Gap | None, higher_is_better: bool) -> str:
     )
 
 
-def show(trust: Trust, console: Console | None = None) -> None:
-    """Print the correlations and the advice on standard output."""
+def show(trust: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the correlations and the advice on standard output; trust: as `Trust.to_json` tells it."""
     console = console or Console(highlight=False)
-    pairs = {"CV and public": trust.public, "CV and private": trust.private, "public and private": trust.board}
-    for name, found in pairs.items():
-        if found:
+    for name, key in (("CV and public", "public"), ("CV and private", "private"), ("public and private", "board")):
+        if found := trust[key]:
             numbers = ", ".join(
-                f"{kind.capitalize()} {rho:.2f} ({low:.2f} to {high:.2f})"
-                for kind, (rho, low, high) in found._asdict().items()
+                f"{kind.capitalize()} {rho['score']:.2f} ({rho['low']:.2f} to {rho['high']:.2f})"
+                for kind, rho in found.items()
             )
-            console.print(Text(f"{name}, of {trust.entries} entries: {numbers}"))
-    console.print(Text(trust.advice))
+            console.print(Text(f"{name}, of {trust['entries']} entries: {numbers}"))
+    console.print(Text(trust["advice"]))

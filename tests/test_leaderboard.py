@@ -43,7 +43,7 @@ def shown(name="tiny", data_hash=None):
 
 def printed(width=120):
     console = Console(width=width, record=True, highlight=False, file=io.StringIO())
-    table.show(shown(), console)
+    table.show(table.as_json(shown()), console)
     return console.export_text()
 
 

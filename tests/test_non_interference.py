@@ -52,6 +52,7 @@ def requests(request):
     """What is asked, in this order, of both worlds."""
     chance, files = random.Random(0), [File(frozenset("agh"))]
     asked = [(team, *entering(name), {"content": files[0].content}) for team in TEAMS for name in NAMES]
+    asked.append(("red", "GET", "/c/nothing", {}))
     while len(asked) < request.param:
         asked += draw(chance, files)
     return asked[: request.param]

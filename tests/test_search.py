@@ -412,6 +412,7 @@ def test_a_search_that_is_terminated_ends_in_ten_seconds_with_the_best_in_place_
     home = Home(tmp_path)
     process = home.start("harness", "search", "pebbles", "--hours", 1)
     wait_for(lambda: any(event["event"] == "bank" for event in events_of(home)))
+    wait_for(lambda: any(state == "RUNNING" for _, state in trials(home)))  # one worker may be at the ensemble
     began = time.monotonic()
     os.kill(process.pid, signal.SIGTERM)
     _, err = process.communicate(timeout=30)

@@ -3,6 +3,7 @@
 
 import json
 import re
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -235,3 +236,48 @@ def test_an_address_that_leads_nowhere_is_one_sentence(home, monkeypatch, addres
     monkeypatch.setattr(remote.time, "sleep", lambda _: None)
     with pytest.raises(UserError, match=sentence):
         remote.hand_in(address, "tiny", entry(home), "red")
+
+
+def test_a_certificate_that_is_not_trusted_stops_at_once_and_says_what_to_set(server, home, monkeypatch):
+    """Asked with TLS, a server without it has none; nothing heals by waiting, so no night begins either."""
+    monkeypatch.setattr(remote.time, "sleep", lambda _: pytest.fail("asked again"))
+    monkeypatch.setenv("LEADERBOARD_URL", server.replace("http://", "https://"))
+    with pytest.raises(UserError, match=r"REQUESTS_CA_BUNDLE=that file.*nothing was trained"):
+        submission.require_judge("tiny", None, "aaaa1111", print)
+
+
+# -- the board from a player's machine ---------------------------------------------------------------------------------
+
+
+def boarded(there, *arguments):
+    process = tiny_board.python(there, "-m", "leaderboard", "board", "tiny", *arguments)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_a_player_sees_the_same_board_and_trust_as_the_server(server, home, tmp_path_factory):
+    for k, wrong in enumerate(("a", "ab", "abg", "gh", "")):
+        submitted = entry(home, wrong=wrong)
+        submitted.with_suffix(".json").write_text(json.dumps({"cv": {"score": 0.5 + k / 10, "low": 0.4, "high": 1.0}}))
+        remote.hand_in(server, "tiny", submitted, f"team {k}")
+    there = tmp_path_factory.mktemp("player")
+    code, out, err = boarded(there, "--server", server, "--trust")
+    own_code, own, _ = boarded(home, "--trust")
+    assert (code, own_code, err) == (0, 0, "")
+    assert out == own and "team 4" in out and "rank correlation" in out
+    told, own_told = (
+        json.loads(boarded(*asked)[1]) for asked in ((there, "--server", server, "--json"), (home, "--json"))
+    )
+    assert [row | told["rows"][k] for k, row in enumerate(own_told["rows"])] == told["rows"]  # ranks' intervals besides
+    assert {**told, "rows": []} == {**own_told, "rows": []}
+
+
+def test_the_board_of_fetched_data_is_on_the_server_and_so_is_the_reveal(server, home, tmp_path_factory):
+    there = tmp_path_factory.mktemp("player")
+    shutil.copytree(home / "competitions", there / "competitions")
+    fetched = tiny_board.python(there, "-c", f"from harness.remote import fetch; fetch({server!r}, 'tiny')")
+    assert fetched.communicate(timeout=60)[1] == ""
+    code, _, err = boarded(there)
+    assert code == 2 and f"the board too: add SERVER={server}" in err
+    code, _, err = boarded(there, "--reveal", "--server", server)
+    assert code == 2 and "the host reveals on the server" in err

@@ -170,6 +170,42 @@ def test_p_is_below_five_percent_where_the_interval_is_beyond_zero() -> None:
             assert (found.verdict != "cannot tell") == (found.p < 0.05)
 
 
+def test_the_acceleration_of_a_mean_is_its_skewness_and_bends_the_interval_of_a_skewed_one() -> None:
+    """A sixth of the skewness over the root of n (Efron 1987, section 6): few rows are large, so it bends up."""
+    values = np.random.default_rng(14).exponential(size=60)
+    sample, centred = sampled(values), values - values.mean()
+    skewness = (centred**3).mean() / (centred**2).mean() ** 1.5
+    assert sample.acceleration == pytest.approx(skewness / (6 * np.sqrt(60)))
+    low, high = significance._bounds(sample)
+    bent_low, bent_high = significance._bounds(sample, acceleration=sample.acceleration)
+    assert bent_low > low
+    assert bent_high > high
+
+
+def test_the_jackknife_leaves_out_blocks_of_many_groups_and_says_the_same() -> None:
+    few, many = (np.random.default_rng(15).exponential(size=size) for size in (150, 2000))
+    assert (len(sampled(few).without), len(sampled(many).without)) == (150, significance.BLOCKS)
+    left_out = significance.all_but_one(np.arange(2000), 2000) == 0
+    assert (left_out.sum(0) == 1).all()
+    assert (left_out.sum(1) == 10).all()
+    skewness = 2  # of an exponential distribution
+    assert sampled(many).acceleration == pytest.approx(skewness / (6 * np.sqrt(2000)), rel=0.5)
+    assert sampled(many).expansion == pytest.approx(1, abs=0.1)
+
+
+def test_the_interval_is_at_least_as_wide_as_the_jackknife_says() -> None:
+    """The largest of all rows: resamples see it or do not, and what lies beyond the next largest they never see."""
+
+    class Largest(Mean):
+        def score(self, statistics, counts=None):
+            return statistics.max() if counts is None else np.where(counts > 0, statistics, -np.inf).max(-1)
+
+    sample = sampled(np.r_[np.linspace(0, 1, 49), 2.0], Largest())
+    jackknife = np.sqrt(49 / 50 * ((sample.without - sample.without.mean()) ** 2).sum())
+    assert sample.expansion * sample.resampled.std() == pytest.approx(jackknife)
+    assert sample.expansion > 1.5
+
+
 @pytest.mark.parametrize("groups", [1, 2, 3])
 def test_of_next_to_no_groups_the_interval_is_all_there_is(groups: int) -> None:
     values = np.arange(6.0)

@@ -14,6 +14,7 @@ from harness.engine import Engine, results, run
 from harness.files import append_line
 from harness.jobs import HOPEFUL, Cut, Fold, Scored, score_fold
 from harness.morning.facts import DRAWN_TWICE
+from harness.plan import schedules
 from harness.prepared import Prepared
 from harness.request import Request
 from harness.search.bank import Deposit, deposit
@@ -98,8 +99,7 @@ class Night:
                 scheduled = replace(learner, epochs=self.clock.epochs[name])  # type: ignore[type-var]
                 special = Entry(name, name, scheduled, None, raced=False)
                 self.active.append(special if learner.focus is not None else self.study.declared(name, scheduled))
-        plan = ", ".join(f"{name} {count} epochs" for name, count in self.clock.epochs.items())
-        self.request.say(f"a trial: {plan}; {self.count} folds, {self.engine.slots} at once")
+        self.request.say(f"a trial: {schedules(self.clock.epochs)}; {self.count} folds, {self.engine.slots} at once")
 
     def take_up(self) -> None:
         """The trials that a killed search left; another's declared model may be ours too."""

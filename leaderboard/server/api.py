@@ -16,10 +16,11 @@ from leaderboard.inbox import Refusal
 from leaderboard.judge import verdict_of
 from leaderboard.server import boards, openapi, public
 from leaderboard.server.asking import asked_place, known_team, may_see, own_team, settings_of
-from leaderboard.server.boards import Place
+from leaderboard.server.boards import Place, View
 from leaderboard.server.pages import phase, quota_of
 from leaderboard.server.upload import hand_in, receipt
 from leaderboard.table import as_json
+from leaderboard.trust import Trust, read_trust
 
 
 def document(request: Request) -> Response:
@@ -66,6 +67,14 @@ def board(request: Request) -> Response:
     for row, shown in zip(told["rows"], view.shown(view.board.rows), strict=True):
         row |= {"rank_low": shown.ranks[0], "rank_high": shown.ranks[1], "gap": shown.row.gap}
     return JSONResponse(told)
+
+
+def trust(request: Request) -> Response:
+    return JSONResponse(boards.view(settings_of(request).engine, asked_place(request)).once(_trust).to_json())
+
+
+def _trust(view: View) -> Trust:
+    return read_trust(view.engine, view.board)
 
 
 def board_csv(request: Request) -> Response:

@@ -46,6 +46,7 @@ ROUTES = [
     Route(API, api.competition),
     Route(f"{API}/board", api.board),
     Route(f"{API}/board.csv", api.board_csv),
+    Route(f"{API}/trust", api.trust),
     Route(f"{API}/submissions", api.submissions),
     Route(f"{API}/submissions", api.submit, methods=["POST"]),
     Route(f"{API}/submissions/{{number:int}}", api.submission),

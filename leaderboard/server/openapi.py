@@ -85,6 +85,9 @@ DOCUMENT: dict[str, Any] = {
         ),
         "/api/competitions/{competition}/board": reads("The ranking.", NAME, HASH, schema=schemas.BOARD),
         "/api/competitions/{competition}/board.csv": reads("The ranking as a table.", NAME, HASH, kind="text/csv"),
+        "/api/competitions/{competition}/trust": reads(
+            "How alike CV and the board rank the entries, and which to trust.", NAME, HASH, schema=schemas.TRUST
+        ),
         "/api/competitions/{competition}/submissions": reads(
             "The files of a team.", NAME, HASH, TEAM, schema=schemas.FILES
         )

@@ -61,6 +61,17 @@ ROW = shaped(
 )
 BOARD = shaped(**BOARD_OF, metric=TEXT, higher_is_better=TRUTH, revealed_at=maybe(TEXT), rows=many(ROW))
 
+BOUNDED = shaped(score=NUMBER, low=NUMBER, high=NUMBER)
+AGREEMENT = maybe(shaped(spearman=BOUNDED, kendall=BOUNDED))
+TRUST = shaped(
+    entries=WHOLE,
+    public=AGREEMENT,
+    private=AGREEMENT,
+    board=AGREEMENT,
+    gap=maybe(shaped(mean=NUMBER, noise=NUMBER, is_shift=TRUTH)),
+    advice=TEXT,
+)
+
 FILE = {
     "id": WHOLE,
     **BOARD_OF,
