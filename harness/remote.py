@@ -54,14 +54,21 @@ def require_welcome(
 ) -> None:
     """Before hours of training: raise `UserError` unless the server judges these data and knows who asks.
 
-    Where there is no connection, say so and go on: the file can be handed in later.
+    Where there is no connection, or no file is taken now, say so and go on: it can be handed in later, or not at all.
     """
+    asked = {"params": {"team": team, "data": data_hash}}
     try:
-        ask(server, "GET", f"/{competition}/submissions", lambda: {"params": {"team": team, "data": data_hash}})
+        ask(server, "GET", f"/{competition}/submissions", lambda: asked)
+        now = ask(server, "GET", f"/{competition}", lambda: asked)
     except UnreachableError as error:
         say(f"{error} What is made here stays here, and can be handed in later (make score)")
     except UserError as error:
         raise UserError(f"{error}; nothing was trained, for it could not be handed in") from error
+    else:
+        if now["phase"] != "open":
+            say(f"the board on {server} is {now['phase']} and takes no files; what is made here stays here")
+        elif now["quota"] and not now["quota"]["left"]:
+            say(f"no entry is left to your team on {server} until {now['quota']['renews_at']}")
 
 
 def hand_in(

@@ -19,7 +19,8 @@ from tiny_competition import Home
 
 from harness import remote, submission
 from harness.errors import InvalidSubmission, UserError
-from leaderboard import teams
+from leaderboard import host, teams
+from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from leaderboard.server import app
 from leaderboard.server.settings import LOOPBACK, Settings
@@ -219,6 +220,23 @@ def test_a_server_that_is_down_for_now_does_not_stop_the_training(home, monkeypa
     said: list[str] = []
     submission.require_judge("tiny", "red", "aaaa1111", said.append)
     assert len(said) == 1 and "cannot be reached" in said[0] and "make score" in said[0]
+
+
+def test_before_the_training_it_is_said_that_no_file_is_taken_now(home, monkeypatch):
+    engine = open_database()
+    teams.create_team(engine, "red")
+    monkeypatch.setenv("LEADERBOARD_TOKEN", teams.issue_token(engine, "ada", "red"))
+    said: list[str] = []
+    with served(team_mode=True) as address:
+        monkeypatch.setenv("LEADERBOARD_URL", address)
+        for wrong in ("a", "b", "g", "h", "ab"):
+            assert not said
+            remote.hand_in(address, "tiny", entry(home, wrong=wrong), None)
+        submission.require_judge("tiny", None, "aaaa1111", said.append)
+        assert re.fullmatch(r"no entry is left to your team on .* until 2.*", said.pop())
+        host.say(engine, prepared("tiny"), "close", "that is all", "eva")
+        submission.require_judge("tiny", None, "aaaa1111", said.append)
+    assert re.fullmatch(r"the board on .* is closed and takes no files; what is made here stays here", said.pop())
 
 
 def test_nothing_is_trained_on_data_that_the_server_does_not_judge(server, tmp_path_factory, monkeypatch):

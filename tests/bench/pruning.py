@@ -90,10 +90,10 @@ def trained(race: Race, name: str, variant: Variant, raced: bool) -> float:
             return share
     for fold, statistics in enumerate(variant.statistics):
         race.saw(name, fold, statistics, variant.curve if limits and fold == 0 else {})
-        if raced and fold + 1 < FOLDS and race.lost(name):
+        if raced and fold + 1 < len(variant.statistics) and race.lost(name):
             return fold + 1
     race.crown(name)
-    return FOLDS
+    return len(variant.statistics)
 
 
 def drawn(sampler: "BaseSampler", seed: int) -> list[Variant]:

@@ -1,0 +1,114 @@
+"""What racing and cutting save on variants that were really trained: `python -m tests.bench.replay COMP MODEL`.
+
+make data COMP=blood DATA=../shared/data/bloodcells96
+python -m tests.bench.replay blood plain --epochs 12 --variants 24
+
+Trains every fold of the declared model and of random variants of it, alone on one worker; then replays the search in
+many orders, with the search's own `Race` and without, from the scores, curves and seconds that were measured. So luck
+is that of the order alone, which `tests.bench.racing`, two whole searches side by side, cannot say.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.competition import Competition, find
+from harness.jobs import Fold, Scored, score_fold
+from harness.prepared import Prepared, current
+from harness.search.race import SHARES, Race
+from harness.search.spaces import vary
+from tests.bench.protocol import one_model
+from tests.bench.pruning import Variant, trained
+
+
+class Real(NamedTuple):
+    """A variant whose folds were trained. quality: of all rows, higher is better; seconds: of every fold."""
+
+    variant: Variant
+    seconds: Sequence[float]
+
+
+class Night(NamedTuple):
+    """A replay: when the best of the whole variants was there, when the last one was, and how good it is."""
+
+    reached: float
+    ended: float
+    quality: float
+
+
+def main() -> None:
+    parser = one_model(__doc__)
+    parser.add_argument("--variants", type=int, default=24)
+    parser.add_argument("--orders", type=int, default=100)
+    asked = parser.parse_args()
+    declared, prepared = find(asked.competition), current(asked.competition)
+    reals = train_all(declared, prepared, asked.model, asked.epochs, asked.variants, asked.threads)
+    fold_of_row = prepared.folds(declared, declared.split.folds)
+    groups = {fold: prepared.train.groups[fold_of_row == fold] for fold in range(declared.split.folds)}
+    nights = []
+    for seed in range(asked.orders):
+        order = [0, *1 + np.random.default_rng(seed).permutation(len(reals) - 1)]
+        nights.append([replay(declared, groups, [reals[k] for k in order], raced) for raced in (False, True)])
+    told(nights)
+
+
+def train_all(
+    declared: Competition, prepared: Prepared, model: str, epochs: int | None, count: int, threads: int
+) -> list[Real]:
+    """The declared model first."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    learner, space = declared.models[model], declared.search.get(model, vary)
+    learner = replace(learner, epochs=epochs or learner.epochs)  # type: ignore[type-var]
+    study, reals = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)), list[Real]()
+    for number in range(count):
+        variant = space(study.ask(), learner) if number else learner
+        job = Fold(
+            declared.name, prepared.data_hash, f"{model}.{number}", variant, 0, declared.split.folds, threads, {}
+        )
+        folds = [
+            score_fold(job._replace(fold=fold), dict.fromkeys(SHARES, -np.inf)) for fold in range(declared.split.folds)
+        ]
+        reals.append(real(declared, folds))
+        print(f"{number + 1} of {count}: {reals[-1].variant.quality:.4f}, {sum(reals[-1].seconds):.0f} s", flush=True)
+    return reals
+
+
+def real(declared: Competition, folds: Sequence[Scored]) -> Real:
+    score = float(declared.metric.score(np.concatenate([fold.statistics for fold in folds])))
+    quality = score if declared.metric.higher_is_better else -score
+    variant = Variant(quality, [fold.statistics for fold in folds], folds[0].curve)
+    return Real(variant, [fold.seconds for fold in folds])
+
+
+def replay(declared: Competition, groups: dict[int, np.ndarray], reals: Sequence[Real], raced: bool) -> Night:
+    """One worker, one variant after the other; the first is the declared one, which is not raced."""
+    curves = all(variant.curve for variant, _ in reals)  # what is fitted at once has none
+    race = Race(declared.metric, groups, racing=raced, cutting=raced and curves)
+    now, best = 0.0, Night(0.0, 0.0, -np.inf)
+    for number, (variant, seconds) in enumerate(reals):
+        folds = trained(race, str(number), variant, number > 0)
+        whole = int(folds)
+        now += sum(seconds[:whole]) + (folds - whole) * seconds[min(whole, len(seconds) - 1)]
+        if whole == len(seconds) and variant.quality > best.quality:
+            best = Night(now, now, variant.quality)
+    return best._replace(ended=now)
+
+
+def told(nights: Sequence[Sequence[Night]]) -> None:
+    same = [(without, raced) for without, raced in nights if raced.quality == without.quality]
+    sooner = [without.reached / raced.reached if raced.quality == without.quality else 0.0 for without, raced in nights]
+    shorter = [without.ended / raced.ended for without, raced in nights]
+    lost = np.mean([without.quality - raced.quality for without, raced in nights])
+    low, high = np.percentile(sooner, [10, 90])
+    print(f"{len(nights)} orders; racing kept the best variant in {len(same)}, and lost {lost:.4f} on average")
+    print(f"to the score of the full search: {statistics.median(sooner):.2f} times as fast ({low:.2f} to {high:.2f})")
+    print(f"to the end of all variants: {statistics.median(shorter):.2f} times as fast")
+
+
+if __name__ == "__main__":
+    main()
