@@ -6,11 +6,12 @@ from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import cycle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tests.bench import pruning, search
+from tests.bench import pruning, replay, search
 from tests.bench.__main__ import numbers
 from tests.bench.data import difference, look
 from tests.bench.protocol import HEAD, REPOSITORY, Result, cpu_seconds, entry, in_turn, ratios, timed
@@ -168,3 +169,18 @@ def test_the_quick_rows_are_measured():
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("|")]
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["3", "6", "7", "8a", "8b", "12a", "12b"]
+
+
+def test_a_replay_spends_on_a_variant_what_its_folds_took_and_stops_where_the_race_does():
+    """The second variant is hopeless and slow: raced, it ends after its first fold, and the third is there sooner."""
+
+    def trained(right: float, seconds: float) -> replay.Real:
+        rows = pruning.statistics_of(np.arange(200) < 200 * right)
+        return replay.Real(pruning.Variant(right, [rows] * 5, {}), [seconds] * 5)
+
+    reals = [trained(0.7, 1.0), trained(0.3, 10.0), trained(0.9, 2.0)]
+    groups = {fold: np.arange(200) for fold in range(5)}
+    declared = SimpleNamespace(metric=pruning.METRIC)
+    without, raced = (replay.replay(declared, groups, reals, raced) for raced in (False, True))
+    assert without == (5 + 50 + 10, 5 + 50 + 10, 0.9)
+    assert raced == (5 + 10 + 10, 5 + 10 + 10, 0.9)

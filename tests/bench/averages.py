@@ -1,4 +1,4 @@
-"""One network kept in four ways: the moving average of one cosine, of restarts, the mean of their ends, and a soup.
+"""One network kept in five ways: one cosine with its moving average and without, restarts, their snapshots, a soup.
 
 make data COMP=blood DATA=../shared/data/bloodcells28
 python -m tests.bench.averages blood residual --rows 1500 --epochs 12 --folds 0,1,2
@@ -10,11 +10,12 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 from harness.backends import Context
-from harness.backends.schedules import CosineRestarts, Schedule, WarmupCosine
+from harness.backends.schedules import CosineRestarts, WarmupCosine
 from harness.competition import find
 from harness.ensembles import statistics_alone
 from harness.prepared import current
@@ -22,11 +23,12 @@ from harness.significance import compare, interval
 from tests.bench.protocol import one_model
 
 RESTARTS = CosineRestarts(cycles=4, longer=1.0)
-ARMS: dict[str, Schedule] = {
-    "one cosine": WarmupCosine(),
-    "four restarts": RESTARTS,
-    "snapshots of the last three": replace(RESTARTS, snapshots=3),
-    "a soup of the last three": replace(RESTARTS, snapshots=3, soup=True),
+ARMS: dict[str, dict[str, Any]] = {
+    "one cosine": {"schedule": WarmupCosine()},
+    "without the moving average": {"schedule": WarmupCosine(), "ema": 0.0},
+    "four restarts": {"schedule": RESTARTS},
+    "snapshots of the last three": {"schedule": replace(RESTARTS, snapshots=3)},
+    "a soup of the last three": {"schedule": replace(RESTARTS, snapshots=3, soup=True)},
 }
 
 
@@ -42,10 +44,10 @@ def main() -> None:
         drawn = np.random.default_rng(fold).permutation(len(train))
         train = train[np.sort(drawn[: asked.rows or None])]
         valid = prepared.train[fold_of_row == fold]
-        for arm, schedule in ARMS.items():
+        for arm, kept in ARMS.items():
             with TemporaryDirectory() as folder:
                 context = Context(task, Path(folder), fold=fold, threads=asked.threads)
-                predicted = replace(learner, schedule=schedule).fit(train, None, context).predict(valid.inputs)
+                predicted = replace(learner, **kept).fit(train, None, context).predict(valid.inputs)
             scored[arm].append(statistics_alone(task, metric, valid.targets, predicted))
             print(f"fold {fold}, {arm}: {metric.score(scored[arm][-1]):.4f}", flush=True)
     groups = np.concatenate([prepared.train.groups[fold_of_row == fold] for fold in asked.folds])

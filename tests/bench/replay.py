@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.competition import Competition, find
 from harness.jobs import Fold, Scored, score_fold
-from harness.prepared import Prepared, current
+from harness.prepared import current
 from harness.search.race import SHARES, Race
 from harness.search.spaces import vary
 from tests.bench.protocol import one_model
@@ -41,13 +41,18 @@ class Night(NamedTuple):
 
 def main() -> None:
     parser = one_model(__doc__)
+    parser.set_defaults(folds=None)
     parser.add_argument("--variants", type=int, default=24)
     parser.add_argument("--orders", type=int, default=100)
     asked = parser.parse_args()
     declared, prepared = find(asked.competition), current(asked.competition)
-    reals = train_all(declared, prepared, asked.model, asked.epochs, asked.variants, asked.threads)
+    folds = asked.folds or list(range(declared.split.folds))
+    learner = declared.models[asked.model]
+    learner = replace(learner, epochs=asked.epochs or learner.epochs)  # type: ignore[type-var]
+    job = Fold(declared.name, prepared.data_hash, asked.model, learner, 0, declared.split.folds, asked.threads, {})
+    reals = train_all(declared, job, folds, asked.variants)
     fold_of_row = prepared.folds(declared, declared.split.folds)
-    groups = {fold: prepared.train.groups[fold_of_row == fold] for fold in range(declared.split.folds)}
+    groups = {k: prepared.train.groups[fold_of_row == fold] for k, fold in enumerate(folds)}
     nights = []
     for seed in range(asked.orders):
         order = [0, *1 + np.random.default_rng(seed).permutation(len(reals) - 1)]
@@ -55,25 +60,18 @@ def main() -> None:
     told(nights)
 
 
-def train_all(
-    declared: Competition, prepared: Prepared, model: str, epochs: int | None, count: int, threads: int
-) -> list[Real]:
-    """The declared model first."""
+def train_all(declared: Competition, job: Fold, folds: Sequence[int], count: int) -> list[Real]:
+    """Of the job's learner first, then of random variants of it."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    learner, space = declared.models[model], declared.search.get(model, vary)
-    learner = replace(learner, epochs=epochs or learner.epochs)  # type: ignore[type-var]
-    study, reals = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)), list[Real]()
+    space, reals = declared.search.get(job.model, vary), list[Real]()
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for number in range(count):
-        variant = space(study.ask(), learner) if number else learner
-        job = Fold(
-            declared.name, prepared.data_hash, f"{model}.{number}", variant, 0, declared.split.folds, threads, {}
-        )
-        folds = [
-            score_fold(job._replace(fold=fold), dict.fromkeys(SHARES, -np.inf)) for fold in range(declared.split.folds)
-        ]
-        reals.append(real(declared, folds))
+        learner = space(study.ask(), job.learner) if number else job.learner
+        variant = job._replace(model=f"{job.model}.{number}", learner=learner)
+        scored = [score_fold(variant._replace(fold=fold), dict.fromkeys(SHARES, -np.inf)) for fold in folds]
+        reals.append(real(declared, scored))
         print(f"{number + 1} of {count}: {reals[-1].variant.quality:.4f}, {sum(reals[-1].seconds):.0f} s", flush=True)
     return reals
 
