@@ -1,12 +1,15 @@
 """The overnight search: what races, what is taken up again, what lies in the bank, and that the clock is kept."""
 
+import errno
 import json
 import os
 import signal
 import sqlite3
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,8 +26,11 @@ from harness.files import append_line, read_lines
 from harness.metrics import RMSE, Accuracy
 from harness.morning.facts import DRAWN_TWICE
 from harness.prepared import Prepared
+from harness.request import Request
 from harness.search.clock import Clock
+from harness.search.night import Night
 from harness.search.race import SHARES, Race
+from harness.search.room import make_room
 from harness.search.sampler import sampler
 from harness.search.spaces import Named, variant
 from harness.search.study import Entry, Study, opened
@@ -319,6 +325,56 @@ def test_for_want_of_memory_the_batch_is_halved_at_most_twice() -> None:
     assert second and second.learner == Net(batch=2)
     third, _ = remedy(second, RuntimeError("CUDA out of memory"))
     assert third is second and third.learner == Net(batch=2)  # from here on as any crash
+
+
+@pytest.mark.parametrize("room", [False, True])
+def test_a_full_disk_ends_the_night_and_the_trial_waits_but_where_room_is_made_it_goes_on(
+    study: Study, monkeypatch: pytest.MonkeyPatch, room: bool
+) -> None:
+    learners: dict[str, Any] = {"net": Net()}
+    ours, night = study.ask(learners, EPOCHS), object.__new__(Night)
+    night.request = Request(tiny_declaration(models=learners), say=list[str]().append)
+    night.prepared, night.study, night.count, night.active, night.over = Prepared("tiny", "d1"), study, 5, [ours], ""
+    monkeypatch.setattr("harness.search.night.make_room", lambda *_: room)
+    night.retry_or_fail(ours, OSError(errno.ENOSPC, "No space left on device", "weights.safetensors"))
+    assert (night.active, bool(night.over)) == (([ours], False) if room else ([], True))
+    assert study.counts()["failed"] == 0
+    again = [entry.name for entry in reopened().unfinished(learners, EPOCHS)]
+    assert again == [ours.name]
+
+
+def test_a_quota_that_is_used_up_ends_the_night_for_nobody_can_see_how_much_is_left(study: Study) -> None:
+    learners: dict[str, Any] = {"net": Net()}
+    ours, night = study.ask(learners, EPOCHS), object.__new__(Night)
+    night.active, night.over = [ours], ""
+    night.retry_or_fail(ours, OSError(errno.EDQUOT, "Disk quota exceeded"))
+    assert not night.active and "make clean" in night.over
+
+
+def test_room_is_for_two_bundles_like_the_largest_and_only_trials_that_were_cut_make_place(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three trials that were cut have 600 bytes each; two like the complete one need 10,000; who is half done stays."""
+    declared = tiny_declaration(models={"net": Net()})
+    cut = [study.ask({"net": Net()}, EPOCHS) for _ in range(3)]
+    for one in cut:
+        study.cut(one, "worse")
+    runs, bytes_of = tmp_path / "runs" / "tiny" / "t1", dict.fromkeys((one.name for one in cut), 600)
+    for name, size in (bytes_of | {"net": 5000, "half": 9000}).items():
+        (runs / f"{name}-0123" / "fold_0").mkdir(parents=True)
+        (runs / f"{name}-0123" / "fold_0" / "weights").write_bytes(bytes(size))
+    (runs / "net-0123" / "bundle.json").write_text("")
+
+    def disk(total: int, _: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=total - sum(file.stat().st_size for file in runs.rglob("*") if file.is_file()))
+
+    prepared: Any = SimpleNamespace(train=[], holdout=[])
+    left = 5000 + 9000  # what no trial made place for
+    for total, room, kept in ((left + 1800 + 10000, True, 3), (left + 600 + 10000, True, 1), (left + 9999, False, 0)):
+        monkeypatch.setattr("harness.search.room.shutil.disk_usage", partial(disk, total))
+        assert make_room(declared, prepared, 5, study) is room
+        assert sum((runs / f"{one.name}-0123").exists() for one in cut) == kept
+    assert (runs / "net-0123").exists() and (runs / "half-0123").exists()
 
 
 def test_a_crash_is_tried_again_and_closed_the_third_time() -> None:

@@ -1,5 +1,6 @@
 """The night's loop: which job is next, what came of one, and what goes into the book (night.jsonl)."""
 
+import errno
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -22,7 +23,7 @@ from harness.search.clock import WORTH, Clock
 from harness.search.race import Race
 from harness.search.room import make_room
 from harness.search.study import Entry, Study, Unlucky
-from harness.search.trouble import remedy, starved
+from harness.search.trouble import full, remedy, starved
 from harness.significance import interval
 from harness.store import Bundle, bundle_folder
 from harness.submission import now
@@ -31,6 +32,7 @@ SAME = 20  # drawn variants in a row that were there before: the space is exhaus
 RARELY = 10  # times as long as a deposit took passes until the next one
 LOOK = 30.0  # seconds between two looks at what other searches on the same study left
 TICK = 1.0  # seconds between two looks at the clock
+FULL = "the disk is full; `make clean` frees what no bundle in use needs"
 
 
 class Night:
@@ -191,7 +193,7 @@ class Night:
             self.over = f"no fold fits into the {left:.0f} s that are left"
             return None
         if not make_room(self.request.competition, self.prepared, self.count, self.study):
-            self.over = "the disk is full; `make clean` frees what no bundle in use needs"
+            self.over = FULL
             return None
         why = "every variant of the search space was tried"
         for _ in range(SAME):
@@ -258,7 +260,17 @@ class Night:
         self.request.say(f"{entry.name} is cut: {reason}")
 
     def retry_or_fail(self, entry: Entry, error: BaseException) -> None:
-        """Memory: with half the batch. A crash: again, and closed the third time. A user's error: closed."""
+        """Memory: with half the batch. A crash: again, and closed the third time. A user's error: closed. A full disk
+        is no doing of the trial's: where nothing can go, it waits in the study for the next search.
+        """
+        if full(error):
+            quota = error.errno == errno.EDQUOT  # which nobody can look at
+            if not quota and make_room(self.request.competition, self.prepared, self.count, self.study):
+                self.request.say(f"{entry.name}: the disk was full; again, where trials that were cut lay")
+            else:
+                self.active.remove(entry)
+                self.over = FULL
+            return
         again, told = remedy(entry, error)
         self.request.say(f"{entry.name}: {told}")
         if again is None:

@@ -1,6 +1,8 @@
 """A trial that fails by its own doing: what is tried again, and what is not."""
 
+import errno
 from dataclasses import replace
+from typing import TypeGuard
 
 from harness.engine import WorkerDied
 from harness.errors import UserError
@@ -27,6 +29,11 @@ def remedy(entry: Entry, error: BaseException) -> tuple[Entry | None, str]:
     if entry.failures >= TRIES:
         return None, f"failed {TRIES} times: {type(error).__name__}: {told}"
     return entry, f"failed ({type(error).__name__}: {told}); tried again"
+
+
+def full(error: BaseException) -> TypeGuard[OSError]:
+    """Whether the disk, or what we may have of it, is."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def starved(error: BaseException) -> bool:
