@@ -12,6 +12,7 @@ from leaderboard.answers import Prepared
 from leaderboard.book import Book, Entry, read_book
 from leaderboard.database import reading
 from leaderboard.host import Word, read_word
+from leaderboard.resampled import count_groups
 from leaderboard.tables import finals, on_board, reveals, selections
 from leaderboard.ties import Lead, leads, shown_leads
 from leaderboard.versions import as_it_stands, behind
@@ -56,9 +57,10 @@ class Board:
     """Everything that may be shown of one competition on one set of data.
 
     counted: of every row its entry. lead: of the first row over the second. leaders: how many of the first rows cannot
-    be told from the first. total: entries. missing: entries that the ledger has and the database lacks. word: what the
-    host said; the teams that it disqualified are in no row. waits: why nothing is scored now, where the metric has a
-    new version. protected: the public scores are not shown as they are. declared: as the board stands by it.
+    be told from the first. groups: of the rows that rank, as the bootstrap draws them. total: entries. missing: entries
+    that the ledger has and the database lacks. word: what the host said; the teams that it disqualified are in no row.
+    waits: why nothing is scored now, where the metric has a new version. protected: the public scores are not shown as
+    they are. declared: as the board stands by it.
     """
 
     competition: str
@@ -73,6 +75,7 @@ class Board:
     total: int
     lead: Lead | None
     leaders: int
+    groups: int
     missing: int
     word: Word
     waits: str | None
@@ -132,6 +135,7 @@ def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
         total=len(book.entries),
         lead=gaps[0] if gaps else None,
         leaders=_leaders(counted, tied, compared),
+        groups=count_groups(engine, data, "private" if revealed_at else "public"),
         missing=book.missing,
         word=word,
         waits=waits,

@@ -10,6 +10,7 @@ from leaderboard.book import Entry
 
 LONGEST_TEAM = 40
 MOST_NOTES = 12  # of a kind
+FEW_GROUPS = 50  # below, intervals held the truth less often than they say (LOG.md, "intervals")
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -87,6 +88,11 @@ def notes(board: Board) -> list[str]:
     )
     told += _some([f"{row.team} entered after the reveal" for row in board.rows if row.late])
     told += _some([f"{team} is disqualified: {said.said}" for team, said in board.word.disqualified.items()])
+    if board.rows and board.groups < FEW_GROUPS:
+        told.append(
+            f"The {board.part} scores rest on {board.groups} independent groups of rows; intervals of so few are too "
+            "narrow."
+        )
     if board.missing:
         told.append(
             f"The ledger has {counted(board.missing)} that the database lacks: "

@@ -328,6 +328,18 @@ def call(capsys, monkeypatch, *arguments):
     return code, out, err
 
 
+def test_a_board_of_few_groups_says_that_its_intervals_are_too_narrow(home, monkeypatch):
+    said = "The public scores rest on 6 independent groups of rows; intervals of so few are too narrow."
+    assert said not in words.notes(shown())  # nobody is on it
+    judge("tiny", entry(home, wrong="a"), "red")
+    assert said in words.notes(shown())
+    assert said in " ".join(printed().split())
+    reveal_board(open_database(), prepared("tiny"))
+    assert "The private scores rest on 4" in " ".join(words.notes(shown()))
+    monkeypatch.setattr(words, "FEW_GROUPS", 4)
+    assert not words.notes(shown())
+
+
 def test_score_and_board_print_one_json_object(home, capsys, monkeypatch):
     code, out, err = call(capsys, monkeypatch, "score", "tiny", entry(home, wrong="a"), "--team", "red", "--json")
     verdict = json.loads(out)
