@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,11 @@ def bundles_in_use(competition: str) -> set[Path]:
 
 
 def size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    found = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # a temporary one may be gone by now
+            found += file.stat().st_size if file.is_file() else 0
+    return found
 
 
 def _homes(competition: str) -> list[Path]:

@@ -35,6 +35,7 @@ from harness.search.sampler import sampler
 from harness.search.spaces import Named, variant
 from harness.search.study import Entry, Study, opened
 from harness.search.trouble import remedy
+from harness.store import Bundle
 
 
 @dataclass(frozen=True)
@@ -335,6 +336,7 @@ def test_a_full_disk_ends_the_night_and_the_trial_waits_but_where_room_is_made_i
     ours, night = study.ask(learners, EPOCHS), object.__new__(Night)
     night.request = Request(tiny_declaration(models=learners), say=list[str]().append)
     night.prepared, night.study, night.count, night.active, night.over = Prepared("tiny", "d1"), study, 5, [ours], ""
+    night.largest = 0
     monkeypatch.setattr("harness.search.night.make_room", lambda *_: room)
     night.retry_or_fail(ours, OSError(errno.ENOSPC, "No space left on device", "weights.safetensors"))
     assert (night.active, bool(night.over)) == (([ours], False) if room else ([], True))
@@ -363,7 +365,12 @@ def test_room_is_for_two_bundles_like_the_largest_and_only_trials_that_were_cut_
     for name, size in (bytes_of | {"net": 5000, "half": 9000}).items():
         (runs / f"{name}-0123" / "fold_0").mkdir(parents=True)
         (runs / f"{name}-0123" / "fold_0" / "weights").write_bytes(bytes(size))
-    (runs / "net-0123" / "bundle.json").write_text("")
+    night = object.__new__(Night)
+    night.members, night.largest = {}, 0
+    monkeypatch.setattr(Night, "bundle", lambda _, entry: Bundle(runs / f"{entry.name}-0123"))
+    for name in ("net", cut[0].name):
+        night.keep(Entry(name, "net", Net(), None))
+    assert night.largest == 5000 and night.unbanked
 
     def disk(total: int, _: Path) -> SimpleNamespace:
         return SimpleNamespace(free=total - sum(file.stat().st_size for file in runs.rglob("*") if file.is_file()))
@@ -372,7 +379,7 @@ def test_room_is_for_two_bundles_like_the_largest_and_only_trials_that_were_cut_
     left = 5000 + 9000  # what no trial made place for
     for total, room, kept in ((left + 1800 + 10000, True, 3), (left + 600 + 10000, True, 1), (left + 9999, False, 0)):
         monkeypatch.setattr("harness.search.room.shutil.disk_usage", partial(disk, total))
-        assert make_room(declared, prepared, 5, study) is room
+        assert make_room(declared, prepared, 5, study, night.largest) is room
         assert sum((runs / f"{one.name}-0123").exists() for one in cut) == kept
     assert (runs / "net-0123").exists() and (runs / "half-0123").exists()
 

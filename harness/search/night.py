@@ -1,6 +1,5 @@
 """The night's loop: which job is next, what came of one, and what goes into the book (night.jsonl)."""
 
-import errno
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ from harness.backends import Interrupted, OutOfTime
 from harness.cross_validation import finite
 from harness.engine import Engine, results, run
 from harness.files import append_line
+from harness.inventory import size
 from harness.jobs import HOPEFUL, Cut, Fold, Scored, score_fold
 from harness.morning.facts import DRAWN_TWICE
 from harness.plan import schedules
@@ -23,7 +23,7 @@ from harness.search.clock import WORTH, Clock
 from harness.search.race import Race
 from harness.search.room import make_room
 from harness.search.study import Entry, Study, Unlucky
-from harness.search.trouble import full, remedy, starved
+from harness.search.trouble import full, over_quota, remedy, starved
 from harness.significance import interval
 from harness.store import Bundle, bundle_folder
 from harness.submission import now
@@ -60,6 +60,7 @@ class Night:
         self.active: list[Entry] = []  # the next first
         self.running: dict[int, tuple[Entry, int]] = {}  # ticket -> whose fold
         self.members: dict[str, Entry] = {}  # all complete ones
+        self.largest = 0  # bytes of a complete one's bundle
         self.best: dict[str, Any] | None = None  # what was banked last
         self.over = ""  # why nothing new is begun
         self.unbanked, self.refused, self.banked, self.depositing = False, False, False, False
@@ -121,8 +122,8 @@ class Night:
     def recall(self) -> None:
         """The finished trials of earlier searches, the best first; it is scored again, for the races."""
         done = [entry for entry in self.study.finished() if self.bundle(entry).held(self.count) == self.folds]
-        self.members = {entry.name: entry for entry in done}
-        self.unbanked = bool(done)
+        for entry in done:
+            self.keep(entry)
         for best in done[:1]:
             jobs: list[tuple[Any, ...]] = [(self.job(best, fold), {}) for fold in self.folds]
             for index, scored in results(run(self.engine, score_fold, jobs)):
@@ -192,7 +193,7 @@ class Night:
             left = max(0, self.clock.deadline(len(self.members)) - time.time())
             self.over = f"no fold fits into the {left:.0f} s that are left"
             return None
-        if not make_room(self.request.competition, self.prepared, self.count, self.study):
+        if not self.has_room():
             self.over = FULL
             return None
         why = "every variant of the search space was tried"
@@ -208,6 +209,9 @@ class Night:
             self.study.cut(entry, DRAWN_TWICE)
         self.over = why
         return None
+
+    def has_room(self) -> bool:
+        return make_room(self.request.competition, self.prepared, self.count, self.study, self.largest)
 
     # -- what came of it -----------------------------------------------------------------------------------------------
 
@@ -239,7 +243,7 @@ class Night:
 
     def complete(self, entry: Entry) -> None:
         self.active.remove(entry)
-        self.members[entry.name], self.unbanked = entry, True
+        self.keep(entry)
         if entry.trial is None:
             return
         self.race.crown(entry.name)
@@ -254,6 +258,11 @@ class Night:
         )
         self.request.say(f"{entry.name}: {whole.score:.4f} ({whole.low:.4f} to {whole.high:.4f}), all folds")
 
+    def keep(self, entry: Entry) -> None:
+        """Among those that the ensemble is chosen from."""
+        self.members[entry.name], self.unbanked = entry, True
+        self.largest = max(self.largest, size(self.bundle(entry).folder))
+
     def end(self, entry: Entry, reason: str) -> None:
         self.active.remove(entry)
         self.study.cut(entry, reason)
@@ -264,8 +273,7 @@ class Night:
         is no doing of the trial's: where nothing can go, it waits in the study for the next search.
         """
         if full(error):
-            quota = error.errno == errno.EDQUOT  # which nobody can look at
-            if not quota and make_room(self.request.competition, self.prepared, self.count, self.study):
+            if not over_quota(error) and self.has_room():
                 self.request.say(f"{entry.name}: the disk was full; again, where trials that were cut lay")
             else:
                 self.active.remove(entry)

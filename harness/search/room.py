@@ -4,19 +4,19 @@ import shutil
 
 from harness import folders
 from harness.competition import Competition
-from harness.inventory import bundle_folders, size
 from harness.prepared import Prepared
 from harness.search.study import Study
 
 TRIALS = 2  # must fit
 
 
-def make_room(competition: Competition, prepared: Prepared, folds: int, study: Study) -> bool:
-    """Whether there is room now: for as much as the largest complete bundle takes, and its predictions in any case."""
+def make_room(competition: Competition, prepared: Prepared, folds: int, study: Study, largest: int) -> bool:
+    """Whether there is room now. largest: bytes of the largest complete bundle; of one that is all predictions, where
+    none is complete yet.
+    """
     rows = len(prepared.train) + folds * len(prepared.holdout)
     predictions = 2 * competition.task.row_bytes * rows  # in two views
-    complete = [folder for folder in bundle_folders(competition.name) if (folder / "bundle.json").exists()]
-    needed = TRIALS * max([predictions, *map(size, complete)])
+    needed = TRIALS * max(predictions, largest)
     runs = folders.root() / "runs" / competition.name
     for name in study.names("PRUNED"):
         if shutil.disk_usage(folders.root()).free >= needed:

@@ -2,7 +2,6 @@
 
 import errno
 from dataclasses import replace
-from typing import TypeGuard
 
 from harness.engine import WorkerDied
 from harness.errors import UserError
@@ -31,9 +30,14 @@ def remedy(entry: Entry, error: BaseException) -> tuple[Entry | None, str]:
     return entry, f"failed ({type(error).__name__}: {told}); tried again"
 
 
-def full(error: BaseException) -> TypeGuard[OSError]:
-    """Whether the disk, or what we may have of it, is."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+def full(error: BaseException) -> bool:
+    """Whether the disk is, or what we may have of it."""
+    return over_quota(error) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
+
+
+def over_quota(error: BaseException) -> bool:
+    """Then the free space that the disk tells of is not ours."""
+    return isinstance(error, OSError) and error.errno == errno.EDQUOT
 
 
 def starved(error: BaseException) -> bool:
