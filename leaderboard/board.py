@@ -56,9 +56,10 @@ class Row:
 class Board:
     """Everything that may be shown of one competition on one set of data.
 
-    counted: of every row its entry. lead: of the first row over the second. leaders: how many of the first rows cannot
-    be told from the first. groups: of the rows that rank, as the bootstrap draws them. total: entries. missing: entries
-    that the ledger has and the database lacks. word: what the host said; the teams that it disqualified are in no row.
+    counted: of every row its entry. before: each team's best by the public score, as it stood before the reveal; until
+    then that is `counted`. lead: of the first row over the second. leaders: how many of the first rows cannot be told
+    from the first. groups: of the rows that rank, as the bootstrap draws them. total: entries. missing: entries that
+    the ledger has and the database lacks. word: what the host said; the teams that it disqualified are in no row.
     waits: why nothing is scored now, where the metric has a new version. protected: the public scores are not shown as
     they are. declared: as the board stands by it.
     """
@@ -71,6 +72,7 @@ class Board:
     revealed_at: str | None
     rows: list[Row]
     counted: list[Entry]
+    before: list[Entry]
     book: Book
     total: int
     lead: Lead | None
@@ -103,7 +105,7 @@ def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
         selected = read_selected(connection, data) if revealed_at else {}
         word = read_word(connection, data)
         book = read_book(engine, connection, competition, data, revealed_at is not None)
-    higher = competition.metric.higher_is_better
+    higher, part = competition.metric.higher_is_better, "private" if revealed_at else "public"
     places: dict[str, int] = {}
     if revealed_at:
         ranked = [entry for entry in book.entries if entry.team not in word.disqualified]
@@ -112,13 +114,11 @@ def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
         places = {entry.team: place for place, entry in enumerate(before)}
     else:
         best = list(book.best.values())
-        counted = rank([entry for entry in best if entry.team not in word.disqualified], public_score, higher)
+        before = counted = rank([entry for entry in best if entry.team not in word.disqualified], public_score, higher)
 
     protected = not (revealed_at or competition.rules.feedback.exact)
     compared = (
-        partial(shown_leads, higher_is_better=higher)
-        if protected
-        else partial(leads, engine, competition, data, "private" if revealed_at else "public")
+        partial(shown_leads, higher_is_better=higher) if protected else partial(leads, engine, competition, data, part)
     )
     gaps = compared(list(pairwise(counted)))
     tied = [False, *(gap.is_noise for gap in gaps)]
@@ -131,11 +131,12 @@ def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
         revealed_at=revealed_at,
         rows=[_row(k, tied[k], entry, book, revealed_at, word, places) for k, entry in enumerate(counted)],
         counted=counted,
+        before=before,
         book=book,
         total=len(book.entries),
         lead=gaps[0] if gaps else None,
         leaders=_leaders(counted, tied, compared),
-        groups=count_groups(engine, data, "private" if revealed_at else "public"),
+        groups=count_groups(engine, data, part),
         missing=book.missing,
         word=word,
         waits=waits,
