@@ -19,7 +19,7 @@ from harness.competition import Competition, find
 from harness.jobs import Fold, Scored, score_fold
 from harness.prepared import current
 from harness.search.race import SHARES, Race
-from harness.search.spaces import vary
+from harness.search.spaces import Named, variant
 from tests.bench.protocol import one_model
 from tests.bench.pruning import Variant, trained
 
@@ -65,12 +65,16 @@ def train_all(declared: Competition, job: Fold, folds: Sequence[int], count: int
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    space, reals = declared.search.get(job.model, vary), list[Real]()
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study, reals, learner = (
+        optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)),
+        list[Real](),
+        job.learner,
+    )
     for number in range(count):
-        learner = space(study.ask(), job.learner) if number else job.learner
-        variant = job._replace(model=f"{job.model}.{number}", learner=learner)
-        scored = [score_fold(variant._replace(fold=fold), dict.fromkeys(SHARES, -np.inf)) for fold in folds]
+        if number:
+            learner = variant(declared, Named(study.ask(), job.model), job.model, job.learner, job.learner.epochs)
+        named = job._replace(model=f"{job.model}.{number}", learner=learner)
+        scored = [score_fold(named._replace(fold=fold), dict.fromkeys(SHARES, -np.inf)) for fold in folds]
         reals.append(real(declared, scored))
         print(f"{number + 1} of {count}: {reals[-1].variant.quality:.4f}, {sum(reals[-1].seconds):.0f} s", flush=True)
     return reals
@@ -79,31 +83,31 @@ def train_all(declared: Competition, job: Fold, folds: Sequence[int], count: int
 def real(declared: Competition, folds: Sequence[Scored]) -> Real:
     score = float(declared.metric.score(np.concatenate([fold.statistics for fold in folds])))
     quality = score if declared.metric.higher_is_better else -score
-    variant = Variant(quality, [fold.statistics for fold in folds], folds[0].curve)
-    return Real(variant, [fold.seconds for fold in folds])
+    whole = Variant(quality, [fold.statistics for fold in folds], folds[0].curve)
+    return Real(whole, [fold.seconds for fold in folds])
 
 
 def replay(declared: Competition, groups: dict[int, np.ndarray], reals: Sequence[Real], raced: bool) -> Night:
     """One worker, one variant after the other; the first is the declared one, which is not raced."""
-    curves = all(variant.curve for variant, _ in reals)  # what is fitted at once has none
+    curves = all(each.variant.curve for each in reals)  # what is fitted at once has none
     race = Race(declared.metric, groups, racing=raced, cutting=raced and curves)
     now, best = 0.0, Night(0.0, 0.0, -np.inf)
-    for number, (variant, seconds) in enumerate(reals):
-        folds = trained(race, str(number), variant, number > 0)
+    for number, (of, seconds) in enumerate(reals):
+        folds = trained(race, str(number), of, number > 0)
         whole = int(folds)
         now += sum(seconds[:whole]) + (folds - whole) * seconds[min(whole, len(seconds) - 1)]
-        if whole == len(seconds) and variant.quality > best.quality:
-            best = Night(now, now, variant.quality)
+        if whole == len(seconds) and of.quality > best.quality:
+            best = Night(now, now, of.quality)
     return best._replace(ended=now)
 
 
 def told(nights: Sequence[Sequence[Night]]) -> None:
-    same = [(without, raced) for without, raced in nights if raced.quality == without.quality]
     sooner = [without.reached / raced.reached if raced.quality == without.quality else 0.0 for without, raced in nights]
     shorter = [without.ended / raced.ended for without, raced in nights]
     lost = np.mean([without.quality - raced.quality for without, raced in nights])
     low, high = np.percentile(sooner, [10, 90])
-    print(f"{len(nights)} orders; racing kept the best variant in {len(same)}, and lost {lost:.4f} on average")
+    kept = f"racing kept the best variant in {np.count_nonzero(sooner)}"
+    print(f"{len(nights)} orders; {kept}, and lost {lost:.4f} on average")
     print(f"to the score of the full search: {statistics.median(sooner):.2f} times as fast ({low:.2f} to {high:.2f})")
     print(f"to the end of all variants: {statistics.median(shorter):.2f} times as fast")
 
