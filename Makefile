@@ -68,7 +68,7 @@ test-all: .venv/ready
 check: .venv/ready
 	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m mypy
 bench: .venv/ready
-	@$(PY) -m tests.bench
+	@$(PY) -m tests.benchmarks
 
 # The lock files hold hashes and no registry address: whatever index pip and uv are set up for is used.
 .venv/ready: requirements.lock bootstrap.lock

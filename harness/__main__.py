@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.exits import run
+from harness.errors import run
 
 
 class Kind(StrEnum):
@@ -59,11 +59,12 @@ def submit(
     def work(console: Any) -> dict[str, Any]:
         from dataclasses import replace
 
-        from harness import official, pipeline
+        from harness import pipeline
+        from harness.training import predict
 
         request = asked(console, competition, data, models, folds, budget, team, fast, accept)
         request = replace(request, searched=searched, engine=engine.value, workers=workers)
-        return official.submit_final(request) if final else pipeline.submit(request)
+        return predict.submit_final(request) if final else pipeline.submit(request)
 
     from harness.console import final_table, results_table
 
@@ -81,14 +82,16 @@ def data(
     """Get the data, verify them, and split off the judge's rows; or fetch the public part from a server."""
 
     def work(console: Any) -> dict[str, Any]:
-        from harness import folders, pipeline, remote
+        from harness import paths
+        from harness.prepare import prepare
+        from harness.submission import client
 
         if server:
-            remote.fetch(server, competition)
-        prepared = pipeline.prepare(asked(console, competition, data, accept=accept))
+            client.fetch(server, competition)
+        prepared = prepare(asked(console, competition, data, accept=accept))
         return {
             "competition": competition,
-            "path": folders.shown(prepared.folder),
+            "path": paths.shown(prepared.folder),
             "source": prepared.source,
             "data_hash": prepared.data_hash,
             "train": len(prepared.train),
@@ -177,7 +180,7 @@ def search(
     def work(console: Any) -> dict[str, Any]:
         from dataclasses import replace
 
-        from harness.search import search
+        from harness.pipeline import search
 
         request = asked(console, competition, data, models, folds, None, team, accept=accept)
         request = replace(request, budget=3600 * hours, engine=engine.value, workers=workers)
@@ -224,7 +227,7 @@ def kaggle(
 
     def work(console: Any) -> dict[str, Any]:
         from harness.competition import find
-        from harness.kaggle_bridge import send
+        from harness.submission.kaggle import send
 
         return send(find(competition), file, message, console.say)
 
@@ -240,9 +243,9 @@ def predict(
     """The final ensemble on new inputs."""
 
     def work(console: Any) -> dict[str, Any]:
-        from harness import official
+        from harness.training import predict
 
-        return official.predict(asked(console, competition), input)
+        return predict.predict(asked(console, competition), input)
 
     show(work, json_, told)
 
@@ -258,7 +261,7 @@ def compare(
     """Is A really better than B? Paired, on the rows that both predict out-of-fold."""
 
     def work(_: Any) -> dict[str, Any]:
-        from harness.comparison import compare_files
+        from harness.report.compare import compare_files
 
         return compare_files(a, b)
 
@@ -286,7 +289,7 @@ def status(competition: Name, json_: Json = False) -> None:
 
     def work(console: Any) -> dict[str, Any]:
         from harness.competition import find
-        from harness.inventory import status
+        from harness.disk import status
 
         return status(find(competition))
 
@@ -301,7 +304,7 @@ def clean(competition: Name, json_: Json = False) -> None:
 
     def work(console: Any) -> dict[str, Any]:
         from harness.competition import find
-        from harness.inventory import clean
+        from harness.disk import clean
 
         return clean(find(competition))
 
@@ -321,7 +324,7 @@ def new(
     """A new competition folder that already runs, on a made sample."""
 
     def work(_: Any) -> dict[str, Any]:
-        from harness.scaffold import create
+        from harness.new import create
 
         return create(competition, task)
 
@@ -341,8 +344,8 @@ def asked(
 ) -> Any:
     """The request behind the options; what a person got wrong is said before anything is done."""
     from harness.competition import find
-    from harness.plan import seconds
-    from harness.request import Request
+    from harness.options import Request
+    from harness.training.budget import seconds
 
     declared = find(competition)
     chosen = [name.strip() for name in models.split(",") if name.strip()] if models else None

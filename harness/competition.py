@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.backends import Learner
-from harness.ensembles import Blend
+from harness.data.samples import Dataset
+from harness.data.sources import Source
+from harness.data.splits import Holdout, Split
+from harness.ensemble import Blend
 from harness.errors import UserError, nearest
-from harness.feedback import Exact, Feedback
 from harness.metrics import Metric
-from harness.samples import Dataset
-from harness.sources import Source
-from harness.splits import Holdout, Split
+from harness.models import Learner
+from harness.rules import Exact, Feedback
 from harness.tasks import Task
 
 

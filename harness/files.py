@@ -5,13 +5,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.errors import UserError
-from harness.folders import shown
+from harness.paths import shown
 
 TEMPORARY = ".partial"
 
@@ -130,3 +130,10 @@ def locked(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def once(file: Path, make: Callable[[], Any]) -> Any:
+    """The JSON value in `file`, made and written first where it is not there: files are the state."""
+    if not file.exists():
+        write_json(file, make())
+    return read_json(file)

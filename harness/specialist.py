@@ -8,22 +8,24 @@ import re
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from harness import folders, found
-from harness.backends import Learner
+from harness import paths
 from harness.competition import Competition
-from harness.cross_validation import cross_validate
-from harness.engine import workers
-from harness.ensembles import Ladder
-from harness.ensembling import blend_of, ensemble
+from harness.ensemble import Ladder
 from harness.errors import UserError, nearest
 from harness.files import locked
-from harness.page.words import number
-from harness.pipeline import prepare
-from harness.plan import plan_for
-from harness.report.oracle import wishes
+from harness.models import Learner
+from harness.models.config import revived
+from harness.options import Request
+from harness.prepare import prepare
+from harness.report.headroom import wishes
+from harness.report.html.format import number
 from harness.report.run import LastRun, last_run
-from harness.request import Request
-from harness.store import Bundle, revived
+from harness.training import search_result
+from harness.training.budget import plan_for
+from harness.training.cross_validation import cross_validate
+from harness.training.ensembling import blend_of, ensemble
+from harness.training.predictions import Bundle
+from harness.training.workers import workers
 
 
 class Wanted(NamedTuple):
@@ -65,7 +67,7 @@ def specialist(request: Request, name: str | None) -> dict[str, Any]:
     asks = replace(request, folds=int(folds.max()) + 1, variants={trained.name: trained.learner})
     with (
         workers(request.listen, request.engine, request.workers) as engine,
-        locked(folders.runs(competition.name, run.card["train_hash"])),
+        locked(paths.runs(competition.name, run.card["train_hash"])),
     ):
         engine.share(run.prepared.folder)
         plan = plan_for(asks, run.prepared, folds, engine, to_rank=False)
@@ -76,7 +78,7 @@ def specialist(request: Request, name: str | None) -> dict[str, Any]:
     keep(request, run, trained, bundle, verdict)
     return {
         "competition": competition.name,
-        "path": folders.shown(bundle.folder),
+        "path": paths.shown(bundle.folder),
         "class": competition.task.classes[wanted.of],
         "against": None if wanted.against is None else competition.task.classes[wanted.against],
         "model": trained.name,
@@ -189,8 +191,8 @@ def keep(request: Request, run: LastRun, trained: Trained, bundle: Bundle, verdi
     declared = trained.name in run.competition.models
     place = (run.competition.name, run.prepared.data_hash, trained.name)
     config = {"train_hash": run.card["train_hash"], "config": bundle.manifest["config"]}
-    told = {**config, "bundle": folders.shown(bundle.folder), "gain": verdict.gain}
-    found.keep_specialist(*place, told if verdict.accepted and not declared else None)
+    told = {**config, "bundle": paths.shown(bundle.folder), "gain": verdict.gain}
+    search_result.keep_specialist(*place, told if verdict.accepted and not declared else None)
     score = number(bundle.manifest["score"]["score"])
     word = "kept" if verdict.accepted else "refused"
     after = f"; `make submit COMP={run.competition.name}` has it from now on" if verdict.accepted else ""

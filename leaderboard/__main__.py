@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.errors import UserError
-from harness.exits import run
+from harness.errors import UserError, run
 from leaderboard import host_verbs
 
 app = typer.Typer(
@@ -35,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and
 
 
 def main() -> int:
-    """Run a verb; the exit code (harness.exits)."""
+    """Run a verb; the exit code (harness.errors)."""
     return run(app)
 
 
@@ -50,7 +49,7 @@ def score(
 ) -> None:
     """Hand a submission file to the judge: it is checked, scored, and put on the board."""
     if server:
-        from harness.remote import hand_in
+        from harness.submission.client import hand_in
 
         answer = hand_in(server, competition, file, team, data)
         print(_json(answer) if as_json else answer["message"])
@@ -74,11 +73,11 @@ def board(
 ) -> None:
     """Print the ranking, and whether the lead means anything."""
     if server:
-        from harness import remote
+        from harness.submission import client
 
         if reveal:
             raise UserError(f"the host reveals on the server: `python -m leaderboard host reveal {competition}` there")
-        told = remote.standings(server, competition, data, trust)
+        told = client.standings(server, competition, data, trust)
     else:
         told = _standings(competition, data, reveal, trust)
     if as_json:
@@ -128,12 +127,12 @@ def finals(
     """Name the entries of a team that shall count in the end; without names, list them, with advice."""
     chosen = [name for name in entries or () if name]  # make hands over B= as an empty name
     if server:
-        from harness import remote
+        from harness.submission import client
         from leaderboard import table
         from leaderboard.finals import Candidate, Choice
         from leaderboard.forecast import Advice
 
-        answer = remote.finals(server, competition, team, chosen, data)
+        answer = client.finals(server, competition, team, chosen, data)
         answer["entries"] = [Candidate(**candidate) for candidate in answer["entries"]]
         answer["advice"] = Advice(**answer["advice"]) if answer.get("advice") else None
         elsewhere = Choice(path=server, **answer)
@@ -250,7 +249,7 @@ def serve(
     ] = None,
 ) -> None:
     """The board as a web page and an API; docs/team-server.md makes a team's server of it."""
-    from leaderboard.server.app import serve
+    from leaderboard.web.app import serve
 
     serve(port, host, team_mode, name or [])
 

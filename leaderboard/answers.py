@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness import folders
+from harness import paths
+from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.files import read_json
-from harness.samples import Ragged
 
 
 class Prepared(NamedTuple):
@@ -36,9 +36,9 @@ class Answers(NamedTuple):
 
 def prepared(competition: str, data_hash: str | None = None) -> Prepared:
     """The data prepared last, or those whose hash begins with `data_hash`; raise `UserError` where there are none."""
-    current = folders.data(competition) / "current.json"
+    current = paths.data(competition) / "current.json"
     last = read_json(current) if current.exists() else {}
-    hashes = sorted(file.parent.parent.name for file in folders.data(competition).glob("*/private/answers.npz"))
+    hashes = sorted(file.parent.parent.name for file in paths.data(competition).glob("*/private/answers.npz"))
     wanted = data_hash or last.get("data_hash", "")
     found = [known for known in hashes if known.startswith(wanted)] if wanted else []
     if len(found) == 1:
@@ -61,7 +61,7 @@ def count_ids(data: Prepared) -> int:
 
 
 def _file(data: Prepared) -> Path:
-    return folders.private(data.competition, data.data_hash) / "answers.npz"
+    return paths.private(data.competition, data.data_hash) / "answers.npz"
 
 
 def read_answers(data: Prepared) -> Answers:
@@ -73,6 +73,6 @@ def read_answers(data: Prepared) -> Answers:
             return Answers(arrays["ids"], arrays["groups"], arrays["public"], targets)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{folders.shown(file)} cannot be read ({type(error).__name__}); restore it, or delete the folder "
-            f"{folders.shown(file.parents[1])} and run `make data COMP={data.competition}`"
+            f"{paths.shown(file)} cannot be read ({type(error).__name__}); restore it, or delete the folder "
+            f"{paths.shown(file.parents[1])} and run `make data COMP={data.competition}`"
         ) from error

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import folders
+from harness import paths
 from harness.errors import UserError
 from harness.files import atomic
 
@@ -30,7 +30,7 @@ def keep(file: Path, sha256: str) -> None:
 
 
 def _folder() -> Path:
-    return folders.root() / "boards"
+    return paths.root() / "boards"
 
 
 @contextmanager
@@ -40,6 +40,6 @@ def in_words() -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"{folders.shown(_folder())} cannot be written ({error.strerror}), and nothing was counted; "
+            f"{paths.shown(_folder())} cannot be written ({error.strerror}), and nothing was counted; "
             "free some space, or make it writable, and run the same command again"
         ) from error

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection, Table, func, insert, select, text
 
-from harness import folders
+from harness import paths
 from harness.errors import UserError
 from harness.files import atomic, sha256_of
 from leaderboard import decisions, ledger
@@ -40,7 +40,7 @@ def backup(to: Path) -> Kept:
     """Write the file, whole or not at all; the board stays open meanwhile. Raise `UserError` where it is there."""
     if to.exists():
         raise UserError(f"{to} exists already; name a new file, or delete it")
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=folders.root()) as desk, atomic(to) as file:
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=paths.root()) as desk, atomic(to) as file:
         sources = _snapshot(Path(desk))
         sources |= dict(_files())  # afterwards: every file is stored before the ledger names it
         with tarfile.open(fileobj=file, mode="w") as tar:
@@ -55,15 +55,15 @@ def backup(to: Path) -> Kept:
 def restore(source: Path) -> Kept:
     """Fill an empty home from a backup, and verify it. Raise `UserError` where it is not empty, or not as it was."""
     _require_empty()
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=folders.root()) as desk:
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=paths.root()) as desk:
         names = _unpacked(source, Path(desk))
-        places = {name: folders.root() / name for name in names - {SNAPSHOT}}
+        places = {name: paths.root() / name for name in names - {SNAPSHOT}}
         if there := [name for name, place in places.items() if place.exists()]:
             raise UserError(f"{there[0]} is there already; restore into an empty home (HARNESS_HOME names one)")
         for name, place in places.items():
             place.parent.mkdir(parents=True, exist_ok=True)
             os.replace(Path(desk) / name, place)
-        for private in folders.root().glob("data/*/*/private"):
+        for private in paths.root().glob("data/*/*/private"):
             private.chmod(0o700)
         _fill_database(Path(desk) / SNAPSHOT)
     for competition in _competitions():
@@ -76,7 +76,7 @@ def restore(source: Path) -> Kept:
 
 def _files() -> Iterator[tuple[str, Path]]:
     """(name below the root, file): stored and waiting files, and the data that were prepared."""
-    root = folders.root()
+    root = paths.root()
     found = [*root.glob("boards/??/*"), *root.glob("boards/incoming/*"), *root.glob("data/*/current.json")]
     for part in ("public", "private"):
         found += [file for folder in root.glob(f"data/*/*/{part}") for file in folder.rglob("*")]
@@ -91,7 +91,7 @@ def _snapshot(desk: Path) -> dict[str, Path]:
     with writing(open_database()) as connection, writing(snapshot) as target:
         _copy(connection, target)
         for data in ledger.boards():
-            name = ledger.file_of(data).relative_to(folders.root()).as_posix()
+            name = ledger.file_of(data).relative_to(paths.root()).as_posix()
             copies[name] = desk / f"{len(copies)}.jsonl"
             shutil.copyfile(ledger.file_of(data), copies[name])
     snapshot.dispose()
@@ -144,7 +144,7 @@ def _require_empty() -> None:
         full = next(
             (table.name for table in _tables() if connection.scalar(select(func.count()).select_from(table))), ""
         )
-    if full or any((folders.root() / "boards").glob("*/*")):
+    if full or any((paths.root() / "boards").glob("*/*")):
         raise UserError(
             f"there is a board already ({full or 'files in boards/'}), and nothing is overwritten; restore into an "
             "empty home (HARNESS_HOME names one) and an empty database"
@@ -196,4 +196,4 @@ def _competitions() -> list[str]:
 def _kept(path: Path, files: int, does: str) -> Kept:
     size = path.stat().st_size
     told = f"{path} {does} {files} files, {size / 1e6:.1f} MB, of {', '.join(_competitions()) or 'no competition yet'}"
-    return Kept(folders.shown(path), files, size, _competitions(), told)
+    return Kept(paths.shown(path), files, size, _competitions(), told)

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Engine, select
 
 from harness.competition import Competition
 from leaderboard.answers import Prepared
-from leaderboard.book import Book, Entry, read_book
 from leaderboard.database import reading
+from leaderboard.entries import Book, Entry, read_book
 from leaderboard.host import Word, read_word
 from leaderboard.resampled import count_groups
 from leaderboard.tables import finals, on_board, reveals, selections

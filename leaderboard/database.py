@@ -14,7 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import Double
 
-from harness import folders
+from harness import paths
 from harness.errors import UserError
 from leaderboard.tables import metadata
 
@@ -44,7 +44,7 @@ def _of_postgresql(*_: Any, **__: Any) -> str:
 def open_database(url: str | None = None) -> Engine:
     """The database of `folders.database()`, with its tables; raise `UserError` where it cannot be opened."""
     try:
-        engine = create_engine(_with_our_driver(url or folders.database()), pool_size=KEPT_OPEN)
+        engine = create_engine(_with_our_driver(url or paths.database()), pool_size=KEPT_OPEN)
     except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:
         raise UserError(
             f"DATABASE_URL cannot be used ({error}); give sqlite:///<file> or postgresql://..., or unset it"
@@ -199,7 +199,7 @@ def is_sound(engine: Engine) -> bool:
 def shown(engine: Engine) -> str:
     """Where the board lies, for messages: a path, or a URL without its password."""
     if engine.dialect.name == "sqlite" and engine.url.database:
-        return folders.shown(folders.root() / engine.url.database)
+        return paths.shown(paths.root() / engine.url.database)
     return engine.url.render_as_string(hide_password=True)
 
 

@@ -9,9 +9,9 @@ from harness.errors import UserError
 from leaderboard import decisions
 from leaderboard.answers import Prepared
 from leaderboard.board import read_selected, reveal_time
-from leaderboard.book import Entry, read_entries
 from leaderboard.database import now, reading, shown, writing
 from leaderboard.decisions import Decision
+from leaderboard.entries import Entry, read_entries
 from leaderboard.forecast import Advice, advise
 from leaderboard.tables import on_board, submissions
 from leaderboard.versions import as_it_stands

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from harness.competition import Competition
 from leaderboard.answers import Prepared
-from leaderboard.book import Entry
+from leaderboard.entries import Entry
 from leaderboard.resampled import count_groups, enough_of, scores_of
 
 MOST_ADVISED = 8  # entries of a team, the best ones: each is scored on 2,000 resamples

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
+from harness.bootstrap import Interval
 from harness.competition import Competition, find
 from harness.errors import InvalidSubmission, UserError
 from harness.files import sha256_of
 from harness.metrics import Metric
-from harness.significance import Interval
 from leaderboard import archive, board, decisions, words
 from leaderboard.answers import Prepared, prepared, read_answers
 from leaderboard.cards import read_card

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness import folders
+from harness import paths
 from harness.errors import UserError
 from harness.files import sync_folder
 from leaderboard.answers import Prepared
@@ -39,12 +39,12 @@ class BrokenLedgerError(UserError):
 
 
 def file_of(data: Prepared) -> Path:
-    return folders.root() / "boards" / "ledger" / data.competition / f"{data.data_hash}.jsonl"
+    return paths.root() / "boards" / "ledger" / data.competition / f"{data.data_hash}.jsonl"
 
 
 def boards(competition: str = "*") -> list[Prepared]:
     """Those with a ledger."""
-    found = sorted((folders.root() / "boards" / "ledger").glob(f"{competition}/*.jsonl"))
+    found = sorted((paths.root() / "boards" / "ledger").glob(f"{competition}/*.jsonl"))
     return [Prepared(file.parent.name, file.stem, None) for file in found]
 
 
@@ -127,7 +127,7 @@ def _parsed(raw: bytes, path: Path, number: int | None = None) -> Line:
 def _broken(path: Path, number: int | None) -> BrokenLedgerError:
     where = f"line {number}" if number else "the last line"
     return BrokenLedgerError(
-        f"{where} of {folders.shown(path)} is not as it was written: somebody, or a failing disk, has changed it; "
+        f"{where} of {paths.shown(path)} is not as it was written: somebody, or a failing disk, has changed it; "
         "restore the file from a backup"
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from harness import folders
+from harness import paths
 from harness.competition import find
 from harness.errors import UserError
 from leaderboard import board, decisions, ledger
@@ -57,13 +57,13 @@ def _open_or_replace() -> tuple[Engine, str | None]:
 
 def _set_aside() -> str:
     """Nothing is deleted: the damaged files get a new name."""
-    database = Path(folders.database().removeprefix("sqlite:///"))
+    database = Path(paths.database().removeprefix("sqlite:///"))
     aside = database.with_name(f"{database.name}.damaged-{now()[:19].replace(':', '')}")
     for suffix in ("", "-wal", "-shm"):
         part = database.with_name(database.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
-    return folders.shown(aside)
+    return paths.shown(aside)
 
 
 def _message(name: str, entries: int, refusals: list[str], aside: str | None) -> str:

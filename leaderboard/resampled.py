@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import Engine, insert, select
 
+from harness.bootstrap import RESAMPLES
+from harness.bootstrap import resamples as draw
 from harness.competition import Competition
-from harness.significance import RESAMPLES
-from harness.significance import resamples as draw
 from leaderboard.answers import Prepared, read_answers
 from leaderboard.database import reading, writing
 from leaderboard.rows import read_statistics

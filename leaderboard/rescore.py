@@ -11,9 +11,9 @@ from harness.errors import UserError
 from leaderboard import archive, decisions
 from leaderboard.answers import Answers, Prepared, prepared, read_answers
 from leaderboard.board import public_score, rank, rank_finals, read_selected, reveal_time
-from leaderboard.book import Entry, read_entries
 from leaderboard.database import open_database, reading, shown, writing
 from leaderboard.decisions import Decision
+from leaderboard.entries import Entry, read_entries
 from leaderboard.host import read_word
 from leaderboard.judge import is_scored, score_of
 from leaderboard.rows import keep_statistics

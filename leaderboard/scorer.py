@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Row
 
-from harness import folders
+from harness import paths
 from harness.competition import Competition, find
 from harness.errors import InvalidSubmission
-from leaderboard import archive, inbox
+from leaderboard import archive, queue
 from leaderboard.answers import Answers, Prepared, prepared, read_answers
 from leaderboard.cards import check_card
 from leaderboard.database import open_database, reading, writing
@@ -50,7 +50,7 @@ def main() -> None:
     engine, worker = open_database(), f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
     seconds = 0.0
     while wait_for_more(seconds):
-        job = inbox.claim(engine, worker)
+        job = queue.claim(engine, worker)
         seconds = 1.0 if job is None else 0.0
         if job is not None:
             work(engine, worker, job)
@@ -65,7 +65,7 @@ def wait_for_more(seconds: float) -> bool:
 def work(engine: Engine, worker: str, job: Row[Any]) -> None:
     """One file, from the claim to the last word."""
     declared, data = find(job.competition), prepared(job.competition, job.data_hash)
-    desk = folders.root() / "boards" / "scoring" / str(job.id)
+    desk = paths.root() / "boards" / "scoring" / str(job.id)
     shutil.rmtree(desk, ignore_errors=True)
     desk.mkdir(parents=True)
     try:
@@ -90,27 +90,27 @@ def conclude(engine: Engine, worker: str, job: Row[Any], declared: Competition, 
     names = ("competition", "data_hash", "team", "sha256", "size", "card", "received_at")
     entry = {name: getattr(job, name) for name in names}
     if outcome.scored:
-        archive.keep(inbox.waiting(job.sha256), job.sha256)
+        archive.keep(queue.waiting(job.sha256), job.sha256)
     with writing(engine) as connection:
         if outcome.refused is not None:
-            inbox.finish(connection, job, worker, "refused", message=outcome.refused)
+            queue.finish(connection, job, worker, "refused", message=outcome.refused)
         elif outcome.scored is None:
-            again = job.attempts < inbox.MOST_ATTEMPTS
-            inbox.finish(
-                connection, job, worker, "waiting" if again else "failed", message=None if again else inbox.OURS
+            again = job.attempts < queue.MOST_ATTEMPTS
+            queue.finish(
+                connection, job, worker, "waiting" if again else "failed", message=None if again else queue.OURS
             )
-        elif inbox.renew_in(connection, job.id, worker):
+        elif queue.renew_in(connection, job.id, worker):
             number = record(connection, declared, entry, outcome.scored)
-            inbox.finish(connection, job, worker, "scored", submission=number)
+            queue.finish(connection, job, worker, "scored", submission=number)
 
 
 def warm(engine: Engine, declared: Competition, data: Prepared, team: str) -> None:
     """What the next reader of the board, and of the team's page, would wait for: the resamples of the team's best."""
-    from leaderboard import book, forecast, resampled
+    from leaderboard import entries, forecast, resampled
 
     with reading(engine) as connection:
-        entries = book.read_entries(connection, declared, data, False, submissions.c.team == team)
-    if best := forecast.candidates(entries, declared.metric.higher_is_better):
+        candidates = entries.read_entries(connection, declared, data, False, submissions.c.team == team)
+    if best := forecast.candidates(candidates, declared.metric.higher_is_better):
         resampled.scores_of(engine, declared, data, "public", [entry.id for entry in best])
 
 
@@ -128,7 +128,7 @@ def in_a_child(
         score_and_exit(writer, job, declared, answers, desk)
     os.close(writer)
     try:
-        said = listen(reader, lambda: inbox.renew(engine, job.id, worker))
+        said = listen(reader, lambda: queue.renew(engine, job.id, worker))
     finally:
         os.close(reader)
         if os.waitpid(child, os.WNOHANG)[0] == 0 and not ends_soon(child):
@@ -157,7 +157,7 @@ def listen(reader: int, renew: Any) -> bytes:
             if not piece:
                 return said
             said += piece
-        if time.monotonic() - renewed > inbox.LEASE_SECONDS / 3:
+        if time.monotonic() - renewed > queue.LEASE_SECONDS / 3:
             if not renew():
                 return b""
             renewed = time.monotonic()
@@ -228,7 +228,7 @@ def _out_of_time(*_: object) -> None:
 def scored_line(job: Row[Any], declared: Competition, answers: Answers, desk: Path) -> dict[str, Any]:
     """The file is read under the name that its sender gave it, so that messages name it."""
     file = desk / job.name
-    file.symlink_to(inbox.kept_file(job.sha256))
+    file.symlink_to(queue.kept_file(job.sha256))
     try:
         check_card(job.card, prepared(job.competition, job.data_hash), job.name)
         scored = score_file(declared, file, answers)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from harness.bootstrap import interval
 from harness.competition import Competition
 from harness.errors import InvalidSubmission
-from harness.significance import interval
 from leaderboard.answers import Answers
 from leaderboard.tables import PARTS
 

@@ -86,7 +86,7 @@ scores = Table(
     PrimaryKeyConstraint("submission", "metric", "version", "part"),
 )
 shown = Table(
-    "shown",  # what is told of the public score before the reveal (harness.feedback); fixed when the entry was scored
+    "shown",  # what is told of the public score before the reveal (harness.rules); fixed when the entry was scored
     metadata,
     _submission(),
     Column("metric", String, nullable=False),

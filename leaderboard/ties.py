@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from harness.bootstrap import Interval, percentiles, student
 from harness.competition import Competition
-from harness.significance import Interval, percentiles, student
 from leaderboard.answers import Prepared
-from leaderboard.book import Entry
+from leaderboard.entries import Entry
 from leaderboard.resampled import count_groups, scores_of
 
 Pair = tuple[int, int]  # ids of two submissions, the better one first

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.text import Text
 from sqlalchemy import Engine, select
 
-from harness.significance import Interval, compare, interval
+from harness.bootstrap import Interval, compare, interval
 from leaderboard.board import Board, is_late, private_score, public_score
-from leaderboard.book import Entry
 from leaderboard.cards import finite
 from leaderboard.database import reading
+from leaderboard.entries import Entry
 from leaderboard.tables import submissions
 from leaderboard.words import decimals_for
 

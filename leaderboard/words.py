@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from harness.errors import UserError
 from leaderboard.board import Board, Row, is_late
-from leaderboard.book import Entry
+from leaderboard.entries import Entry
 
 LONGEST_TEAM = 40
 MOST_NOTES = 12  # of a kind

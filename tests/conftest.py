@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from harness.competition import Competition
-from harness.ensembles import Blend
+from harness.data.samples import Dataset, Samples
+from harness.data.splits import Holdout, stratified_grouped
+from harness.ensemble import Blend
 from harness.metrics import MeanIoU
-from harness.samples import Dataset, Samples
-from harness.splits import Holdout, stratified_grouped
 from harness.tasks.segmentation import Segmentation
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_competition import REPOSITORY, Home
 
 import competitions
-from harness import exits
+from harness import errors
+from tests.support.tiny_competition import REPOSITORY, Home
 
 HEAVY = ("numpy", "pandas", "torch")
 
@@ -133,7 +133,7 @@ def complaint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) ->
         monkeypatch.delitem(sys.modules, "competitions.pebbles.competition", raising=False)
         monkeypatch.setattr(sys, "argv", [package, *arguments])
         capsys.readouterr()
-        code = exits.run(importlib.import_module(f"{package}.__main__").app)
+        code = errors.run(importlib.import_module(f"{package}.__main__").app)
         out, err = capsys.readouterr()
         assert code == 2, err
         assert json.loads(out).keys() == {"error"}

@@ -195,7 +195,7 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
 
 
 def test_heavy_libraries_are_imported_where_they_are_needed() -> None:
-    networks = {*REPOSITORY.glob("competitions/*/networks.py"), REPOSITORY / "harness/backends/networks.py"}
+    networks = {*REPOSITORY.glob("competitions/*/networks.py"), REPOSITORY / "harness/models/networks.py"}
     # themselves imported inside functions only
     files = [file for file in sources("harness", "leaderboard", "competitions") if file not in networks]
     assert offences(heavy_at_import, files) == []
@@ -212,7 +212,7 @@ def test_nobody_asks_what_kind_of_task_it_is() -> None:
 def test_only_the_step_that_writes_the_answers_names_their_folder() -> None:
     """In the harness, `private/` is known to the module that says where things lie and to the one that writes it."""
     naming = {relative(file) for file in sources("harness") if named(parsed(file), {"private"})}
-    assert naming == {"harness/folders.py", "harness/prepared.py"}
+    assert naming == {"harness/paths.py", "harness/prepare.py"}
 
 
 def test_nothing_received_from_others_is_unpickled() -> None:
@@ -232,7 +232,7 @@ def test_nothing_received_from_others_is_unpickled() -> None:
         ("harness", "pipeline", "import importlib\nimportlib.import_module('competitions.mars')"),
         ("harness", "pipeline", "from harness.brand_new import thing"),
         ("leaderboard", "judge", "from harness.store import Bundle"),
-        ("competitions", "mars.data", "from harness.engine import Engine"),
+        ("competitions", "mars.data", "from harness.training.workers import Engine"),
         ("competitions", "mars.data", "from leaderboard.answers import prepared"),
     ],
 )

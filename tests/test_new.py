@@ -16,13 +16,13 @@ import pytest
 from typer.testing import CliRunner
 
 import competitions
-from harness import scaffold
+from harness import new
 from harness.__main__ import app
 from harness.competition import find, names
 from harness.errors import UserError
 from harness.files import write_bytes
-from harness.scaffold import TEMPLATES, create
-from tests import test_contract as contract
+from harness.new import TEMPLATES, create
+from tests.competitions import test_contract as contract
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUIDE = (REPOSITORY / "docs" / "new-competition.md").read_text()
@@ -109,7 +109,7 @@ def test_nothing_is_half_written(folder: Path, monkeypatch: pytest.MonkeyPatch) 
             raise OSError("the disk is full")
         write_bytes(path, content)
 
-    monkeypatch.setattr(scaffold, "write_bytes", full)
+    monkeypatch.setattr(new, "write_bytes", full)
     with pytest.raises(OSError, match="the disk is full"):
         create("fresh", "regression")
     assert list(folder.iterdir()) == []
@@ -254,10 +254,10 @@ def test_a_strangers_competition_takes_few_lines(name: str) -> None:
 def test_every_layout_of_the_guide_is_a_call_that_exists() -> None:
     import inspect
 
-    from harness import layouts
+    from harness.data import formats
 
     calls = re.findall(r"^\| .* \| `(\w+)\((.*)\)` \|$", GUIDE, re.MULTILINE)
     assert {name for name, _ in calls} >= {"class_folders", "images_and_csv", "images_and_masks", "npz", "csv_table"}
     for name, arguments in calls:
         options = set(re.findall(r"(\w+)=", arguments))
-        assert options <= set(inspect.signature(getattr(layouts, name)).parameters), name
+        assert options <= set(inspect.signature(getattr(formats, name)).parameters), name

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_competition import Home, arrays
 
-from harness.samples import numbered
+from harness.data.samples import numbered
+from tests.support.tiny_competition import Home, arrays
 
 SUBMIT = ("harness", "submit", "pebbles", "--team", "red")
 RANKED = (*SUBMIT, "--models", "net,spy,scout")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from harness.layouts.boxes import coco_parts
-from harness.samples import Dataset
+from harness.data.formats.box_annotations import coco_parts
+from harness.data.samples import Dataset
 
 CLASSES = ("fish", "jellyfish", "penguin", "puffin", "shark", "starfish", "stingray")
 OFFICIAL = ("test_a", "test_b")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from competitions.aquarium.data import CLASSES, OFFICIAL
-from harness.layouts.boxes import write_coco
-from harness.layouts.painting import Place, Plane, Scene, clouds, painted, place
+from harness.data.formats.box_annotations import write_coco
+from harness.data.formats.painting import Place, Plane, Scene, clouds, painted, place
 
 SEED = 20_251_001
 SHAPE = (120, 160)  # height, width

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from competitions.bccd.data import CLASSES, load
 from competitions.bccd.smear import smear_sample
-from harness.backends.optimizers import AdamW, Muon
-from harness.backends.ultralytics import Yolo
 from harness.competition import Competition
-from harness.ensembles import blend
+from harness.data.sources import File, Sample
+from harness.data.splits import Holdout, labels_of_boxes, stratified_grouped
+from harness.ensemble import blend
 from harness.metrics import MeanAveragePrecision
-from harness.sources import File, Sample
-from harness.splits import Holdout, labels_of_boxes, stratified_grouped
+from harness.models.optim import AdamW, Muon
+from harness.models.yolo.detector import Yolo
 from harness.tasks.detection import Detection
 
 # From random weights, two sizes. Small batches and Muon learn most per step, mosaics help even a short schedule, and in

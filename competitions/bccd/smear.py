@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from competitions.bccd.data import CLASSES, OFFICIAL
-from harness.layouts.boxes import write_coco
-from harness.layouts.painting import Scene, clouds, direction, painted, place
+from harness.data.formats.box_annotations import write_coco
+from harness.data.formats.painting import Scene, clouds, direction, painted, place
 
 SEED = 20_251_002
 SHAPE = (120, 160)  # height, width

@@ -6,18 +6,18 @@ from typing import Any
 
 from competitions.blood.data import CLASSES, COURSE, PICTURES, load
 from competitions.blood.smears import smear_sample
-from harness.augment import Augment
-from harness.backends.class_weights import InverseFrequency
-from harness.backends.losses import CrossEntropy
-from harness.backends.optimizers import Muon
-from harness.backends.schedules import CosineRestarts, EarlyStopping, ReduceOnPlateau
-from harness.backends.smp import Network
-from harness.backends.timm import Head, Timm
 from harness.competition import Competition, Rules
-from harness.ensembles import blend
+from harness.data.sources import File, Sample
+from harness.data.splits import labels, stratified_grouped
+from harness.ensemble import blend
 from harness.metrics import Accuracy, MacroF1, Precision, Recall
-from harness.sources import File, Sample
-from harness.splits import labels, stratified_grouped
+from harness.models.augment import Augment
+from harness.models.class_weights import InverseFrequency
+from harness.models.losses import CrossEntropy
+from harness.models.optim import Muon
+from harness.models.schedules import CosineRestarts, EarlyStopping, ReduceOnPlateau
+from harness.models.smp import Network
+from harness.models.timm import Head, Timm
 from harness.tasks.classification import Classification
 
 

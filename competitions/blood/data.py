@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.formats.arrays import npz, read_arrays
+from harness.data.samples import Dataset, Samples
 from harness.errors import UserError
-from harness.folders import shown
-from harness.layouts.arrays import npz, read_arrays
-from harness.samples import Dataset, Samples
+from harness.paths import shown
 
 CLASSES = ("basophil", "eosinophil", "erythroblast", "ig", "lymphocyte", "monocyte", "neutrophil", "platelet")
 

@@ -5,12 +5,12 @@ The pictures of such cells are a competition of their own, `cytology`.
 
 from competitions.cancer import models
 from competitions.cancer.data import CLASSES, FILE, load, wisconsin_sample
-from harness.backends.sklearn import Sklearn
 from harness.competition import Competition
-from harness.ensembles import blend
+from harness.data.sources import File, Sample
+from harness.data.splits import labels, stratified_grouped
+from harness.ensemble import blend
 from harness.metrics import ROCAUC, Accuracy, Cost
-from harness.sources import File, Sample
-from harness.splits import labels, stratified_grouped
+from harness.models.sklearn import Sklearn
 from harness.tasks.classification import Classification
 
 COSTS = ((0, 1), (10, 0))  # benign taken for malignant: one more examination; malignant taken for benign: a missed case

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from harness.layouts.tables import csv_table
-from harness.samples import Dataset
+from harness.data.formats.tables import csv_table
+from harness.data.samples import Dataset
 
 FILE = "breast_cancer.csv"
 CLASSES = ("benign", "malignant")

@@ -5,13 +5,13 @@ from dataclasses import replace
 from competitions.cars import models
 from competitions.cars.data import diabetes_sample, load
 from competitions.cars.linear import Linear
-from harness.backends import Learner
-from harness.backends.sklearn import Sklearn
 from harness.competition import Competition
-from harness.ensembles import blend
+from harness.data.sources import File, Sample
+from harness.data.splits import quarters, stratified_grouped
+from harness.ensemble import blend
 from harness.metrics import MAE, R2, RMSE
-from harness.sources import File, Sample
-from harness.splits import quarters, stratified_grouped
+from harness.models import Learner
+from harness.models.sklearn import Sklearn
 from harness.tasks.regression import Regression
 
 # The course project: gradient descent on numpy, with all columns and with the best one.

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from harness.layouts.tables import csv_table
-from harness.samples import Dataset
+from harness.data.formats.tables import csv_table
+from harness.data.samples import Dataset
 
 CARS, CARS_TARGET = "auto_mpg.csv", "horsepower"
 STAND_IN, STAND_IN_TARGET = "diabetes.csv", "progression"

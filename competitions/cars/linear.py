@@ -5,9 +5,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from harness.backends import spaces
-from harness.backends.numpy_learner import Arrays, NumpyLearner
-from harness.samples import Samples
+from harness.data.samples import Samples
+from harness.models import search_spaces
+from harness.models.numpy_learner import Arrays, NumpyLearner
 from harness.tasks import Task
 
 
@@ -25,7 +25,9 @@ class Linear(NumpyLearner):
 
     def vary(self, trial: Any) -> Self:
         """A rate of more than 1 may go too far."""
-        return replace(self, epochs=spaces.epochs(trial, self), lr=spaces.near(trial, "lr", self.lr, above=1.0))
+        return replace(
+            self, epochs=search_spaces.epochs(trial, self), lr=search_spaces.near(trial, "lr", self.lr, above=1.0)
+        )
 
     def begin(self, train: Samples, task: Task) -> Arrays:
         values = numbers(train.inputs)

@@ -9,15 +9,15 @@ from typing import Any
 
 from competitions.cytology.cells import cell_sample
 from competitions.cytology.data import CLASSES, load
-from harness.augment import Augment
-from harness.backends.losses import CrossEntropy
-from harness.backends.optimizers import Muon
-from harness.backends.smp import Network
 from harness.competition import Competition, Rules
-from harness.ensembles import blend
+from harness.data.sources import File, Sample
+from harness.data.splits import labels, stratified_grouped
+from harness.ensemble import blend
 from harness.metrics import ROCAUC, Accuracy, Cost
-from harness.sources import File, Sample
-from harness.splits import labels, stratified_grouped
+from harness.models.augment import Augment
+from harness.models.losses import CrossEntropy
+from harness.models.optim import Muon
+from harness.models.smp import Network
 from harness.tasks.classification import Classification
 
 COSTS = ((0, 1), (10, 0))  # benign taken for malignant: one more examination; malignant taken for benign: a missed case

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from harness.layouts.arrays import npz
-from harness.samples import Dataset
+from harness.data.formats.arrays import npz
+from harness.data.samples import Dataset
 
 CLASSES = ("benign", "malignant")
 SIDE = 48

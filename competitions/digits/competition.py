@@ -6,17 +6,17 @@ from typing import Any
 
 from competitions.digits.data import CLASSES, load, small_sample
 from competitions.digits.numpy_networks import Layers
-from harness.augment import Augment
-from harness.backends import Learner
-from harness.backends.losses import CrossEntropy
-from harness.backends.optimizers import SGD, AdamW, Muon
-from harness.backends.schedules import Constant
-from harness.backends.smp import Network
 from harness.competition import Competition, Rules
-from harness.ensembles import blend
+from harness.data.sources import File, Sample
+from harness.data.splits import labels, stratified_grouped
+from harness.ensemble import blend
 from harness.metrics import Accuracy, LogLoss, MacroF1
-from harness.sources import File, Sample
-from harness.splits import labels, stratified_grouped
+from harness.models import Learner
+from harness.models.augment import Augment
+from harness.models.losses import CrossEntropy
+from harness.models.optim import SGD, AdamW, Muon
+from harness.models.schedules import Constant
+from harness.models.smp import Network
 from harness.tasks.classification import Classification
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.formats.arrays import npz
+from harness.data.samples import Dataset
 from harness.files import atomic
-from harness.layouts.arrays import npz
-from harness.samples import Dataset
 
 CLASSES = tuple("0123456789")
 SIDE = 28

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from harness.backends import spaces
-from harness.backends.numpy_learner import Arrays, NumpyLearner
-from harness.samples import Samples
+from harness.data.samples import Samples
+from harness.models import search_spaces
+from harness.models.numpy_learner import Arrays, NumpyLearner
 from harness.tasks import Task
 
 
@@ -26,7 +26,7 @@ class Layers(NumpyLearner):
         varied = super().vary(trial)
         if not self.hidden:
             return varied
-        first = spaces.width(trial, self.hidden[0])
+        first = search_spaces.width(trial, self.hidden[0])
         return replace(varied, hidden=tuple(width * first // self.hidden[0] for width in self.hidden))
 
     def begin(self, train: Samples, task: Task) -> Arrays:

@@ -10,7 +10,7 @@ import numpy as np
 
 from competitions.digits.data import SIDE
 from competitions.digits.numpy_networks import first_weights
-from harness import folders
+from harness import paths
 from harness.errors import UserError
 from harness.files import write_bytes
 
@@ -23,12 +23,12 @@ def main() -> None:
         file = draw([newest(model) for model in MODELS])
     except UserError as error:
         sys.exit(f"error: {error}")
-    print(folders.shown(file))
+    print(paths.shown(file))
 
 
 def newest(model: str) -> np.ndarray:
     """(pixels, units): the weights of the first layer, less those it began with, which say nothing."""
-    found = (folders.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/arrays.npz")
+    found = (paths.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/arrays.npz")
     files = sorted(found, key=lambda file: file.stat().st_mtime)
     if not files:
         raise UserError(f"no fit of {model} is finished; run `make submit COMP=digits MODELS={','.join(MODELS)}` first")
@@ -42,7 +42,7 @@ def draw(layers: list[np.ndarray]) -> Path:
     pictures = [drawing(weights) for weights in layers]
     width = max(picture.shape[1] for picture in pictures)
     padded = [np.pad(p, ((0, 24), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures]
-    file = folders.root() / "reports" / "digits" / "weights.png"
+    file = paths.root() / "reports" / "digits" / "weights.png"
     write_bytes(file, cv2.imencode(".png", np.concatenate(padded)[..., ::-1])[1].tobytes())
     return file
 

@@ -6,17 +6,17 @@ from typing import Any
 
 from competitions.glas.data import CLASSES, LABELLED, OFFICIAL, SIDE, load
 from competitions.glas.glands import gland_sample
-from harness.augment import Augment
-from harness.backends.losses import cross_entropy, dice
-from harness.backends.optimizers import Muon
-from harness.backends.sampling import Prime
-from harness.backends.schedules import Constant
-from harness.backends.smp import Network, Smp
 from harness.competition import Competition, Rules
-from harness.ensembles import blend
+from harness.data.sources import File, Sample
+from harness.data.splits import Holdout, stratified_grouped
+from harness.ensemble import blend
 from harness.metrics import MeanDice, MeanImageIoU
-from harness.sources import File, Sample
-from harness.splits import Holdout, stratified_grouped
+from harness.models.augment import Augment
+from harness.models.losses import cross_entropy, dice
+from harness.models.optim import Muon
+from harness.models.schedules import Constant
+from harness.models.smp import Network, Smp
+from harness.models.torch_loop.sampling import Prime
 from harness.tasks.mask_files import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation
 

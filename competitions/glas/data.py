@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.samples import Dataset, Samples, numbered
 from harness.errors import UserError
-from harness.folders import shown
-from harness.samples import Dataset, Samples, numbered
+from harness.paths import shown
 
 CLASSES = ("background", "gland")
 SIDE = 128  # pixels, of the square pictures

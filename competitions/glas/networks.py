@@ -4,15 +4,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from harness.backends.networks import (
-    AtrousPyramid,
-    EveryScale,
-    GatedFusion,
-    Residual,
-    ResidualPyramid,
-    UNet,
-    convolve,
-)
+from harness.models.networks import AtrousPyramid, EveryScale, GatedFusion, Residual, ResidualPyramid, UNet, convolve
 
 
 def pyramid(classes: int, channels: int, width: int) -> nn.Module:

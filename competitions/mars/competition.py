@@ -6,16 +6,16 @@ from typing import Any
 
 from competitions.mars.data import BIG_ROCK, CLASSES, TILE, VOID, has_big_rock, load, rarest_class_present
 from competitions.mars.terrain import terrain_sample
-from harness.augment import Augment
-from harness.backends.class_weights import InverseFrequency
-from harness.backends.losses import cross_entropy, dice, focal, tversky
-from harness.backends.optimizers import Muon
-from harness.backends.smp import Network, Smp
 from harness.competition import Competition, Rules
-from harness.ensembles import Overlay, blend
+from harness.data.sources import File, Kaggle, Sample
+from harness.data.splits import Holdout, stratified_grouped
+from harness.ensemble import Overlay, blend
 from harness.metrics import MeanIoU
-from harness.sources import File, Kaggle, Sample
-from harness.splits import Holdout, stratified_grouped
+from harness.models.augment import Augment
+from harness.models.class_weights import InverseFrequency
+from harness.models.losses import cross_entropy, dice, focal, tversky
+from harness.models.optim import Muon
+from harness.models.smp import Network, Smp
 from harness.tasks.segmentation import Segmentation
 
 

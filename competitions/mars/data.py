@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.samples import Dataset, Samples, numbered
 from harness.errors import UserError
-from harness.folders import shown
-from harness.samples import Dataset, Samples, numbered
+from harness.paths import shown
 
 CLASSES = ("background", "soil", "bedrock", "sand", "big rock")
 VOID = 0

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.backends.networks import (
+from harness.models.networks import (
     AtrousPyramid,
     Concatenate,
     EveryScale,

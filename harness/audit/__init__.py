@@ -28,9 +28,9 @@ from harness.audit.parts import HELD_OUT, check_parts, impossible, parted
 from harness.audit.shapes import check_finite, check_labels, check_shapes
 from harness.audit.shift import check_holdout_shift, check_shift
 from harness.audit.words import check_words
+from harness.data.samples import Dataset, Samples
+from harness.data.splits import Holdout, Split
 from harness.errors import UserError
-from harness.samples import Dataset, Samples
-from harness.splits import Holdout, Split
 from harness.tasks import Task
 
 __all__ = ["Audit", "Check", "Verdict", "audit", "merge"]

@@ -7,8 +7,8 @@ import numpy as np
 from harness.audit.checks import Check, first
 from harness.audit.copies import same
 from harness.audit.looks import Look, are_pictures, digest
-from harness.contamination import motifs
-from harness.samples import Ragged, Samples
+from harness.audit.motifs import motifs
+from harness.data.samples import Ragged, Samples
 
 SHARED = 3  # pictures with one and the same mask that make it an artefact
 USUAL = 0.5  # share of all pictures from which on one label is how they are laid out, and no artefact

@@ -7,8 +7,8 @@ import numpy as np
 
 from harness.audit.checks import Check, first
 from harness.audit.looks import Look, digest
-from harness.contamination import unit
-from harness.samples import Samples
+from harness.audit.motifs import unit
+from harness.data.samples import Samples
 
 HASHED = 12  # frequencies per axis in the hash: 143 signs
 # Measured on 6,615 Mars tiles. No pair across rover positions passes. Of copies pass: all with another

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from harness.audit.looks import STATISTICS, Look
-from harness.pictures import Pictures, written
-from harness.samples import Samples
+from harness.data.images import Pictures, written
+from harness.data.samples import Samples
 
 
 def written_of(samples: Samples) -> np.ndarray | None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.audit.looks import COLOURS, STATISTICS, Look
-from harness.pictures import Pictures
+from harness.data.images import Pictures
 
 COARSE = 6  # frequencies an axis
 SMALL = 256  # values of an input that is no picture and is taken as it is

@@ -14,8 +14,8 @@ from harness.audit.checks import Check
 from harness.audit.facts import facts, signals
 from harness.audit.features import features, mean_of_others, out_of_fold, whole_groups
 from harness.audit.looks import Look, at
-from harness.samples import Samples
-from harness.significance import resamples
+from harness.bootstrap import resamples
+from harness.data.samples import Samples
 from harness.tasks import Task
 
 FOLDS, FEWEST = 5, 10  # folds of the probes; groups below which nothing can be said

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.audit.checks import first
-from harness.contamination import cosines
+from harness.audit.motifs import cosines
+from harness.data.images import Pictures
+from harness.data.samples import Samples
 from harness.errors import UserError
-from harness.pictures import Pictures
-from harness.samples import Samples
 
 SEEN = 24  # frequencies an axis; smaller pictures are alike by chance and only compared as bytes
 LARGE = 192  # pixels a side, eight for each of the frequencies that are looked at

@@ -7,8 +7,8 @@ import numpy as np
 
 from harness.audit.checks import Check, first
 from harness.audit.looks import STATISTICS, Look
-from harness.pictures import Pictures
-from harness.samples import Samples
+from harness.data.images import Pictures
+from harness.data.samples import Samples
 
 TINY = 16  # pixels on the shorter side
 ODD = 4  # times the median in area or in shape

@@ -6,9 +6,9 @@ import numpy as np
 
 from harness.audit.checks import Check
 from harness.audit.looks import Look
+from harness.data.samples import Samples
+from harness.data.splits import Holdout, Split
 from harness.errors import UserError
-from harness.samples import Samples
-from harness.splits import Holdout, Split
 from harness.tasks import Task
 
 HELD_OUT = -2  # the part of the judge's rows; -1 is a row without a fold, where a model learns from earlier rows alone

@@ -6,9 +6,9 @@ import numpy as np
 
 from harness.audit.checks import Check, Verdict
 from harness.audit.looks import are_pictures
+from harness.data.images import Pictures
+from harness.data.samples import Dataset, Ragged, Samples
 from harness.errors import UserError
-from harness.pictures import Pictures
-from harness.samples import Dataset, Ragged, Samples
 from harness.tasks import Task
 
 

@@ -9,9 +9,9 @@ from harness.audit.checks import NAMED, Check, first
 from harness.audit.copies import alike, merge, pairs_of, same
 from harness.audit.features import Features, features, out_of_fold, whole_groups
 from harness.audit.looks import Look, at
+from harness.bootstrap import Interval, interval
+from harness.data.samples import Samples
 from harness.metrics.probabilities import ROCAUC, area
-from harness.samples import Samples
-from harness.significance import Interval, interval
 
 FOLDS, FEWEST = 5, 10  # folds; groups of either side below which nothing can be said
 MOST = 1000  # rows of either side that are looked at

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from harness.audit.checks import Check, first
-from harness.samples import Samples
+from harness.data.samples import Samples
 from harness.tasks import Task
 
 LONG = 40  # letters of a text in an evidence

@@ -5,12 +5,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from harness.metrics.agreement import MCC, QuadraticKappa
-from harness.metrics.amounts import MAE, R2, RMSE
 from harness.metrics.average_precision import MeanAveragePrecision
 from harness.metrics.confusion import confusion_per_image
 from harness.metrics.costs import Cost
 from harness.metrics.labels import Accuracy, BalancedAccuracy, MacroF1, Precision, Recall
 from harness.metrics.masks import MeanDice, MeanImageIoU, MeanIoU
+from harness.metrics.numbers import MAE, R2, RMSE
 from harness.metrics.probabilities import ROCAUC, LogLoss
 from harness.metrics.sums import chunks, pooled
 

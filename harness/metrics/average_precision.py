@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.boxes import MOST
+from harness.data.samples import Ragged
 from harness.errors import UserError
+from harness.metrics.boxes import MOST
 from harness.metrics.matching import THRESHOLDS, matched, places
 from harness.metrics.sums import chunks, columns, finite, mean_of_classes, number
-from harness.samples import Ragged
 
 RECALLS = np.linspace(0, 1, 101)
 AT_ONCE = 256  # images matched together: 100 predicted times 100 true boxes in each are 20 MB a column

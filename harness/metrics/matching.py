@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.boxes import overlap
-from harness.samples import Ragged
+from harness.data.samples import Ragged
+from harness.metrics.boxes import overlap
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the overlap, as COCO writes them: .95 is .95 and no more
 

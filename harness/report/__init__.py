@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import folders
+from harness import paths
 from harness.competition import Competition
 from harness.files import read_json, write_bytes
-from harness.page import render
-from harness.page.words import number, percent, scored, signed
 from harness.report import charts
 from harness.report.board import standing
 from harness.report.classes import matrix, places
 from harness.report.costs import cost, epochs
+from harness.report.headroom import advice, wishes
+from harness.report.html import render
+from harness.report.html.format import number, percent, scored, signed
+from harness.report.label_issues import doubted
 from harness.report.members import correlations, interval_of, parts
-from harness.report.oracle import advice, wishes
 from harness.report.pictures import gallery
 from harness.report.run import LastRun, last_run
-from harness.report.suspects import doubted
 
 TEMPLATE = Path(__file__).parent / "page.html"
 MANY = 12  # rows of a table, pictures of a kind; what is left out is counted
@@ -29,9 +29,9 @@ MANY = 12  # rows of a table, pictures of a kind; what is left out is counted
 
 def report(competition: Competition) -> dict[str, str]:
     """Write reports/<competition>/report.html; what `report --json` prints. Raise `UserError` where there is no run."""
-    file = folders.reports(competition.name) / "report.html"
+    file = paths.reports(competition.name) / "report.html"
     write_bytes(file, page(last_run(competition)))
-    return {"competition": competition.name, "path": folders.shown(file)}
+    return {"competition": competition.name, "path": paths.shown(file)}
 
 
 def page(run: LastRun) -> bytes:
@@ -122,7 +122,7 @@ def mine(run: LastRun, ranking: dict[str, Any] | None) -> dict[str, Any] | None:
 def notes(run: LastRun) -> list[str]:
     """What one must know to read the rest."""
     told, claimed = [], run.card["cv"]["score"]
-    current = folders.data(run.competition.name) / "current.json"
+    current = paths.data(run.competition.name) / "current.json"
     if not current.exists() or read_json(current)["data_hash"] != run.prepared.data_hash:
         told.append("This run is not of the data prepared last: FAST=1 makes a few rows of its own.")
     if run.share < 1:

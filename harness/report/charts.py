@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.page.axes import BOTTOM, LEFT, RIGHT, TOP, Scale, across, grid, labels, svg, upwards
-from harness.page.words import counted, number, percent
+from harness.report.html.axes import BOTTOM, LEFT, RIGHT, TOP, Scale, across, grid, labels, svg, upwards
+from harness.report.html.format import counted, number, percent
 from harness.tasks.accounts import Claims, Colour, Curve
 
 MOST_DOTS, MOST_POINTS = 1500, 160  # of a cloud, and of a line

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.page.words import counted, percent
+from harness.bootstrap import Interval
+from harness.report.html.format import counted, percent
 from harness.report.run import LastRun
-from harness.significance import Interval
 
 WIDEST = 16  # classes of a confusion matrix that can still be read
 COUNTED = 100_000  # up to which a matrix shows counts, and shares beyond

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.disk import size
 from harness.files import read_lines
-from harness.inventory import size
 from harness.report.charts import Epochs
-from harness.store import Bundle
+from harness.training.predictions import Bundle
 
 
 def logs(bundle: Bundle) -> list[list[dict[str, Any]]]:

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.ensembles import Recipe
-from harness.ensembles.parts import gain_of
+from harness.bootstrap import Comparison, Interval
+from harness.ensemble import Recipe
+from harness.ensemble.leave_one_out import gain_of
 from harness.report.run import LastRun
-from harness.significance import Comparison, Interval
 
 MOST = 12  # in the table of correlations
 

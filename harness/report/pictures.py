@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.gallery import chosen, rgb, row_scores
+from harness.metrics.gallery import chosen, rgb, row_scores
 from harness.report.run import LastRun
 
 EACH = 6  # of the worst, of those in the middle, and of the best

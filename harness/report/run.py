@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness import folders
+from harness import paths
+from harness.bootstrap import Interval, class_intervals
 from harness.competition import Competition
-from harness.ensembles import Ladder, Problem, Recipe, part_of
-from harness.ensembling import refitted
+from harness.data.samples import Samples
+from harness.ensemble import Ladder, Problem, Recipe, part_of
 from harness.errors import UserError
 from harness.files import read_json
-from harness.official import bundles_of
-from harness.prepared import Prepared
-from harness.samples import Samples
-from harness.significance import Interval, class_intervals
-from harness.store import Bundle
+from harness.prepare import Prepared
+from harness.training.ensembling import refitted
+from harness.training.predict import bundles_of
+from harness.training.predictions import Bundle
 
 
 class Said(NamedTuple):
@@ -87,14 +87,14 @@ def last_run(competition: Competition) -> LastRun:
 
 def last_card(competition: str) -> dict[str, Any]:
     """Raise `UserError` where nothing was trained, or only a baseline stands."""
-    current = folders.data(competition) / "current.json"
+    current = paths.data(competition) / "current.json"
     if current.exists():
         data_hash = read_json(current)["data_hash"]
-        best = folders.submissions(competition, data_hash) / "best" / "submission.json"
+        best = paths.submissions(competition, data_hash) / "best" / "submission.json"
         card = read_json(best) if best.exists() else {}
         if card.get("recipe"):
             return {**card, "data_hash": data_hash}
-    cards = [read_json(file) for file in folders.submissions(competition, "*").parent.glob("*/*.json")]
+    cards = [read_json(file) for file in paths.submissions(competition, "*").parent.glob("*/*.json")]
     made = [card for card in cards if card.get("recipe")]
     if not made:
         raise UserError(f"{competition} has no trained ensemble yet; run `make submit COMP={competition}` first")

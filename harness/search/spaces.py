@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
-from harness.backends import Learner
 from harness.competition import Competition
 from harness.errors import UserError
-from harness.store import canonical
+from harness.models import Learner
+from harness.models.config import canonical
 
 
 @dataclass(frozen=True)

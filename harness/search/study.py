@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from harness import folders
-from harness.backends import Learner
+from harness import paths
 from harness.competition import Competition
 from harness.errors import UserError
-from harness.morning.facts import DRAWN_TWICE
-from harness.prepared import Prepared
+from harness.models import Learner
+from harness.models.config import canonical, config_hash, revived
+from harness.prepare import Prepared
 from harness.search.claims import Claims
+from harness.search.retries import DRAWN_TWICE
 from harness.search.sampler import sampler
 from harness.search.spaces import Named, variant
 from harness.search.storage import hidden, tables, why
-from harness.store import canonical, config_hash, revived
 
 if TYPE_CHECKING:
     import optuna
@@ -252,7 +252,7 @@ def opened(competition: Competition, prepared: Prepared, train: str, models: lis
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    file = folders.searches(competition.name, prepared.data_hash) / "study.db"
+    file = paths.searches(competition.name, prepared.data_hash) / "study.db"
     file.parent.mkdir(parents=True, exist_ok=True)
     url = storage or f"sqlite:///{file}"
     try:

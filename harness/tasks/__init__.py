@@ -51,7 +51,7 @@ class Task(Protocol):
 
     @property
     def combines(self) -> Sequence[str]:
-        """The ways, of `harness.ensembles.WAYS`, in which its members can become one beside greedy selection."""
+        """The ways, of `harness.ensemble.WAYS`, in which its members can become one beside greedy selection."""
 
     @property
     def views(self) -> Mapping[str, View]: ...

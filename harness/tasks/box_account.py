@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.boxes import iou, only, ragged, together
+from harness.data.samples import Ragged
+from harness.metrics.boxes import iou, only, ragged, together
 from harness.metrics.matching import matched
-from harness.samples import Ragged
 from harness.tasks.accounts import COLOURS, FALSE, MISSED, RIGHT, Claims, Colour, Curve, Doubts
 from harness.tasks.box_calibration import HIT, right
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from harness.boxes import iou
-from harness.samples import Ragged
+from harness.data.samples import Ragged
+from harness.metrics.boxes import iou
 
 HIT = 0.5  # intersection over union from which a box is right
 PRIOR = 1.0  # boxes' worth of doubt whether a member needs any calibration

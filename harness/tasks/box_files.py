@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.boxes import MOST
+from harness.data.samples import Ragged
 from harness.errors import InvalidSubmission, UserError
 from harness.files import atomic
-from harness.samples import Ragged
+from harness.metrics.boxes import MOST
 from harness.tasks.tables import Wanted, read_table
 
 HEADER = ("id", "PredictionString")

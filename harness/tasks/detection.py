@@ -11,10 +11,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.boxes import MOST, Fusion, only, ragged, together, weighted_box_fusion
+from harness.data.images import Pictures
+from harness.data.samples import Ragged
 from harness.errors import UserError
-from harness.pictures import Pictures
-from harness.samples import Ragged
+from harness.metrics.boxes import MOST, Fusion, only, ragged, together, weighted_box_fusion
 from harness.tasks import Override, View, box_files
 from harness.tasks.box_account import BoxAccount
 from harness.tasks.box_calibration import log_odds, logistic, right, sigmoid

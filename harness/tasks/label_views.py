@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.augment import warp
-from harness.pictures import Pictures
+from harness.data.images import Pictures, warp
 from harness.tasks import View
 
 CROP = 7 / 8  # of each side

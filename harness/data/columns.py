@@ -1,0 +1,70 @@
+"""Columns of samples on disk: arrays in .npy files, ragged ones in two, and the hashes of both."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import paths
+from harness.data.images import Pictures
+from harness.data.samples import Ragged
+from harness.errors import UserError
+from harness.files import atomic, short_hash
+
+RAGGED: Mapping[str, type[Ragged]] = {"flat": Ragged, "encoded": Pictures}
+
+
+def parts_of(column: Any) -> dict[str, np.ndarray]:
+    """The arrays that a column of samples is stored as, by their part of the file's name."""
+    for part, kind in RAGGED.items():
+        if type(column) is kind:
+            return {f".{part}": column.flat, ".offsets": column.offsets}
+    return {"": column}
+
+
+def write_column(folder: Path, name: str, column: Any) -> None:
+    """ids, inputs, targets or groups of samples: an array, `Ragged` or `Pictures`."""
+    for part, array in parts_of(column).items():
+        write_array(folder / f"{name}{part}.npy", array)
+
+
+def read_column(folder: Path, name: str, remedy: str) -> Any:
+    """Memory-mapped, as `write_column` left it."""
+    for part, kind in RAGGED.items():
+        if (file := folder / f"{name}.{part}.npy").exists():
+            return kind(read_array(file, remedy), np.asarray(read_array(folder / f"{name}.offsets.npy", remedy)))
+    return read_array(folder / f"{name}.npy", remedy)
+
+
+def read_array(file: Path, remedy: str = "delete its folder and run the same command again") -> np.ndarray:
+    """A memory-mapped array; nothing is ever unpickled."""
+    try:
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{paths.shown(file)} is missing or broken ({error}); {remedy}") from error
+
+
+def write_array(file: Path, array: np.ndarray) -> None:
+    """An .npy file, written by ourselves: `np.save` hides the reason when the disk is full."""
+    array = np.ascontiguousarray(array)
+    if array.dtype.hasobject:
+        raise ValueError("Object arrays are never written: they would have to be unpickled")
+    with atomic(file) as out:
+        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
+        out.write(array.tobytes())
+
+
+def arrays_hash(*columns: Any) -> str:
+    """Of dtypes, shapes and bytes. The data hash is that of ids, inputs, targets, groups and the hold-out's ids."""
+    arrays = [array for column in columns for array in parts_of(column).values()]
+    parts: list[str | bytes] = []
+    for array in map(np.ascontiguousarray, arrays):
+        parts += [f"{array.dtype.descr if array.dtype.names else array.dtype.str}{array.shape}", array.tobytes()]
+    return short_hash(*parts)
+
+
+def train_hash(data: str, excluded: list[str], folds: np.ndarray) -> str:
+    """Names the bundles that may be blended: the data, without the excluded rows, cut into these folds."""
+    return short_hash(data, json.dumps(sorted(excluded)), np.asarray(folds, np.int64).tobytes())

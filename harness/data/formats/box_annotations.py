@@ -1,0 +1,215 @@
+"""Pictures with boxes as COCO, YOLO and Pascal VOC lay them out, one call each.
+
+Targets are rows of boxes, label x1 y1 x2 y2 in pixels. A box is clipped to its picture; one without area, or that marks
+a crowd (COCO), is dropped, and the log says how many. What is broken is said with its file and line.
+"""
+
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.formats.images_on_disk import pictures_in
+from harness.data.images import Pictures, encode
+from harness.data.samples import Dataset, Ragged, Samples
+from harness.errors import UserError
+from harness.files import write_bytes, write_json
+from harness.paths import shown
+
+Box = tuple[float, ...]  # label, x1, y1, x2, y2
+Rows = list[list[Box]]
+
+
+def coco(
+    folder: Path, classes: Sequence[str], images: str = "images", annotations: str = "annotations.json"
+) -> Samples:
+    """`annotations` with images, categories and annotations (bbox: x y w h); categories go by their names.
+
+    Ids are those of the images.
+    """
+    file = folder / annotations
+    listed = _read_json(file, ("images", "categories", "annotations"))
+    ids, files = _files(listed, folder / images, file)
+    rows, crowds = _coco_boxes(listed, _labels(listed["categories"], classes, file), file)
+    return _samples(ids, Pictures.read(files), rows, file, crowds)
+
+
+def coco_images(folder: Path, images: str = "images", listed: str = "images.json") -> Samples:
+    """Pictures without boxes, as `listed` has them."""
+    ids, files = _files(_read_json(folder / listed, ("images",)), folder / images, folder / listed)
+    return Samples(ids, Pictures.read(files))
+
+
+def coco_parts(raw: Path, classes: Sequence[str], official: Sequence[str]) -> Dataset:
+    """The labelled part train/ and the official ones, each a folder as `coco` and `coco_images` read it."""
+    return Dataset(coco(raw / "train", classes), {part: coco_images(raw / part) for part in official})
+
+
+def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: str = "labels") -> Samples:
+    """A text file for every picture, `class x y w h` a line: the middle and the size of a box as shares of the picture.
+
+    A picture without a file shows nothing. Ids are the names of the pictures.
+    """
+    files = pictures_in(folder / images)
+    inputs = Pictures.read(files)
+    sized = zip(files, inputs.sizes.tolist(), strict=True)
+    rows = [
+        _yolo_boxes(folder / labels / f"{file.stem}.txt", classes, height, width) for file, (height, width) in sized
+    ]
+    return _samples(np.array([file.stem for file in files]), inputs, rows, folder / labels)
+
+
+def voc(folder: Path, classes: Sequence[str], images: str = "JPEGImages", annotations: str = "Annotations") -> Samples:
+    """An XML file for every picture, of the same name. Corners are taken as they stand. Ids are the names."""
+    files = pictures_in(folder / images)
+    rows = [_voc_boxes(folder / annotations / f"{picture.stem}.xml", classes) for picture in files]
+    return _samples(np.array([file.stem for file in files]), Pictures.read(files), rows, folder / annotations)
+
+
+def write_coco(
+    folder: Path, pictures: Sequence[np.ndarray], classes: Sequence[str], rows: Sequence[np.ndarray] | None = None
+) -> None:
+    """A part as `coco` reads it, or without boxes as `coco_images` does. Pictures (h, w, 3) uint8, rows (k, 5)."""
+    images, annotations = [], list[dict[str, Any]]()
+    for number, picture in enumerate(pictures):
+        name = f"{number:04d}.bmp"  # the same bytes on every machine
+        write_bytes(folder / "images" / name, encode(picture).tobytes())
+        images.append({"id": number, "file_name": name, "width": picture.shape[1], "height": picture.shape[0]})
+        for label, x1, y1, x2, y2 in [] if rows is None else rows[number].tolist():
+            box = {"image_id": number, "category_id": int(label), "bbox": [x1, y1, x2 - x1, y2 - y1]}
+            annotations.append({"id": len(annotations), **box, "area": (x2 - x1) * (y2 - y1), "iscrowd": 0})
+    listed = {"images": images, "categories": [{"id": k, "name": name} for k, name in enumerate(classes)]}
+    if rows is None:
+        write_json(folder / "images.json", listed)
+    else:
+        write_json(folder / "annotations.json", {**listed, "annotations": annotations})
+
+
+# -- COCO --------------------------------------------------------------------------------------------------------------
+
+
+def _read_json(file: Path, keys: Sequence[str]) -> dict[str, list[Any]]:
+    try:
+        listed = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{shown(file)} is not readable as JSON: {getattr(error, 'strerror', None) or error}") from None
+    for key in keys:
+        if not isinstance(listed, dict) or not isinstance(listed.get(key), list):
+            raise UserError(f"{shown(file)} holds no list {key!r}, as COCO's files do")
+    return listed
+
+
+def _labels(categories: Sequence[Any], classes: Sequence[str], file: Path) -> dict[Any, int]:
+    """Category id -> label."""
+    label_of = {}
+    for k, category in enumerate(categories):
+        number, name = (_field(category, key, f"{shown(file)}, category {k}") for key in ("id", "name"))
+        if name not in classes:
+            raise UserError(f"{shown(file)} has a category {name!r}, but the classes are {', '.join(classes)}")
+        label_of[number] = list(classes).index(name)
+    return label_of
+
+
+def _coco_boxes(listed: Mapping[str, list[Any]], label_of: Mapping[Any, int], file: Path) -> tuple[Rows, int]:
+    """The boxes of every image, and how many mark crowds instead."""
+    rows: dict[Any, list[Box]] = {image["id"]: [] for image in listed["images"]}
+    crowds = 0
+    for k, each in enumerate(listed["annotations"]):
+        where = f"{shown(file)}, annotation {k}"
+        image, category, box = (_field(each, name, where) for name in ("image_id", "category_id", "bbox"))
+        if image not in rows:
+            raise UserError(f"{where} belongs to image {image!r}, which is not listed")
+        if category not in label_of:
+            raise UserError(f"{where} is of category {category!r}, which is not listed")
+        x, y, w, h = _numbers(box if isinstance(box, list) else [box], 4, f"{where}, bbox")
+        if each.get("iscrowd"):
+            crowds += 1
+        else:
+            rows[image].append((label_of[category], x, y, x + w, y + h))
+    return list(rows.values()), crowds
+
+
+def _files(listed: Mapping[str, list[Any]], folder: Path, file: Path) -> tuple[np.ndarray, list[Path]]:
+    """(n,) ids, each once, and the pictures."""
+    wheres = [f"{shown(file)}, image {k}" for k in range(len(listed["images"]))]
+    ids = [str(_field(image, "id", where)) for image, where in zip(listed["images"], wheres, strict=True)]
+    names = [str(_field(image, "file_name", where)) for image, where in zip(listed["images"], wheres, strict=True)]
+    if not ids:
+        raise UserError(f"{shown(file)} lists no image")
+    for k, name in enumerate(ids):
+        if name in ids[:k]:
+            raise UserError(f"{wheres[k]} has the id {name}, which another image has too")
+    return np.array(ids), [folder / name for name in names]
+
+
+def _field(entry: Any, name: str, where: str) -> Any:
+    if not isinstance(entry, dict) or name not in entry:
+        raise UserError(f"{where} has no {name!r}")
+    return entry[name]
+
+
+# -- YOLO, Pascal VOC --------------------------------------------------------------------------------------------------
+
+
+def _yolo_boxes(file: Path, classes: Sequence[str], height: int, width: int) -> list[Box]:
+    if not file.exists():
+        return []
+    boxes = list[Box]()
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            where = f"{shown(file)}, line {number}"
+            label, x, y, w, h = _numbers(line.split(), 5, where)
+            if label not in range(len(classes)):
+                raise UserError(f"{where}: class {label:g} is none from 0 to {len(classes) - 1}")
+            x, y, w, h = x * width, y * height, w * width, h * height
+            boxes.append((label, x - w / 2, y - h / 2, x + w / 2, y + h / 2))
+    return boxes
+
+
+def _voc_boxes(file: Path, classes: Sequence[str]) -> list[Box]:
+    from xml.etree import ElementTree
+
+    try:
+        root = ElementTree.parse(file).getroot()  # noqa: S314 - the expat of Python 3.11 refuses entity bombs
+    except (OSError, ElementTree.ParseError) as error:
+        raise UserError(f"{shown(file)} is not readable as XML: {getattr(error, 'strerror', None) or error}") from None
+    boxes = list[Box]()
+    for number, thing in enumerate(root.iter("object"), 1):
+        where, name = f"{shown(file)}, object {number}", (thing.findtext("name") or "").strip()
+        if name not in classes:
+            raise UserError(f"{where} is a {name!r}, but the classes are {', '.join(classes)}")
+        corners = [thing.findtext(f"bndbox/{corner}") for corner in ("xmin", "ymin", "xmax", "ymax")]
+        boxes.append((list(classes).index(name), *_numbers(corners, 4, f"{where}, bndbox")))
+    return boxes
+
+
+# -- samples -----------------------------------------------------------------------------------------------------------
+
+
+def _samples(ids: np.ndarray, inputs: Pictures, rows: Rows, source: Path, crowds: int = 0) -> Samples:
+    """Boxes clipped to their pictures; those without area are left out."""
+    offsets = np.cumsum([0, *map(len, rows)])
+    flat = np.array([box for boxes in rows for box in boxes], np.float64).reshape(-1, 5)
+    image = np.repeat(np.arange(len(rows)), np.diff(offsets))
+    flat[:, 1:] = np.clip(flat[:, 1:], 0, inputs.sizes[image][:, [1, 0, 1, 0]])
+    kept = (flat[:, 3:] > flat[:, 1:3]).all(1)
+    if dropped := int((~kept).sum()) + crowds:
+        logging.getLogger(__name__).warning(
+            "%s: %d boxes without area, or of crowds, are left out", shown(source), dropped
+        )
+    return Samples(ids, inputs, Ragged(flat[kept], np.concatenate([[0], np.cumsum(kept)])[offsets]))
+
+
+def _numbers(fields: Sequence[Any], count: int, where: str) -> list[float]:
+    """Finite ones, so many of them, of text or JSON values."""
+    try:
+        values = [float(field) for field in fields]
+    except (TypeError, ValueError):
+        values = []
+    if len(values) != count or not all(map(math.isfinite, values)):
+        raise UserError(f"{where}: {' '.join(map(str, fields))} are not {count} numbers")
+    return values

@@ -1,0 +1,207 @@
+"""Who is in which part: the judge's hold-out, its public and private rows, and the folds. No part cuts a group."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from harness.data.samples import Ragged, Samples
+from harness.errors import UserError
+
+Strata = Callable[[Any], np.ndarray]  # targets -> (n,) int: the stratum of every row; or (n, labels) 0/1: what it shows
+Times = Callable[[Samples], np.ndarray]  # samples -> (n,) numbers, dates, or text that sorts as the times do
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The judge's rows: a share of the labelled rows, of which a share is scored publicly."""
+
+    fraction: float = 0.2
+    public: float = 0.4
+    seed: int = 0
+
+
+class Split(Protocol):
+    """How the labelled rows are parted. samples: with the groups that no part may cut."""
+
+    @property
+    def folds(self) -> int: ...
+
+    def strata(self, samples: Samples) -> np.ndarray:
+        """What a draw of rows should keep the shares of: (n,) int, or (n, labels) 0/1."""
+
+    def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
+        """(n,) bool: the rows of the hold-out."""
+
+    def cut(self, samples: Samples, count: int) -> np.ndarray:
+        """(n,) int: the fold of every row, 0 to count - 1; -1 for rows that are never predicted."""
+
+    def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
+        """(n,) bool: the rows that the model of this fold learns from."""
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Stratified folds that keep groups whole. Make one with `stratified_grouped`.
+
+    by: None where the samples bring their strata, because the targets do not show them.
+    """
+
+    by: Strata | None = None
+    folds: int = 5
+    seed: int = 0
+
+    def strata(self, samples: Samples) -> np.ndarray:
+        if self.by is not None:
+            return self.by(samples.targets)
+        if samples.strata is None:
+            raise UserError("nothing says what the split is stratified by: declare by=, or load samples with strata")
+        return np.asarray(samples.strata)
+
+    def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
+        shares, key = [holdout.fraction, 1 - holdout.fraction], f"hold-out {holdout.seed}".encode()
+        return divide(self.strata(samples), samples.groups, shares, key) == 0
+
+    def cut(self, samples: Samples, count: int) -> np.ndarray:
+        return divide(self.strata(samples), samples.groups, [1 / count] * count, f"folds {self.seed}".encode())
+
+    def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
+        return fold_of_row != fold
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Folds are blocks in time, and a model learns from earlier blocks alone. Make one with `time_ordered`.
+
+    The hold-out is the latest part. What comes before the first fold is only learned from: it has no prediction.
+    """
+
+    by: Times
+    folds: int = 5
+
+    def strata(self, samples: Samples) -> np.ndarray:
+        return np.zeros(len(samples), int)
+
+    def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
+        return in_time(self.by(samples), samples.groups, [1 - holdout.fraction, holdout.fraction]) == 1
+
+    def cut(self, samples: Samples, count: int) -> np.ndarray:
+        return in_time(self.by(samples), samples.groups, [1 / (count + 1)] * (count + 1)) - 1
+
+    def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
+        return fold_of_row < fold
+
+
+def stratified_grouped(by: Strata | None = None, folds: int = 5, seed: int = 0) -> Folds:
+    return Folds(by, folds, seed)
+
+
+def time_ordered(by: Times, folds: int = 5) -> Blocks:
+    return Blocks(by, folds)
+
+
+# -- what to stratify by -----------------------------------------------------------------------------------------------
+
+
+def labels(targets: np.ndarray) -> np.ndarray:
+    """The label of every row; of rows with several labels, all of them."""
+    return targets
+
+
+def quarters(targets: np.ndarray) -> np.ndarray:
+    """(n,) int 0 to 3: low to high numbers, as many rows in each."""
+    return np.searchsorted(np.quantile(targets, (0.25, 0.5, 0.75)), targets)
+
+
+def labels_in_masks(targets: np.ndarray) -> np.ndarray:
+    """(n, labels) bool: the labels that occur in every mask (n, h, w)."""
+    return np.stack([(targets == label).any((1, 2)) for label in range(int(targets.max()) + 1)], axis=1)
+
+
+def labels_of_boxes(targets: Ragged) -> np.ndarray:
+    """(n, labels) bool: the labels of the boxes of every picture."""
+    found = np.zeros((len(targets), int(targets.flat[:, 0].max(initial=0)) + 1), bool)
+    found[np.repeat(np.arange(len(targets)), np.diff(targets.offsets)), targets.flat[:, 0].astype(int)] = True
+    return found
+
+
+# -- drawing parts -----------------------------------------------------------------------------------------------------
+
+
+def divide(strata: np.ndarray, groups: np.ndarray, shares: list[float], key: bytes) -> np.ndarray:
+    """(n,) int: the part of every row. Parts get their share of every stratum as nearly as whole groups allow.
+
+    strata: (n,) int, one for every row; or (n, labels) 0/1, any number of labels for every row.
+
+    Greedy, as scikit-learn's StratifiedGroupKFold, for unequal shares too: groups in the order of their rarest
+    content, ties by a keyed hash (so that the draw cannot be guessed without the key), each into the part that
+    leaves the fill of all strata most even. Raises `UserError` where a stratum misses a part; a label that is in
+    fewer groups than there are parts is spread as far as it goes.
+    """
+    names, group_of_row = np.unique(groups, return_inverse=True)
+    member = membership(strata)
+    content = np.zeros((len(names), member.shape[1]))
+    np.add.at(content, group_of_row, member)
+    rarity = content / content.sum(0)
+    ticket = [hmac.new(key, str(name).encode(), hashlib.sha256).digest() for name in names]
+    order = sorted(range(len(names)), key=lambda g: (-round(float(rarity[g].max()), 12), ticket[g]))
+
+    target = np.asarray(shares)[:, None]
+    filled = np.zeros((len(shares), rarity.shape[1]))
+    part_of_group = np.zeros(len(names), int)
+    for g in order:
+        # sum over strata of the squared distance to the shares, after giving the group to each part in turn
+        gain = ((filled + rarity[g]) / target) ** 2 - (filled / target) ** 2
+        part_of_group[g] = int((gain * target).sum(1).argmin())
+        filled[part_of_group[g]] += rarity[g]
+    _require_every_stratum(content if strata.ndim == 1 else content[:, :1], part_of_group, len(shares))
+    return part_of_group[group_of_row]
+
+
+def membership(strata: np.ndarray) -> np.ndarray:
+    """(n, k) bool, true in every column for some row: one column a stratum; of labels, first "is a row", then theirs.
+
+    >>> membership(np.array([7, 3])).astype(int).tolist(), membership(np.array([[0, 1], [0, 0]])).astype(int).tolist()
+    ([[0, 1], [1, 0]], [[1, 1], [1, 0]])
+    """
+    if strata.ndim == 1:
+        return strata[:, None] == np.unique(strata)
+    return np.concatenate([np.ones((len(strata), 1), bool), strata[:, strata.any(0)] != 0], axis=1)
+
+
+def _require_every_stratum(content: np.ndarray, part_of_group: np.ndarray, parts: int) -> None:
+    """A rare class must be in every part."""
+    for stratum in range(content.shape[1]):
+        holders = part_of_group[content[:, stratum] > 0]
+        missing = sorted(set(range(parts)) - set(holders.tolist()))
+        if missing:
+            raise UserError(
+                f"stratum {stratum} (a rare class or kind of sample) is in {len(holders)} groups and cannot be in each "
+                f"of {parts} parts; give more data, fewer folds (FOLDS=n), or coarser strata"
+            )
+
+
+def in_time(times: np.ndarray, groups: np.ndarray, shares: list[float]) -> np.ndarray:
+    """(n,) int: consecutive parts with about these shares of the rows.
+
+    A moment is never cut, and a group stands at its last one: whatever is in an earlier part was over before any group
+    of a later part was. Raises `UserError` where a time is missing, or where there are too few moments.
+    """
+    if (unknown := np.flatnonzero(np.isin(times.astype(str), ("", "nan", "NaT")))).size:
+        raise UserError(f"row {unknown[0]} has no time, by which the rows are to be ordered; fill it, or drop the row")
+    moments, moment = np.unique(times, return_inverse=True)
+    _, group = np.unique(groups, return_inverse=True)
+    last = np.zeros(group.max() + 1, int)
+    np.maximum.at(last, group, moment)
+    rows_at = np.bincount(last[group], minlength=len(moments))
+    middle = (np.cumsum(rows_at) - rows_at / 2) / len(times)
+    parts = np.searchsorted(np.cumsum(shares)[:-1], middle, side="right")[last[group]]
+    if len(np.unique(parts)) < len(shares):
+        raise UserError(
+            f"the rows stand at {len(np.unique(last[group]))} moments and cannot make {len(shares)} parts in time; "
+            "give fewer folds (FOLDS=n), or finer times"
+        )
+    return parts

@@ -1,0 +1,81 @@
+"""How a task's labels become a network's outputs, and its probabilities a prediction of the task.
+
+The void class has no output, so nothing can predict it and no loss sees it; a specialist's network has one.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from harness.errors import UserError
+from harness.models.losses import IGNORED
+from harness.tasks import Task
+
+
+@dataclass(frozen=True)
+class Labels:
+    """focus: the one class that is told from the rest, or None. several: whether targets are (n, classes) 0 and 1.
+
+    against: the one other class that `focus` is told from; all further ones are ignored.
+    """
+
+    task: Task
+    focus: int | None = None
+    several: bool = False
+    against: int | None = None
+
+    @cached_property
+    def choices(self) -> list[int]:
+        """The labels that may be predicted."""
+        return [c for c in range(len(self.task.classes)) if c != self.task.void]
+
+    @property
+    def outputs(self) -> int:
+        """How many logits the network gives."""
+        return len(self.choices) if self.focus is None else 1
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """(classes,): what each label is to the losses. int16, since the look-up of int64 takes 10 times as long."""
+        codes = np.full(len(self.task.classes), IGNORED, np.int16)
+        codes[self.choices] = [c == self.focus for c in self.choices] if self.focus is not None else range(self.outputs)
+        if self.against is not None:
+            codes[[c for c in self.choices if c not in (self.focus, self.against)]] = IGNORED
+        return codes
+
+    @property
+    def independent(self) -> bool:
+        """Whether every output has a probability of its own (sigmoid), or all share one (softmax)."""
+        return self.several or self.focus is not None
+
+    def encode(self, targets: np.ndarray) -> np.ndarray:
+        if self.several != (targets.ndim == 2):
+            raise UserError(
+                f"targets of shape {targets.shape} do not go with this loss: several labels a row, (n, classes), need "
+                "loss=binary_cross_entropy, and all others another"
+            )
+        if not self.several:
+            return self.codes.take(targets)
+        return (targets if self.focus is None else targets[:, [self.focus]]).astype(np.int16)
+
+    def decode(self, probs: np.ndarray) -> Any:
+        """(n, outputs, ...) probabilities to (n, classes, ...) float16, void exactly 0."""
+        if self.focus is not None:
+            return self.task.expand(probs[:, 0], self.focus)
+        if self.task.void is None:
+            return probs.astype(np.float16)
+        prediction = np.zeros((len(probs), len(self.task.classes), *probs.shape[2:]), np.float16)
+        prediction[:, self.choices] = probs
+        return prediction
+
+    def count(self, targets: np.ndarray) -> np.ndarray:
+        """How many targets each loss class has, without void: (outputs,), or (2,) for a specialist."""
+        if self.several:
+            return targets.sum(0, dtype=np.int64)
+        counts = np.zeros(len(self.task.classes), np.int64)
+        for row in range(0, len(targets), 256):
+            counts += np.bincount(targets[row : row + 256].ravel(), minlength=len(counts))
+        codes = self.codes
+        return np.bincount(codes[codes >= 0], counts[codes >= 0], max(2, self.outputs)).astype(np.int64)

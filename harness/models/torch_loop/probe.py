@@ -1,0 +1,96 @@
+"""Measuring before planning: what a fit costs, and which fast paths pay on this machine. Nothing reaches the disk."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.data.samples import Samples
+from harness.models import Context, Cost
+from harness.models.torch_loop.fitted import TorchFitted
+from harness.models.torch_loop.learner import Training
+
+if TYPE_CHECKING:
+    from harness.models.torch_loop.learner import TorchLearner
+
+SECONDS, STEPS = 3.0, 10  # of one measurement, at most
+PROBED = 16  # rows a batch: half the time of 32, the same ratio
+GAIN = 1.03  # what a fast path must bring to be taken: two arms alike differ by that much by chance
+
+
+def cost(learner: TorchLearner, train: Samples, context: Context) -> Cost:
+    """The median of a few real steps on real batches, after one that warms up."""
+    began = time.perf_counter()
+    training = Training(learner, train, context)
+    steps = step_seconds(training, learner.epochs - 1)
+    next(steps)
+    start = time.perf_counter() - began
+    step = median_of(steps)
+    openings = [part.opens for part in training.state.parts if part.opens <= 1]
+    if frozen := sum(openings) / max(1, len(openings)):  # a share of all steps, which are cheaper
+        step += frozen * (median_of(step_seconds(training)) - step)
+    inputs = train.inputs[: learner.batch]
+    fitted = TorchFitted(training.labels, training.state.network.eval(), training.machine)
+    predict = median_of(seconds_of(lambda: fitted.predict(inputs)) for _ in itertools.count()) / len(inputs)
+    norms = min(learner.norm_rows, len(train)) * predict
+    return Cost(max(0.0, start - step) + norms, step * training.batches.steps, predict)
+
+
+def fast_paths(learner: TorchLearner, train: Samples, context: Context, compile: bool = False) -> dict[str, Any]:
+    """Which of channels-last memory and, where asked, `torch.compile` to use: the fields of `Context` by that name.
+
+    Each way of computing is timed in turn with the plain one, and taken only where it is clearly faster. "probe": what
+    the look cost in seconds, and the ratio of speeds of each way.
+    """
+    began = time.perf_counter()
+    tried = itertools.product((False, True)[: 1 + compile], (False, True))
+    ways: list[dict[str, Any]] = [{"channels_last": last, "compile": made} for made, last in tried]
+    learner = replace(learner, batch=min(learner.batch, PROBED))
+    arms = [step_seconds(Training(learner, train, replace(context, **way))) for way in ways]
+    for arm in arms:
+        next(arm)
+    rounds: list[list[float]] = []
+    measuring = time.perf_counter()
+    while len(rounds) < STEPS and (len(rounds) < 3 or time.perf_counter() - measuring < SECONDS):
+        order = range(len(arms)) if len(rounds) % 2 else reversed(range(len(arms)))
+        taken = {arm: next(arms[arm]) for arm in order}
+        rounds.append([taken[arm] for arm in range(len(arms))])
+    ratios = [statistics.median(row[0] / row[arm] for row in rounds) for arm in range(len(arms))]
+    best = max(range(len(arms)), key=lambda arm: ratios[arm])
+    chosen = ways[best if ratios[best] > GAIN else 0]
+    named = {
+        "+".join(name for name, on in way.items() if on) or "plain": ratio
+        for way, ratio in zip(ways, ratios, strict=True)
+    }
+    return {**chosen, "probe": {"seconds": time.perf_counter() - began, "ratios": named}}
+
+
+def step_seconds(training: Training, epoch: int = 0) -> Iterator[float]:
+    """The time of one step of an epoch after the other, data included, for as long as one asks."""
+    while True:
+        batches = training.batches.epoch(epoch)
+        training.state.epoch, training.state.step = epoch, 0
+        training.state.network.train()
+        for _ in range(training.batches.steps):
+            yield seconds_of(lambda source=batches: training.step(*next(source)))
+
+
+def seconds_of(work: Any) -> float:
+    import torch
+
+    began = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def median_of(times: Iterator[float]) -> float:
+    taken: list[float] = []
+    while len(taken) < STEPS and (len(taken) < 2 or sum(taken) < SECONDS):
+        taken.append(next(times))
+    return statistics.median(taken)

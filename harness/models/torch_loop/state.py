@@ -1,0 +1,213 @@
+"""Everything that a training step changes, and therefore everything that a checkpoint holds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.models import Context
+from harness.models.torch_loop.parameter_groups import set_scales
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from harness.models.torch_loop.learner import TorchLearner
+
+
+FOLLOW_STEPS = 4  # of an average that reaches back 32 and more; all weights are read and written each time
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where tensors live, and how pixels become numbers there."""
+
+    device: torch.device
+    half: torch.dtype | None  # what forward passes compute in, None for float32
+    layout: torch.memory_format
+    channels: int  # of the network
+    scale: Tensor  # x * scale + offset is (x / 255 - mean) / std
+    offset: Tensor
+
+    @classmethod
+    def best(cls, learner: TorchLearner, context: Context) -> Machine:
+        """A GPU where there is one. Mixed precision on CUDA only: bfloat16 on this CPU costs 16 times as much."""
+        import torch
+
+        cuda = torch.cuda.is_available()
+        device = torch.device("cuda" if cuda else "mps" if torch.backends.mps.is_available() else "cpu")
+        layout = torch.channels_last if context.channels_last else torch.contiguous_format
+        mean, std = (torch.tensor(each, device=device).view(-1, 1, 1) for each in (learner.mean, learner.std))
+        half = None
+        if cuda and learner.mixed_precision:
+            half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return cls(device, half, layout, learner.channels, 1 / (255 * std), -mean / std)
+
+    def autocast(self) -> torch.autocast:
+        import torch
+
+        return torch.autocast(self.device.type, dtype=self.half or torch.bfloat16, enabled=self.half is not None)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        return network.to(self.device).to(memory_format=self.layout)
+
+    def send(self, array: np.ndarray) -> Tensor:
+        """An array of our own, in contiguous memory."""
+        import torch
+
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
+
+    def images(self, images: np.ndarray) -> Tensor:
+        """(n, h, w) or (n, h, w, 3) uint8 to (n, channels, h, w) float, normalised."""
+        import torch
+
+        pixels = self.send(images)
+        pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
+        pixels = pixels.expand(-1, self.channels, -1, -1)  # grey images for a network that sees colour
+        return pixels.to(torch.float32, memory_format=self.layout).mul_(self.scale).add_(self.offset)
+
+    def targets(self, codes: np.ndarray) -> Tensor:
+        return self.send(codes).long()
+
+
+class State:
+    """The network, its moving average, optimizer, scaler, position, log, and every random number generator."""
+
+    def __init__(self, learner: TorchLearner, network: nn.Module, machine: Machine, steps: int):
+        import torch
+
+        self.network = machine.place(network)
+        tensors = [*self.network.parameters(), *self.network.buffers()]
+        self.tracked = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]  # same memory
+        self.average = [tensor.clone() for tensor in self.tracked]
+        self.parts = learner.parts(self.network)
+        self.open(1.0)  # what never trains is none of the optimizer's business
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = learner.optimizer.build(self.network, learner.weight_decay)
+        set_scales(self.optimizer, self.parts)
+        self.scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.half == torch.float16)
+        self.steps = steps
+        self.reach = max(1.0, learner.ema * steps)
+        self.stride = max(1, min(FOLLOW_STEPS, int(self.reach / 8)))
+        self.ends = {round(share * steps) for share in learner.schedule.ends}
+        self.snapshots = [torch.zeros_like(tensor) for tensor in self.tracked] if self.ends else []  # their mean
+        fork = learner.schedule.fork
+        self.fork = None if fork is None else round(fork * steps)
+        self.common = [] if fork is None else [tensor.clone() for tensor in self.tracked]  # where a soup's begin
+        self.epoch, self.step = 0, 0  # of the epoch
+        self.loss = torch.zeros((), device=machine.device)  # summed over the steps of the epoch
+        self.seconds = 0.0  # spent in the epoch
+        self.log: list[dict[str, Any]] = []
+
+    def open(self, done: float) -> None:
+        """Let train what trains where a share `done` of all steps lies behind, and nothing else."""
+        for part in self.parts:
+            part.set(done)
+
+    def follow(self, step: int) -> None:
+        """Move the average after the network, some steps at once; far at first, so that it forgets where it started."""
+        import torch
+
+        if step % self.stride == 0 or step == self.steps:
+            kept = 1 - 1 / min(self.reach, 1 + step / 10)
+            torch._foreach_lerp_(self.average, self.tracked, 1 - kept**self.stride)
+        if step == self.fork:
+            torch._foreach_copy_(self.common, self.tracked)
+        if step in self.ends:
+            torch._foreach_add_(self.snapshots, self.tracked, alpha=1 / len(self.ends))
+            if self.common and step < self.steps:
+                torch._foreach_copy_(self.tracked, self.common)
+                self.optimizer.state.clear()
+        if step == self.steps and self.ends:
+            torch._foreach_copy_(self.average, self.snapshots)
+
+    @contextmanager
+    def averaged(self) -> Iterator[nn.Module]:
+        """The network with the averaged weights, in evaluation mode, for the length of the block."""
+        import torch
+
+        kept = [tensor.clone() for tensor in self.tracked]
+        torch._foreach_copy_(self.tracked, self.average)
+        training = self.network.training
+        self.network.eval()
+        try:
+            yield self.network
+        finally:
+            torch._foreach_copy_(self.tracked, kept)
+            self.network.train(training)
+
+    def is_finite(self) -> bool:
+        import torch
+
+        norms = torch._foreach_norm([self.loss.view(1), *self.tracked, *self.average])
+        return bool(torch.isfinite(torch.stack(norms)).all())
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "snapshots": self.snapshots,
+            "common": self.common,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "position": [self.epoch, self.step],
+            "loss": self.loss,
+            "seconds": self.seconds,
+            "log": self.log,
+            "random": random_states(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        import torch
+
+        self.network.load_state_dict(saved["network"])
+        for name in ("average", "snapshots", "common"):
+            if kept := saved.get(name):
+                torch._foreach_copy_(getattr(self, name), [tensor.to(self.loss.device) for tensor in kept])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scaler.load_state_dict(saved["scaler"])
+        self.epoch, self.step = saved["position"]
+        self.loss = saved["loss"].to(self.loss.device)
+        self.seconds, self.log = saved["seconds"], saved["log"]
+        restore_random_states(saved["random"])
+
+
+def seed_everything(seed: int, fold: int) -> None:
+    """For the network's first weights and dropout; everything about data has its own generator."""
+    import torch
+
+    number = int(np.random.SeedSequence([seed, fold]).generate_state(1)[0])
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
+
+
+def random_states() -> dict[str, Any]:
+    import torch
+
+    name, keys, *rest = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    import torch
+
+    random.setstate(states["python"])
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])

@@ -1,0 +1,256 @@
+"""The prepared data of a competition: the public part, which players read, and the private one, written once."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import paths
+from harness.audit import Audit, Check, audit
+from harness.competition import Competition
+from harness.data.columns import arrays_hash, parts_of, read_column, train_hash, write_column
+from harness.data.samples import Dataset, Samples
+from harness.data.sources import locate
+from harness.data.splits import divide, membership
+from harness.errors import UserError
+from harness.files import TEMPORARY, once, read_json, short_hash, write_bytes, write_json
+from harness.models.config import canonical
+from harness.options import Request
+from harness.submission import client
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a player may see of one data hash; arrays are memory-mapped."""
+
+    competition: str
+    data_hash: str
+
+    @property
+    def folder(self) -> Path:
+        return paths.public(self.competition, self.data_hash)
+
+    @property
+    def source(self) -> str:
+        return read_json(self.folder / "manifest.json")["source"]
+
+    @cached_property
+    def train(self) -> Samples:
+        """The rows a player learns from: without the hold-out, without the exclusions."""
+        samples = self._everyone
+        return samples[~np.isin(samples.ids, list(self.exclusions))] if self.exclusions else samples
+
+    @cached_property
+    def _everyone(self) -> Samples:
+        """The training rows, the excluded ones too."""
+        folder = self.folder / "train"
+        brought = ("strata",) if (folder / "strata.npy").exists() else ()
+        return _read_samples(folder, ("ids", "inputs", "targets", "groups", *brought))
+
+    @cached_property
+    def holdout(self) -> Samples:
+        """The judge's inputs, without their targets."""
+        return _read_samples(self.folder / "holdout")
+
+    @cached_property
+    def official(self) -> Mapping[str, Samples]:
+        """The parts of the official unlabelled test."""
+        parts = sorted((self.folder / "official").glob("*"))
+        return {part.name: _read_samples(part) for part in parts}
+
+    @property
+    def exclusions(self) -> Mapping[str, str]:
+        """id -> reason, in a file that a person may edit: these rows leave training."""
+        return read_json(self.folder / "exclusions.json")
+
+    def folds(self, competition: Competition, count: int) -> np.ndarray:
+        """(n,) int: the fold of every row of `train`, -1 for none. Made once, saved, and the same for every model."""
+        everyone = self._everyone
+
+        def cut() -> dict[str, Any]:
+            return {"ids": everyone.ids.tolist(), "folds": competition.split.cut(everyone, count).tolist()}
+
+        file = self.folder / f"folds-{count}.json"
+        saved = once(file, cut)
+        whole = isinstance(saved, dict) and saved.keys() >= {"ids", "folds"} and len(saved["folds"]) == len(everyone)
+        if not whole or saved["ids"] != everyone.ids.tolist():
+            raise UserError(f"{paths.shown(file)} is not about these rows; delete it, and the bundles made with it")
+        return np.array(saved["folds"])[~np.isin(everyone.ids, list(self.exclusions))]
+
+    def folds_named(self, competition: Competition, train_hash: str) -> np.ndarray:
+        """(n,) int: the folds, of all that were cut, by which a run was trained."""
+        for file in sorted(self.folder.glob("folds-*.json")):
+            folds = self.folds(competition, int(file.stem.removeprefix("folds-")))
+            if self.train_hash(folds) == train_hash:
+                return folds
+        raise UserError(
+            f"the run of {competition.name} was trained on other rows than there are now (train hash {train_hash}); "
+            f"restore {paths.shown(self.folder / 'exclusions.json')}, or run `make submit COMP={competition.name}`"
+        )
+
+    def train_hash(self, folds: np.ndarray) -> str:
+        return train_hash(self.data_hash, list(self.exclusions), folds)
+
+
+def current(competition: str) -> Prepared:
+    """The data prepared last; raise `UserError` where there are none."""
+    file = paths.data(competition) / "current.json"
+    if not file.exists():
+        raise UserError(f"no data are prepared for {competition}; run `make data COMP={competition}` first")
+    return Prepared(competition, read_json(file)["data_hash"])
+
+
+def few(dataset: Dataset, strata: np.ndarray, each: int = 40) -> Dataset:
+    """A data set of its own for FAST=1: random rows of every stratum, in their order, and no official test.
+
+    The first ones would tell rare strata by their place: an order leak that the data do not have.
+    """
+    mixed = np.random.default_rng(0).permutation(len(dataset.labelled))
+    rows = np.unique(np.concatenate([mixed[inside[mixed]][:each] for inside in membership(strata).T]))
+    return Dataset(dataset.labelled[rows])
+
+
+def content_hash(dataset: Dataset) -> str:
+    """Names what was read, before any split: the audit is kept under it."""
+    samples = [dataset.labelled, *dataset.official.values()]
+    columns = [(part.ids, part.inputs, part.targets, part.groups, part.written) for part in samples]
+    return arrays_hash(*(column for part in columns for column in part if column is not None))
+
+
+def write(competition: Competition, dataset: Dataset, audit: Audit, source: str) -> Prepared:
+    """Split off the judge's rows and write both parts, unless they are there. All or nothing: one rename."""
+    samples = replace(dataset.labelled, groups=np.asarray(audit.groups))
+    judged = competition.split.judged(samples, competition.holdout)
+    columns = (samples.ids, samples.inputs, samples.targets, samples.groups)
+    name = arrays_hash(*columns, samples.ids[judged])  # the data hash
+    prepared = Prepared(competition.name, name)
+    if not (prepared.folder / "manifest.json").exists():
+        partial = paths.data(competition.name) / f".{name}{TEMPORARY}"
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            _write_public(partial / "public", competition, samples, dataset.official, judged, audit, source)
+            _write_private(partial / "private", competition, samples[judged], competition.split.strata(samples)[judged])
+            os.replace(partial, paths.data(competition.name) / name)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    return prepared
+
+
+def _write_public(
+    folder: Path,
+    competition: Competition,
+    samples: Samples,
+    official: Mapping[str, Samples],
+    judged: np.ndarray,
+    audit: Audit,
+    source: str,
+) -> None:
+    _write_samples(folder / "train", samples[~judged])
+    _write_samples(folder / "holdout", Samples(samples.ids, samples.inputs)[judged])
+    competition.task.sample_submission(samples.ids[judged], folder / "sample_submission.csv")
+    for part, inputs in official.items():
+        _write_samples(folder / "official" / part, Samples(inputs.ids, inputs.inputs))
+    kept = {name: reason for name, reason in audit.exclusions.items() if name in set(samples.ids[~judged].tolist())}
+    write_json(folder / "exclusions.json", kept)
+    write_json(folder / "audit.json", audit.to_json())
+    rows = {"train": int((~judged).sum()), "holdout": int(judged.sum())}
+    asked = {part: len(inputs) for part, inputs in official.items()}
+    write_json(folder / "manifest.json", {"source": source, "rows": rows, "official": asked})
+
+
+def _write_private(folder: Path, competition: Competition, judged: Samples, strata: np.ndarray) -> None:
+    """The answers, and which of them are scored publicly: drawn with a key that is in no hash and in no other file."""
+    key = secrets.token_hex(32)
+    share = competition.holdout.public
+    public = divide(strata, judged.groups, [share, 1 - share], bytes.fromhex(key)) == 0
+    folder.mkdir(parents=True, mode=0o700)
+    with open(folder / "answers.npz", "wb") as file:
+        answers = {"ids": judged.ids, "groups": judged.groups, "public": public}
+        answers |= {f"targets{part}": array for part, array in parts_of(judged.targets).items()}
+        np.savez(file, **answers)
+        file.flush()
+        os.fsync(file.fileno())
+    write_bytes(folder / "key", key.encode())
+
+
+def _write_samples(folder: Path, samples: Samples) -> None:
+    for name in ("ids", "inputs", "targets", "groups", "strata"):
+        if (column := getattr(samples, name)) is not None:
+            write_column(folder, name, column)
+
+
+def _read_samples(folder: Path, names: tuple[str, ...] = ("ids", "inputs")) -> Samples:
+    remedy = f"delete {paths.shown(folder.parents[1])} and run `make data` again"
+    columns = {name: read_column(folder, name, remedy) for name in names}
+    return Samples(
+        **{
+            name: np.asarray(column) if name in ("ids", "groups", "strata") else column
+            for name, column in columns.items()
+        }
+    )
+
+
+def prepare(request: Request) -> Prepared:
+    """Find, read, audit and split the data. The only step that opens raw/, and that writes private/."""
+    competition = request.competition
+    if request.data is None and not request.fast and (served := client.served(competition.name)):
+        return Prepared(competition.name, served)  # fetched from a server, which alone has the answers
+    located = locate(competition.name, competition.sources, request.data)
+    request.say(f"data: {located.kind}, {paths.shown(located.folder)}")
+    dataset = competition.load(located.folder)
+    if request.fast:
+        dataset = few(dataset, competition.split.strata(dataset.labelled))
+    checked, audited = audit_once(competition, dataset)
+    for line in problems(checked, request.accept):
+        request.say(line)
+    prepared = write(competition, dataset, checked, located.kind)
+    if not request.fast:
+        last = {"data_hash": prepared.data_hash, "source": located.kind, "audit": audited}
+        write_json(paths.data(competition.name) / "current.json", last)
+    excluded = f", {len(prepared.exclusions)} excluded" if prepared.exclusions else ""
+    request.say(
+        f"split {prepared.data_hash}: {len(prepared.train)} rows to train on{excluded}, "
+        f"{len(prepared.holdout)} held out for the judge"
+    )
+    return prepared
+
+
+def audit_once(competition: Competition, dataset: Dataset) -> tuple[Audit, str]:
+    """The entry audit, and the name under which it is kept: a hash of what it looked at."""
+    name = audit_name(competition, dataset)
+    file = paths.data(competition.name) / "audits" / f"{name}.json"
+
+    def look() -> dict[str, Any]:
+        checked = audit(dataset, competition.task, competition.split, competition.holdout)
+        return {**checked.to_json(), "groups": checked.groups.tolist()}
+
+    saved = once(file, look)
+    return Audit([Check(**check) for check in saved["checks"]], saved["exclusions"], np.array(saved["groups"])), name
+
+
+def audit_name(competition: Competition, dataset: Dataset) -> str:
+    declared = canonical([competition.split, competition.holdout, competition.task.classes])
+    code = [file.read_bytes() for file in sorted((Path(__file__).parent / "audit").glob("*.py"))]
+    return short_hash(content_hash(dataset), json.dumps(declared, sort_keys=True), *code)
+
+
+def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
+    """What the audit has to say; raise `UserError` at a failure that ACCEPT= does not name."""
+    names = [check.name for check in checked.checks]
+    for name in accepted:
+        if name not in names:
+            raise UserError(f"ACCEPT={name} names no check of the audit; there are {', '.join(names)}")
+    if failed := [check for check in checked.checks if check.verdict == "fail" and check.name not in accepted]:
+        told = "; ".join(f"{check.name}: {check.evidence}; {check.remedy}" for check in failed)
+        raise UserError(f'audit, {told} (ACCEPT="{",".join(check.name for check in failed)}" goes on despite it)')
+    for check in checked.checks:
+        if check.verdict != "pass":
+            yield f"audit, {check.name}: {check.evidence}; {check.remedy}"

@@ -1,0 +1,1 @@
+"""What is handed in: the judge's file, the official files, a leaderboard server, Kaggle."""

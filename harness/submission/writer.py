@@ -1,0 +1,119 @@
+"""What is handed in: the judge's file with its card, the official files, and the best one so far."""
+
+import getpass
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import paths
+from harness.errors import UserError
+from harness.files import TEMPORARY, read_json, sha256_of, write_bytes, write_json
+from harness.submission import client
+from harness.tasks import Task
+
+
+def write(competition: str, data_hash: str, task: Task, ids: np.ndarray, decided: Any, card: Mapping[str, Any]) -> Path:
+    """The judge's file and its card beside it. The same rows are the same file: they keep their first name."""
+    folder = paths.submissions(competition, data_hash)
+    draft = folder / f".draft.{os.getpid()}{TEMPORARY}"
+    task.write(ids, decided, draft)
+    task.read(draft, ids)  # what we hand in obeys our own rules
+    digest = sha256_of(draft)[:12]
+    known = sorted(folder.glob(f"*-{digest}.csv"))
+    file = known[0] if known else folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{digest}.csv"
+    draft.replace(file)
+    write_json(
+        file.with_suffix(".json"), {"competition": competition, "data_hash": data_hash, "created_at": now(), **card}
+    )
+    return file
+
+
+def keep_best(file: Path, folder: Path, card: Mapping[str, Any] | None, higher_is_better: bool = True) -> None:
+    """best/submission.csv is the valid file with the best CV score so far, on the most rows. No card: a baseline."""
+    best = folder / "best" / "submission.csv"
+    mend(best)
+    if best.exists() and not (card and outdoes(card, read_json(best.with_suffix(".json")), higher_is_better)):
+        return
+    if best.exists() and read_json(best.with_suffix(".json"))["file"] != paths.shown(file):
+        for official in best.parent.glob("official*"):
+            official.unlink()  # of the file that goes
+    write_json(best.with_suffix(".json"), {**(card or {"cv": None}), "file": paths.shown(file)})
+    mend(best)
+
+
+def mend(best: Path) -> None:
+    """best/ is two files, and a kill may come between them: the card is the first, and the file that it names holds."""
+    card = best.with_suffix(".json")
+    named = paths.root() / read_json(card)["file"] if card.exists() else best
+    if named.exists() and not (best.exists() and sha256_of(best) == sha256_of(named)):
+        write_bytes(best, named.read_bytes())
+
+
+def outdoes(card: Mapping[str, Any], before: Mapping[str, Any], higher_is_better: bool) -> bool:
+    """The share of the rows that have out-of-fold predictions goes before the score: a lucky fold is no better."""
+    if before["cv"] is None or card["share"] > before["share"]:
+        return True
+    score, last = card["cv"]["score"], before["cv"]["score"]
+    return card["share"] == before["share"] and (score == last or (score > last) == higher_is_better)
+
+
+def beside_best(file: Path, name: str, suffix: str) -> Path | None:
+    """The official file that the judge's `file` already has in best/."""
+    best = file.parent / "best"
+    official = best / f"{name}{suffix}"
+    return official if official.exists() and read_json(best / "submission.json")["file"] == paths.shown(file) else None
+
+
+def keep_beside_best(official: Path, file: Path, name: str) -> Path:
+    """The official file belongs into best/ where the judge's `file` is the best one; returns where it is now."""
+    best = file.parent / "best"
+    if read_json(best / "submission.json")["file"] != paths.shown(file):
+        return official
+    official.replace(best / f"{name}{official.suffix}")
+    return best / f"{name}{official.suffix}"
+
+
+def require_judge(competition: str, team: str | None, data_hash: str, say: Callable[[str], None]) -> None:
+    """Raise `UserError` where what is trained on these data could not be handed in; our own board takes everything."""
+    if server := client.server_of(competition, data_hash):
+        client.require_welcome(server, competition, team, data_hash, say)
+
+
+def judge(competition: str, file: Path, team: str | None, data_hash: str) -> dict[str, Any]:
+    """Hand the file to the leaderboard, a process of its own or a server: {"accepted", "public", "rank", "message"}."""
+    if server := client.server_of(competition, data_hash):
+        return client.hand_in(server, competition, file, team, data_hash)
+    who = team or getpass.getuser()
+    return ask_board("score", competition, str(file.resolve()), "--data", data_hash, "--team", who)
+
+
+def ask_board(*arguments: str) -> dict[str, Any]:
+    """What `python -m leaderboard ARGUMENTS` answers, a process of its own; raise `UserError` where it refuses."""
+    command = [sys.executable, "-m", "leaderboard", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[1])  # noqa: S603
+    try:
+        answer = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        raise RuntimeError(
+            f"the leaderboard answered with code {done.returncode}: {done.stderr.strip()[-2000:]}"
+        ) from None
+    if "error" in answer:
+        raise UserError(answer["error"])
+    return answer
+
+
+def git_revision() -> str | None:
+    here = Path(__file__).resolve().parents[1]
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=here)  # noqa: S607
+    return done.stdout.strip() or None
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

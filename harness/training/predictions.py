@@ -1,0 +1,135 @@
+"""Predictions on disk, a folder a model and a file a fold: what training hands to ensembling and to reports."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import paths
+from harness.data.columns import read_array, write_array
+from harness.ensemble import Member
+from harness.errors import UserError
+from harness.files import read_json, short_hash
+from harness.models.config import config_hash
+from harness.tasks import Task
+
+VIEWS = ("plain", "tta")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One model's predictions: `fold_k/` hold those of each fold, `bundle.json` says what they are.
+
+    A fold holds, for the plain view and the mean over the declared views, its own rows out-of-fold and the whole
+    hold-out, as the task packs them (float16), and `fold.json` once it is complete.
+    """
+
+    folder: Path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Raise `UserError` where there is none."""
+        file = self.folder / "bundle.json"
+        if not file.exists():
+            raise UserError(f"{paths.shown(self.folder)} is no bundle: it holds no bundle.json")
+        return read_json(file)
+
+    def fold(self, k: int) -> Path:
+        return self.folder / f"fold_{k}"
+
+    def refit(self, k: int) -> Path:
+        """Where FINAL=1 leaves the fold's network trained with the hold-out included."""
+        return self.folder / f"final_{k}"
+
+    def finished(self, k: int) -> dict[str, Any]:
+        return read_json(self.fold(k) / "fold.json")
+
+    def held(self, folds: int) -> list[int]:
+        """The folds that are complete."""
+        return [k for k in range(folds) if (self.fold(k) / "fold.json").exists()]
+
+    def out_of_fold(self, task: Task, fold_of_row: np.ndarray, held: list[int]) -> "OutOfFold":
+        """Predictions of all rows of these folds, in the order of the rows."""
+        return OutOfFold(self, task, fold_of_row, held)
+
+    def holdout(self, task: Task, held: list[int]) -> Member:
+        """The mean over these folds of their predictions of the hold-out."""
+        return Member(
+            *(
+                task.average([load_prediction(self.fold(k), f"holdout-{view}", task) for k in held], [1.0] * len(held))
+                for view in VIEWS
+            )
+        )
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """A member whose predictions stay on the disk: each view is read when it is asked for, and not kept.
+
+    Twenty members of 2,500 Mars tiles would be 8 GB in two views.
+    """
+
+    bundle: Bundle
+    task: Task
+    fold_of_row: np.ndarray
+    held: list[int]
+
+    def __post_init__(self) -> None:
+        for name in VIEWS:
+            self.parts(name)  # what is missing or broken is said at once
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.plain, self.tta))
+
+    @property
+    def plain(self) -> Any:
+        return self.view("plain")
+
+    @property
+    def tta(self) -> Any:
+        return self.view("tta")
+
+    def view(self, name: str) -> Any:
+        order = np.argsort(np.concatenate([np.flatnonzero(self.fold_of_row == k) for k in self.held]))
+        return self.task.join(self.parts(name))[order]
+
+    def parts(self, name: str) -> list[Any]:
+        """Of every fold, memory-mapped."""
+        return [load_prediction(self.bundle.fold(k), f"oof-{name}", self.task) for k in self.held]
+
+
+def bundle_folder(competition: str, train: str, model: str, learner: Any) -> Path:
+    return paths.runs(competition, train) / f"{model}-{config_hash(learner)}"
+
+
+def save_prediction(folder: Path, name: str, prediction: Any, task: Task) -> None:
+    for part, array in task.pack(prediction).items():
+        write_array(folder / f"{name}.{part}.npy", array)
+
+
+def load_prediction(folder: Path, name: str, task: Task) -> Any:
+    """Memory-mapped. Raise `UserError` where a file is missing or broken."""
+    arrays = {file.name.split(".")[-2]: read_array(file) for file in sorted(folder.glob(f"{name}.*.npy"))}
+    if not arrays:
+        raise UserError(f"{paths.shown(folder)} lacks {name}; delete {paths.shown(folder / 'fold.json')} and run again")
+    return task.unpack(arrays)
+
+
+def require_same_rows(bundles: Mapping[str, Bundle], train: str) -> None:
+    """Bundles of other rows or folds would leak: refuse them in words."""
+    for name, bundle in bundles.items():
+        other = bundle.manifest["train_hash"]
+        if other != train:
+            raise UserError(
+                f"the bundle {name} was made on other rows or folds (train hash {other} instead of {train}); "
+                "train it on this data, or blend it with its own kind"
+            )
+
+
+def code_hash(competition: str) -> str:
+    """The source of the harness and of the competition."""
+    here = Path(__file__).parents[1]
+    files = sorted(here.rglob("*.py")) + sorted((here.parent / "competitions" / competition).rglob("*.py"))
+    return short_hash(*(file.read_bytes() for file in files))

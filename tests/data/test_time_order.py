@@ -1,0 +1,96 @@
+"""A competition in time, from its data to the judge's file: nothing learns from what came later."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.competition import Competition
+from harness.data.samples import Dataset, Samples, numbered
+from harness.data.sources import Sample
+from harness.data.splits import time_ordered
+from harness.metrics import RMSE
+from harness.models import Context
+from harness.options import Request
+from harness.tasks.regression import Regression
+from harness.training import fold
+from tests.support.here import run
+
+DAYS = np.random.default_rng(0).permutation(60).astype(float)
+
+
+@dataclass(frozen=True)
+class LastDay:
+    """Says for every row the last day that it learned from."""
+
+    epochs: int = 1
+    focus: int | None = None
+    pretrained: bool = False
+    fewest_epochs: int = 1
+
+    def fit(self, train: Samples, valid: Samples | None, context: Context) -> "Said":
+        context.folder.mkdir(parents=True, exist_ok=True)
+        (context.folder / "day").write_text(str(day(train).max()))
+        return self.load(context)
+
+    def load(self, context: Context) -> "Said":
+        return Said(float((context.folder / "day").read_text()))
+
+
+@dataclass(frozen=True)
+class Said:
+    day: float
+
+    def predict(self, inputs: Any) -> np.ndarray:
+        return np.full(len(inputs), self.day, np.float32)
+
+
+def day(samples: Samples) -> np.ndarray:
+    return samples.inputs["day"]
+
+
+def no_files(folder: Path) -> None:
+    """The rows are in memory."""
+
+
+def load(raw: Path) -> Dataset:
+    return Dataset(Samples(numbered(60), np.array(list(zip(DAYS)), [("day", float)]), DAYS.copy()))
+
+
+@pytest.fixture
+def competition(monkeypatch: pytest.MonkeyPatch) -> Competition:
+    declared = Competition(
+        name="tomorrow",
+        task=Regression("day"),
+        metric=RMSE(),
+        sources=(Sample(no_files),),
+        load=load,
+        split=time_ordered(by=day, folds=4),
+        models={"last_day": LastDay()},
+    )
+    monkeypatch.setattr(fold, "find", lambda name: declared)
+    return declared
+
+
+def test_every_row_is_predicted_from_earlier_rows_and_the_earliest_are_marked(competition: Competition) -> None:
+    lines: list[str] = []
+    done = run(Request(competition, say=lines.append))
+    days, bundle = done.prepared.train.targets, done.bundles["last_day"]
+    assert sorted(done.prepared.holdout.inputs["day"]) == list(range(48, 60))  # the latest fifth
+    assert sorted(days[done.folds == -1]) == list(range(10))  # of five blocks the first has no fold
+    rows = done.folds >= 0
+    said = bundle.out_of_fold(competition.task, done.folds, bundle.held(4)).plain
+    assert (said < days[rows]).all()
+    assert np.unique(said).tolist() == [9, 18, 28, 37]  # each block is told what the day before it was
+    assert bundle.manifest["complete"]
+    assert len(done.problem.targets) == 38
+    assert "only 38 of 48 rows have out-of-fold predictions of every member" in lines
+
+
+def test_the_other_samples_of_a_split_in_time_are_drawn_like_any(competition: Competition) -> None:
+    """FAST=1 takes the first rows; the public part of the hold-out is drawn by the host's key."""
+    done = run(Request(competition, fast=True))
+    assert len(done.prepared.train) + len(done.prepared.holdout) == 40
+    assert set(done.folds) == {-1, 0, 1}

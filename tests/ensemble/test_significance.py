@@ -1,0 +1,241 @@
+"""Intervals and comparisons: what they promise of repeated experiments, and which way is better."""
+
+import numpy as np
+import pytest
+
+from harness import bootstrap
+from harness.bootstrap import compare, interval, resamples
+from harness.metrics import MeanIoU
+
+
+class Mean:
+    """The mean of one number per row."""
+
+    name, version, higher_is_better, needs = "mean", 1, True, "decided"
+
+    def score(self, statistics, counts=None):
+        return statistics.mean() if counts is None else counts @ statistics / counts.sum(-1)
+
+    def by_class(self, statistics, counts=None):
+        return {"all": self.score(statistics, counts)}
+
+
+class Error(Mean):
+    higher_is_better = False
+
+
+def test_the_interval_of_a_mean_is_that_of_the_textbook() -> None:
+    """Mean plus or minus 1.96 standard errors; 2,000 resamples find the ends to about a tenth of one."""
+    values = np.random.default_rng(0).normal(3, 2, 400)
+    found, error = interval(Mean(), values, None), values.std() / 20
+    assert found.score == values.mean()
+    assert found.low == pytest.approx(values.mean() - 1.96 * error, abs=0.2 * error)
+    assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.2 * error)
+
+
+def test_intervals_cover_the_truth_in_95_of_100_experiments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 experiments of 80 rows: 1.3 percentage points are one standard deviation; small samples cost about one."""
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
+    rng = np.random.default_rng(1)
+    found = [interval(Mean(), rng.normal(size=80), None) for _ in range(300)]
+    assert 0.91 <= np.mean([low <= 0 <= high for _, low, high in found]) <= 0.985
+
+
+def test_with_groups_intervals_cover_too_and_without_them_they_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a group share most of their luck: four rows are worth little more than one."""
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 300)
+    rng, groups = np.random.default_rng(2), np.repeat(np.arange(40), 4)
+    covered = {"groups": 0, "rows": 0}
+    for _ in range(150):
+        values = np.repeat(rng.normal(size=40), 4) + 0.2 * rng.normal(size=160)
+        for name, units in (("groups", groups), ("rows", None)):
+            _, low, high = interval(Mean(), values, units)
+            covered[name] += low <= 0 <= high
+    assert covered["groups"] / 150 > 0.88
+    assert covered["rows"] / 150 < 0.8
+
+
+def test_groups_widen_the_interval() -> None:
+    values, groups = np.repeat(np.random.default_rng(3).normal(size=30), 4), np.repeat(np.arange(30), 4)
+    wide, narrow = interval(Mean(), values, groups), interval(Mean(), values, None)
+    assert wide.score == narrow.score
+    assert (wide.high - wide.low) / (narrow.high - narrow.low) == pytest.approx(2, rel=0.15)  # sqrt(4)
+
+
+def test_a_resample_draws_as_many_groups_as_there_are_and_keeps_them_whole() -> None:
+    groups = np.array([7, 7, 3, 9, 9, 9])
+    counts = np.concatenate(list(resamples(groups, 6)))
+    assert len(counts) == bootstrap.RESAMPLES
+    assert (counts[:, 0] == counts[:, 1]).all()
+    assert (counts[:, 3:] == counts[:, 3:4]).all()
+    assert (counts[:, 0] + counts[:, 2] + counts[:, 3] == 3).all()
+    assert (counts == np.concatenate(list(resamples(groups, 6)))).all()  # seeded
+
+
+def test_the_names_of_groups_do_not_matter_nor_does_the_absence_of_groups() -> None:
+    values = np.random.default_rng(4).normal(size=10)
+    assert interval(Mean(), values, np.arange(10)) == interval(Mean(), values, None)
+    assert interval(Mean(), values, np.arange(10) * 7 + 3) == interval(Mean(), values, None)
+
+
+def test_the_same_twice_is_no_difference() -> None:
+    values = np.random.default_rng(5).normal(size=20)
+    same = compare(Mean(), values, values.copy(), None)
+    assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
+    assert same.verdict == "cannot tell"
+    assert same.by_class["all"] == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("metric", "sign"), [(Mean(), 1), (Error(), -1)], ids=["higher is better", "lower is better"])
+def test_better_is_positive_whichever_way_the_metric_points(metric: Mean, sign: int) -> None:
+    a = np.random.default_rng(6).normal(size=50)
+    b = a + sign * 0.5 + 0.1 * np.random.default_rng(7).normal(size=50)
+    gain, loss = compare(metric, a, b, None), compare(metric, b, a, None)
+    assert gain.verdict == "better"
+    assert loss.verdict == "worse"
+    assert gain.difference == pytest.approx(0.5, abs=0.1) == -loss.difference
+    assert gain.low <= gain.difference <= gain.high
+    assert (gain.low, gain.high) == pytest.approx((-loss.high, -loss.low))
+    assert gain.p == loss.p == 1 / bootstrap.RESAMPLES
+    assert gain.by_class["all"].score == pytest.approx(gain.difference)
+    assert gain.by_class["all"].low > 0
+
+
+def test_a_paired_comparison_sees_what_two_intervals_do_not() -> None:
+    a = np.random.default_rng(8).normal(0, 10, 100)
+    b = a + 0.1 + 0.05 * np.random.default_rng(9).normal(size=100)
+    one, two = interval(Mean(), a, None), interval(Mean(), b, None)
+    assert one.low < two.score < one.high
+    assert compare(Mean(), a, b, None).verdict == "better"
+
+
+def test_noise_is_rarely_called_better_or_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 300)
+    rng = np.random.default_rng(10)
+    verdicts = [compare(Mean(), *rng.normal(size=(2, 60)), None).verdict for _ in range(200)]
+    assert 0.01 <= np.mean([verdict != "cannot tell" for verdict in verdicts]) <= 0.11
+    assert {"better", "worse"} <= set(verdicts)
+
+
+def test_a_class_that_is_absent_has_no_comparison_and_one_that_is_rare_has() -> None:
+    """Rare is in one picture of ten: a third of the resamples lack it, and it still gets its interval."""
+    truth = np.ones((10, 2, 2), np.uint8)
+    truth[0] = 2
+    metric = MeanIoU(("void", "plain", "rare", "absent"), void=0)
+    a, b = metric.statistics(truth, np.ones_like(truth)), metric.statistics(truth, truth)
+    found = compare(metric, a, b, np.arange(10)).by_class
+    assert set(found) == {"plain", "rare"}
+    assert found["rare"] == (1, 1, 1)
+
+
+# -- few groups --------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_a_mean_of_few_rows_is_that_of_student() -> None:
+    """Mean plus or minus t standard errors; the rows are symmetric, so no group makes more of the variance."""
+    values = np.concatenate([np.full(6, -1.0), np.full(6, 1.0)]) + np.random.default_rng(11).normal(0, 0.01, 12)
+    found, error = interval(Mean(), values, None), values.std(ddof=1) / np.sqrt(12)
+    assert found.high - found.low == pytest.approx(2 * 2.201 * error, rel=0.08)
+
+
+def test_degrees_of_freedom_are_fewer_where_few_groups_make_the_variance() -> None:
+    even, odd = np.tile([-1.0, 1.0], 15), np.r_[np.zeros(28), 1.0, 1.0]
+    samples = {name: sampled(values) for name, values in {"even": even, "odd": odd}.items()}
+    assert samples["even"].freedom == 29
+    assert samples["odd"].freedom < 6
+
+
+def test_a_score_that_few_rows_make_too_high_is_corrected() -> None:
+    """The square of a mean of 0: resamples lie above the observed as that does above the truth, and all moves down."""
+
+    class Squared(Mean):
+        def score(self, statistics, counts=None):
+            return super().score(statistics, counts) ** 2
+
+    values = np.random.default_rng(12).normal(size=60)
+    sample = sampled(values, Squared())
+    low, high = bootstrap._bounds(sample)
+    found = interval(Squared(), values, None)
+    assert sample.bias < 0
+    assert found.low < low
+    assert found.high < high
+    assert found.low <= found.score <= found.high
+
+
+def test_p_is_below_five_percent_where_the_interval_is_beyond_zero() -> None:
+    rng = np.random.default_rng(13)
+    for shift in np.linspace(0, 0.8, 30):
+        found = compare(Mean(), np.zeros(25), rng.normal(shift, 1, 25), None)
+        if not 0.04 < found.p < 0.06:
+            assert (found.verdict != "cannot tell") == (found.p < 0.05)
+
+
+def test_the_acceleration_of_a_mean_is_its_skewness_and_bends_the_interval_of_a_skewed_one() -> None:
+    """A sixth of the skewness over the root of n (Efron 1987, section 6): few rows are large, so it bends up."""
+    values = np.random.default_rng(14).exponential(size=60)
+    sample, centred = sampled(values), values - values.mean()
+    skewness = (centred**3).mean() / (centred**2).mean() ** 1.5
+    assert sample.acceleration == pytest.approx(skewness / (6 * np.sqrt(60)))
+    low, high = bootstrap._bounds(sample)
+    bent_low, bent_high = bootstrap._bounds(sample, acceleration=sample.acceleration)
+    assert bent_low > low
+    assert bent_high > high
+
+
+def test_the_jackknife_leaves_out_blocks_of_many_groups_and_says_the_same() -> None:
+    few, many = (np.random.default_rng(15).exponential(size=size) for size in (150, 2000))
+    assert (len(sampled(few).without), len(sampled(many).without)) == (150, bootstrap.BLOCKS)
+    left_out = bootstrap.all_but_one(np.arange(2000), 2000) == 0
+    assert (left_out.sum(0) == 1).all()
+    assert (left_out.sum(1) == 10).all()
+    skewness = 2  # of an exponential distribution
+    assert sampled(many).acceleration == pytest.approx(skewness / (6 * np.sqrt(2000)), rel=0.5)
+    assert sampled(many).expansion == pytest.approx(1, abs=0.1)
+
+
+def test_the_interval_is_at_least_as_wide_as_the_jackknife_says() -> None:
+    """The largest of all rows: resamples see it or do not, and what lies beyond the next largest they never see."""
+
+    class Largest(Mean):
+        def score(self, statistics, counts=None):
+            return statistics.max() if counts is None else np.where(counts > 0, statistics, -np.inf).max(-1)
+
+    sample = sampled(np.r_[np.linspace(0, 1, 49), 2.0], Largest())
+    jackknife = np.sqrt(49 / 50 * ((sample.without - sample.without.mean()) ** 2).sum())
+    assert sample.expansion * sample.resampled.std() == pytest.approx(jackknife)
+    assert sample.expansion > 1.5
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_of_next_to_no_groups_the_interval_is_all_there_is(groups: int) -> None:
+    values = np.arange(6.0)
+    found = interval(Mean(), values, np.arange(6) % groups)
+    assert found.low <= found.score <= found.high
+    assert np.isfinite(found).all()
+
+
+def sampled(values: np.ndarray, metric: Mean = Mean()) -> bootstrap.Sample:  # noqa: B008
+    return bootstrap.bootstrap(lambda counts: {"": metric.score(values, counts)}, None, len(values))[""]
+
+
+class Kinds(Mean):
+    """Statistics of one column a class."""
+
+    def score(self, statistics, counts=None):
+        return super().score(statistics.mean(1), counts)
+
+    def by_class(self, statistics, counts=None):
+        return {f"kind {k}": Mean.score(self, statistics[:, k], counts) for k in range(statistics.shape[1])}
+
+
+def test_of_many_classes_looked_at_together_few_experiments_call_one_different(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 experiments of twelve classes that do not differ: each by itself, some class would in every other one."""
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 500)
+    rng, called = np.random.default_rng(5), {True: 0, False: 0}
+    for _ in range(200):
+        a, b = rng.normal(size=(2, 80, 12))
+        for jointly in called:
+            changes = compare(Kinds(), a, b, None, jointly=jointly).by_class.values()
+            called[jointly] += any(change.low > 0 or change.high < 0 for change in changes)
+    assert called[True] / 200 < 0.12
+    assert called[False] / 200 > 0.3

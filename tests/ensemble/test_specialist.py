@@ -1,0 +1,300 @@
+"""The automatic specialist: who is wanted, of what it is derived, and that only one which wins is kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from competitions.cancer.models import logistic, trees
+from harness import paths, pipeline, specialist
+from harness.competition import Competition, find
+from harness.data.samples import Dataset, Ragged, Samples, numbered
+from harness.data.sources import Sample
+from harness.data.splits import Holdout, labels, stratified_grouped
+from harness.ensemble import Member, Problem, Recipe, Speciality, blend, with_specialist
+from harness.errors import UserError
+from harness.metrics import Accuracy, MeanAveragePrecision
+from harness.models import Context
+from harness.models.augment import Augment
+from harness.models.config import canonical
+from harness.models.losses import focal
+from harness.models.numpy_learner import NumpyLearner
+from harness.models.sklearn import Sklearn
+from harness.models.smp import Network
+from harness.models.torch_loop.outputs import IGNORED, Labels
+from harness.models.torch_loop.sampling import Showing
+from harness.models.yolo.detector import Yolo
+from harness.options import Request
+from harness.report.run import LastRun, last_run
+from harness.specialist import Trained, Wanted, chosen, derived, label_of
+from harness.tasks import Override
+from harness.tasks.classification import Classification
+from harness.tasks.detection import Detection
+from harness.tasks.segmentation import Segmentation
+from harness.training import ensembling, fold, search_result
+from tests.support import here
+
+NAMES = ("ant", "bee", "big cat")
+ROWS = 360
+
+
+def table() -> Dataset:
+    """Two numbers whose signs agree for ants and differ for bees, which no line tells apart; cats are elsewhere.
+
+    One in ten of ants and bees is called the other.
+    """
+    rng = np.random.default_rng(0)
+    truth = np.arange(ROWS) % 3
+    inputs = np.zeros(ROWS, [("x", "f8"), ("y", "f8"), ("cat", "f8")])
+    inputs["x"] = rng.choice([-1, 1], ROWS) * (0.5 + rng.random(ROWS))
+    inputs["y"] = np.sign(inputs["x"]) * np.where(truth == 0, 1, -1) * (0.5 + rng.random(ROWS))
+    inputs["cat"] = (truth == 2) * 6.0 + rng.normal(size=ROWS)
+    truth = np.where((truth < 2) & (rng.random(ROWS) < 0.1), 1 - truth, truth)
+    return Dataset(Samples(numbered(ROWS), inputs, truth, np.arange(ROWS)))
+
+
+def nothing(raw: Path) -> None:
+    """The rows are in memory."""
+
+
+line, forest = Sklearn(partial(logistic, 1.0)), Sklearn(partial(trees, 30))
+
+
+def declared(**models: Any) -> Competition:
+    return Competition(
+        name="zoo", task=Classification(NAMES), metric=Accuracy(NAMES), sources=(Sample(nothing),),
+        load=lambda raw: table(), split=stratified_grouped(by=labels, folds=3), holdout=Holdout(fraction=0.25),
+        models=models, ensemble=blend(*models),
+    )  # fmt: skip
+
+
+Run = Callable[..., tuple[Request, LastRun]]
+
+
+@pytest.fixture
+def finished(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """models -> a request, and the run of a straight line on the zoo. Jobs run in this process."""
+
+    def made(**models: Any) -> tuple[Request, LastRun]:
+        competition = declared(**(models or {"line": line}))
+        for module in (fold, specialist):
+            monkeypatch.setattr(module, "find", lambda _: competition, raising=False)
+        monkeypatch.setattr(specialist, "workers", lambda *_: here.Here())
+        here.run(Request(competition))
+        return Request(competition, fast=True), last_run(competition)
+
+    return made
+
+
+# -- who is wanted -----------------------------------------------------------------------------------------------------
+
+
+def test_of_labels_the_pair_that_is_most_taken_for_each_other_is_wanted(finished: Run) -> None:
+    _, run = finished()
+    assert chosen(run, None) == Wanted(0, 1)
+    assert chosen(run, 1) == Wanted(1, 0)
+
+
+def test_the_pair_is_counted_both_ways_and_the_class_that_is_asked_for_comes_first() -> None:
+    account = Classification(NAMES).account
+    truth, said = np.array([0, 0, 1, 2, 2, 1]), np.array([1, 0, 0, 1, 2, 1])
+    assert account.pair(truth, said, None) == (0, 1)
+    assert account.pair(truth, said, 2) == (2, 1)
+    assert account.pair(truth, truth, None) is None
+    assert account.pair(truth, np.array([1, 1, 0, 2, 2, 1]), 2) is None
+
+
+def test_masks_boxes_and_several_labels_have_classes_and_no_pairs() -> None:
+    masks, boxes = np.zeros((2, 4, 4), np.uint8), Ragged.of([np.zeros((0, 5))])
+    assert Segmentation(NAMES, (4, 4)).account.pair(masks, masks, 1) is None
+    assert Detection(NAMES).account.pair(boxes, boxes, 1) is None
+    several = np.eye(3, dtype=np.uint8)
+    assert Classification(NAMES, multilabel=True).account.pair(several, several[::-1], None) is None
+
+
+@pytest.mark.parametrize("written", ["big cat", "big_cat", "Big Cat", "BIG-CAT"])
+def test_a_class_is_written_as_people_write(written: str) -> None:
+    assert label_of(declared(line=line), written) == 2
+
+
+def test_what_is_no_class_is_named_with_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"no class 'dog'.*there are ant, bee, big_cat"):
+        label_of(declared(line=line), "dog")
+    mars = find("mars")
+    with pytest.raises(UserError, match="no class 'background'"):
+        label_of(mars, "background")  # void is never predicted
+    with pytest.raises(UserError, match="predicts a number"):
+        label_of(find("cars"), None)
+
+
+def test_without_a_run_there_is_one_sentence() -> None:
+    with pytest.raises(UserError, match="no trained ensemble yet"):
+        specialist.specialist(Request(declared(line=line)), None)
+
+
+# -- what it is derived from -------------------------------------------------------------------------------------------
+
+
+def test_the_heaviest_member_that_can_be_made_one_is_its_base(finished: Run) -> None:
+    _, run = finished()
+    pair = derived(run, Wanted(0, 1))
+    assert (pair.name, pair.base) == ("specialist_ant_or_bee", "line")
+    assert canonical(pair.learner) == canonical(replace(line, focus=0, against=1))
+    assert derived(run, Wanted(2)).name == "specialist_big_cat"
+
+
+def test_a_network_sees_the_class_in_half_of_every_batch_and_minds_what_is_rare() -> None:
+    net = Network(build=nothing, epochs=7, augment=Augment(hflip=0.5))
+    special = net.specialised(2, None)
+    assert (special.focus, special.against, special.oversample, special.share) == (2, None, Showing(2), 0.5)
+    assert special.loss == focal
+    assert (special.epochs, special.augment, special.build) == (7, net.augment, nothing)
+    pair = net.specialised(2, 0)
+    assert (pair.focus, pair.against, pair.oversample) == (2, 0, None)
+
+
+def test_a_detector_knows_the_class_alone_and_a_numpy_model_cannot_be_a_specialist() -> None:
+    assert Yolo().specialised(1, None).focus == 1
+    assert NumpyLearner().specialised(1, None) is None
+
+
+def test_a_mask_shows_a_class_in_any_pixel_and_a_row_of_labels_in_one_column() -> None:
+    masks = np.zeros((3, 4, 4), np.uint8)
+    masks[1, 2, 2] = 3
+    assert Showing(3)(masks).tolist() == [False, True, False]
+    assert Showing(1)(np.array([0, 1, 2])).tolist() == [False, True, False]
+    assert Showing(2, several=True)(np.array([[0, 2, 1], [1, 1, 0]])).tolist() == [True, False]
+
+
+def test_to_a_pair_all_other_classes_are_nothing() -> None:
+    codes = Labels(Classification(NAMES), focus=2, against=0).codes
+    assert codes.tolist() == [0, IGNORED, 1]
+    assert Labels(Classification(NAMES), focus=2).codes.tolist() == [0, 0, 1]
+
+
+def test_one_of_several_labels_is_one_column() -> None:
+    several = Labels(Classification(NAMES, multilabel=True), focus=1, several=True)
+    assert several.encode(np.array([[1, 0, 1], [0, 1, 0]])).tolist() == [[0], [1]]
+
+
+def test_an_estimator_for_a_pair_learns_from_the_pair_alone(tmp_path: Path) -> None:
+    rows = table().labelled
+    fitted = replace(forest, focus=0, against=1).fit(rows, None, Context(Classification(NAMES), tmp_path))
+    ants = fitted.predict(rows.inputs)[:, 0]
+    assert (ants[rows.targets == 0] > 0.5).mean() > 0.95
+    assert (ants[rows.targets == 1] < 0.5).mean() > 0.95
+
+
+# -- divided anew ------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_pair_has_is_divided_anew_and_the_third_class_keeps_its_own() -> None:
+    task = Classification(NAMES)
+    prediction, says = np.array([[0.3, 0.3, 0.4]], np.float32), np.array([[0.9, 0.05, 0.05]], np.float32)
+    np.testing.assert_allclose(task.divided(prediction, says, (0, 1), 0.5), [[0.42, 0.18, 0.4]], rtol=1e-6)
+    np.testing.assert_allclose(task.divided(prediction, says, (1, 0), 1.0), [[0.57, 0.03, 0.4]], rtol=1e-6)
+    np.testing.assert_allclose(task.divided(prediction, says, (0, 1), 0.0), prediction)
+
+
+def test_without_a_threshold_the_class_wins_as_any_other() -> None:
+    probs = np.array([[0.2, 0.5, 0.3]], np.float32)
+    masks = probs[..., None, None]
+    for task, prediction in ((Classification(NAMES), probs), (Segmentation(NAMES, (1, 1)), masks)):
+        assert np.ravel(task.decide(prediction, None, Override("s", 1, 0.5, None))).tolist() == [1]
+        assert np.ravel(task.decide(prediction, None, Override("s", 1, 0.5, 0.6))).tolist() == [2]
+
+
+# -- kept or not -------------------------------------------------------------------------------------------------------
+
+
+def test_a_specialist_that_tells_the_pair_apart_is_kept_and_takes_part_from_then_on(
+    finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, run = finished()
+    knows = Trained("specialist_ant_or_bee", replace(forest, focus=0, against=1), "line")
+    monkeypatch.setattr(specialist, "derived", lambda *_: knows)
+    told = specialist.specialist(request, None)
+    assert told["accepted"] and told["gain"]["low"] > 0.1
+    assert "hurts no class" in told["reason"]
+    assert (told["class"], told["against"], told["base"]) == ("ant", "bee", "line")
+    assert told.keys() >= {"competition", "path", "class", "accepted", "gain", "reason"}
+    place = (run.competition.name, run.prepared.data_hash, run.card["train_hash"])
+    assert canonical(search_result.specialists(*place)) == canonical({knows.name: knows.learner})
+    assert search_result.specialists(*place[:2], "another split") == {}
+
+    said: list[str] = []
+    folds = run.prepared.folds_named(run.competition, run.card["train_hash"])
+    asked = pipeline.with_found(Request(run.competition, say=said.append), run.prepared, folds)
+    assert canonical(asked.learners) == canonical({"line": line, knows.name: knows.learner})
+    assert knows.name in said[0]
+    assert pipeline.with_found(replace(asked, searched=False, variants=None), run.prepared, folds).variants is None
+
+    bundles = pipeline.cross_validate(asked, run.prepared, folds, plan := pipeline_plan(asked, run, folds), here.Here())
+    assert plan.epochs.keys() == bundles.keys()
+    blended = ensembling.blend_of(run.competition, bundles)
+    assert blended.specialities == (Speciality(knows.name, 0, 1),)
+    ladder, problem = ensembling.ensemble(asked, run.prepared, folds, bundles, blended)
+    assert ladder.recipe.override == Override(knows.name, 0, ladder.recipe.override.share, None, 1)
+    assert Recipe.from_json(ladder.recipe.to_json()) == ladder.recipe
+    assert problem.metric.score(ladder.statistics[-1]) > run.score + 0.1
+
+
+def pipeline_plan(asked: Request, run: LastRun, folds: Any) -> Any:
+    """All that is asked for is there, so there is nothing to measure."""
+    return pipeline.plan_for(asked, run.prepared, folds, here.Here())
+
+
+def test_a_specialist_that_knows_nothing_is_refused_with_numbers_and_forgotten(
+    finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, run = finished(forest=forest)
+    useless = Trained("specialist_ant_or_bee", replace(line, focus=0, against=1), "forest")
+    monkeypatch.setattr(specialist, "derived", lambda *_: useless)
+    place = (run.competition.name, run.prepared.data_hash)
+    search_result.keep_specialist(
+        *place, useless.name, {"train_hash": run.card["train_hash"], "config": canonical(line)}
+    )
+    told = specialist.specialist(request, None)
+    assert not told["accepted"], told["reason"]
+    assert told["gain"]["low"] <= 0
+    assert told["reason"].startswith(("within noise", "worse", "hurts", "no share"))
+    assert search_result.specialists(*place, run.card["train_hash"]) == {}
+
+    folds = sorted((paths.root() / told["path"]).glob("fold_*/fold.json"))
+    before = [file.stat().st_mtime_ns for file in folds]
+    again = specialist.specialist(request, None)
+    assert [file.stat().st_mtime_ns for file in folds] == before  # what is trained is not trained again
+    assert (len(before), again["gain"], again["reason"]) == (3, told["gain"], told["reason"])
+
+
+def test_where_nothing_is_mistaken_there_is_nothing_to_train(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, run = finished()
+    monkeypatch.setattr(specialist, "chosen", lambda *_: None)
+    told = specialist.specialist(request, None)
+    assert (told["class"], told["accepted"], told["gain"]["difference"]) == (None, False, 0.0)
+    assert told["path"] == run.card["file"]
+    assert told["reason"]
+
+
+# -- boxes -------------------------------------------------------------------------------------------------------------
+
+
+def test_boxes_of_one_class_are_fused_with_those_of_a_specialist_and_no_threshold_is_asked() -> None:
+    """The ensemble misses every bee, and a specialist finds them all."""
+    task = Detection(NAMES)
+    truth = Ragged.of([np.array([[0, 5, 5, 20, 20], [1, 30, 30, 50, 50]], np.float32)] * 8)
+    said = np.insert(truth.flat, 1, 0.9, axis=1)
+    misses, finds = (Ragged.of([rows] * 8) for rows in (said[:1], said[1:2]))
+    members = {name: Member(rows, rows) for name, rows in (("general", misses), ("finder", finds))}
+    problem = Problem(task, MeanAveragePrecision(NAMES), members, truth, np.arange(8) % 2, np.arange(8))
+    search_result = with_specialist(problem, Recipe({"general": 1.0}), "finder", 1)
+    assert (search_result.override.by, search_result.override.of, search_result.override.threshold) == (
+        "finder",
+        1,
+        None,
+    )
+    assert problem.quality(search_result) == 1.0

@@ -1,0 +1,192 @@
+"""Overlap, suppression and fusion of boxes, by hand and against slow and plain versions."""
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.data.samples import Ragged
+from harness.metrics.boxes import greedy, iou, nms, overlap, soft_nms, softened, weighted_box_fusion
+
+# label, score, x1, y1, x2, y2
+LEFT, RIGHT = [0, 0.8, 0, 0, 10, 10], [0, 0.4, 0, 0, 10, 8]  # overlap by 0.8
+FAR = [0, 0.6, 50, 50, 60, 60]
+
+
+def rows(*images: list[list[float]]) -> Ragged:
+    return Ragged.of([np.array(boxes, np.float32).reshape(-1, 6) for boxes in images])
+
+
+def random_rows(rng: np.random.Generator, images: int, most: int, classes: int = 3, side: float = 30) -> Ragged:
+    made = []
+    for _ in range(images):
+        count = int(rng.integers(0, most + 1))
+        corners = rng.uniform(0, side, (count, 2))
+        sizes = rng.uniform(3, side / 2, (count, 2))
+        scores = -np.sort(-rng.uniform(0.01, 1, count))
+        made.append(np.column_stack([rng.integers(0, classes, count), scores, corners, corners + sizes]))
+    return Ragged.of(made)
+
+
+# -- overlap -----------------------------------------------------------------------------------------------------------
+
+
+def test_overlap_by_hand() -> None:
+    boxes = np.array([[0, 0, 2, 2], [1, 0, 3, 2], [2, 0, 4, 2], [0, 0, 2, 1]], float)
+    assert iou(boxes[:1], boxes).tolist() == [[1.0, 1 / 3, 0.0, 0.5]]
+    assert (iou(boxes, boxes) == iou(boxes, boxes).T).all()
+
+
+def test_boxes_without_area_overlap_nothing() -> None:
+    nothing = np.array([1.0, 1, 1, 1])
+    assert overlap(nothing, nothing) == 0
+    assert overlap(nothing, np.array([0.0, 0, 2, 2])) == 0
+
+
+# -- weighted box fusion -----------------------------------------------------------------------------------------------
+
+
+def test_two_members_who_see_the_same_are_averaged_by_weight_and_score() -> None:
+    fused = weighted_box_fusion([rows([LEFT]), rows([RIGHT])], [1, 3])
+    # strengths 0.8 and 1.2: y2 = (0.8 x 10 + 1.2 x 8) / 2 = 8.8; score = (0.8 + 3 x 0.4) / 4 = 0.5
+    np.testing.assert_allclose(fused.flat, [[0, 0.5, 0, 0, 10, 8.8]], rtol=1e-6)
+
+
+def test_a_box_that_few_members_saw_is_scaled_down() -> None:
+    fused = weighted_box_fusion([rows([LEFT]), rows([]), rows([FAR])], [2, 1, 1])
+    np.testing.assert_allclose(fused.flat, [[0, 0.4, 0, 0, 10, 10], [0, 0.15, 50, 50, 60, 60]], rtol=1e-6)
+
+
+def test_two_boxes_of_one_member_count_its_weight_once() -> None:
+    fused = weighted_box_fusion([rows([LEFT, RIGHT]), rows([])], [1, 1])
+    # the mean of 0.8 and 0.4, times the half of the weights that saw it
+    np.testing.assert_allclose(fused.flat[:, 1], [0.3], rtol=1e-6)
+
+
+def test_classes_and_images_are_apart() -> None:
+    other_class = [1, *RIGHT[1:]]
+    fused = weighted_box_fusion([rows([LEFT], []), rows([other_class], [RIGHT])], [1, 1])
+    assert fused.offsets.tolist() == [0, 2, 3]
+    assert fused.flat[:, 0].tolist() == [0, 1, 0]
+    np.testing.assert_allclose(fused.flat[:, 1], [0.4, 0.2, 0.2], rtol=1e-6)
+
+
+def test_a_cluster_moves_with_its_boxes() -> None:
+    """The third box overlaps the mean of the first two by more than the threshold, and neither of them."""
+    members = [rows([[0, 0.9, 0, 0, 10, 10]]), rows([[0, 0.9, 0, 0, 14, 10]]), rows([[0, 0.5, 0, 0, 19, 10]])]
+    fused = weighted_box_fusion(members, [1, 1, 1], above=0.6)
+    # 10/14 joins; the mean reaches 12, and 12/19 = 0.63 joins, though 10/19 would not
+    np.testing.assert_allclose(fused.flat[0, 4], (0.9 * 10 + 0.9 * 14 + 0.5 * 19) / 2.3, rtol=1e-6)
+    assert len(fused.flat) == 1
+
+
+def test_members_without_weight_and_boxes_without_score_or_area_are_left_out() -> None:
+    silent = rows([[0, 0.0, 0, 0, 10, 10], [0, 0.9, 3, 3, 3, 8]])
+    fused = weighted_box_fusion([rows([LEFT]), silent, rows([FAR])], [1, 1, 0])
+    assert np.isfinite(fused.flat).all()
+    np.testing.assert_allclose(fused.flat, [[0, 0.4, 0, 0, 10, 10]], rtol=1e-6)
+    nothing = weighted_box_fusion([silent, silent], [1, 1])
+    assert nothing.flat.shape == (0, 6)
+    assert nothing.offsets.tolist() == [0, 0]
+
+
+def test_the_best_hundred_boxes_of_an_image_stay_sorted() -> None:
+    many = [[0, 0.001 * (k + 1), 20 * k, 0, 20 * k + 10, 10] for k in range(130)]
+    fused = weighted_box_fusion([rows(many, many[:3]), rows(many, [])], [1, 1])
+    assert fused.offsets.tolist() == [0, 100, 103]
+    np.testing.assert_allclose(fused.flat[:100, 1], [0.001 * (k + 1) for k in range(129, 29, -1)], rtol=1e-5)
+
+
+def plainly_fused(members: list[Ragged], weights: list[float], above: float) -> list[list[list[float]]]:
+    """The paper's algorithm, box by box."""
+    images = []
+    for row in range(len(members[0])):
+        boxes = [
+            (weight, k, *map(float, box))
+            for k, (member, weight) in enumerate(zip(members, weights, strict=True))
+            for box in member[row]
+        ]
+        clusters: list[dict] = []
+        for weight, k, label, score, *corners in sorted(boxes, key=lambda box: -box[0] * box[3]):
+            near = [c for c in clusters if c["label"] == label and ratio(c["head"], corners) > above]
+            if near:
+                cluster = max(near, key=lambda c: ratio(c["head"], corners))
+            else:
+                cluster = {"label": label, "boxes": []}
+                clusters.append(cluster)
+            cluster["boxes"].append((weight, k, score, corners))
+            strength = sum(w * s for w, _, s, _ in cluster["boxes"])
+            cluster["head"] = [sum(w * s * c[i] for w, _, s, c in cluster["boxes"]) / strength for i in range(4)]
+        found = []
+        for cluster in clusters:
+            mean = sum(w * s for w, _, s, _ in cluster["boxes"]) / sum(w for w, _, _, _ in cluster["boxes"])
+            seen = sum(weights[k] for k in {k for _, k, _, _ in cluster["boxes"]}) / sum(weights)
+            found.append([cluster["label"], mean * seen, *cluster["head"]])
+        images.append(sorted(found, key=lambda box: -box[1]))
+    return images
+
+
+def ratio(a: list[float], b: list[float]) -> float:
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    return width * height / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_images_at_once_say_what_one_box_after_the_other_says(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    members = [random_rows(rng, images=70, most=14) for _ in range(3)]
+    weights = rng.uniform(0.2, 2, 3).tolist()
+    fused = weighted_box_fusion(members, weights)
+    expected = plainly_fused(members, weights, 0.55)
+    assert np.diff(fused.offsets).tolist() == [len(boxes) for boxes in expected]
+    np.testing.assert_allclose(fused.flat, [box for boxes in expected for box in boxes], rtol=2e-5, atol=1e-5)
+
+
+# -- suppression -------------------------------------------------------------------------------------------------------
+
+
+def test_of_boxes_that_overlap_the_best_one_stays() -> None:
+    found = nms([rows([LEFT, FAR]), rows([RIGHT])], [1, 1])
+    np.testing.assert_allclose(found.flat, [LEFT, FAR], rtol=1e-6)
+
+
+def test_a_weight_makes_a_member_speak_lower() -> None:
+    found = nms([rows([LEFT]), rows([RIGHT])], [1, 4])  # 0.8 / 4 against 0.4
+    np.testing.assert_allclose(found.flat, [RIGHT], rtol=1e-6)
+
+
+def test_other_classes_and_images_suppress_nothing() -> None:
+    found = nms([rows([LEFT], []), rows([[1, *RIGHT[1:]]], [RIGHT])], [1, 1])
+    assert found.offsets.tolist() == [0, 2, 3]
+
+
+def test_suppression_goes_by_what_stayed() -> None:
+    """The second box is suppressed, so it cannot suppress the third."""
+    boxes = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]], float)
+    assert greedy(boxes, np.array([0.9, 0.8, 0.7]), 0.4).tolist() == [0, 2]
+
+
+def test_it_agrees_with_torchvision() -> None:
+    torch = pytest.importorskip("torch")
+    from torchvision.ops import nms as reference
+
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        (boxes,) = random_rows(rng, 1, 60, classes=1)
+        kept = reference(torch.tensor(boxes[:, 2:]), torch.tensor(boxes[:, 1]), 0.5)
+        assert greedy(boxes[:, 2:], boxes[:, 1], 0.5).tolist() == kept.tolist()
+
+
+def test_soft_suppression_lowers_by_the_overlap() -> None:
+    found = soft_nms([rows([LEFT, FAR]), rows([RIGHT])], [1, 1])
+    np.testing.assert_allclose(found.flat[:, 1], [0.8, 0.6, 0.4 * math.exp(-0.64 / 0.5)], rtol=1e-6)
+
+
+def test_the_order_of_soft_suppression_is_that_of_the_lowered_scores() -> None:
+    """The second falls below the third, which is then the better one and lowers it once more."""
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [0, 6, 10, 16]], float)
+    once = 0.8 * math.exp(-(0.9**2) / 0.5)
+    third = 0.7 * math.exp(-((40 / 160) ** 2) / 0.5)
+    again = once * math.exp(-((30 / 160) ** 2) / 0.5)
+    np.testing.assert_allclose(softened(boxes, np.array([0.9, 0.8, 0.7]), 0.5), [0.9, again, third])

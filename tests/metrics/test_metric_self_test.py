@@ -1,0 +1,257 @@
+"""What every metric promises: those of the harness, and those that the folders of competitions/ declare.
+
+A competition's metric is shown targets of its task; so one that a folder brings itself is tested as well.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import metrics
+from harness.competition import find, names
+from harness.data.samples import Ragged
+from harness.errors import UserError
+from tests.support.coco import boxes, case
+
+CLASSES = ("a", "b", "c", "d")
+ROWS = 30
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Targets, and predictions of them: the truth itself, the worst there is, one and the same for every row, some.
+
+    absent: targets and predictions in which the last class is in neither. broken: a prediction with NaN in it.
+    """
+
+    truth: Any
+    best: Any
+    worst: Any
+    constant: Any
+    some: Any
+    absent: tuple[Any, Any]
+    broken: Any = None
+
+
+def labels(classes: int) -> Rows:
+    rng = np.random.default_rng(0)
+    truth, said = rng.permutation(np.arange(ROWS) % classes), rng.integers(0, classes, ROWS)
+    some = np.where(rng.random(ROWS) < 0.6, truth, said)
+    fewer = np.minimum(truth, classes - 2), np.minimum(some, classes - 2)
+    return Rows(truth, truth, (truth + 1) % classes, truth * 0, some, fewer)
+
+
+def several_labels(classes: int) -> Rows:
+    truth, said = np.random.default_rng(0).integers(0, 2, (2, ROWS, classes)).astype(np.uint8)
+    some, there = np.where(said[:, :1], truth, said), np.arange(classes) < classes - 1
+    return Rows(truth, truth, 1 - truth, np.ones_like(truth), some, (truth * there, some * there))
+
+
+def probabilities(classes: int) -> Rows:
+    rng, of = np.random.default_rng(0), labels(classes)
+    sure = np.eye(classes)[of.truth]
+    some = 0.5 * rng.dirichlet(np.ones(classes), ROWS) + 0.5 * np.eye(classes)[of.some]
+    worst = (1 - sure) / (classes - 1)
+    return Rows(of.truth, sure, worst, np.full_like(sure, 1 / classes), some, (of.absent[0], some), broken(some))
+
+
+def several_probabilities(classes: int) -> Rows:
+    of = several_labels(classes)
+    some = 0.5 * np.random.default_rng(1).random(of.truth.shape) + 0.5 * of.some
+    return Rows(of.truth, 1.0 * of.truth, 1.0 * of.worst, of.truth * 0 + 0.5, some, (of.absent[0], some), broken(some))
+
+
+def amounts(classes: int) -> Rows:
+    truth, noise = np.random.default_rng(0).normal(3, 2, (2, ROWS))
+    some = truth + noise
+    return Rows(truth, truth, -9 * truth, np.full(ROWS, truth.mean()), some, (truth, some), broken(some))
+
+
+def masks(classes: int) -> Rows:
+    truth, said = np.random.default_rng(0).integers(0, classes, (2, ROWS, 5, 6)).astype(np.uint8)
+    some = np.where(said > 0, truth, said)
+    fewer = np.minimum(truth, classes - 2), np.minimum(some, classes - 2)
+    return Rows(truth, truth, (truth + 1) % classes, np.full_like(truth, classes - 1), some, fewer)
+
+
+def detections(classes: int) -> Rows:
+    truth, some = case(2, images=ROWS, classes=classes)
+    sure = np.insert(truth.flat, 1, 1, axis=1)
+    best, nothing = Ragged(sure, truth.offsets), Ragged(sure[:0], truth.offsets * 0)
+    same = np.column_stack([np.arange(classes), np.full(classes, 0.5), boxes(np.random.default_rng(0), classes)])
+    fewer = tuple(
+        Ragged(rows.flat % [classes - 1, *[1e9] * (rows.flat.shape[1] - 1)], rows.offsets) for rows in (truth, some)
+    )
+    return Rows(truth, best, nothing, Ragged.of([same] * ROWS), some, fewer, Ragged(broken(some.flat), some.offsets))
+
+
+def broken(predicted: np.ndarray) -> np.ndarray:
+    changed = predicted.copy()
+    changed.flat[predicted.size // 2] = np.nan
+    return changed
+
+
+Maker = Callable[[int], Rows]
+
+# By the module that a metric of the harness stands in: these are the kinds of metric.
+OF_MODULE: dict[str, Maker] = {
+    "labels": labels,
+    "agreement": labels,
+    "costs": labels,
+    "probabilities": probabilities,
+    "numbers": amounts,
+    "masks": masks,
+    "average_precision": detections,
+}
+# By the task that a competition declares, and what the metric needs of it.
+OF_TASK: dict[tuple[str, str], Maker] = {
+    ("Classification", "decided"): labels,
+    ("Classification", "scores"): probabilities,
+    ("Regression", "decided"): amounts,
+    ("Segmentation", "decided"): masks,
+    ("Detection", "scores"): detections,
+}
+ARGUMENTS: dict[type, tuple] = {  # where they are not the classes alone
+    **dict.fromkeys((metrics.RMSE, metrics.MAE, metrics.R2), ()),
+    metrics.Cost: (CLASSES, ((0, 1, 1, 1), (2, 0, 2, 2), (5, 5, 0, 5), (3, 3, 3, 0))),
+}
+SEVERAL = {labels: several_labels, probabilities: several_probabilities}
+
+
+@dataclass(frozen=True)
+class Case:
+    metric: Any
+    make: Maker
+    classes: int = len(CLASSES)
+    name: str = field(default="")
+
+    @property
+    def rows(self) -> Rows:
+        return self.make(self.classes)
+
+    def scored(self, truth: Any, predicted: Any) -> float:
+        """The score, turned so that higher is better."""
+        score = self.metric.score(self.metric.statistics(truth, predicted))
+        return score if self.metric.higher_is_better else -score
+
+
+def of_the_harness() -> list[Case]:
+    kinds = [getattr(metrics, name) for name in metrics.__all__ if hasattr(getattr(metrics, name), "higher_is_better")]
+    kinds.remove(metrics.Metric)
+    made = []
+    for kind in kinds:
+        make = OF_MODULE[kind.__module__.rpartition(".")[2]]
+        made.append(Case(kind(*ARGUMENTS.get(kind, (CLASSES,))), make))
+    return [
+        *made,
+        *(Case(kind(CLASSES), several_labels, name="several") for kind in (metrics.Accuracy, metrics.MacroF1)),
+        Case(metrics.ROCAUC(CLASSES), several_probabilities, name="several"),
+        Case(metrics.ROCAUC(CLASSES[:2]), probabilities, 2, name="two"),
+        Case(metrics.MeanAveragePrecision(CLASSES, iou=0.5), detections),
+        Case(metrics.MeanIoU(CLASSES, void=0), masks, name="void"),
+    ]
+
+
+def of_competitions() -> list[Case]:
+    made = []
+    for name in names():
+        declared = find(name)
+        for metric in (declared.metric, *declared.reported):
+            make = OF_TASK[type(declared.task).__name__, metric.needs]
+            make = SEVERAL[make] if getattr(declared.task, "multilabel", False) else make
+            made.append(Case(metric, make, len(declared.task.classes), name))
+    return made
+
+
+CASES = [*of_the_harness(), *of_competitions()]
+EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name} {case.metric.name}".strip())
+
+
+def test_every_metric_is_tested() -> None:
+    assert {type(case.metric).__name__ for case in CASES} >= {
+        *("Accuracy", "BalancedAccuracy", "MacroF1", "Precision", "Recall", "MCC", "QuadraticKappa"),
+        *("LogLoss", "ROCAUC", "RMSE", "MAE", "R2", "MeanIoU", "MeanDice", "MeanImageIoU", "MeanAveragePrecision"),
+    }
+    assert {case.name for case in CASES} >= set(names())
+
+
+@EVERY
+def test_it_says_what_it_is(case: Case) -> None:
+    assert case.metric.name
+    assert case.metric.version >= 1
+    assert case.metric.needs in ("decided", "scores")
+    assert case.metric.higher_is_better in (True, False)
+    assert hash(case.metric) == hash(case.metric)  # a value: frozen, of values
+
+
+@EVERY
+def test_the_truth_scores_best_and_nothing_below_the_worst(case: Case) -> None:
+    rows = case.rows
+    best, worst, constant, some = (
+        case.scored(rows.truth, said) for said in (rows.best, rows.worst, rows.constant, rows.some)
+    )
+    assert worst <= constant + 1e-12
+    assert constant < best
+    assert worst < some < best
+    assert np.isfinite([best, worst]).all()
+
+
+@EVERY
+def test_the_order_of_rows_does_not_matter(case: Case) -> None:
+    rows = case.rows
+    mixed = np.random.default_rng(1).permutation(ROWS)
+    assert case.scored(rows.truth[mixed], rows.some[mixed]) == pytest.approx(
+        case.scored(rows.truth, rows.some), abs=1e-12
+    )
+
+
+@EVERY
+def test_a_row_of_statistics_depends_on_its_row_alone(case: Case) -> None:
+    rows = case.rows
+    whole = case.metric.statistics(rows.truth, rows.some)
+    few = np.array([3, 7, 20])
+    part = case.metric.statistics(rows.truth[few], rows.some[few])
+    assert len(whole) == ROWS
+    assert part.dtype == whole.dtype
+    assert (part == whole[few]).all()
+
+
+@EVERY
+def test_a_resample_by_counts_is_one_of_repeated_rows(case: Case) -> None:
+    metric, rows = case.metric, case.rows
+    statistics = metric.statistics(rows.truth, rows.some)
+    counts = np.random.default_rng(2).integers(0, 4, (6, ROWS))
+    scores, by_class = metric.score(statistics, counts), metric.by_class(statistics, counts)
+    assert isinstance(metric.score(statistics), float)
+    assert scores.shape == (6,)
+    assert metric.score(statistics, np.ones((2, ROWS), int)) == pytest.approx([metric.score(statistics)] * 2, abs=1e-12)
+    for k, times in enumerate(counts):
+        repeated = np.repeat(np.arange(ROWS), times)
+        again = metric.statistics(rows.truth[repeated], rows.some[repeated])
+        assert scores[k] == pytest.approx(metric.score(again), abs=1e-9)
+        assert metric.score(statistics, times) == pytest.approx(scores[k], abs=1e-12)
+        expected = metric.by_class(again)
+        assert list(by_class) == list(expected)
+        of_resample = [by_class[name][k] for name in expected]
+        assert of_resample == pytest.approx([float(score) for score in expected.values()], abs=1e-9, nan_ok=True)
+
+
+@EVERY
+def test_an_absent_class_is_defined(case: Case) -> None:
+    """Without one of two classes there may be nothing left to rank."""
+    truth, predicted = case.rows.absent
+    score = case.scored(truth, predicted)
+    assert np.isfinite(score) or case.classes == 2
+    assert not score > case.scored(case.rows.truth, case.rows.best)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.make(2).broken is not None], ids=lambda case: case.metric.name
+)
+def test_what_is_no_number_is_refused(case: Case) -> None:
+    """Labels are whole numbers and cannot be NaN."""
+    with pytest.raises(UserError, match="is not a finite number"):
+        case.metric.statistics(case.rows.truth, case.rows.broken)

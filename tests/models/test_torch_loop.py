@@ -1,0 +1,325 @@
+"""The training loop: the same bytes after every interruption, void never predicted, specialists, time and signals."""
+
+import json
+import multiprocessing
+import random
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from harness.data.samples import Samples, numbered
+from harness.errors import UserError
+from harness.models import Context, Diverged, Interrupted, OutOfTime
+from harness.models.class_weights import InverseFrequency
+from harness.models.schedules import EarlyStopping, ReduceOnPlateau
+from harness.models.smp import Smp
+from harness.models.torch_loop import checkpoint
+from harness.models.torch_loop import learner as torch_learner
+from harness.models.torch_loop.batches import Batches
+from harness.models.torch_loop.outputs import Labels
+from harness.models.torch_loop.probe import fast_paths
+from harness.models.torch_loop.sampling import Paste, batches, several_classes
+from harness.models.torch_loop.state import State
+from tests.support.tiny_networks import TASK, able, learner, pooled, specialist, tiles
+
+STEPS = 9  # 3 epochs of 3 batches
+
+
+@pytest.fixture
+def saving_always(monkeypatch):
+    monkeypatch.setattr(torch_learner, "SAVE_SECONDS", -1)
+
+
+def logged(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def after(polls: int):
+    """A `Context.stop` that says yes the so-manieth time it is asked."""
+    asked = iter(range(1, 10**9))
+    return lambda: next(asked) == polls
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> bytes:
+    context = Context(TASK, tmp_path_factory.mktemp("whole"))
+    return learner.fit(tiles(), None, context).predict(tiles().inputs).tobytes()
+
+
+@pytest.mark.parametrize("step", range(1, STEPS + 1))
+def test_a_fit_interrupted_after_any_step_ends_with_the_same_bytes(step, uninterrupted, tmp_path):
+    with pytest.raises(Interrupted):
+        learner.fit(tiles(), None, Context(TASK, tmp_path, stop=after(step)))
+    torch.manual_seed(99)  # the state of the process that goes on must not matter
+    fitted = learner.fit(tiles(), None, Context(TASK, tmp_path))
+    assert fitted.predict(tiles().inputs).tobytes() == uninterrupted
+    assert [entry["epoch"] for entry in logged(tmp_path)] == [0, 1, 2]
+
+
+def fit_saving_always(folder: str, epochs: int) -> None:
+    torch_learner.SAVE_SECONDS = -1
+    replace(learner, epochs=epochs).fit(tiles(), None, Context(TASK, Path(folder)))
+
+
+def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path):
+    epochs, folder = 40, tmp_path / "killed"
+    whole = replace(learner, epochs=epochs).fit(tiles(), None, Context(TASK, tmp_path / "whole"))
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["torch._dynamo", "torch.optim", "safetensors.torch"])  # once, not by every child
+    rng, inside = random.Random(0), []
+    while len(inside) < 4:
+        before = checkpoint.generations(folder)[:1]
+        process = processes.Process(target=fit_saving_always, args=(str(folder), epochs))
+        process.start()
+        while process.is_alive() and checkpoint.generations(folder)[:1] == before:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.1))
+        process.kill()
+        process.join()
+        inside.append(checkpoint.generations(folder)[0].name)
+    assert inside == sorted(set(inside)) and not (folder / "finished.json").exists()
+    fitted = replace(learner, epochs=epochs).fit(tiles(), None, Context(TASK, folder))
+    assert fitted.predict(tiles().inputs).tobytes() == whole.predict(tiles().inputs).tobytes()
+    assert [entry["epoch"] for entry in logged(folder)] == list(range(epochs))
+    assert not list(folder.glob(".*")) and not checkpoint.generations(folder)
+
+
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_taken(uninterrupted, saving_always, tmp_path):
+    with pytest.raises(Interrupted):
+        learner.fit(tiles(), None, Context(TASK, tmp_path, stop=after(5)))
+    newest = checkpoint.generations(tmp_path)[0]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    events: list[dict] = []
+    fitted = learner.fit(tiles(), None, Context(TASK, tmp_path, report=events.append))
+    assert newest.name in events[0]["warning"]
+    assert fitted.predict(tiles().inputs).tobytes() == uninterrupted
+
+
+def test_a_finished_fit_is_loaded_not_repeated(uninterrupted, tmp_path):
+    learner.fit(tiles(), None, Context(TASK, tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["finished.json", "log.jsonl", "weights.safetensors"]
+    again = learner.fit(tiles(), None, Context(TASK, tmp_path, stop=lambda: True))
+    assert again.predict(tiles().inputs).tobytes() == uninterrupted
+
+
+def test_void_is_never_predicted_and_probabilities_sum_to_one(tmp_path):
+    prediction = learner.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs)
+    assert prediction.dtype == np.float16 and prediction.shape == (10, 4, 8, 16)
+    assert (prediction[:, 0] == 0).all()
+    assert np.allclose(prediction.sum(1, dtype=np.float32), 1, atol=2e-3)
+
+
+def test_training_learns_what_is_there_to_learn(tmp_path):
+    weighing = replace(able, class_weights=InverseFrequency())
+    truth = tiles().targets
+    decided = TASK.decide(weighing.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs))
+    assert (decided == truth)[truth > 0].mean() > 0.95 and (decided == truth)[truth == 3].mean() > 0.8
+    log = logged(tmp_path)
+    assert log[-1]["loss"] < log[0]["loss"] / 2 and log[0]["images_per_second"] > 0
+
+
+def test_a_specialist_speaks_for_its_class_and_shares_the_rest_evenly(tmp_path):
+    prediction = specialist.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs)
+    truth = tiles().targets
+    assert prediction[:, 3][truth == 3].mean() > 0.7 > 0.3 > prediction[:, 3][truth == 2].mean()
+    assert (prediction[:, 1] == prediction[:, 2]).all() and (prediction[:, 0] == 0).all()
+    assert np.allclose(prediction.sum(1, dtype=np.float32), 1, atol=2e-3)
+
+
+def test_predictions_do_not_depend_on_how_the_inputs_are_stored(tmp_path):
+    fitted = learner.fit(tiles(), None, Context(TASK, tmp_path))
+    inputs = tiles(70).inputs  # more than fit into one batch of predictions
+    np.save(tmp_path / "inputs.npy", inputs)
+    mapped = fitted.predict(np.load(tmp_path / "inputs.npy", mmap_mode="r"))
+    assert (mapped == fitted.predict(inputs)).all()
+    mirrored = TASK.views["hflip"].apply(inputs)
+    assert (fitted.predict(mirrored) == fitted.predict(mirrored.copy())).all()
+    assert fitted.predict(inputs[:0]).shape == (0, 4, 8, 16)
+    assert np.allclose(fitted.predict(inputs[:1]), mapped[:1], atol=1e-3)
+
+
+def test_colour_images_and_the_labels_of_whole_images_go_through_the_same_loop(tmp_path):
+    @dataclass(frozen=True)
+    class Classification:
+        classes: tuple[str, ...] = ("dark", "bright")
+        void: int | None = None
+
+    labels = np.arange(12) % 2
+    noise = np.random.default_rng(0).integers(0, 30, (12, 8, 16, 3))
+    colours = (noise + 200 * labels[:, None, None, None]).astype(np.uint8)
+    classifier = replace(learner, build=pooled, channels=3, epochs=30, loss=learner.loss.terms[0][1])
+    train = Samples(numbered(12), colours, labels, np.arange(12))
+    prediction = classifier.fit(train, None, Context(Classification(), tmp_path)).predict(colours)
+    assert prediction.shape == (12, 2) and (prediction.argmax(1) == labels).all()
+
+
+def test_a_diverging_fit_says_so_and_keeps_its_last_good_state(saving_always, tmp_path):
+    with pytest.raises(Interrupted):
+        learner.fit(tiles(), None, Context(TASK, tmp_path, stop=after(4)))
+    with pytest.raises(Diverged, match="the loss is no number any more at step 2 of epoch 1"):
+        replace(learner, lr=1e30).fit(tiles(), None, Context(TASK, tmp_path))
+    state = checkpoint.load(tmp_path, pytest.fail)
+    assert state["position"] == [1, 1] and all(torch.isfinite(tensor).all() for tensor in state["average"])
+    assert not (tmp_path / "finished.json").exists()
+
+
+def test_a_deadline_saves_and_the_same_call_goes_on(uninterrupted, tmp_path):
+    with pytest.raises(OutOfTime, match="step 1 of 9"):
+        learner.fit(tiles(), None, Context(TASK, tmp_path, deadline=time.monotonic()))
+    fitted = learner.fit(tiles(), None, Context(TASK, tmp_path))
+    assert fitted.predict(tiles().inputs).tobytes() == uninterrupted
+
+
+def test_early_stopping_and_the_plateau_watch_the_validation_rows(tmp_path):
+    still = replace(learner, lr=0.0, ema=1e-9, early_stopping=EarlyStopping(patience=2), schedule=ReduceOnPlateau())
+    replace(still, epochs=50).fit(tiles(), tiles(5, seed=1), Context(TASK, tmp_path))
+    log = logged(tmp_path)
+    assert 3 <= len(log) < 50 and all(entry["valid_loss"] > 0 for entry in log)
+
+
+def test_the_validation_rows_are_not_looked_at_unless_declared(uninterrupted, tmp_path):
+    fitted = learner.fit(tiles(), tiles(5, seed=1), Context(TASK, tmp_path))
+    assert "valid_loss" not in (tmp_path / "log.jsonl").read_text()
+    assert fitted.predict(tiles().inputs).tobytes() == uninterrupted
+
+
+def test_another_seed_or_fold_is_another_model(uninterrupted, tmp_path):
+    for name, change in (("seed", {"seed": 1}), ("fold", {"fold": 1})):
+        fitted = learner.fit(tiles(), None, Context(TASK, tmp_path / name, **change))
+        assert fitted.predict(tiles().inputs).tobytes() != uninterrupted
+
+
+def test_the_average_follows_some_steps_at_once_and_ends_where_it_would_step_by_step():
+    machine, _ = learner.set_up(learner, Context(TASK, Path()))
+    averages = []
+    for stride in (4, 1):
+        state = State(replace(learner, ema=0.1), learner.network(2), machine, steps=401)
+        assert state.stride == 4  # it reaches back 40 steps
+        state.stride = stride
+        for step in range(1, 402):
+            torch._foreach_mul_(state.tracked, 0)
+            torch._foreach_add_(state.tracked, step / 401)  # all weights rise evenly from 0 to 1
+            state.follow(step)
+        averages.append(float(state.average[0].mean()))
+    assert averages[1] == pytest.approx(1 - 40 / 401, abs=0.01)
+    assert averages[0] == pytest.approx(averages[1], abs=0.01)
+
+
+def test_a_short_fit_is_followed_at_every_step():
+    machine, _ = learner.set_up(learner, Context(TASK, Path()))
+    assert State(replace(learner, ema=0.05), learner.network(2), machine, steps=100).stride == 1
+
+
+@pytest.mark.parametrize(("largest", "length"), [(0.5, 0.5), (100.0, 5.0)])
+def test_a_gradient_is_shortened_only_where_it_is_too_long(largest, length, tmp_path):
+    training = learner.Training(learner, tiles(), Context(TASK, tmp_path))
+    for weight in training.state.parameters:
+        weight.grad = torch.zeros_like(weight)
+    training.state.parameters[0].grad.view(-1)[:2] = torch.tensor([3.0, 4.0])
+    training.clip(largest)
+    norms = torch.stack([weight.grad.norm() for weight in training.state.parameters])
+    assert float(norms.norm()) == pytest.approx(length, rel=1e-4)
+
+
+def test_every_row_is_seen_once_an_epoch_and_marked_rows_fill_their_share():
+    rng = np.random.default_rng(0)
+    rows, marked = np.arange(10), np.arange(10) < 2
+    plain = batches(rows, np.zeros(10, bool), 0.5, 4, rng)
+    assert sorted(np.concatenate(plain)) == list(range(10)) and [len(b) for b in plain] == [4, 3, 3]
+    shared = batches(rows, marked, 0.5, 4, rng)
+    assert [(b < 2).sum() for b in shared] == [2, 2, 1] and sum(map(len, shared)) == 10
+    unmarked = np.concatenate(shared)[np.concatenate(shared) >= 2]
+    assert len(set(unmarked)) == len(unmarked) == 5
+
+
+def test_an_epoch_is_a_function_of_seed_fold_and_epoch_and_can_be_entered_anywhere(tmp_path):
+    def drawn(epoch: int, first: int = 0, **change) -> list[bytes]:
+        made = Batches(replace(learner, paste=Paste(of=(3,))), Labels(TASK), tiles(), Context(TASK, tmp_path, **change))
+        return [images.tobytes() + codes.tobytes() for images, codes in made.epoch(epoch, first)]
+
+    assert drawn(4) == drawn(4) and drawn(4, first=2) == drawn(4)[2:]
+    assert drawn(4) != drawn(5) and drawn(4) != drawn(4, seed=1) and drawn(4) != drawn(4, fold=1)
+
+
+def test_tiles_of_a_single_class_can_be_dropped(tmp_path):
+    train = tiles()
+    train.targets[3] = 1
+    train.targets[4] = 0
+    assert np.flatnonzero(~several_classes(train.targets, void=0)).tolist() == [3, 4]
+    made = Batches(replace(learner, drop_single_class=True), Labels(TASK), train, Context(TASK, tmp_path))
+    assert not {3, 4} & set(made.rows) and len(made.rows) == 8
+
+
+def test_a_pasted_region_brings_its_pixels_and_its_labels_and_nothing_else():
+    train, paste = tiles(), Paste(of=(3,), share=1.0)
+    assert paste.donors(train.targets).tolist() == [0, 5]
+    images, masks = np.zeros((4, 8, 16), np.uint8), np.ones((4, 8, 16), np.uint8)
+    paste(images, masks, train, paste.donors(train.targets), paste.draw(np.random.default_rng(0), 4))
+    assert ((masks == 3).sum((1, 2)) == 16).all() and ((images > 0) == (masks == 3)).all()
+    assert {(masks[0] == 3).argmax(), (masks[1] == 3).argmax(), (masks[2] == 3).argmax()} != {(masks[3] == 3).argmax()}
+    assert (train.targets == tiles().targets).all() and (train.inputs == tiles().inputs).all()
+
+
+def test_labels_are_counted_without_void():
+    targets = np.array([[[0, 1, 1, 3]]], np.uint8)
+    assert Labels(TASK).count(targets).tolist() == [2, 0, 1]
+    assert Labels(TASK, focus=3).count(targets).tolist() == [2, 1]
+    assert Labels(TASK, focus=3).encode(targets).tolist() == [[[-100, 0, 0, 1]]]
+
+
+def test_cost_and_fast_paths_are_measured_and_leave_nothing_on_the_disk(tmp_path):
+    context = Context(TASK, tmp_path / "fold", threads=1)
+    once, twice = learner.cost(tiles(), context), learner.cost(tiles(40), context)
+    assert min(once) >= 0 and 0 < once.epoch < twice.epoch and once.predict > 0
+    found = fast_paths(learner, tiles(), context)
+    assert isinstance(found["channels_last"], bool) and found["compile"] is False
+    assert found["probe"]["ratios"]["plain"] == 1
+    assert not context.folder.exists()
+
+
+def test_progress_is_reported(monkeypatch, tmp_path):
+    monkeypatch.setattr(learner, "REPORT_SECONDS", -1)
+    events: list[dict] = []
+    learner.fit(tiles(), None, Context(TASK, tmp_path, report=events.append))
+    assert [event["step"] for event in events if "seconds_left" in event] == list(range(1, STEPS + 1))
+    assert [event["epoch"] for event in events if "epoch" in event] == [0, 1, 2]
+    assert all(event["steps_total"] == STEPS for event in events)
+
+
+def test_a_declaration_imports_no_heavy_library():
+    heavy = "{'torch', 'cv2', 'timm', 'albumentations', 'segmentation_models_pytorch', 'pandas'}"
+    code = (
+        f"import sys, tests.support.tiny_networks; assert not {heavy} & set(sys.modules), sys.modules.keys() & {heavy}"
+    )
+    path = str(Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
+
+
+def test_networks_by_name_need_no_hub_and_missing_weights_are_one_sentence(monkeypatch):
+    import socket
+
+    def refuse(*arguments, **options):
+        raise OSError("no network here")
+
+    pytest.importorskip("segmentation_models_pytorch")
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # or the hub tries for a minute
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    unet = Smp("Unet", encoder="tu-mobilenetv3_small_050")
+    with torch.inference_mode():
+        assert unet.network(3).eval()(torch.zeros(1, 1, 32, 64)).shape == (1, 3, 32, 64)
+    with pytest.raises(UserError, match="pretrained weights of tu-mobilenetv3_small_050 are not on this machine"):
+        replace(unet, pretrained=True).network(3)
+    with pytest.raises(UserError, match="Unett"):
+        Smp("Unett").network(3)
+    with pytest.raises(UserError, match="resnet1800"):
+        Smp("Unet", encoder="tu-resnet1800").network(3)

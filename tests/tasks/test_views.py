@@ -1,0 +1,183 @@
+"""Every view of every task: apply it, predict with a toy that moves as its input does, undo it, and nothing changed."""
+
+import importlib
+import pkgutil
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from conftest import tiny_declaration
+
+import harness.tasks
+from harness.data.columns import parts_of
+from harness.data.images import Pictures, encode
+from harness.data.samples import Ragged
+from harness.errors import UserError
+from harness.tasks.classification import Classification
+from harness.tasks.detection import Detection
+from harness.tasks.mask_views import scaled_side
+from harness.tasks.segmentation import Segmentation
+
+CLASSES = ("background", "gland", "debris")
+
+
+class Case(NamedTuple):
+    """toy: inputs -> prediction, equivariant. loose: view -> by how much it may be off. moves: the prediction does."""
+
+    task: Any
+    inputs: Any
+    toy: Any
+    loose: dict[str, float] = {}  # noqa: RUF012 - never changed
+    moves: bool = True
+
+
+# -- masks: every pixel says what its own brightness is ----------------------------------------------------------------
+
+
+def smooth(height: int, width: int, colour: bool) -> np.ndarray:
+    """(2, h, w[, 3]) uint8, different in every corner."""
+    rows, columns = np.mgrid[:height, :width] / np.array([height, width]).reshape(2, 1, 1)
+    first = 40 + 150 * rows**2 * (1 - 0.5 * columns) + 60 * columns
+    images = np.stack([first, 255 - 0.8 * first[::-1]])
+    return (np.stack([images, images[::-1], 255 - images], -1) if colour else images).astype(np.uint8)
+
+
+def by_brightness(images: np.ndarray) -> np.ndarray:
+    """(n, 3, h, w) float16, the first class never."""
+    grey = np.asarray(images, np.float32).reshape(*images.shape[:3], -1)[..., 0] / 255
+    return np.stack([np.zeros_like(grey), 1 - grey, grey], 1).astype(np.float16)
+
+
+# -- whole pictures: dark or bright all over ---------------------------------------------------------------------------
+
+
+def dark_and_bright(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(
+        [[[[0]]], [[[160]]]], [[[[90]]], [[[256]]]], (2, height, width, 3), np.uint8
+    )
+
+
+def dark_or_bright(images: Any) -> np.ndarray:
+    return np.array([[np.mean(image) < 127, np.mean(image) > 127, 0] for image in images], np.float16)
+
+
+# -- boxes: one bright rectangle in every picture, of any size ---------------------------------------------------------
+
+
+def rectangles() -> Pictures:
+    pictures = [np.zeros((40, 60, 3), np.uint8), np.zeros((80, 20, 3), np.uint8)]
+    pictures[0][8:24, 4:20] = pictures[1][48:64, 4:12] = 255
+    return Pictures.of([encode(picture) for picture in pictures])
+
+
+def corners(pictures: Pictures) -> Ragged:
+    found = []
+    for picture in pictures:
+        rows, columns = (np.flatnonzero((picture[..., 0] > 127).any(axis)) for axis in (1, 0))
+        box = (1, 0.9, columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        found.append(np.array([box], np.float32))
+    return Ragged.of(found)
+
+
+RESIZED = {"scale_up": 0.02, "scale_down": 0.02}  # of probabilities
+CASES = {
+    "masks, square, colour": Case(Segmentation(CLASSES, (64, 64), 0), smooth(64, 64, True), by_brightness, RESIZED),
+    "masks, wide, grey": Case(Segmentation(CLASSES, (64, 128), 0), smooth(64, 128, False), by_brightness, RESIZED),
+    "labels": Case(Classification(CLASSES), dark_and_bright(32, 32), dark_or_bright, moves=False),
+    "labels of pictures of any size": Case(
+        Classification(CLASSES),
+        Pictures.of([encode(image[: 20 + 5 * row]) for row, image in enumerate(dark_and_bright(32, 24))]),
+        dark_or_bright,
+        moves=False,
+    ),
+    "boxes": Case(Detection(CLASSES), rectangles(), corners, {"scale_up": 1.0, "scale_down": 1.0}),  # pixels
+}
+EVERY_VIEW = [
+    pytest.param(case, name, id=f"{title}: {name}") for title, case in CASES.items() for name in case.task.views
+]
+MOVING = [param for param in EVERY_VIEW if param.values[0].moves]
+
+
+@pytest.mark.parametrize(("case", "name"), EVERY_VIEW)
+def test_a_view_is_undone(case: Case, name: str) -> None:
+    view = case.task.views[name]
+    seen = view.apply(case.inputs)
+    assert differ(parts_of(case.inputs), parts_of(seen)), "a view that changes nothing is none"
+    plain = case.task.pack(case.toy(case.inputs))
+    undone = case.task.pack(view.undo(case.toy(seen), case.inputs))
+    assert undone.keys() == plain.keys()
+    for part, values in plain.items():
+        assert (undone[part].shape, undone[part].dtype) == (values.shape, values.dtype)
+        np.testing.assert_allclose(undone[part], values, rtol=0, atol=case.loose.get(name, 0))
+
+
+@pytest.mark.parametrize(("case", "name"), MOVING)
+def test_there_was_something_to_undo(case: Case, name: str) -> None:
+    """The toys are not blind: what one says of the changed inputs is something else."""
+    seen = case.task.views[name].apply(case.inputs)
+    assert differ(case.task.pack(case.toy(seen)), case.task.pack(case.toy(case.inputs)))
+
+
+def test_every_task_that_has_views_stands_here() -> None:
+    modules = [
+        importlib.import_module(f"harness.tasks.{info.name}") for info in pkgutil.iter_modules(harness.tasks.__path__)
+    ]
+    kinds = {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and kind.__module__ == module.__name__ and getattr(kind, "views", None)
+    }
+    assert len(kinds) >= 3
+    assert kinds == {type(case.task) for case in CASES.values()}
+
+
+def differ(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+    return any(a[part].shape != b[part].shape or bool((a[part] != b[part]).any()) for part in a)
+
+
+# -- the views of masks ------------------------------------------------------------------------------------------------
+
+
+def test_there_are_eight_dihedral_views_of_a_square_and_they_are_all_different() -> None:
+    views = Segmentation(CLASSES, (64, 64)).views
+    exact = [name for name in views if not name.startswith("scale")]
+    image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
+    seen = {image.tobytes()} | {np.ascontiguousarray(views[name].apply(image)).tobytes() for name in exact}
+    assert len(seen) == 8
+
+
+def test_quarter_turns_by_hand() -> None:
+    views, image = Segmentation(CLASSES, (2, 2)).views, np.array([[[1, 2], [3, 4]]])
+    turned = {name: views[name].apply(image)[0].tolist() for name in views if not name.startswith("scale")}
+    assert turned == {
+        "hflip": [[2, 1], [4, 3]],
+        "vflip": [[3, 4], [1, 2]],
+        "rot90": [[2, 4], [1, 3]],
+        "rot180": [[4, 3], [2, 1]],
+        "rot270": [[3, 1], [4, 2]],
+        "transpose": [[1, 3], [2, 4]],
+        "antitranspose": [[4, 2], [3, 1]],
+    }
+
+
+@pytest.mark.parametrize("name", ["rot90", "rot270", "transpose", "antitranspose"])
+def test_a_quarter_turn_of_what_is_not_square_is_refused_in_one_sentence(name: str) -> None:
+    with pytest.raises(UserError, match=f"tta names '{name}', but the views .* this shape .* hflip, vflip, rot180"):
+        tiny_declaration(tta=(name,))
+    square = tiny_declaration(task=Segmentation(("void", "plain", "rare"), (8, 8), void=0), tta=(name,))
+    assert square.tta == (name,)
+
+
+def test_a_scaled_side_is_what_networks_can_halve() -> None:
+    """A multiple of 32 where the side was one, else of the largest power of two that divided it."""
+    assert [scaled_side(side, 1.25) for side in (128, 64, 48, 100)] == [160, 96, 64, 128]
+    assert [scaled_side(side, 0.8) for side in (128, 64, 48, 100)] == [96, 32, 32, 80]
+
+
+def test_scaled_probabilities_stay_probabilities_and_void_stays_nothing() -> None:
+    views, images = Segmentation(CLASSES, (64, 64), 0).views, smooth(64, 64, False)
+    for name in ("scale_up", "scale_down"):
+        undone = views[name].undo(by_brightness(views[name].apply(images)), images)
+        np.testing.assert_allclose(undone.sum(1, dtype=np.float32), 1, atol=2e-3)
+        assert (undone[:, 0] == 0).all()
