@@ -227,9 +227,10 @@ def kaggle(
 
     def work(console: Any) -> dict[str, Any]:
         from harness.competition import find
+        from harness.prepare import current
         from harness.submission.kaggle import send
 
-        return send(find(competition), file, message, console.say)
+        return send(find(competition), current(competition).data_hash, file, message, console.say)
 
     show(work, json_, told)
 

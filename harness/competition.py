@@ -21,7 +21,7 @@ from harness.tasks import Task
 class Rules:
     """What entries must obey. Daily limits bind on a team server; the embedded board counts and refuses nothing.
 
-    feedback: what is told of the public score before the reveal: `Exact()`, `Rounded(to)` or `Ladder(step)`.
+    feedback: what is told of the public score before the reveal: `Exact()`, `Rounded(to)` or `FittedEnsemble(step)`.
     """
 
     pretrained: bool = True
@@ -56,15 +56,15 @@ class Competition:
     reported: Sequence[Metric] = ()
 
     def __post_init__(self) -> None:
-        general = tuple(name for name, learner in self.models.items() if learner.focus is None)
+        general = tuple(name for name, learner in self.models.items() if learner.target_class is None)
         blended = replace(self.ensemble, names=self.ensemble.names or general, views=bool(self.tta))
         object.__setattr__(self, "ensemble", blended)
         if not self.default:
             object.__setattr__(self, "default", tuple(self.models))
-        if self.metric.needs != self.task.gives:
+        if self.metric.needs != self.task.output:
             raise UserError(
                 f"{self.name}: {self.metric.name} needs {self.metric.needs}, but the submissions of this task carry "
-                f"what is {self.task.gives}; declare another layout or another metric"
+                f"what is {self.task.output}; declare another layout or another metric"
             )
         for kind, names, known in (
             ("default", self.default, self.models),

@@ -177,11 +177,15 @@ def status_table(result: dict[str, Any]) -> None:
     """What is on the disk for a competition."""
     out = _out()
     table = _table("bundle", "folds", "CV, plain", "MB", "in use by best/")
-    for bundle in result["bundles"]:
-        score = _interval(bundle["score"]) if bundle["score"] else ""
-        used = "yes" if bundle["in_use"] else ""
+    for model_run in result["bundles"]:
+        score = _interval(model_run["score"]) if model_run["score"] else ""
+        used = "yes" if model_run["in_use"] else ""
         table.add_row(
-            bundle["name"], f"{bundle['folds_done']} of {bundle['folds']}", score, f"{bundle['bytes'] / 1e6:.0f}", used
+            model_run["name"],
+            f"{model_run['folds_done']} of {model_run['folds']}",
+            score,
+            f"{model_run['bytes'] / 1e6:.0f}",
+            used,
         )
     out.print(table)
     out.print(result["running"] or "nothing is running")

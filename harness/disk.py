@@ -10,18 +10,18 @@ from harness import paths
 from harness.competition import Competition
 from harness.errors import UserError
 from harness.files import locked, read_json
-from harness.training.predictions import Bundle
+from harness.training.predictions import ModelRun
 
 
 def status(competition: Competition) -> dict[str, Any]:
     """Every bundle, finished or not, with its size; what runs now; the best submission."""
-    used = bundles_in_use(competition.name)
-    bundles = [_described(folder, folder in used) for folder in bundle_folders(competition.name)]
+    used = runs_in_use(competition.name)
+    model_runs = [_described(folder, folder in used) for folder in run_folders(competition.name)]
     best = sorted(paths.submissions(competition.name, "*").parent.glob("*/best/submission.csv"))
     return {
         "competition": competition.name,
         "path": paths.shown(paths.root() / "runs" / competition.name),
-        "bundles": bundles,
+        "bundles": model_runs,
         "running": _running(competition.name),
         "best": paths.shown(max(best, key=lambda file: file.stat().st_mtime)) if best else None,
         "bytes": sum(size(folder) for folder in _homes(competition.name)),
@@ -30,7 +30,7 @@ def status(competition: Competition) -> dict[str, Any]:
 
 def clean(competition: Competition) -> dict[str, Any]:
     """Remove the bundles that no best/ submission uses. Raise `UserError` while a run holds them."""
-    used, freed, removed = bundles_in_use(competition.name), 0, []
+    used, freed, removed = runs_in_use(competition.name), 0, []
     for run in sorted((paths.root() / "runs" / competition.name).glob("*/")):
         with locked(run):
             for folder in sorted(run.glob("*/")):
@@ -42,11 +42,11 @@ def clean(competition: Competition) -> dict[str, Any]:
     return {"competition": competition.name, "path": path, "removed": removed, "freed_bytes": freed}
 
 
-def bundle_folders(competition: str) -> list[Path]:
+def run_folders(competition: str) -> list[Path]:
     return sorted(folder for folder in paths.runs(competition, "*").parent.glob("*/*/") if any(folder.glob("fold_*")))
 
 
-def bundles_in_use(competition: str) -> set[Path]:
+def runs_in_use(competition: str) -> set[Path]:
     """Those that the best submission of any data needs, or that a search found."""
     cards = paths.submissions(competition, "*").parent.glob("*/best/submission.json")
     searched = paths.searches(competition, "*").parent.glob("*/best.json")
@@ -68,9 +68,9 @@ def _homes(competition: str) -> list[Path]:
 
 
 def _described(folder: Path, in_use: bool) -> dict[str, Any]:
-    bundle, started = Bundle(folder), list(folder.glob("fold_*"))
+    model_run, started = ModelRun(folder), list(folder.glob("fold_*"))
     done = [fold for fold in started if (fold / "fold.json").exists()]
-    manifest = bundle.manifest if (folder / "bundle.json").exists() else {}
+    manifest = model_run.manifest if (folder / "run.json").exists() else {}
     return {
         "name": folder.name,
         "path": paths.shown(folder),

@@ -24,9 +24,9 @@ from harness.submission import writer
 from harness.training import search_result, team
 from harness.training.budget import plan_for
 from harness.training.cross_validation import cross_validate
-from harness.training.ensembling import blend_of, ensemble, hand_in, judged, keep_baseline
-from harness.training.predict import best_card, bundles_of, predict_official, recipe_of
-from harness.training.predictions import Bundle, require_same_rows
+from harness.training.ensembling import blend_of, ensemble, keep_baseline, submit_file, write_submission
+from harness.training.predict import best_card, predict_official, recipe_of, runs_of
+from harness.training.predictions import ModelRun, require_same_rows
 from harness.training.workers import workers
 from harness.training.workers.local import Local
 
@@ -45,12 +45,16 @@ def submit(request: Request) -> dict[str, Any]:
         with locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
             request = with_found(request, prepared, folds)
             plan = plan_for(request, prepared, folds, engine)
-            bundles = cross_validate(request, prepared, folds, plan, engine)
-            declared = blend_of(request.competition, bundles) if request.variants else request.competition.ensemble
-            ladder, problem = ensemble(request, prepared, folds, bundles, declared)
-            file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
-            official = {} if request.fast else predict_official(request, prepared, bundles, ladder.recipe, engine, file)
-    return judged(request, prepared, file, card, official)
+            model_runs = cross_validate(request, prepared, folds, plan, engine)
+            declared = blend_of(request.competition, model_runs) if request.variants else request.competition.ensemble
+            fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, declared)
+            file, card = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
+            official = (
+                {}
+                if request.fast
+                else predict_official(request, prepared, model_runs, fitted_ensemble.recipe, engine, file)
+            )
+    return submit_file(request, prepared, file, card, official)
 
 
 def train(request: Request) -> dict[str, Any]:
@@ -61,9 +65,9 @@ def train(request: Request) -> dict[str, Any]:
     with engine, locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
         engine.share(prepared.folder)
         plan = plan_for(request, prepared, folds, engine, to_rank=False)
-        ((name, bundle),) = cross_validate(request, prepared, folds, plan, engine).items()
-    manifest = bundle.manifest
-    return {"competition": request.competition.name, "path": paths.shown(bundle.folder), "model": name} | {
+        ((name, model_run),) = cross_validate(request, prepared, folds, plan, engine).items()
+    manifest = model_run.manifest
+    return {"competition": request.competition.name, "path": paths.shown(model_run.folder), "model": name} | {
         key: manifest[key] for key in ("score", "by_class", "seconds", "folds")
     }
 
@@ -72,7 +76,7 @@ def train(request: Request) -> dict[str, Any]:
 def search(request: Request, storage: str | None = None, racing: bool = True, cutting: bool = True) -> dict[str, Any]:
     """request.budget: seconds of the whole search. Returns what `search --json` prints (DESIGN, section 8)."""
     competition = request.competition
-    models = [name for name, learner in request.learners.items() if learner.focus is None]
+    models = [name for name, learner in request.learners.items() if learner.target_class is None]
     if not models:
         raise UserError(
             f"{', '.join(request.learners)} alone predicts no more than its own class; name a general model"
@@ -96,10 +100,10 @@ def search(request: Request, storage: str | None = None, racing: bool = True, cu
             Night(request, prepared, folds, engine, clerk, study, clock, race).work()
             card = best_card(competition, prepared)
             file = paths.root() / card["file"]
-            official = predict_official(request, prepared, bundles_of(card), recipe_of(card), engine, file)
+            official = predict_official(request, prepared, runs_of(card), recipe_of(card), engine, file)
     book = paths.searches(competition.name, prepared.data_hash) / "night.jsonl"
     try:
-        result = judged(request, prepared, file, card, official)
+        result = submit_file(request, prepared, file, card, official)
         append_line(
             book, {"at": writer.now(), "event": "judged", **{key: result[key] for key in ("public", "cv", "rank")}}
         )
@@ -127,17 +131,19 @@ def blend(request: Request, files: Sequence[Path] | None, server: str | None = N
     kept = search_result.specialists(competition.name, prepared.data_hash, train_hash)
     known = {competition.ensemble.specialist, *kept}
     here = {manifest.parent: read_json(manifest) for manifest in made_here}
-    chosen = files or [at for at, told in here.items() if told["config"]["focus"] is None or told["model"] in known]
-    bundles = {folder.name: Bundle(folder) for folder in sorted(chosen)}
-    require_same_rows(bundles, train_hash)
-    bundles = {name: bundle for name, bundle in bundles.items() if bundle.manifest["complete"]}
+    chosen = files or [
+        at for at, told in here.items() if told["config"]["target_class"] is None or told["model"] in known
+    ]
+    model_runs = {folder.name: ModelRun(folder) for folder in sorted(chosen)}
+    require_same_rows(model_runs, train_hash)
+    model_runs = {name: model_run for name, model_run in model_runs.items() if model_run.manifest["complete"]}
     if server:
-        bundles = team.exchange(server, competition.name, prepared.data_hash, train_hash, bundles, request.say)
-        team.require_rows(bundles, competition.task, folds, len(prepared.holdout))
-    ladder, problem = ensemble(request, prepared, folds, bundles, blend_of(competition, bundles))
-    file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
-    brought = team.contributions(problem, ladder.recipe, {name: bundles[name] for name in problem.members})
-    return judged(request, prepared, file, card, {}) | {"members": brought}
+        model_runs = team.exchange(server, competition.name, prepared.data_hash, train_hash, model_runs, request.say)
+        team.require_rows(model_runs, competition.task, folds, len(prepared.holdout))
+    fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, blend_of(competition, model_runs))
+    file, card = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
+    brought = team.contributions(oof, fitted_ensemble.recipe, {name: model_runs[name] for name in oof.members})
+    return submit_file(request, prepared, file, card, {}) | {"members": brought}
 
 
 def look(request: Request) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def prepare(request: Request) -> Prepared:
     if request.fast:
         dataset = few(dataset, competition.split.strata(dataset.labelled))
     checked, audited = audit_once(competition, dataset)
-    for line in problems(checked, request.accept):
+    for line in audit_problems(checked, request.accept):
         request.say(line)
     prepared = write(competition, dataset, checked, located.kind)
     if not request.fast:
@@ -242,7 +242,7 @@ def audit_name(competition: Competition, dataset: Dataset) -> str:
     return short_hash(content_hash(dataset), json.dumps(declared, sort_keys=True), *code)
 
 
-def problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
+def audit_problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
     """What the audit has to say; raise `UserError` at a failure that ACCEPT= does not name."""
     names = [check.name for check in checked.checks]
     for name in accepted:

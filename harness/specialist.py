@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from harness import paths
 from harness.competition import Competition
-from harness.ensemble import Ladder
+from harness.ensemble import FittedEnsemble
 from harness.errors import UserError, nearest
 from harness.files import locked
 from harness.models import Learner
@@ -24,7 +24,7 @@ from harness.training import search_result
 from harness.training.budget import plan_for
 from harness.training.cross_validation import cross_validate
 from harness.training.ensembling import blend_of, ensemble
-from harness.training.predictions import Bundle
+from harness.training.predictions import ModelRun
 from harness.training.workers import workers
 
 
@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
     """The class that a specialist should speak for, and of a pair the other one."""
 
     of: int
-    against: int | None = None
+    versus: int | None = None
 
 
 class Trained(NamedTuple):
@@ -71,16 +71,16 @@ def specialist(request: Request, name: str | None) -> dict[str, Any]:
     ):
         engine.share(run.prepared.folder)
         plan = plan_for(asks, run.prepared, folds, engine, to_rank=False)
-        bundle = cross_validate(asks, run.prepared, folds, plan, engine)[trained.name]
-        bundles = {**run.bundles, trained.name: bundle}
-        ladder, _ = ensemble(asks, run.prepared, folds, bundles, blend_of(competition, bundles))
-    verdict = judged(ladder, trained.name, bundle, asks.fold_count)
-    keep(request, run, trained, bundle, verdict)
+        model_run = cross_validate(asks, run.prepared, folds, plan, engine)[trained.name]
+        model_runs = {**run.model_runs, trained.name: model_run}
+        fitted_ensemble, _ = ensemble(asks, run.prepared, folds, model_runs, blend_of(competition, model_runs))
+    verdict = judged(fitted_ensemble, trained.name, model_run, asks.fold_count)
+    keep(request, run, trained, model_run, verdict)
     return {
         "competition": competition.name,
-        "path": paths.shown(bundle.folder),
+        "path": paths.shown(model_run.folder),
         "class": competition.task.classes[wanted.of],
-        "against": None if wanted.against is None else competition.task.classes[wanted.against],
+        "versus": None if wanted.versus is None else competition.task.classes[wanted.versus],
         "model": trained.name,
         "base": trained.base,
         **verdict._asdict(),
@@ -125,7 +125,7 @@ def run_of(request: Request) -> LastRun:
 def chosen(run: LastRun, of: int | None) -> Wanted | None:
     """The pair that is most taken for each other where the task knows pairs; else the class that the oracle names."""
     task = run.competition.task
-    pair = task.account.pair(run.problem.targets, run.said.decided, of)
+    pair = task.account.pair(run.oof.targets, run.said.decided, of)
     if pair:
         return Wanted(*pair)
     if of is not None:
@@ -136,9 +136,9 @@ def chosen(run: LastRun, of: int | None) -> Wanted | None:
 
 def described(competition: Competition, wanted: Wanted) -> str:
     classes = competition.task.classes
-    if wanted.against is None:
+    if wanted.versus is None:
         return f"a specialist for {classes[wanted.of]}"
-    return f"a specialist that tells {classes[wanted.of]} from {classes[wanted.against]}"
+    return f"a specialist that tells {classes[wanted.of]} from {classes[wanted.versus]}"
 
 
 # -- what is trained ---------------------------------------------------------------------------------------------------
@@ -151,13 +151,13 @@ def derived(run: LastRun, wanted: Wanted) -> Trained:
     """
     competition, declared = run.competition, run.competition.ensemble
     if declared.specialist is not None and wanted == Wanted(declared.of or 0):
-        known = run.bundles.get(declared.specialist)
+        known = run.model_runs.get(declared.specialist)
         learner = revived(known.manifest["config"]) if known else competition.models[declared.specialist]
         return Trained(declared.specialist, learner, declared.specialist)
-    parts = [wanted.of] if wanted.against is None else list(wanted)
+    parts = [wanted.of] if wanted.versus is None else list(wanted)
     name = f"specialist_{'_or_'.join(spoken(competition.task.classes[int(part or 0)]) for part in parts)}"
     for base in sorted(run.recipe.weights, key=lambda base: -run.recipe.weights[base]):
-        learner = revived(run.bundles[base].manifest["config"]).specialised(wanted.of, wanted.against)
+        learner = revived(run.model_runs[base].manifest["config"]).specialised(wanted.of, wanted.versus)
         if learner is not None:
             return Trained(name, learner, base)
     raise UserError(
@@ -169,31 +169,35 @@ def derived(run: LastRun, wanted: Wanted) -> Trained:
 # -- what comes of it --------------------------------------------------------------------------------------------------
 
 
-def judged(ladder: Ladder, name: str, bundle: Bundle, count: int) -> Verdict:
+def judged(fitted_ensemble: FittedEnsemble, name: str, model_run: ModelRun, count: int) -> Verdict:
     """What the gate said of the specialist's step, with its numbers."""
-    held = bundle.held(count)
+    held = model_run.held(count)
     if len(held) < count:
         told = f"only {len(held)} of {count} folds were trained in time; the same command goes on from there"
         return Verdict(False, told, NOTHING)
-    place, rung = next((k, rung) for k, rung in enumerate(ladder.rungs) if rung.step == f"specialist ({name})")
-    if rung.gain is None:
+    place, step_result = next(
+        (k, step_result)
+        for k, step_result in enumerate(fitted_ensemble.step_results)
+        if step_result.step == f"specialist ({name})"
+    )
+    if step_result.gain is None:
         return Verdict(False, "no share of it makes the ensemble better, even on the rows it was fitted on", NOTHING)
-    gain = {key: float(getattr(rung.gain, key)) for key in NOTHING}
+    gain = {key: float(getattr(step_result.gain, key)) for key in NOTHING}
     numbers = f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f}) on held-out folds"
-    climbs = f"taken in {ladder.accepted[place]} of {len(ladder.without)} climbs without a fold"
-    if rung.accepted:
+    climbs = f"taken in {fitted_ensemble.accepted[place]} of {len(fitted_ensemble.without)} climbs without a fold"
+    if step_result.accepted:
         return Verdict(True, f"it gains {numbers} and hurts no class; {climbs}", gain)
-    return Verdict(False, f"{rung.reason}: {numbers}; {climbs}", gain)
+    return Verdict(False, f"{step_result.reason}: {numbers}; {climbs}", gain)
 
 
-def keep(request: Request, run: LastRun, trained: Trained, bundle: Bundle, verdict: Verdict) -> None:
+def keep(request: Request, run: LastRun, trained: Trained, model_run: ModelRun, verdict: Verdict) -> None:
     """For `submit` and `blend`; one that was kept before and is refused now is forgotten."""
     declared = trained.name in run.competition.models
     place = (run.competition.name, run.prepared.data_hash, trained.name)
-    config = {"train_hash": run.card["train_hash"], "config": bundle.manifest["config"]}
-    told = {**config, "bundle": paths.shown(bundle.folder), "gain": verdict.gain}
+    config = {"train_hash": run.card["train_hash"], "config": model_run.manifest["config"]}
+    told = {**config, "bundle": paths.shown(model_run.folder), "gain": verdict.gain}
     search_result.keep_specialist(*place, told if verdict.accepted and not declared else None)
-    score = number(bundle.manifest["score"]["score"])
+    score = number(model_run.manifest["score"]["score"])
     word = "kept" if verdict.accepted else "refused"
     after = f"; `make submit COMP={run.competition.name}` has it from now on" if verdict.accepted else ""
     request.say(f"{trained.name} ({score} alone) is {word}: {verdict.reason}{after}")

@@ -98,7 +98,7 @@ def scores_of(entries: Sequence[Entry], *kinds: Callable[[Entry], float]) -> np.
 class Spearman:
     """Spearman's rho of pairs (n, 2), ties at their middle rank; a metric, so that it can be bootstrapped as one."""
 
-    name, version, higher_is_better, needs = "Spearman", 1, True, "decided"
+    name, version, higher_is_better, needs = "Spearman", 1, True, "labels"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         return np.column_stack([truth, predicted])

@@ -210,7 +210,7 @@ def walled(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def test_training_needs_neither_the_answers_nor_the_raw_files(walled: Home) -> None:
     trained = walled.json("harness", "train", "pebbles", "net")
     assert len(arrays(walled.root, "runs/pebbles/*/net-*/fold_*/holdout-tta.probabilities.npy")) == 2
-    assert (walled.root / trained["path"] / "bundle.json").is_file()
+    assert (walled.root / trained["path"] / "run.json").is_file()
 
 
 def test_a_model_that_looks_for_the_answers_does_not_find_them(walled: Home) -> None:

@@ -57,9 +57,3 @@ def test_every_file_that_a_page_names_exists(page):
     assert named
     for name in named:
         assert (REPOSITORY / name).exists(), name
-
-
-def test_every_module_of_the_harness_stands_on_the_design_page():
-    for file in (REPOSITORY / "harness").glob("*.py"):
-        if file.stem != "__init__":
-            assert re.search(rf"\b{file.stem}\b", DESIGN), file.name

@@ -75,7 +75,7 @@ big_rock = replace(
     coarse,
     build=partial(network, "specialist"),
     epochs=30,
-    focus=BIG_ROCK,
+    target_class=BIG_ROCK,
     oversample=has_big_rock,
     loss=focal + dice,
     class_weights=None,

@@ -5,18 +5,41 @@ a specialist, what the task tunes; each must pass `gate`. `cross_fit` does the w
 and scores that fold with what the others chose.
 """
 
-from harness.ensemble.cross_fit import Ladder, Rung, cross_fit, cross_fitted, fit
-from harness.ensemble.declaration import Blend, Overlay, Speciality, blend
+from harness.ensemble.cross_fit import FittedEnsemble, StepResult, cross_fit, cross_fitted, fit
+from harness.ensemble.declaration import Blend, Overlay, SpecialistRole, blend
 from harness.ensemble.gate import gate
 from harness.ensemble.greedy import with_bagging, with_blend, with_walk
 from harness.ensemble.leave_one_out import leave_one_out
-from harness.ensemble.problem import Problem
+from harness.ensemble.oof import OOFData
 from harness.ensemble.recipe import Member, Mix, Recipe, part_of, statistics_alone
 from harness.ensemble.steps import best_single, with_calibration, with_offsets, with_specialist, with_views
 from harness.ensemble.ways import WAYS
 
 __all__ = [
-    "WAYS", "Blend", "Ladder", "Member", "Mix", "Overlay", "Problem", "Recipe", "Rung", "Speciality", "best_single",
-    "blend", "cross_fit", "cross_fitted", "fit", "gate", "leave_one_out", "part_of", "statistics_alone", "with_bagging",
-    "with_blend", "with_calibration", "with_offsets", "with_specialist", "with_views", "with_walk",
+    "WAYS",
+    "Blend",
+    "FittedEnsemble",
+    "Member",
+    "Mix",
+    "OOFData",
+    "Overlay",
+    "Recipe",
+    "SpecialistRole",
+    "StepResult",
+    "best_single",
+    "blend",
+    "cross_fit",
+    "cross_fitted",
+    "fit",
+    "gate",
+    "leave_one_out",
+    "part_of",
+    "statistics_alone",
+    "with_bagging",
+    "with_blend",
+    "with_calibration",
+    "with_offsets",
+    "with_specialist",
+    "with_views",
+    "with_walk",
 ]  # fmt: skip

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
-class Speciality(NamedTuple):
+class SpecialistRole(NamedTuple):
     """A model that may speak for the class `of`. against: the one other class it tells it from, None for all others."""
 
     by: str
     of: int
-    against: int | None = None
+    versus: int | None = None
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class Blend:
     specialist: str | None = None
     of: int | None = None
     views: bool = True
-    found: tuple[Speciality, ...] = ()
+    found: tuple[SpecialistRole, ...] = ()
 
     @property
-    def specialities(self) -> tuple[Speciality, ...]:
+    def specialist_roles(self) -> tuple[SpecialistRole, ...]:
         declared = self.specialist is not None and self.of is not None
-        return (*([Speciality(str(self.specialist), int(self.of or 0))] if declared else []), *self.found)
+        return (*([SpecialistRole(str(self.specialist), int(self.of or 0))] if declared else []), *self.found)
 
     @property
     def members(self) -> tuple[str, ...]:
         """Every model that may take part."""
-        return (*self.names, *(each.by for each in self.specialities))
+        return (*self.names, *(each.by for each in self.specialist_roles))
 
 
 def blend(*names: str) -> Blend:

@@ -3,40 +3,40 @@
 import numpy as np
 
 from harness.bootstrap import LEVEL, Comparison, compare
-from harness.ensemble.problem import Problem
+from harness.ensemble.oof import OOFData
 from harness.ensemble.recipe import Recipe
 from harness.ensemble.steps import Step
 
 
-def gate(problem: Problem, before: Recipe, after: Recipe, step: Step) -> tuple[Comparison | None, str]:
+def gate(oof: OOFData, before: Recipe, after: Recipe, step: Step) -> tuple[Comparison | None, str]:
     """The gain of a step on held-out folds, and why it is refused: "" where it wins and hurts no class beyond noise.
 
     The step is fitted anew without each fold, and compared with `before` on that fold (paired group bootstrap).
     """
     if after == before:
         return None, "changes nothing"
-    return judged(problem, before, held_out(problem, before, step))
+    return judged(oof, before, held_out(oof, before, step))
 
 
-def held_out(problem: Problem, before: Recipe, step: Step) -> np.ndarray:
+def held_out(oof: OOFData, before: Recipe, step: Step) -> np.ndarray:
     """The statistics of every row by the step that was fitted without its fold; of a single fold, without its half of
     the groups."""
-    parts = problem.folds
+    parts = oof.folds
     if len(np.unique(parts)) == 1:
-        parts = np.unique(problem.groups, return_inverse=True)[1] % 2
-    statistics = problem.statistics_of(before).copy()
+        parts = np.unique(oof.groups, return_inverse=True)[1] % 2
+    statistics = oof.statistics_of(before).copy()
     for part in np.unique(parts):
         left_out = parts == part
-        statistics[left_out] = problem[left_out].statistics_of(step(problem[~left_out], before))
+        statistics[left_out] = oof[left_out].statistics_of(step(oof[~left_out], before))
     return statistics
 
 
-def judged(problem: Problem, before: Recipe, statistics: np.ndarray, tries: int = 1) -> tuple[Comparison, str]:
+def judged(oof: OOFData, before: Recipe, statistics: np.ndarray, tries: int = 1) -> tuple[Comparison, str]:
     """tries: of how many steps this one was the best; p must be that much smaller (Bonferroni).
 
     The classes are looked at together: of many, one would soon seem hurt by chance.
     """
-    gain = compare(problem.metric, problem.statistics_of(before), statistics, problem.groups, jointly=True)
+    gain = compare(oof.metric, oof.statistics_of(before), statistics, oof.groups, jointly=True)
     hurt = [name for name, change in gain.by_class.items() if change.high < 0]
     if hurt:
         return gain, f"hurts {', '.join(hurt)}"

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from harness.bootstrap import resamples
-from harness.ensemble.problem import Problem
+from harness.ensemble.oof import OOFData
 from harness.ensemble.recipe import Recipe
 
 Bag = tuple[str, ...]
@@ -22,9 +22,9 @@ STEPS = (4, 2, 1)  # of a walk, in twentieths
 PARTS = 20
 
 
-def with_blend(problem: Problem, recipe: Recipe, names: Sequence[str], rounds: int = ROUNDS) -> Recipe:
+def with_blend(oof: OOFData, recipe: Recipe, names: Sequence[str], rounds: int = ROUNDS) -> Recipe:
     """Greedy selection with replacement (Caruana et al. 2004), from the recipe's own member, while it helps."""
-    return blended(recipe, climbed(tuple(recipe.weights), names, quality_of_bags(problem, recipe), rounds))
+    return blended(recipe, climbed(tuple(recipe.weights), names, quality_of_bags(oof, recipe), rounds))
 
 
 def climbed(bag: Bag, names: Sequence[str], quality: Callable[[Bag], float], rounds: int = ROUNDS) -> Bag:
@@ -41,31 +41,31 @@ def blended(recipe: Recipe, bag: Bag) -> Recipe:
     return replace(recipe, weights={name: bag.count(name) / len(bag) for name in sorted(set(bag))})
 
 
-def quality_of_bags(problem: Problem, recipe: Recipe, counts: np.ndarray | None = None) -> Callable[[Bag], float]:
+def quality_of_bags(oof: OOFData, recipe: Recipe, counts: np.ndarray | None = None) -> Callable[[Bag], float]:
     """counts: how often each row was drawn."""
-    return cache(lambda bag: problem.quality_of(problem.statistics_of(blended(recipe, bag)), counts))
+    return cache(lambda bag: oof.quality_of(oof.statistics_of(blended(recipe, bag)), counts))
 
 
-def with_bagging(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Recipe:
+def with_bagging(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> Recipe:
     """Greedy selection on `BAGS` resamples of the groups, and the mean of its weights: what one lucky row chose weighs
     little (Caruana et al. 2006 draw models instead, which leaves nothing of two).
     """
-    chosen, weights = likely(problem, recipe, names), dict[str, float]()
-    for counts in next(resamples(problem.groups, len(problem.folds)))[:BAGS]:
-        quality = quality_of_bags(problem, recipe, counts)
+    chosen, weights = likely(oof, recipe, names), dict[str, float]()
+    for counts in next(resamples(oof.groups, len(oof.folds)))[:BAGS]:
+        quality = quality_of_bags(oof, recipe, counts)
         bag = climbed((max(chosen, key=lambda name: quality((name,))),), chosen, quality)
         for name in bag:
             weights[name] = weights.get(name, 0.0) + 1 / len(bag) / BAGS
     return replace(recipe, weights=in_parts(weights))
 
 
-def with_walk(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Recipe:
+def with_walk(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> Recipe:
     """From equal weights, a twentieth or more from one member to another, the best such move, while that helps."""
-    chosen = likely(problem, recipe, names)
+    chosen = likely(oof, recipe, names)
 
     @cache
     def quality(parts: tuple[int, ...]) -> float:
-        return problem.quality(recipe_of(parts))
+        return oof.quality(recipe_of(parts))
 
     def recipe_of(parts: tuple[int, ...]) -> Recipe:
         return replace(recipe, weights={name: n / PARTS for name, n in zip(chosen, parts, strict=True) if n})
@@ -87,9 +87,9 @@ def moves(parts: tuple[int, ...], step: int) -> list[tuple[int, ...]]:
     ]
 
 
-def likely(problem: Problem, recipe: Recipe, names: Sequence[str]) -> list[str]:
+def likely(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> list[str]:
     """At most `MOST` of these names, in their order: those that the recipe has, the heaviest first, then the best."""
-    alone = {name: problem.quality(replace(recipe, weights={name: 1.0})) for name in names}
+    alone = {name: oof.quality(replace(recipe, weights={name: 1.0})) for name in names}
     best = sorted(names, key=lambda name: (-recipe.weights.get(name, 0.0), -alone[name]))[:MOST]
     return [name for name in names if name in best]
 

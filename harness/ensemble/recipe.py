@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.ensemble.mixing import MIXED
 from harness.metrics import Metric
-from harness.tasks import Calibrated, Override, Paired, Probabilistic, Task
+from harness.tasks import Calibrated, ClassSpecialist, Paired, Probabilistic, Task
 
 
 class Views(Protocol):
@@ -52,7 +52,7 @@ class Recipe:
 
     weights: Mapping[str, float]
     tta: bool = False
-    override: Override | None = None
+    class_specialist: ClassSpecialist | None = None
     offsets: tuple[float, ...] | None = None
     calibration: Mapping[str, Sequence[float]] | None = None
     mix: Mix | None = None
@@ -60,7 +60,7 @@ class Recipe:
     @property
     def names(self) -> list[str]:
         """The models it needs."""
-        return [*self.weights, *([self.override.by] if self.override else [])]
+        return [*self.weights, *([self.class_specialist.by] if self.class_specialist else [])]
 
     @property
     def is_mean(self) -> bool:
@@ -72,7 +72,7 @@ class Recipe:
         """Whether what is computed of it for all rows will be of use: weights are whole parts, and found on other rows
         too; what is decided by grid asks for one blend again and again. Else it was fitted on some rows, for some.
         """
-        decided = self.offsets is not None or self.override is not None
+        decided = self.offsets is not None or self.class_specialist is not None
         return decided or (self.mix is None and self.calibration is None)
 
     def blend(self, task: Task, members: Mapping[str, Views]) -> Any:
@@ -81,12 +81,12 @@ class Recipe:
         for name, fitted in (self.calibration or {}).items():
             chosen[name] = cast(Calibrated, task).calibrated(chosen[name], fitted)
         mean = self.combined(task, [chosen[name] for name in self.weights])
-        if self.override is None:
+        if self.class_specialist is None:
             return mean
-        by, of, share, _, against = self.override
-        if against is None:
+        by, of, share, _, versus = self.class_specialist
+        if versus is None:
             return task.overlay(mean, chosen[by], of, share)
-        return cast(Paired, task).divided(mean, chosen[by], (of, against), share)
+        return cast(Paired, task).divided(mean, chosen[by], (of, versus), share)
 
     def combined(self, task: Task, predictions: Sequence[Any]) -> Any:
         """Of the members of `weights`, in their order."""
@@ -106,17 +106,17 @@ class Recipe:
 
     def decided(self, task: Task, blended: Any) -> Any:
         """What `blend` gave, decided."""
-        heard = self.override and self.override.threshold is not None
-        return task.decide(blended, self.offsets, self.override if heard else None)
+        heard = self.class_specialist and self.class_specialist.threshold is not None
+        return task.decide(blended, self.offsets, self.class_specialist if heard else None)
 
     def says(self, task: Task, members: Mapping[str, Views], needs: str) -> Any:
         """What a metric that `needs` "decided" rows or "scores" looks at."""
-        return self.decide(task, members) if needs == task.gives else task.scores(self.blend(task, members))
+        return self.decide(task, members) if needs == task.output else task.scores(self.blend(task, members))
 
     def without(self, name: str) -> Self:
         """The same ensemble if this model had not been there: the others keep their proportions."""
-        if self.override and self.override.by == name:
-            return replace(self, override=None)
+        if self.class_specialist and self.class_specialist.by == name:
+            return replace(self, class_specialist=None)
         weights = {other: weight for other, weight in self.weights.items() if other != name}
         calibration = {other: fitted for other, fitted in (self.calibration or {}).items() if other != name}
         mix = self.mix and Mix(
@@ -126,9 +126,9 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """What nothing was fitted for is left out, where older recipes did not have it."""
-        told = asdict(self) | {"override": self.override and self.override._asdict()}
-        if self.override and self.override.against is None:
-            del told["override"]["against"]
+        told = asdict(self) | {"class_specialist": self.class_specialist and self.class_specialist._asdict()}
+        if self.class_specialist and self.class_specialist.versus is None:
+            del told["class_specialist"]["versus"]
         if self.mix is None:
             del told["mix"]
         else:
@@ -138,10 +138,10 @@ class Recipe:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
         saved = dict(told)
-        override, offsets, mix = saved.pop("override"), saved.pop("offsets"), saved.pop("mix", None)
+        class_specialist, offsets, mix = saved.pop("class_specialist"), saved.pop("offsets"), saved.pop("mix", None)
         return cls(
             **saved,
-            override=override and Override(**override),
+            class_specialist=class_specialist and ClassSpecialist(**class_specialist),
             offsets=offsets and tuple(offsets),
             mix=mix and Mix(**mix),
         )

@@ -8,44 +8,44 @@ import numpy as np
 
 from harness.ensemble.greedy import in_parts, likely, with_bagging, with_walk
 from harness.ensemble.mixing import least_squares, levels, logistic
-from harness.ensemble.problem import Problem
+from harness.ensemble.oof import OOFData
 from harness.ensemble.recipe import Mix, Recipe
 from harness.ensemble.steps import calibrations
 from harness.tasks import Probabilistic
 
-Way = Callable[[Problem, Recipe, Sequence[str]], Recipe]
+Way = Callable[[OOFData, Recipe, Sequence[str]], Recipe]
 
 ENOUGH, FEW = 100_000, 5_000  # labels that shares and ranks are fitted on, and that a regression is
 
 
-def with_least_squares(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Recipe:
+def with_least_squares(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> Recipe:
     """The shares, none negative, of the mean that comes nearest to the truth."""
-    chosen = heard(problem, recipe, names)
-    said, truth = evidence(problem, recipe, chosen)
+    chosen = heard(oof, recipe, names)
+    said, truth = evidence(oof, recipe, chosen)
     shares = least_squares(said, truth)
     return replace(recipe, weights=in_parts(dict(zip(chosen, shares.tolist(), strict=True))))
 
 
-def with_temperatures(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Recipe:
+def with_temperatures(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> Recipe:
     """Each member as sure as it is right (Guo et al. 2017), then weighed as before; alike, where only one was."""
-    even = equal(problem, recipe, names)
-    return replace(even, calibration=calibrations(problem, recipe, list(even.weights), ENOUGH))
+    even = equal(oof, recipe, names)
+    return replace(even, calibration=calibrations(oof, recipe, list(even.weights), ENOUGH))
 
 
-def with_geometric_mean(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Recipe:
-    return replace(equal(problem, recipe, names), mix=Mix("geometric", {}))
+def with_geometric_mean(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> Recipe:
+    return replace(equal(oof, recipe, names), mix=Mix("geometric", {}))
 
 
-def with_ranks(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Recipe:
-    even = equal(problem, recipe, names)
-    said, _ = evidence(problem, recipe, list(even.weights))
+def with_ranks(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> Recipe:
+    even = equal(oof, recipe, names)
+    said, _ = evidence(oof, recipe, list(even.weights))
     return replace(even, mix=Mix("rank", {name: levels(each) for name, each in zip(even.weights, said, strict=True)}))
 
 
-def with_class_weights(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Recipe:
+def with_class_weights(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> Recipe:
     """For every class the shares that come nearest to its truth."""
-    chosen = heard(problem, recipe, names)
-    said, truth = evidence(problem, recipe, chosen)
+    chosen = heard(oof, recipe, names)
+    said, truth = evidence(oof, recipe, chosen)
     shares = [least_squares([each[:, c] for each in said], truth[:, c]) for c in range(truth.shape[1])]
     of = {name: np.round(own, 2).tolist() for name, own in zip(chosen, np.transpose(shares), strict=True)}
     kept = {name: own for name, own in of.items() if any(own)}
@@ -53,10 +53,10 @@ def with_class_weights(problem: Problem, recipe: Recipe, names: Sequence[str]) -
     return replace(recipe, weights=weights, mix=Mix("class-wise", kept))
 
 
-def with_stacking(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Recipe:
+def with_stacking(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> Recipe:
     """A logistic regression; the weights that are shown are the sizes of its coefficients."""
-    chosen = heard(problem, recipe, names)
-    said, truth = evidence(problem, recipe, chosen)
+    chosen = heard(oof, recipe, names)
+    said, truth = evidence(oof, recipe, chosen)
     some = np.linspace(0, len(truth) - 1, min(len(truth), FEW)).astype(int)
     if truth[some].any(0).sum() < 2:
         return recipe  # one class alone has nothing to be told from
@@ -80,17 +80,17 @@ WAYS: Mapping[str, Way] = {
 }
 
 
-def heard(problem: Problem, recipe: Recipe, names: Sequence[str]) -> list[str]:
+def heard(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> list[str]:
     """The members that greedy selection took; where it took one alone, the best of all."""
-    return list(recipe.weights) if len(recipe.weights) > 1 else likely(problem, recipe, names)
+    return list(recipe.weights) if len(recipe.weights) > 1 else likely(oof, recipe, names)
 
 
-def equal(problem: Problem, recipe: Recipe, names: Sequence[str]) -> Recipe:
+def equal(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> Recipe:
     """The recipe, with equal weights where it has only one member."""
-    chosen = heard(problem, recipe, names)
+    chosen = heard(oof, recipe, names)
     return recipe if len(recipe.weights) > 1 else replace(recipe, weights=dict.fromkeys(chosen, 1 / len(chosen)))
 
 
-def evidence(problem: Problem, recipe: Recipe, names: Sequence[str]) -> tuple[list[np.ndarray], np.ndarray]:
+def evidence(oof: OOFData, recipe: Recipe, names: Sequence[str]) -> tuple[list[np.ndarray], np.ndarray]:
     """What these members say of these rows as (m, columns) each, and the truth (m, columns)."""
-    return cast(Probabilistic, problem.task).evidence(*problem.said(recipe, names, ENOUGH))
+    return cast(Probabilistic, oof.task).evidence(*oof.said(recipe, names, ENOUGH))

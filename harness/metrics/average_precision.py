@@ -45,7 +45,7 @@ class MeanAveragePrecision:
     iou: float | None = None
     version: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = True
-    needs: ClassVar[str] = "scores"
+    needs: ClassVar[str] = "probabilities"
 
     def __post_init__(self) -> None:
         if self.iou is not None and not np.isclose(THRESHOLDS, self.iou).any():

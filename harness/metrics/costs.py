@@ -33,7 +33,7 @@ class Cost:
     name: ClassVar[str] = "mean cost"
     version: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = False
-    needs: ClassVar[str] = "decided"
+    needs: ClassVar[str] = "labels"
 
     def __post_init__(self) -> None:
         if {len(self.costs), *map(len, self.costs)} != {len(self.classes)}:

@@ -28,7 +28,7 @@ class OfLabels:
     classes: tuple[str, ...]
     version: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = True
-    needs: ClassVar[str] = "decided"
+    needs: ClassVar[str] = "labels"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C) uint8: bit 0 where the class is true, bit 1 where it is predicted, so 3 is a hit.

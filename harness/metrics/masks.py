@@ -60,7 +60,7 @@ class MeanIoU:
     name: ClassVar[str] = "mean IoU"
     version: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = True
-    needs: ClassVar[str] = "decided"
+    needs: ClassVar[str] = "labels"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C, C) int32: the confusion of every image, true labels in rows; truth, predicted (n, h, w) uint8."""
@@ -94,7 +94,7 @@ class _PerImage:
     classes: tuple[str, ...]
     version: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = True
-    needs: ClassVar[str] = "decided"
+    needs: ClassVar[str] = "labels"
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         """The mean over images of the mean over classes."""

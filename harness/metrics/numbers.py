@@ -11,7 +11,7 @@ from harness.metrics.sums import finite, mean_of_rows, number, pooled
 @dataclass(frozen=True)
 class _Amounts:
     version: ClassVar[int] = 1
-    needs: ClassVar[str] = "decided"
+    needs: ClassVar[str] = "labels"
 
     def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
         """There are no classes."""

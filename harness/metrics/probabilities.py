@@ -36,7 +36,7 @@ class LogLoss:
     name: ClassVar[str] = "log loss"
     version: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = False
-    needs: ClassVar[str] = "scores"
+    needs: ClassVar[str] = "probabilities"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, 2) float64: the loss, and the label.
@@ -82,7 +82,7 @@ class ROCAUC:
     name: ClassVar[str] = "ROC AUC"
     version: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = True
-    needs: ClassVar[str] = "scores"
+    needs: ClassVar[str] = "probabilities"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, 2, K) float64: the scores of K classes, and 1 where the class is true; K is 1 of two classes, else C.

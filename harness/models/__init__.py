@@ -71,7 +71,7 @@ class Learner(Protocol):
     @property
     def pretrained(self) -> bool: ...
     @property
-    def focus(self) -> int | None: ...
+    def target_class(self) -> int | None: ...
     @property
     def epochs(self) -> int: ...
     @property
@@ -88,7 +88,7 @@ class Learner(Protocol):
     def load(self, context: Context) -> Fitted:
         """The finished fit in the context's folder; raise `UserError` where there is none."""
 
-    def specialised(self, of: int, against: int | None) -> Self | None:
+    def specialised(self, of: int, versus: int | None) -> Self | None:
         """The same as a specialist for the class `of`, told from all others or `against` one; None if it cannot be."""
 
     def vary(self, trial: Any) -> Self:

@@ -30,7 +30,7 @@ class NumpyLearner:
     """A frozen dataclass of numbers; what is learned is a few named arrays, kept in the fold's folder."""
 
     epochs: int = 100
-    focus: int | None = None
+    target_class: int | None = None
     pretrained: bool = False
 
     fewest_epochs: ClassVar[int] = 3
@@ -94,7 +94,7 @@ class NumpyLearner:
     def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
         return {}
 
-    def specialised(self, of: int, against: int | None) -> None:
+    def specialised(self, of: int, versus: int | None) -> None:
         """It predicts all classes at once."""
         return
 

@@ -34,10 +34,10 @@ class Sklearn:
 
     build: Callable[[], Any]
     epochs: int = 1
-    focus: int | None = None
+    target_class: int | None = None
     pretrained: bool = False
     parameters: tuple[tuple[str, Any], ...] = ()
-    against: int | None = None
+    versus: int | None = None
 
     fewest_epochs: ClassVar[int] = 1
 
@@ -57,11 +57,11 @@ class Sklearn:
     def fitted(self, train: Samples, context: Context) -> "SklearnFitted":
         """The same every time; touches no file."""
         estimator = prepared(self.estimator(), context)
-        if self.against is not None:
-            train = train[(train.targets == self.focus) | (train.targets == self.against)]
-        targets = train.targets if self.focus is None else train.targets == self.focus
+        if self.versus is not None:
+            train = train[(train.targets == self.target_class) | (train.targets == self.versus)]
+        targets = train.targets if self.target_class is None else train.targets == self.target_class
         estimator.fit(features(train.inputs), targets)
-        return SklearnFitted(estimator, context.task, self.focus)
+        return SklearnFitted(estimator, context.task, self.target_class)
 
     def estimator(self) -> Any:
         """Raise `UserError` for parameters that it does not have."""
@@ -70,8 +70,8 @@ class Sklearn:
         except ValueError as error:
             raise UserError(f"parameters={self.parameters}: {str(error).splitlines()[0]}") from error
 
-    def specialised(self, of: int, against: int | None) -> Self:
-        return replace(self, focus=of, against=against)
+    def specialised(self, of: int, versus: int | None) -> Self:
+        return replace(self, target_class=of, versus=versus)
 
     def vary(self, trial: Any) -> Self:
         """What `estimators.SPACES` knows of the estimator and of its parts; itself where that is nothing."""
@@ -104,14 +104,14 @@ class Sklearn:
         trouble = wrong_with(context.folder)
         if trouble:
             raise UserError(f"{context.folder}: {trouble}; delete it and run the same training command again")
-        return SklearnFitted(joblib.load(context.folder / MODEL), context.task, self.focus)
+        return SklearnFitted(joblib.load(context.folder / MODEL), context.task, self.target_class)
 
 
 @dataclass(frozen=True)
 class SklearnFitted:
     estimator: Any
     task: Task
-    focus: int | None
+    target_class: int | None
 
     def predict(self, inputs: Any) -> np.ndarray:
         """(n, classes) float32 probabilities, a class that was in no training row 0; or (n,) float32 numbers."""
@@ -120,8 +120,8 @@ class SklearnFitted:
         if not is_classifier(self.estimator):
             return np.asarray(self.estimator.predict(features(inputs)), np.float32)
         found, known = self.estimator.predict_proba(features(inputs)), self.estimator.classes_
-        if self.focus is not None:
-            return self.task.expand(found[:, list(known).index(True)].astype(np.float32), self.focus)
+        if self.target_class is not None:
+            return self.task.expand(found[:, list(known).index(True)].astype(np.float32), self.target_class)
         probs = np.zeros((len(found), len(self.task.classes)), np.float32)
         probs[:, np.asarray(known, int)] = found
         return probs

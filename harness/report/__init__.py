@@ -62,7 +62,7 @@ def page(run: LastRun) -> bytes:
         gallery=gallery(run),
         suspects=doubted(run),
         colours={name: charts.hexed(colour) for name, colour in competition.task.account.colours().items()},
-        costs=[cost(name, bundle) for name, bundle in run.bundles.items()],
+        costs=[cost(name, bundle) for name, bundle in run.model_runs.items()],
         audit=read_json(run.prepared.folder / "audit.json"),
         excluded=len(run.prepared.exclusions),
     )
@@ -71,11 +71,11 @@ def page(run: LastRun) -> bytes:
 def pictured(run: LastRun) -> dict[str, Any]:
     """The charts; "" for what the task has nothing of."""
     account, said, ids = run.competition.task.account, run.said, run.samples.ids.tolist()
-    curves = account.curves(run.problem.targets, said.decided)
+    curves = account.curves(run.oof.targets, said.decided)
     ranked = any(len(curve.recall) for curve in curves.values())
-    claims, amounts = account.claims(said.targets, said.prediction), account.amounts(run.problem.targets, said.decided)
+    claims, amounts = account.claims(said.targets, said.prediction), account.amounts(run.oof.targets, said.decided)
     certain = charts.bins(claims) if claims else []
-    learnt = {model: epochs(bundle) for model, bundle in run.bundles.items()}
+    learnt = {model: epochs(bundle) for model, bundle in run.model_runs.items()}
     return {
         "curves": charts.precision_recall(curves, account.colours()) if ranked else "",
         "reliability": charts.reliability(certain, "decisions") if certain else "",

@@ -54,7 +54,7 @@ class Matrix(NamedTuple):
 
 def matrix(run: LastRun) -> Matrix | None:
     """None where the task has no confusion."""
-    counts = run.competition.task.account.confusion(run.problem.targets, run.said.decided)
+    counts = run.competition.task.account.confusion(run.oof.targets, run.said.decided)
     if counts is None:
         return None
     names, what = list(run.competition.task.classes), "row" if counts.sum() == len(run.samples) else "pixel"

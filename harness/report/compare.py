@@ -14,7 +14,7 @@ from harness.files import read_json
 from harness.metrics.gallery import row_scores
 from harness.prepare import Prepared
 from harness.training.ensembling import refitted
-from harness.training.predictions import Bundle
+from harness.training.predictions import ModelRun
 
 MOST = 10  # rows that are named
 VERDICTS = {"better": "A is better", "worse": "B is better", "cannot tell": "cannot tell"}
@@ -75,8 +75,8 @@ def most_different(competition: Competition, ids: np.ndarray, a: np.ndarray, b: 
 
 def side(path: Path) -> Side:
     """A bundle's own rows, or the cross-fitted rows of a submission's ensemble; raise `UserError` for anything else."""
-    if (path / "bundle.json").exists():
-        return of_bundle(Bundle(path))
+    if (path / "run.json").exists():
+        return of_model_run(ModelRun(path))
     card = path.with_suffix(".json")
     if path.suffix == ".csv" and card.exists() and read_json(card).get("bundles"):
         return of_submission(read_json(card))
@@ -86,13 +86,13 @@ def side(path: Path) -> Side:
     )
 
 
-def of_bundle(bundle: Bundle) -> Side:
-    manifest = bundle.manifest
+def of_model_run(model_run: ModelRun) -> Side:
+    manifest = model_run.manifest
     competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
     folds = prepared.folds_named(competition, manifest["train_hash"])
     rows = np.isin(folds, manifest["folds"])
     samples = prepared.train[rows]
-    plain = bundle.out_of_fold(competition.task, folds, manifest["folds"]).plain
+    plain = model_run.out_of_fold(competition.task, folds, manifest["folds"]).plain
     statistics = statistics_alone(competition.task, competition.metric, samples.targets, plain)
     return Side(competition, prepared.data_hash, samples.ids, samples.groups, statistics)
 
@@ -100,6 +100,6 @@ def of_bundle(bundle: Bundle) -> Side:
 def of_submission(card: dict[str, Any]) -> Side:
     """Its ensemble is fitted again, without every fold, as the card's CV was."""
     competition, prepared = find(card["competition"]), Prepared(card["competition"], card["data_hash"])
-    folds, ladder, problem = refitted(competition, prepared, card)
-    rows = np.isin(folds, np.unique(problem.folds))
-    return Side(competition, prepared.data_hash, prepared.train.ids[rows], problem.groups, ladder.statistics[-1])
+    folds, fitted_ensemble, oof = refitted(competition, prepared, card)
+    rows = np.isin(folds, np.unique(oof.folds))
+    return Side(competition, prepared.data_hash, prepared.train.ids[rows], oof.groups, fitted_ensemble.statistics[-1])

@@ -31,7 +31,10 @@ def advice(run: LastRun, ranked: list[Wish]) -> str:
     first, metric = ranked[0], run.competition.metric.name
     if first.gain <= 0:
         return "No class would gain anything: no specialist is worth training."
-    has = run.recipe.override is not None and run.competition.task.classes[run.recipe.override.of] == first.name
+    has = (
+        run.recipe.class_specialist is not None
+        and run.competition.task.classes[run.recipe.class_specialist.of] == first.name
+    )
     interval = run.card["cv"]
     within = first.gain <= (interval["high"] - interval["low"]) / 2
     found = (

@@ -23,8 +23,8 @@ class Doubted(NamedTuple):
 
 
 def doubted(run: LastRun) -> Doubted:
-    task, problem = run.competition.task, run.problem
-    members = [problem.members[name].plain for name in run.recipe.weights]
+    task, oof = run.competition.task, run.oof
+    members = [oof.members[name].plain for name in run.recipe.weights]
     queue = suspects(task, run.samples, task.average(members, list(run.recipe.weights.values())))
     drawn, _ = task.account.shown(run.samples.targets, run.said.decided)
     first = [

@@ -20,7 +20,7 @@ from harness.errors import UserError
 from harness.files import read_json, write_bytes
 from harness.prepare import Prepared, current
 from harness.tasks import Task
-from harness.training.predictions import Bundle
+from harness.training.predictions import ModelRun
 
 
 class Suspect(NamedTuple):
@@ -38,16 +38,18 @@ def check_suspects(competition: Competition, audit: str) -> Check:
     """Writes the queue. audit: names the data that were looked at (`harness.audit.kept`)."""
     try:
         prepared = prepared_from(competition.name, audit)
-        folds, bundles = complete(competition, prepared)
+        folds, model_runs = complete(competition, prepared)
     except UserError as error:
         return Check("label suspects", "pass", f"not looked for: {error}")
     everyone, count = prepared.train, int(folds.max()) + 1
     samples = everyone[folds >= 0]
-    members = [bundle.out_of_fold(competition.task, folds, list(range(count))).plain for bundle in bundles.values()]
+    members = [
+        model_run.out_of_fold(competition.task, folds, list(range(count))).plain for model_run in model_runs.values()
+    ]
     queue = suspects(competition.task, samples, competition.task.average(members, [1.0] * len(members)))
     file = write_queue(competition.name, queue)
     doubted = [suspect.id for suspect in queue if suspect.doubted]
-    evidence = f"{len(doubted)} of {len(queue)} labels are doubted by {', '.join(bundles)}, out-of-fold"
+    evidence = f"{len(doubted)} of {len(queue)} labels are doubted by {', '.join(model_runs)}, out-of-fold"
     if not doubted:
         return Check("label suspects", "pass", f"{evidence}; all, the least likely first: {paths.shown(file)}")
     exclusions = paths.shown(prepared.folder / "exclusions.json")
@@ -85,14 +87,14 @@ def prepared_from(competition: str, audit: str) -> Prepared:
     return prepared
 
 
-def complete(competition: Competition, prepared: Prepared) -> tuple[np.ndarray, Mapping[str, Bundle]]:
+def complete(competition: Competition, prepared: Prepared) -> tuple[np.ndarray, Mapping[str, ModelRun]]:
     """The folds with the most complete bundles of models that predict every class; raise `UserError` without any."""
-    best: tuple[np.ndarray, Mapping[str, Bundle]] = (np.zeros(0), {})
+    best: tuple[np.ndarray, Mapping[str, ModelRun]] = (np.zeros(0), {})
     for file in sorted(prepared.folder.glob("folds-*.json")):
         folds = prepared.folds(competition, int(file.stem.removeprefix("folds-")))
         runs = paths.runs(competition.name, prepared.train_hash(folds))
-        bundles = {path.parent.name: Bundle(path.parent) for path in sorted(runs.glob("*/bundle.json"))}
-        whole = {name: bundle for name, bundle in bundles.items() if general(bundle.manifest)}
+        model_runs = {path.parent.name: ModelRun(path.parent) for path in sorted(runs.glob("*/bundle.json"))}
+        whole = {name: model_run for name, model_run in model_runs.items() if general(model_run.manifest)}
         best = max(best, (folds, whole), key=lambda found: len(found[1]))
     if not best[1]:
         raise UserError(
@@ -102,7 +104,7 @@ def complete(competition: Competition, prepared: Prepared) -> tuple[np.ndarray, 
 
 
 def general(manifest: Mapping[str, Any]) -> bool:
-    return manifest["complete"] and manifest["config"]["focus"] is None
+    return manifest["complete"] and manifest["config"]["target_class"] is None
 
 
 def write_queue(competition: str, queue: list[Suspect]) -> Path:

@@ -25,10 +25,10 @@ class Part(NamedTuple):
 
 def parts(run: LastRun) -> list[Part]:
     """The heaviest first, then those that were left out, the best first."""
-    scores = {name: interval_of(score) for name, score in run.card["models"].items() if name in run.problem.members}
-    problem, recipe = run.problem, run.recipe
+    scores = {name: interval_of(score) for name, score in run.card["models"].items() if name in run.oof.members}
+    oof, recipe = run.oof, run.recipe
     made = [
-        Part(name, recipe.weights.get(name, 0.0), role(recipe, name), alone, gain_of(problem, recipe, name))
+        Part(name, recipe.weights.get(name, 0.0), role(recipe, name), alone, gain_of(oof, recipe, name))
         for name, alone in scores.items()
     ]
     return sorted(made, key=lambda part: (-part.weight, not part.role, -run.sign * part.alone.score))
@@ -40,12 +40,12 @@ def interval_of(told: Mapping[str, Any]) -> Interval:
 
 def role(recipe: Recipe, name: str) -> str:
     """ "" for a member of the blend, and for one that was left out."""
-    return "specialist" if recipe.override and recipe.override.by == name else ""
+    return "specialist" if recipe.class_specialist and recipe.class_specialist.by == name else ""
 
 
 def correlations(run: LastRun, members: Sequence[Part]) -> tuple[list[str], list[list[float | None]]]:
     """Pearson's, of how far every row is from its truth: 1 means that two members err alike, and add nothing."""
-    thinned = run.problem.thin()
+    thinned = run.oof.subsample()
     names = [part.name for part in members][:MOST]
     said = [thinned.members[name].tta if run.recipe.tta else thinned.members[name].plain for name in names]
     misses = [run.competition.task.account.misses(thinned.targets, prediction) for prediction in said]

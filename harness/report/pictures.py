@@ -49,7 +49,7 @@ class Gallery(NamedTuple):
 
 def gallery(run: LastRun) -> Gallery:
     account, said = run.competition.task.account, run.said
-    shown, note = account.shown(run.problem.targets, said.decided)
+    shown, note = account.shown(run.oof.targets, said.decided)
     misses = np.abs(account.misses(said.targets, said.prediction))
     scores = row_scores(run.competition.metric, run.statistics)
     keys: list[str] = []
@@ -70,7 +70,7 @@ def ranked(run: LastRun, scores: np.ndarray, misses: np.ndarray) -> list[list[in
 
 def one(run: LastRun, row: int, said: Any, score: float, keys: list[str]) -> Shown:
     """keys: what differences mean is added to it."""
-    account, target = run.competition.task.account, run.problem.targets[row]
+    account, target = run.competition.task.account, run.oof.targets[row]
     truth_words, said_words = account.words(target), account.words(said)
     return Shown(
         str(run.samples.ids[row]),

@@ -14,13 +14,13 @@ from harness import paths
 from harness.bootstrap import Interval, class_intervals
 from harness.competition import Competition
 from harness.data.samples import Samples
-from harness.ensemble import Ladder, Problem, Recipe, part_of
+from harness.ensemble import FittedEnsemble, OOFData, Recipe, part_of
 from harness.errors import UserError
 from harness.files import read_json
 from harness.prepare import Prepared
 from harness.training.ensembling import refitted
-from harness.training.predict import bundles_of
-from harness.training.predictions import Bundle
+from harness.training.predict import runs_of
+from harness.training.predictions import ModelRun
 
 
 class Said(NamedTuple):
@@ -41,15 +41,15 @@ class LastRun:
     competition: Competition
     prepared: Prepared
     card: Mapping[str, Any]
-    bundles: Mapping[str, Bundle]
+    model_runs: Mapping[str, ModelRun]
     samples: Samples
-    problem: Problem
-    ladder: Ladder
+    oof: OOFData
+    fitted_ensemble: FittedEnsemble
     share: float
 
     @property
     def recipe(self) -> Recipe:
-        return self.ladder.recipe
+        return self.fitted_ensemble.recipe
 
     @property
     def sign(self) -> int:
@@ -58,7 +58,7 @@ class LastRun:
     @property
     def statistics(self) -> np.ndarray:
         """Of the metric, cross-fitted."""
-        return self.ladder.statistics[-1]
+        return self.fitted_ensemble.statistics[-1]
 
     @cached_property
     def score(self) -> float:
@@ -67,7 +67,7 @@ class LastRun:
     @cached_property
     def classes(self) -> dict[str, Interval]:
         """The worst first."""
-        found = class_intervals(self.competition.metric, self.statistics, self.problem.groups)
+        found = class_intervals(self.competition.metric, self.statistics, self.oof.groups)
         return dict(sorted(found.items(), key=lambda item: self.sign * item[1].score))
 
     @cached_property
@@ -78,11 +78,11 @@ class LastRun:
 def last_run(competition: Competition) -> LastRun:
     """The run of the best submission on the data prepared last; where there is none, the newest of any data."""
     card = last_card(competition.name)
-    prepared, bundles = Prepared(competition.name, card["data_hash"]), bundles_of(card)
-    folds, ladder, problem = refitted(competition, prepared, card)
-    samples = prepared.train[np.isin(folds, np.unique(problem.folds))]
+    prepared, model_runs = Prepared(competition.name, card["data_hash"]), runs_of(card)
+    folds, fitted_ensemble, oof = refitted(competition, prepared, card)
+    samples = prepared.train[np.isin(folds, np.unique(oof.folds))]
     share = len(samples) / int((folds >= 0).sum())
-    return LastRun(competition, prepared, card, bundles, samples, problem, ladder, share)
+    return LastRun(competition, prepared, card, model_runs, samples, oof, fitted_ensemble, share)
 
 
 def last_card(competition: str) -> dict[str, Any]:
@@ -102,16 +102,16 @@ def last_card(competition: str) -> dict[str, Any]:
 
 
 def cross_fitted(run: LastRun) -> Said:
-    task, metric, problem = run.competition.task, run.competition.metric, run.problem
+    task, metric, oof = run.competition.task, run.competition.metric, run.oof
     choices = [(label, name) for label, name in enumerate(task.classes) if label != task.void]
     decided, thinned, order = [], [], []
     perfect: dict[str, list[np.ndarray]] = {name: [] for _, name in choices}
-    for fold, recipe in run.ladder.without.items():
-        rows = np.flatnonzero(problem.folds == fold)
-        members = {name: part_of(problem.members[name], recipe.tta, rows) for name in recipe.names}
-        prediction, targets = recipe.blend(task, members), problem.targets[rows]
+    for fold, recipe in run.fitted_ensemble.without.items():
+        rows = np.flatnonzero(oof.folds == fold)
+        members = {name: part_of(oof.members[name], recipe.tta, rows) for name in recipe.names}
+        prediction, targets = recipe.blend(task, members), oof.targets[rows]
         decided.append(recipe.decided(task, prediction))
-        thinned.append(task.thin(prediction))
+        thinned.append(task.subsample(prediction))
         order.append(rows)
         for label, name in choices:
             replaced = task.account.perfected(targets, prediction, decided[-1], label)
@@ -120,6 +120,6 @@ def cross_fitted(run: LastRun) -> Said:
     return Said(
         task.join(decided)[back],
         task.join(thinned)[back],
-        task.thin(problem.targets),
+        task.subsample(oof.targets),
         {name: np.concatenate(parts)[back] for name, parts in perfect.items()},
     )

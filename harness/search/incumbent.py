@@ -14,7 +14,7 @@ import numpy as np
 from harness import paths
 from harness.bootstrap import compare, interval
 from harness.competition import find
-from harness.ensemble import Ladder, Problem
+from harness.ensemble import FittedEnsemble, OOFData
 from harness.files import append_line, atomic, read_json
 from harness.metrics import Metric
 from harness.models import Learner
@@ -23,8 +23,8 @@ from harness.prepare import Prepared
 from harness.submission.writer import now
 from harness.training import search_result
 from harness.training.cross_validation import describe, finite
-from harness.training.ensembling import blend_of, ensemble, hand_in
-from harness.training.predictions import Bundle, bundle_folder
+from harness.training.ensembling import blend_of, ensemble, write_submission
+from harness.training.predictions import ModelRun, run_folder
 
 
 class Deposit(NamedTuple):
@@ -50,31 +50,33 @@ def deposit(job: Deposit) -> dict[str, Any]:
     started = time.monotonic()
     request = Request(competition, team=job.team, folds=job.folds, started=started - (time.time() - job.began))
     folds = prepared.folds(competition, job.folds)
-    bundles = {name: described(request, prepared, folds, name, *member) for name, member in job.members.items()}
+    model_runs = {name: described(request, prepared, folds, name, *member) for name, member in job.members.items()}
     for name, other in job.others.items():
         described(request, prepared, folds, name, *other)
-    ladder, problem = ensemble(request, prepared, folds, bundles, blend_of(competition, bundles))
-    if not outdoes(competition.metric, job, ladder, problem):
-        return refused(request, job, ladder, problem, started)
-    file, card = hand_in(request, prepared, folds, bundles, ladder, problem)
+    fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, blend_of(competition, model_runs))
+    if not outdoes(competition.metric, job, fitted_ensemble, oof):
+        return refused(request, job, fitted_ensemble, oof, started)
+    file, card = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
     if read_json(file.parent / "best" / "submission.json")["file"] != paths.shown(file):
-        return refused(request, job, ladder, problem, started)  # a better one was there before this search
+        return refused(request, job, fitted_ensemble, oof, started)  # a better one was there before this search
     search_result.keep(job.competition, job.data_hash, card)
     banked = {
         **card["cv"],
-        "by_class": finite(competition.metric.by_class(ladder.statistics[-1])),
+        "by_class": finite(competition.metric.by_class(fitted_ensemble.statistics[-1])),
         "weights": card["recipe"]["weights"],
-        "models": {name: card["models"][name] for name in ladder.recipe.names},
-        "folds": len(np.unique(problem.folds)),
+        "models": {name: card["models"][name] for name in fitted_ensemble.recipe.names},
+        "folds": len(np.unique(oof.folds)),
         "file": paths.shown(file),
     }
     event = noted(request, job, "bank", started, banked)
-    remember(job, file, ladder, problem)  # last: what a kill breaks off before is all done again
+    remember(job, file, fitted_ensemble, oof)  # last: what a kill breaks off before is all done again
     return event
 
 
-def refused(request: Request, job: Deposit, ladder: Ladder, problem: Problem, started: float) -> dict[str, Any]:
-    cv = interval(problem.metric, ladder.statistics[-1], problem.groups)._asdict()
+def refused(
+    request: Request, job: Deposit, fitted_ensemble: FittedEnsemble, oof: OOFData, started: float
+) -> dict[str, Any]:
+    cv = interval(oof.metric, fitted_ensemble.statistics[-1], oof.groups)._asdict()
     return noted(request, job, "refused", started, cv)
 
 
@@ -87,39 +89,39 @@ def noted(request: Request, job: Deposit, kind: str, started: float, content: Ma
 
 def described(
     request: Request, prepared: Prepared, folds: np.ndarray, name: str, learner: Learner, fast: Mapping[str, Any]
-) -> Bundle:
+) -> ModelRun:
     """The bundle, with a bundle.json that speaks of the folds it has."""
     train = prepared.train_hash(folds)
-    bundle = Bundle(bundle_folder(request.competition.name, train, name, learner))
-    known = (bundle.folder / "bundle.json").exists() and bundle.manifest["folds"]
-    if known != bundle.held(request.fold_count):
-        describe(request, prepared, folds, name, learner, fast, bundle)
-    return bundle
+    model_run = ModelRun(run_folder(request.competition.name, train, name, learner))
+    known = (model_run.folder / "run.json").exists() and model_run.manifest["folds"]
+    if known != model_run.held(request.fold_count):
+        describe(request, prepared, folds, name, learner, fast, model_run)
+    return model_run
 
 
-def outdoes(metric: Metric, job: Deposit, ladder: Ladder, problem: Problem) -> bool:
+def outdoes(metric: Metric, job: Deposit, fitted_ensemble: FittedEnsemble, oof: OOFData) -> bool:
     """Better than what this search banked last, beyond noise, or at the end at all; or no worse, on more rows."""
     last = banked(job)
     if last is None:
         return True
-    rows = row_numbers(job, problem)
+    rows = row_numbers(job, oof)
     shared, ours, theirs = np.intersect1d(rows, last["rows"], return_indices=True)
-    before, after = last["statistics"][theirs], ladder.statistics[-1][ours]
-    gain = compare(metric, before, after, problem.groups[ours])
+    before, after = last["statistics"][theirs], fitted_ensemble.statistics[-1][ours]
+    gain = compare(metric, before, after, oof.groups[ours])
     better = gain.difference > 0 if job.last else gain.low > 0
     return better or (len(rows) > len(shared) and gain.high >= 0)
 
 
-def row_numbers(job: Deposit, problem: Problem) -> np.ndarray:
+def row_numbers(job: Deposit, oof: OOFData) -> np.ndarray:
     """Which rows of the training data a problem is about: those of its folds."""
     folds = Prepared(job.competition, job.data_hash).folds(find(job.competition), job.folds)
-    return np.flatnonzero(np.isin(folds, np.unique(problem.folds)))
+    return np.flatnonzero(np.isin(folds, np.unique(oof.folds)))
 
 
-def remember(job: Deposit, file: Path, ladder: Ladder, problem: Problem) -> None:
+def remember(job: Deposit, file: Path, fitted_ensemble: FittedEnsemble, oof: OOFData) -> None:
     with atomic(place(job)) as out:
-        rows, name = row_numbers(job, problem), paths.shown(file)
-        np.savez(out, name=np.array(name), rows=rows, statistics=ladder.statistics[-1])
+        rows, name = row_numbers(job, oof), paths.shown(file)
+        np.savez(out, name=np.array(name), rows=rows, statistics=fitted_ensemble.statistics[-1])
 
 
 def banked(job: Deposit) -> Mapping[str, np.ndarray] | None:

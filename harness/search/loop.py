@@ -17,14 +17,14 @@ from harness.prepare import Prepared
 from harness.search.disk_space import make_room
 from harness.search.incumbent import Deposit, deposit
 from harness.search.pruning import Race
-from harness.search.retries import DRAWN_TWICE, full, over_quota, remedy, starved
+from harness.search.retries import full, over_quota, remedy, starved
 from harness.search.schedule import WORTH, Clock
-from harness.search.study import Entry, Study, Unlucky
+from harness.search.study import DRAWN_TWICE, Entry, Study, Unlucky
 from harness.submission.writer import now
 from harness.training.budget import schedules
 from harness.training.cross_validation import finite
 from harness.training.fold import HOPEFUL, Cut, Fold, Scored, score_fold
-from harness.training.predictions import Bundle, bundle_folder
+from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Engine, results, run
 
 SAME = 20  # drawn variants in a row that were there before: the space is exhausted
@@ -100,7 +100,9 @@ class Night:
             if name not in known:
                 scheduled = replace(learner, epochs=self.clock.epochs[name])  # type: ignore[type-var]
                 special = Entry(name, name, scheduled, None, raced=False)
-                self.active.append(special if learner.focus is not None else self.study.declared(name, scheduled))
+                self.active.append(
+                    special if learner.target_class is not None else self.study.declared(name, scheduled)
+                )
         self.request.say(f"a trial: {schedules(self.clock.epochs)}; {self.count} folds, {self.engine.slots} at once")
 
     def take_up(self) -> None:
@@ -120,7 +122,7 @@ class Night:
 
     def recall(self) -> None:
         """The finished trials of earlier searches, the best first; it is scored again, for the races."""
-        done = [entry for entry in self.study.finished() if self.bundle(entry).held(self.count) == self.folds]
+        done = [entry for entry in self.study.finished() if self.model_run(entry).held(self.count) == self.folds]
         for entry in done:
             self.keep(entry)
         for best in done[:1]:
@@ -160,7 +162,7 @@ class Night:
     def begin(self, entry: Entry, fold: int) -> bool:
         first = entry.raced and not self.race.statistics.get(entry.name)
         job = self.job(entry, fold)._replace(deadline=self.clock.deadline(len(self.members)))
-        if (begun := self.bundle(entry).fold(fold)).exists():
+        if (begun := self.model_run(entry).fold(fold)).exists():
             self.engine.share(begun)
         self.running[self.engine.start(score_fold, job, self.race.limits(fold) if first else {})] = entry, fold
         return True
@@ -253,14 +255,14 @@ class Night:
             whole.score,
             interval=whole._asdict(),
             by_class=finite(metric.by_class(statistics)),
-            bundle=paths.shown(self.bundle(entry).folder),
+            model_run=paths.shown(self.model_run(entry).folder),
         )
         self.request.say(f"{entry.name}: {whole.score:.4f} ({whole.low:.4f} to {whole.high:.4f}), all folds")
 
     def keep(self, entry: Entry) -> None:
         """Among those that the ensemble is chosen from."""
         self.members[entry.name], self.unbanked = entry, True
-        self.largest = max(self.largest, size(self.bundle(entry).folder))
+        self.largest = max(self.largest, size(self.model_run(entry).folder))
 
     def end(self, entry: Entry, reason: str) -> None:
         self.active.remove(entry)
@@ -313,7 +315,7 @@ class Night:
         return {name: (entry.learner, self.clock.fast[entry.model]) for name, entry in entries.items()}
 
     def described(self, entry: Entry) -> bool:
-        return (self.bundle(entry).folder / "bundle.json").exists()
+        return (self.model_run(entry).folder / "run.json").exists()
 
     def deposit_ends_late(self, members: int) -> bool:
         return time.time() + members * self.clock.deposit > self.clock.deadline(len(self.members))
@@ -358,8 +360,8 @@ class Night:
 
     # -- telling -------------------------------------------------------------------------------------------------------
 
-    def bundle(self, entry: Entry) -> Bundle:
-        return Bundle(bundle_folder(self.request.competition.name, self.train_hash, entry.name, entry.learner))
+    def model_run(self, entry: Entry) -> ModelRun:
+        return ModelRun(run_folder(self.request.competition.name, self.train_hash, entry.name, entry.learner))
 
     def note(self, event: str, **content: Any) -> None:
         append_line(self.home / "night.jsonl", {"at": now(), "event": event, **content})

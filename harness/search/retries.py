@@ -7,7 +7,6 @@ from harness.errors import UserError
 from harness.search.study import Entry
 from harness.training.workers import WorkerDied
 
-DRAWN_TWICE = "the same as an earlier trial"  # the reason of trials that count nowhere
 TRIES = 3
 HALVINGS = 2  # of the batch
 STARVED = ("out of memory", "can't allocate memory", "cannot allocate memory")

@@ -42,7 +42,7 @@ def variant(competition: Competition, trial: Named, model: str, declared: Learne
         raise UserError(f"{where} gives what cannot be trained: {error}") from error
     except Exception as error:
         raise UserError(f"{where} raised {type(error).__name__}: {error}; mend it, the study is as it was") from error
-    if not is_dataclass(made) or made.focus != declared.focus or made.epochs < 1:
+    if not is_dataclass(made) or made.target_class != declared.target_class or made.epochs < 1:
         raise UserError(f"{where} gives {made!r}; it must give a variant of the learner, `replace(learner, ...)`")
     if made.pretrained and not competition.rules.pretrained:
         raise UserError(f"{where} starts from pretrained weights, which the rules forbid")

@@ -19,7 +19,6 @@ from harness.models import Learner
 from harness.models.config import canonical, config_hash, revived
 from harness.prepare import Prepared
 from harness.search.claims import Claims
-from harness.search.retries import DRAWN_TWICE
 from harness.search.sampler import sampler
 from harness.search.spaces import Named, variant
 from harness.search.storage import hidden, tables, why
@@ -27,6 +26,7 @@ from harness.search.storage import hidden, tables, why
 if TYPE_CHECKING:
     import optuna
 
+DRAWN_TWICE = "the same as an earlier trial"  # the reason of trials that count nowhere
 ORPHANED = timedelta(seconds=20)  # a trial this young may not have been claimed yet by the machine that made it
 
 

@@ -18,7 +18,6 @@ from harness.data import downloads
 from harness.data.sources import Kaggle, kaggle_credentials
 from harness.errors import UserError
 from harness.files import append_line, locked, read_json, read_lines, sha256_of
-from harness.prepare import current
 from harness.submission import client, writer
 from harness.submission.writer import now
 
@@ -28,13 +27,13 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 2.0, 15.0  # between two looks
 
 
 def send(
-    competition: Competition, file: Path | None, message: str | None, say: Callable[[str], None]
+    competition: Competition, data_hash: str, file: Path | None, message: str | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Hand in once, wait for the public score, write both down; the same file again only waits, or tells what it knows.
 
     file: else the newest official one of the best run. Raise `UserError` where Kaggle, or this machine, refuses.
     """
-    slug, data_hash = slug_of(competition), current(competition.name).data_hash
+    slug = slug_of(competition)
     home = paths.submissions(competition.name, data_hash)
     file = file or newest_official(competition.name, home / "best")
     if not file.is_file():

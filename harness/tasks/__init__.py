@@ -19,7 +19,7 @@ class View(NamedTuple):
     undo: Callable[[Any, Any], Any]
 
 
-class Override(NamedTuple):
+class ClassSpecialist(NamedTuple):
     """A specialist's say over one class: its share in the blend, and the probability above which the class wins.
 
     threshold: None where the class wins as any other. against: of a pair, the other class; the two are divided anew.
@@ -29,7 +29,7 @@ class Override(NamedTuple):
     of: int
     share: float
     threshold: float | None
-    against: int | None = None
+    versus: int | None = None
 
 
 class Task(Protocol):
@@ -42,7 +42,7 @@ class Task(Protocol):
         """The label that is never predicted."""
 
     @property
-    def gives(self) -> str:
+    def output(self) -> str:
         """What its submissions carry, and so which metrics can judge them: "decided" or "scores"."""
 
     @property
@@ -79,13 +79,15 @@ class Task(Protocol):
     def overlay(self, prediction: Any, specialist: Any, of: int, share: float) -> Any:
         """p'_c = (1 - share) p_c + share s_c for the class `of` alone, renormalised."""
 
-    def decide(self, prediction: Any, offsets: Sequence[float] | None = None, override: Override | None = None) -> Any:
+    def decide(
+        self, prediction: Any, offsets: Sequence[float] | None = None, class_specialist: ClassSpecialist | None = None
+    ) -> Any:
         """Probabilities to labels; `offsets` are added to the log-probabilities, one per class."""
 
     def scores(self, prediction: Any) -> Any:
         """What a metric looks at that needs what submissions do not carry: probabilities beside labels, or labels."""
 
-    def thin(self, rows: Any) -> Any:
+    def subsample(self, rows: Any) -> Any:
         """A cheaper view of predictions or targets, on which weights and thresholds are fitted (never scored)."""
 
     def pack(self, prediction: Any) -> dict[str, np.ndarray]:
@@ -133,7 +135,7 @@ class Probabilistic(Task, Protocol):
 
 
 class Paired(Task, Protocol):
-    """A task in which two classes can be told apart again; needed for an `Override` with `against`."""
+    """A task in which two classes can be told apart again; needed for an `ClassSpecialist` with `against`."""
 
     def divided(self, prediction: Any, specialist: Any, pair: tuple[int, int], share: float) -> Any:
         """What the pair has together, divided anew: the first gets (1 - share) of what it had of it, and of the rest

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from harness.errors import InvalidSubmission, UserError
-from harness.tasks import Override, View
+from harness.tasks import ClassSpecialist, View
 from harness.tasks.columns import label, probability, read_columns, write_columns
 from harness.tasks.label_account import LabelAccount
 from harness.tasks.label_views import VIEWS
@@ -20,11 +20,11 @@ SUMS = 1e-3  # how far from 1 the probabilities of a row may sum: they are writt
 class Layout(NamedTuple):
     """What a submission carries."""
 
-    gives: str
+    output: str
 
 
-LABELS = Layout("decided")  # id,label; with several labels a row id,<class>,... of 0 and 1
-PROBABILITIES = Layout("scores")  # id,<class>,...
+LABELS = Layout("labels")  # id,label; with several labels a row id,<class>,... of 0 and 1
+PROBABILITIES = Layout("probabilities")  # id,<class>,...
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Classification:
     views: ClassVar[Mapping[str, View]] = VIEWS
 
     @property
-    def gives(self) -> str:
-        return self.layout.gives
+    def output(self) -> str:
+        return self.layout.output
 
     @property
     def combines(self) -> tuple[str, ...]:
@@ -117,11 +117,14 @@ class Classification:
         return probs
 
     def decide(
-        self, prediction: np.ndarray, offsets: Sequence[float] | None = None, override: Override | None = None
+        self,
+        prediction: np.ndarray,
+        offsets: Sequence[float] | None = None,
+        class_specialist: ClassSpecialist | None = None,
     ) -> np.ndarray:
         """The labels, or what the layout carries; `override` wins where its class passes its threshold, only there."""
         probs = self.shifted(prediction, offsets)
-        return probs if self.gives == "scores" else self.labels(probs, prediction, override)
+        return probs if self.output == "probabilities" else self.labels(probs, prediction, class_specialist)
 
     def shifted(self, prediction: np.ndarray, offsets: Sequence[float] | None) -> np.ndarray:
         """The probabilities after `offsets` were added to their logarithms (of several labels: to their log-odds)."""
@@ -130,25 +133,25 @@ class Classification:
         raised = probs * factors
         return raised / (raised + (1 - probs) if self.multilabel else np.maximum(raised.sum(1, keepdims=True), 1e-30))
 
-    def labels(self, probs: np.ndarray, prediction: np.ndarray, override: Override | None) -> np.ndarray:
+    def labels(self, probs: np.ndarray, prediction: np.ndarray, class_specialist: ClassSpecialist | None) -> np.ndarray:
         """(n,) int64, or (n, classes) uint8. prediction: before it was shifted, for the threshold."""
         if self.multilabel:
             labels = (probs > 0.5).astype(np.uint8)
-            if override is not None and override.threshold is not None:
-                labels[:, override.of] = prediction[:, override.of] > override.threshold
+            if class_specialist is not None and class_specialist.threshold is not None:
+                labels[:, class_specialist.of] = prediction[:, class_specialist.of] > class_specialist.threshold
             return labels
-        if override is None or override.threshold is None:
+        if class_specialist is None or class_specialist.threshold is None:
             return probs.argmax(1)
-        others = np.where(np.arange(len(self.classes)) == override.of, -1, probs).argmax(1)
-        return np.where(prediction[:, override.of] > override.threshold, override.of, others)
+        others = np.where(np.arange(len(self.classes)) == class_specialist.of, -1, probs).argmax(1)
+        return np.where(prediction[:, class_specialist.of] > class_specialist.threshold, class_specialist.of, others)
 
     def scores(self, prediction: np.ndarray) -> np.ndarray:
         """Probabilities where submissions carry labels; labels where they carry probabilities."""
         return (
-            np.asarray(prediction, np.float32) if self.gives == "decided" else self.labels(prediction, prediction, None)
+            np.asarray(prediction, np.float32) if self.output == "labels" else self.labels(prediction, prediction, None)
         )
 
-    def thin(self, rows: np.ndarray) -> np.ndarray:
+    def subsample(self, rows: np.ndarray) -> np.ndarray:
         return rows
 
     def pack(self, prediction: np.ndarray) -> dict[str, np.ndarray]:
@@ -163,12 +166,12 @@ class Classification:
     # -- files ---------------------------------------------------------------------------------------------------------
 
     def write(self, ids: np.ndarray, decided: np.ndarray, file: Path) -> None:
-        text = str if self.gives == "decided" else "{:.6g}".format
+        text = str if self.output == "labels" else "{:.6g}".format
         rows = np.asarray(decided).reshape(len(ids), -1).tolist()
         write_columns(ids, self.columns, ([text(value) for value in row] for row in rows), file)
 
     def read(self, file: Path, ids: np.ndarray) -> np.ndarray:
-        if self.gives == "scores":
+        if self.output == "probabilities":
             probs = read_columns(file, ids, self.columns, probability, "a probability")
             return probs if self.multilabel else summing_to_one(probs, file, ids)
         choices = 2 if self.multilabel else len(self.classes)
@@ -179,7 +182,7 @@ class Classification:
     @property
     def columns(self) -> tuple[str, ...]:
         """Of a submission, beside `id`."""
-        return self.classes if self.multilabel or self.gives == "scores" else ("label",)
+        return self.classes if self.multilabel or self.output == "probabilities" else ("label",)
 
     def sample_submission(self, ids: np.ndarray, file: Path) -> None:
         even = 0.5 if self.multilabel else 1 / len(self.classes)

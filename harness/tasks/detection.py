@@ -15,7 +15,7 @@ from harness.data.images import Pictures
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.metrics.boxes import MOST, Fusion, only, ragged, together, weighted_box_fusion
-from harness.tasks import Override, View, box_files
+from harness.tasks import ClassSpecialist, View, box_files
 from harness.tasks.box_account import BoxAccount
 from harness.tasks.box_calibration import log_odds, logistic, right, sigmoid
 
@@ -68,7 +68,7 @@ class Detection:
     fuse: Fusion = weighted_box_fusion
 
     void: ClassVar[None] = None
-    gives: ClassVar[str] = "scores"
+    output: ClassVar[str] = "probabilities"
     tunes: ClassVar[tuple[str, ...]] = ("calibration",)
     combines: ClassVar[tuple[str, ...]] = ("simplex",)  # bags ask for thousands of scores, and mAP takes its time
     suffix: ClassVar[str] = ".json"
@@ -104,7 +104,10 @@ class Detection:
         return ragged(image, rows, len(prediction))
 
     def decide(
-        self, prediction: Ragged, offsets: Sequence[float] | None = None, override: Override | None = None
+        self,
+        prediction: Ragged,
+        offsets: Sequence[float] | None = None,
+        class_specialist: ClassSpecialist | None = None,
     ) -> Ragged:
         """At most 100 boxes an image, the best. Offsets and an override's threshold say nothing where scores rank."""
         image, _, rows = together([prediction])
@@ -113,7 +116,7 @@ class Detection:
     def scores(self, prediction: Ragged) -> Ragged:
         return self.decide(prediction)
 
-    def thin(self, rows: Ragged) -> Ragged:
+    def subsample(self, rows: Ragged) -> Ragged:
         """Of predictions, the best 50 boxes of every image from a score of 0.01 on; targets as they are."""
         if rows.flat.shape[1] == 5:
             return rows

@@ -61,7 +61,7 @@ class LabelAccount:
         return (second, first) if second == of else (first, second)
 
     def _labels(self, decided: np.ndarray) -> np.ndarray:
-        return self.task.scores(decided) if self.task.gives == "scores" else decided
+        return self.task.scores(decided) if self.task.output == "probabilities" else decided
 
     def curves(self, targets: np.ndarray, decided: np.ndarray) -> Mapping[str, Curve]:
         return {}
@@ -85,11 +85,11 @@ class LabelAccount:
 
     def perfected(self, targets: np.ndarray, prediction: np.ndarray, decided: np.ndarray, of: int) -> np.ndarray:
         """Where the class was said wrongly, the next most probable one stands."""
-        if self.task.multilabel or self.task.gives == "scores":
+        if self.task.multilabel or self.task.output == "probabilities":
             true = targets[:, of] if self.task.multilabel else targets == of
             truth = self.task.expand(np.asarray(true, np.float32), of)
             replaced = self.task.overlay(decided, truth, of, 1.0)
-            return replaced if self.task.gives == "scores" else replaced.astype(np.uint8)
+            return replaced if self.task.output == "probabilities" else replaced.astype(np.uint8)
         others = np.where(np.arange(len(self.task.classes)) == of, -1, prediction).argmax(1)
         return np.where(targets == of, of, np.where(decided == of, others, decided))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.metrics import chunks
 from harness.metrics.confusion import confusion_per_image
-from harness.tasks import Override
+from harness.tasks import ClassSpecialist
 from harness.tasks.accounts import COLOURS, MISSED, Claims, Colour, Curve, Doubts
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class MaskAccount:
 
     def perfected(self, targets: np.ndarray, prediction: np.ndarray, decided: np.ndarray, of: int) -> np.ndarray:
         """Where the class was said wrongly, the next most probable one stands."""
-        others = self.task.decide(prediction, override=Override("truth", of, 1.0, np.inf))
+        others = self.task.decide(prediction, class_specialist=ClassSpecialist("truth", of, 1.0, np.inf))
         return np.where(targets == of, np.uint8(of), np.where(decided == of, others, decided))
 
     def colours(self) -> Mapping[str, Colour]:

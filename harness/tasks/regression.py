@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from harness.errors import UserError
-from harness.tasks import Override, View
+from harness.tasks import ClassSpecialist, View
 from harness.tasks.columns import number, read_columns, write_columns
 from harness.tasks.number_account import NumberAccount
 
@@ -22,7 +22,7 @@ class Regression:
     classes: ClassVar[tuple[str, ...]] = ()
     void: ClassVar[None] = None
     suffix: ClassVar[str] = ".csv"
-    gives: ClassVar[str] = "decided"
+    output: ClassVar[str] = "labels"
     tunes: ClassVar[tuple[str, ...]] = ()
     combines: ClassVar[tuple[str, ...]] = ("bagged", "simplex", "least squares")
     views: ClassVar[Mapping[str, View]] = {}
@@ -53,7 +53,10 @@ class Regression:
         return self.expand(specialist, of)
 
     def decide(
-        self, prediction: np.ndarray, offsets: Sequence[float] | None = None, override: Override | None = None
+        self,
+        prediction: np.ndarray,
+        offsets: Sequence[float] | None = None,
+        class_specialist: ClassSpecialist | None = None,
     ) -> np.ndarray:
         """The prediction as it is: there are no classes to which offsets or an override could belong."""
         return np.asarray(prediction, np.float32)
@@ -61,7 +64,7 @@ class Regression:
     def scores(self, prediction: np.ndarray) -> np.ndarray:
         return prediction
 
-    def thin(self, rows: np.ndarray) -> np.ndarray:
+    def subsample(self, rows: np.ndarray) -> np.ndarray:
         return rows
 
     def pack(self, prediction: np.ndarray) -> dict[str, np.ndarray]:

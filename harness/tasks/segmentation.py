@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.metrics import chunks
-from harness.tasks import Override, View
+from harness.tasks import ClassSpecialist, View
 from harness.tasks.accounts import COLOURS
 from harness.tasks.mask_account import MaskAccount
 from harness.tasks.mask_files import WIDE, Layout
@@ -33,7 +33,7 @@ class Segmentation:
     layout: Layout = WIDE
 
     suffix: ClassVar[str] = ".csv"
-    gives: ClassVar[str] = "decided"
+    output: ClassVar[str] = "labels"
     tunes: ClassVar[tuple[str, ...]] = ("offsets",)
     combines: ClassVar[tuple[str, ...]] = (
         "bagged", "simplex", "least squares", "temperatures", "rank", "class-wise", "geometric", "stacking",
@@ -119,24 +119,27 @@ class Segmentation:
         return probs
 
     def decide(
-        self, prediction: np.ndarray, offsets: Sequence[float] | None = None, override: Override | None = None
+        self,
+        prediction: np.ndarray,
+        offsets: Sequence[float] | None = None,
+        class_specialist: ClassSpecialist | None = None,
     ) -> np.ndarray:
         """The most probable label but void; `override` wins where its class passes its threshold, and only there."""
         factors = np.exp(np.zeros(len(self.classes)) if offsets is None else np.asarray(offsets)).astype(np.float32)
-        wins = override is not None and override.threshold is not None
-        choices = [c for c in self.choices if override is None or not wins or c != override.of]
+        wins = class_specialist is not None and class_specialist.threshold is not None
+        choices = [c for c in self.choices if class_specialist is None or not wins or c != class_specialist.of]
         labels = np.empty((len(prediction), *prediction.shape[2:]), np.uint8)
         for rows in chunks(len(labels), CHUNK):
             probs = prediction[rows]
             labels[rows] = _argmax(probs, factors, choices)
-            if override is not None and override.threshold is not None:
-                labels[rows][probs[:, override.of] > override.threshold] = override.of
+            if class_specialist is not None and class_specialist.threshold is not None:
+                labels[rows][probs[:, class_specialist.of] > class_specialist.threshold] = class_specialist.of
         return labels
 
     def scores(self, prediction: np.ndarray) -> np.ndarray:
         return prediction
 
-    def thin(self, rows: np.ndarray) -> np.ndarray:
+    def subsample(self, rows: np.ndarray) -> np.ndarray:
         """Every k-th pixel both ways, about 256 an image; probabilities as float32."""
         height, width = rows.shape[-2:]
         step = max(1, int((height * width / THIN_PIXELS) ** 0.5))

@@ -19,7 +19,7 @@ from harness.options import Request
 from harness.prepare import Prepared
 from harness.training.cost import Work, fitted
 from harness.training.fold import Fold, measure_model
-from harness.training.predictions import Bundle, bundle_folder
+from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Engine, results, run
 
 FORMAT = 2  # of plan.json; a plan of another format is made anew
@@ -101,14 +101,14 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: En
 def nothing_to_train(request: Request, prepared: Prepared, folds: np.ndarray, engine: Engine) -> Plan | None:
     """The plan where every model is there with its declared epochs; None where one is not."""
     train, count = prepared.train_hash(folds), request.fold_count
-    bundles = {
-        name: Bundle(bundle_folder(request.competition.name, train, name, learner))
+    model_runs = {
+        name: ModelRun(run_folder(request.competition.name, train, name, learner))
         for name, learner in request.learners.items()
     }
-    if request.fast or not all(len(bundle.held(count)) == count for bundle in bundles.values()):
+    if request.fast or not all(len(model_run.held(count)) == count for model_run in model_runs.values()):
         return None
     epochs = {name: learner.epochs for name, learner in request.learners.items()}
-    fast = {name: bundle.manifest["fast"] for name, bundle in bundles.items()}
+    fast = {name: model_run.manifest["fast"] for name, model_run in model_runs.items()}
     return Plan(epochs, count, engine.slots, engine.threads, fast, {}, dict.fromkeys(epochs, 0.0), 0.0, 0.0, None)
 
 

@@ -16,30 +16,30 @@ from harness.options import Request
 from harness.prepare import Prepared
 from harness.training.budget import Plan
 from harness.training.fold import Fold, train_fold
-from harness.training.predictions import Bundle, bundle_folder
+from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Engine, run
 
 
 def cross_validate(
     request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, engine: Engine
-) -> dict[str, Bundle]:
+) -> dict[str, ModelRun]:
     """Train every planned model on every fold; the bundles, as far as the time reached."""
     competition, train_hash = request.competition, prepared.train_hash(folds)
     learners = {name: plan.learner(name, request.learners[name]) for name in plan.epochs}
-    bundles = {name: Bundle(bundle_folder(competition.name, train_hash, name, learners[name])) for name in learners}
+    model_runs = {name: ModelRun(run_folder(competition.name, train_hash, name, learners[name])) for name in learners}
     stored = 2 * competition.task.row_bytes * (len(folds) + plan.folds * len(prepared.holdout))  # in two views
-    require_free(paths.root(), stored * sum(not bundle.held(plan.folds) for bundle in bundles.values()))
+    require_free(paths.root(), stored * sum(not model_run.held(plan.folds) for model_run in model_runs.values()))
 
     jobs = []
-    for name, bundle in bundles.items():
-        sweep_partials(bundle.folder)
-        for fold in sorted(set(range(plan.folds)) - set(bundle.held(plan.folds))):
-            if bundle.fold(fold).exists():
-                engine.share(bundle.fold(fold))  # it goes on from its checkpoint, wherever it runs
+    for name, model_run in model_runs.items():
+        sweep_partials(model_run.folder)
+        for fold in sorted(set(range(plan.folds)) - set(model_run.held(plan.folds))):
+            if model_run.fold(fold).exists():
+                engine.share(model_run.fold(fold))  # it goes on from its checkpoint, wherever it runs
             place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
             when = (plan.deadline(request), plan.fold_seconds[name])
             jobs.append((Fold(*place, plan.threads, plan.fast[name], *when),))
-    if not any(bundles[name].held(plan.folds) for name in learners if learners[name].focus is None):
+    if not any(model_runs[name].held(plan.folds) for name in learners if learners[name].target_class is None):
         jobs = one_may_end_late(jobs)
     for index, result in run(engine, train_fold, jobs):
         job = jobs[index][0]
@@ -48,15 +48,15 @@ def cross_validate(
         elif isinstance(result, BaseException):
             raise result
         plan.keep(request)
-    for name, bundle in bundles.items():
-        if bundle.held(plan.folds):
-            describe(request, prepared, folds, name, learners[name], plan.fast[name], bundle)
-    return {name: bundle for name, bundle in bundles.items() if bundle.held(plan.folds)}
+    for name, model_run in model_runs.items():
+        if model_run.held(plan.folds):
+            describe(request, prepared, folds, name, learners[name], plan.fast[name], model_run)
+    return {name: model_run for name, model_run in model_runs.items() if model_run.held(plan.folds)}
 
 
 def one_may_end_late(jobs: list[tuple[Fold]]) -> list[tuple[Fold]]:
     """Without one fold of a model for all classes there is nothing to hand in: the first such has no deadline."""
-    first = next((k for k, (job,) in enumerate(jobs) if job.learner.focus is None), 0)
+    first = next((k for k, (job,) in enumerate(jobs) if job.learner.target_class is None), 0)
     return [(job._replace(deadline=None) if k == first else job,) for k, (job,) in enumerate(jobs)]
 
 
@@ -67,20 +67,20 @@ def describe(
     name: str,
     learner: Learner,
     fast: Mapping[str, Any],
-    bundle: Bundle,
+    model_run: ModelRun,
 ) -> dict[str, Any]:
     """Write bundle.json: what the bundle is, which folds it holds, and its score on their rows by the one scorer."""
     competition, count = request.competition, request.fold_count
-    held = bundle.held(count)
+    held = model_run.held(count)
     rows = np.isin(folds, held)
-    plain = bundle.out_of_fold(competition.task, folds, held).plain
+    plain = model_run.out_of_fold(competition.task, folds, held).plain
     targets, groups = prepared.train.targets[rows], prepared.train.groups[rows]
 
     def statistics_of(metric: Metric) -> np.ndarray:
         return statistics_alone(competition.task, metric, targets, plain)
 
     statistics = statistics_of(competition.metric)
-    finished = [bundle.finished(k) for k in held]
+    finished = [model_run.finished(k) for k in held]
     code = sorted({fold["code"] for fold in finished})
     if len(code) > 1:
         request.say(f"{name}: the code changed between its folds; the bundle is marked")
@@ -101,7 +101,7 @@ def describe(
         "reported": {m.name: interval(m, statistics_of(m), groups)._asdict() for m in competition.reported},
         "seconds": sum(fold["seconds"] for fold in finished),
     }
-    write_json(bundle.folder / "bundle.json", manifest)
+    write_json(model_run.folder / "run.json", manifest)
     return manifest
 
 

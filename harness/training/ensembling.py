@@ -10,20 +10,29 @@ import numpy as np
 from harness import paths
 from harness.bootstrap import interval
 from harness.competition import Competition
-from harness.ensemble import Blend, Ladder, Problem, Recipe, Speciality, cross_fit, cross_fitted, leave_one_out
+from harness.ensemble import (
+    Blend,
+    FittedEnsemble,
+    OOFData,
+    Recipe,
+    SpecialistRole,
+    cross_fit,
+    cross_fitted,
+    leave_one_out,
+)
 from harness.errors import UserError
 from harness.options import Request
 from harness.prepare import Prepared
 from harness.submission import writer
 from harness.training.cross_validation import finite
-from harness.training.predict import bundles_of
-from harness.training.predictions import Bundle, code_hash
+from harness.training.predict import runs_of
+from harness.training.predictions import ModelRun, code_hash
 
 
-def blend_of(competition: Competition, bundles: Mapping[str, Bundle]) -> Blend:
+def blend_of(competition: Competition, model_runs: Mapping[str, ModelRun]) -> Blend:
     """The declared ensemble, of these bundles; raise `UserError` where none of them predicts every class."""
-    manifests = {name: bundle.manifest for name, bundle in bundles.items()}
-    general = tuple(name for name, manifest in manifests.items() if manifest["config"]["focus"] is None)
+    manifests = {name: model_run.manifest for name, model_run in model_runs.items()}
+    general = tuple(name for name, manifest in manifests.items() if manifest["config"]["target_class"] is None)
     if not general:
         raise UserError(
             f"there is no complete bundle to blend; run `make submit COMP={competition.name}` or `make train` first"
@@ -31,68 +40,71 @@ def blend_of(competition: Competition, bundles: Mapping[str, Bundle]) -> Blend:
     special = {name: manifest for name, manifest in manifests.items() if name not in general}
     named = [name for name, manifest in special.items() if manifest["model"] == competition.ensemble.specialist]
     others = {name: manifest["config"] for name, manifest in special.items() if name not in named}
-    more = tuple(Speciality(name, config["focus"], config.get("against")) for name, config in others.items())
+    more = tuple(SpecialistRole(name, config["target_class"], config.get("versus")) for name, config in others.items())
     return replace(competition.ensemble, names=general, specialist=named[-1] if named else None, found=more)
 
 
 def ensemble(
-    request: Request, prepared: Prepared, folds: np.ndarray, bundles: Mapping[str, Bundle], declared: Blend
-) -> tuple[Ladder, Problem]:
+    request: Request, prepared: Prepared, folds: np.ndarray, model_runs: Mapping[str, ModelRun], declared: Blend
+) -> tuple[FittedEnsemble, OOFData]:
     """Fit the ensemble on the out-of-fold predictions, cross-fitted and gated."""
     competition, train = request.competition, prepared.train
-    complete = {name: bundle for name, bundle in bundles.items() if bundle.manifest["complete"]}
-    bundles = complete if set(complete) & set(declared.names) else bundles
-    bundles, shared = sharing(bundles, int(folds.max()) + 1)
-    request.say(f"fitting the ensemble of {', '.join(bundles)}")
+    complete = {name: model_run for name, model_run in model_runs.items() if model_run.manifest["complete"]}
+    model_runs = complete if set(complete) & set(declared.names) else model_runs
+    model_runs, shared = sharing(model_runs, int(folds.max()) + 1)
+    request.say(f"fitting the ensemble of {', '.join(model_runs)}")
     rows = np.isin(folds, shared)
     if not rows.all():
         request.say(f"only {rows.sum()} of {len(rows)} rows have out-of-fold predictions of every member")
-    members = {name: bundle.out_of_fold(competition.task, folds, shared) for name, bundle in bundles.items()}
+    members = {name: model_run.out_of_fold(competition.task, folds, shared) for name, model_run in model_runs.items()}
     targets, groups = train.targets[rows], train.groups[rows]
-    problem = Problem(competition.task, competition.metric, members, targets, folds[rows], groups)
-    return cross_fit(problem, declared), problem
+    oof = OOFData(competition.task, competition.metric, members, targets, folds[rows], groups)
+    return cross_fit(oof, declared), oof
 
 
 def refitted(
     competition: Competition, prepared: Prepared, card: Mapping[str, Any]
-) -> tuple[np.ndarray, Ladder, Problem]:
+) -> tuple[np.ndarray, FittedEnsemble, OOFData]:
     """A submission's ensemble once more, cross-fitted as its card's CV was; with the fold of every row."""
-    bundles, folds = bundles_of(card), prepared.folds_named(competition, card["train_hash"])
-    declared = competition.ensemble if set(bundles) <= set(competition.models) else blend_of(competition, bundles)
-    return folds, *ensemble(Request(competition), prepared, folds, bundles, declared)
+    model_runs, folds = runs_of(card), prepared.folds_named(competition, card["train_hash"])
+    declared = competition.ensemble if set(model_runs) <= set(competition.models) else blend_of(competition, model_runs)
+    return folds, *ensemble(Request(competition), prepared, folds, model_runs, declared)
 
 
-def sharing(bundles: Mapping[str, Bundle], count: int) -> tuple[dict[str, Bundle], list[int]]:
+def sharing(model_runs: Mapping[str, ModelRun], count: int) -> tuple[dict[str, ModelRun], list[int]]:
     """The bundles with the most folds, specialists last, and the folds that all have; who shares none is left out."""
-    held = {name: set(bundle.held(count)) for name, bundle in bundles.items()}
-    special = {name: bundle.manifest["config"]["focus"] is not None for name, bundle in bundles.items()}
-    kept = dict[str, Bundle]()
+    held = {name: set(model_run.held(count)) for name, model_run in model_runs.items()}
+    special = {name: model_run.manifest["config"]["target_class"] is not None for name, model_run in model_runs.items()}
+    kept = dict[str, ModelRun]()
     shared = set(range(count))
-    for name in sorted(bundles, key=lambda name: (special[name], -len(held[name]))):
+    for name in sorted(model_runs, key=lambda name: (special[name], -len(held[name]))):
         if shared & held[name]:
-            kept[name], shared = bundles[name], shared & held[name]
-    return {name: bundle for name, bundle in bundles.items() if name in kept}, sorted(shared)
+            kept[name], shared = model_runs[name], shared & held[name]
+    return {name: model_run for name, model_run in model_runs.items() if name in kept}, sorted(shared)
 
 
-def steps_of(ladder: Ladder, problem: Problem) -> list[dict[str, Any]]:
+def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, Any]]:
     """The ladder as rows: what each step gained, whether it was taken, and the cross-fitted score up to it."""
     return [
         {
-            "step": rung.step,
-            "accepted": rung.accepted,
-            "reason": rung.reason,
-            "way": rung.way,
-            "refused": dict(rung.refused),
+            "step": step_result.step,
+            "accepted": step_result.accepted,
+            "reason": step_result.reason,
+            "way": step_result.way,
+            "refused": dict(step_result.refused),
             "accepted_in_folds": accepted,
-            "gain": rung.gain and {name: getattr(rung.gain, name) for name in ("difference", "low", "high", "p")},
-            **interval(problem.metric, statistics, problem.groups)._asdict(),
-            "by_class": finite(problem.metric.by_class(statistics)),
+            "gain": step_result.gain
+            and {name: getattr(step_result.gain, name) for name in ("difference", "low", "high", "p")},
+            **interval(oof.metric, statistics, oof.groups)._asdict(),
+            "by_class": finite(oof.metric.by_class(statistics)),
         }
-        for rung, statistics, accepted in zip(ladder.rungs, ladder.statistics, ladder.accepted, strict=True)
+        for step_result, statistics, accepted in zip(
+            fitted_ensemble.step_results, fitted_ensemble.statistics, fitted_ensemble.accepted, strict=True
+        )
     ]
 
 
-def members_of(problem: Problem, recipe: Recipe) -> dict[str, Any]:
+def members_of(oof: OOFData, recipe: Recipe) -> dict[str, Any]:
     """What every member weighs, and gains where it was fitted: the ensemble against the same one without it."""
     told = ("difference", "low", "high", "p")
     return {
@@ -100,40 +112,40 @@ def members_of(problem: Problem, recipe: Recipe) -> dict[str, Any]:
             "weight": recipe.weights.get(name, 0.0),
             "gain": gain and {key: float(getattr(gain, key)) for key in told},
         }
-        for name, gain in leave_one_out(problem.thin(), recipe).items()
+        for name, gain in leave_one_out(oof.subsample(), recipe).items()
     }
 
 
 # -- the submission ----------------------------------------------------------------------------------------------------
 
 
-def hand_in(
+def write_submission(
     request: Request,
     prepared: Prepared,
     folds: np.ndarray,
-    bundles: Mapping[str, Bundle],
-    ladder: Ladder,
-    problem: Problem,
+    model_runs: Mapping[str, ModelRun],
+    fitted_ensemble: FittedEnsemble,
+    oof: OOFData,
 ) -> tuple[Path, dict[str, Any]]:
     """Write the judge's file with its card: what was done, and the score that the player claims."""
-    competition, recipe = request.competition, ladder.recipe
-    held = {name: bundles[name].held(int(folds.max()) + 1) for name in recipe.names}
-    members = {name: bundles[name].holdout(competition.task, held[name]) for name in recipe.names}
+    competition, recipe = request.competition, fitted_ensemble.recipe
+    held = {name: model_runs[name].held(int(folds.max()) + 1) for name in recipe.names}
+    members = {name: model_runs[name].holdout(competition.task, held[name]) for name in recipe.names}
     decided = recipe.decide(competition.task, members)
-    steps = steps_of(ladder, problem)
+    steps = steps_of(fitted_ensemble, oof)
     card = {
         "team": request.team,
-        "cv": {key: steps[-1][key] for key in ("score", "low", "high")} | {"in_sample": ladder.in_sample},
-        "models": {name: bundle.manifest["score"] for name, bundle in bundles.items()},
-        "bundles": {name: paths.shown(bundle.folder) for name, bundle in bundles.items()},
+        "cv": {key: steps[-1][key] for key in ("score", "low", "high")} | {"in_sample": fitted_ensemble.in_sample},
+        "models": {name: model_run.manifest["score"] for name, model_run in model_runs.items()},
+        "bundles": {name: paths.shown(model_run.folder) for name, model_run in model_runs.items()},
         "recipe": recipe.to_json(),
-        "parts": members_of(problem, recipe),
+        "parts": members_of(oof, recipe),
         "steps": steps,
         "reported": {
-            metric.name: interval(metric, cross_fitted(problem, ladder, metric), problem.groups)._asdict()
+            metric.name: interval(metric, cross_fitted(oof, fitted_ensemble, metric), oof.groups)._asdict()
             for metric in competition.reported
         },
-        "share": len(problem.folds) / int((folds >= 0).sum()),
+        "share": len(oof.folds) / int((folds >= 0).sum()),
         "train_hash": prepared.train_hash(folds),
         "git": writer.git_revision(),
         "code": code_hash(competition.name),
@@ -152,7 +164,7 @@ def keep_baseline(request: Request, prepared: Prepared) -> None:
         writer.keep_best(prepared.folder / "sample_submission.csv", folder, None)
 
 
-def judged(
+def submit_file(
     request: Request, prepared: Prepared, file: Path, card: Mapping[str, Any], official: Mapping[str, str]
 ) -> dict[str, Any]:
     standing = writer.judge(request.competition.name, file, request.team, prepared.data_hash)

@@ -19,7 +19,7 @@ from harness.errors import UserError
 from harness.files import write_json
 from harness.models import Context, Cost, Fitted, Learner, OutOfTime
 from harness.prepare import Prepared
-from harness.training.predictions import Bundle, bundle_folder, code_hash, load_prediction, save_prediction
+from harness.training.predictions import ModelRun, code_hash, load_prediction, run_folder, save_prediction
 from harness.training.workers.process import report, stopping
 
 Look = Callable[[float, Callable[[Any], Any]], None]
@@ -88,15 +88,15 @@ def score_fold(job: Fold, limits: Mapping[float, float]) -> Scored:
     """
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     fold_of_row = prepared.folds(declared, job.folds)
-    bundle = Bundle(bundle_folder(job.competition, prepared.train_hash(fold_of_row), job.model, job.learner))
+    model_run = ModelRun(run_folder(job.competition, prepared.train_hash(fold_of_row), job.model, job.learner))
     valid, curve = prepared.train[fold_of_row == job.fold], dict[float, float]()
-    if job.fold not in bundle.held(job.folds):
+    if job.fold not in model_run.held(job.folds):
         train_fold(job, _watch(declared, valid, limits, curve))
-    predicted = load_prediction(bundle.fold(job.fold), "oof-plain", declared.task)
+    predicted = load_prediction(model_run.fold(job.fold), "oof-plain", declared.task)
     return Scored(
         statistics_alone(declared.task, declared.metric, valid.targets, predicted),
         curve,
-        bundle.finished(job.fold)["seconds"],
+        model_run.finished(job.fold)["seconds"],
     )
 
 
@@ -128,7 +128,7 @@ def train_fold(job: Fold, look: Look = unwatched) -> None:
     started = time.monotonic()
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     fold_of_row, train = prepared.folds(declared, job.folds), prepared.train
-    folder = Bundle(bundle_folder(job.competition, prepared.train_hash(fold_of_row), job.model, job.learner)).fold(
+    folder = ModelRun(run_folder(job.competition, prepared.train_hash(fold_of_row), job.model, job.learner)).fold(
         job.fold
     )
     if job.deadline and not folder.exists() and time.time() + job.seconds * HOPEFUL > job.deadline:

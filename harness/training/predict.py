@@ -17,7 +17,7 @@ from harness.options import Request
 from harness.prepare import Prepared, current
 from harness.submission import writer
 from harness.training.fold import Fits, Fold, predict_chunk, train_final
-from harness.training.predictions import Bundle
+from harness.training.predictions import ModelRun
 from harness.training.workers import Engine, results, run, workers
 
 CHUNK = 250  # rows a worker predicts at once: 20 MB of float16 Mars probabilities a fit
@@ -26,7 +26,7 @@ CHUNK = 250  # rows a worker predicts at once: 20 MB of float16 Mars probabiliti
 def predict_official(
     request: Request,
     prepared: Prepared,
-    bundles: Mapping[str, Bundle],
+    model_runs: Mapping[str, ModelRun],
     recipe: Recipe,
     engine: Engine,
     file: Path,
@@ -37,7 +37,7 @@ def predict_official(
     final: with the refits on all labels. Returns part -> path.
     """
     competition, written = request.competition, {}
-    fits = fits_of(bundles, recipe, final)
+    fits = fits_of(model_runs, recipe, final)
     for part, samples in prepared.official.items():
         name = ("official" if len(prepared.official) == 1 else f"official-{part}") + ("-final" if final else "")
         known = writer.beside_best(file, name, competition.task.suffix)
@@ -63,14 +63,14 @@ def predict_rows(
     return competition.task.join([parts[k] for k in range(len(jobs))])
 
 
-def fits_of(bundles: Mapping[str, Bundle], recipe: Recipe, final: bool = False) -> dict[str, Fits]:
+def fits_of(model_runs: Mapping[str, ModelRun], recipe: Recipe, final: bool = False) -> dict[str, Fits]:
     """Where the networks of each member lie: those of its folds, or their refits with the hold-out included."""
     fits = {}
     for name in recipe.names:
-        bundle, manifest = bundles[name], bundles[name].manifest
+        model_run, manifest = model_runs[name], model_runs[name].manifest
         if "member" in manifest:
             raise UserError(f"{name} is of {manifest['member']}, who shared its predictions without its networks")
-        places = [bundle.refit(k) if final else bundle.fold(k) for k in manifest["folds"]]
+        places = [model_run.refit(k) if final else model_run.fold(k) for k in manifest["folds"]]
         fits[name] = Fits(revived(manifest["config"]), manifest["fast"], places)
     return fits
 
@@ -79,15 +79,15 @@ def submit_final(request: Request) -> dict[str, Any]:
     """FINAL=1: refit the best run's members with the hold-out's labels too, for the official submission alone."""
     competition, prepared = request.competition, current(request.competition.name)
     card = best_card(competition, prepared)
-    recipe, bundles = recipe_of(card), bundles_of(card)
+    recipe, model_runs = recipe_of(card), runs_of(card)
     raw = locate(competition.name, competition.sources, request.data).folder
     with (
         workers(request.listen) as engine,
         locked(paths.runs(competition.name, card["train_hash"])),
     ):
         jobs = []
-        for name, fits in fits_of(bundles, recipe, final=True).items():
-            manifest = bundles[name].manifest
+        for name, fits in fits_of(model_runs, recipe, final=True).items():
+            manifest = model_runs[name].manifest
             for fold, folder in zip(manifest["folds"], fits.folders, strict=True):
                 place = (competition.name, prepared.data_hash, name, fits.learner, fold, manifest["fold_count"])
                 jobs.append((Fold(*place, engine.threads, fits.fast), raw, folder))
@@ -95,7 +95,7 @@ def submit_final(request: Request) -> dict[str, Any]:
         for _ in results(run(engine, train_final, jobs)):
             pass
         file = paths.root() / card["file"]
-        official = predict_official(request, prepared, bundles, recipe, engine, file, final=True)
+        official = predict_official(request, prepared, model_runs, recipe, engine, file, final=True)
     return {
         "competition": competition.name,
         "source": prepared.source,
@@ -118,7 +118,7 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
     samples = read_pictures(inputs, like=prepared.holdout.inputs)
     recipe = recipe_of(card)
     with workers(request.listen) as engine:
-        decided = predict_rows(competition, samples.inputs, fits_of(bundles_of(card), recipe), recipe, engine)
+        decided = predict_rows(competition, samples.inputs, fits_of(runs_of(card), recipe), recipe, engine)
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / f"predicted-{inputs.resolve().name}{competition.task.suffix}"
     competition.task.write(samples.ids, decided, file)
@@ -140,5 +140,5 @@ def recipe_of(card: Mapping[str, Any]) -> Recipe:
     return Recipe.from_json(card["recipe"])
 
 
-def bundles_of(card: Mapping[str, Any]) -> dict[str, Bundle]:
-    return {name: Bundle(paths.root() / folder) for name, folder in card["bundles"].items()}
+def runs_of(card: Mapping[str, Any]) -> dict[str, ModelRun]:
+    return {name: ModelRun(paths.root() / folder) for name, folder in card["bundles"].items()}

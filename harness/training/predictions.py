@@ -19,7 +19,7 @@ VIEWS = ("plain", "tta")
 
 
 @dataclass(frozen=True)
-class Bundle:
+class ModelRun:
     """One model's predictions: `fold_k/` hold those of each fold, `bundle.json` says what they are.
 
     A fold holds, for the plain view and the mean over the declared views, its own rows out-of-fold and the whole
@@ -31,7 +31,7 @@ class Bundle:
     @property
     def manifest(self) -> dict[str, Any]:
         """Raise `UserError` where there is none."""
-        file = self.folder / "bundle.json"
+        file = self.folder / "run.json"
         if not file.exists():
             raise UserError(f"{paths.shown(self.folder)} is no bundle: it holds no bundle.json")
         return read_json(file)
@@ -71,7 +71,7 @@ class OutOfFold:
     Twenty members of 2,500 Mars tiles would be 8 GB in two views.
     """
 
-    bundle: Bundle
+    model_run: ModelRun
     task: Task
     fold_of_row: np.ndarray
     held: list[int]
@@ -97,10 +97,10 @@ class OutOfFold:
 
     def parts(self, name: str) -> list[Any]:
         """Of every fold, memory-mapped."""
-        return [load_prediction(self.bundle.fold(k), f"oof-{name}", self.task) for k in self.held]
+        return [load_prediction(self.model_run.fold(k), f"oof-{name}", self.task) for k in self.held]
 
 
-def bundle_folder(competition: str, train: str, model: str, learner: Any) -> Path:
+def run_folder(competition: str, train: str, model: str, learner: Any) -> Path:
     return paths.runs(competition, train) / f"{model}-{config_hash(learner)}"
 
 
@@ -117,10 +117,10 @@ def load_prediction(folder: Path, name: str, task: Task) -> Any:
     return task.unpack(arrays)
 
 
-def require_same_rows(bundles: Mapping[str, Bundle], train: str) -> None:
+def require_same_rows(model_runs: Mapping[str, ModelRun], train: str) -> None:
     """Bundles of other rows or folds would leak: refuse them in words."""
-    for name, bundle in bundles.items():
-        other = bundle.manifest["train_hash"]
+    for name, model_run in model_runs.items():
+        other = model_run.manifest["train_hash"]
         if other != train:
             raise UserError(
                 f"the bundle {name} was made on other rows or folds (train hash {other} instead of {train}); "

@@ -7,7 +7,7 @@ from harness import paths
 from harness.files import read_json, write_json
 from harness.models import Learner
 from harness.models.config import revived
-from harness.training.predictions import Bundle
+from harness.training.predictions import ModelRun
 
 
 def keep(competition: str, data_hash: str, card: Mapping[str, Any]) -> None:
@@ -16,7 +16,7 @@ def keep(competition: str, data_hash: str, card: Mapping[str, Any]) -> None:
         name: {"bundle": folder} | {key: manifest[key] for key in ("model", "config", "config_hash", "fold_count")}
         for name, folder in card["bundles"].items()
         if name in used(card["recipe"])
-        for manifest in [Bundle(paths.root() / folder).manifest]
+        for manifest in [ModelRun(paths.root() / folder).manifest]
     }
     found = {"members": members, "cv": card["cv"], "train_hash": card["train_hash"], "share": card["share"]}
     write_json(paths.searches(competition, data_hash) / "best.json", found)
@@ -24,7 +24,7 @@ def keep(competition: str, data_hash: str, card: Mapping[str, Any]) -> None:
 
 def used(recipe: Mapping[str, Any]) -> set[str]:
     """The members that a recipe needs, of its JSON."""
-    return {*recipe["weights"], *([recipe["override"]["by"]] if recipe["override"] else [])}
+    return {*recipe["weights"], *([recipe["class_specialist"]["by"]] if recipe["class_specialist"] else [])}
 
 
 def variants(competition: str, data_hash: str, train_hash: str) -> dict[str, Learner]:

@@ -18,12 +18,12 @@ import numpy as np
 from harness import paths
 from harness.bootstrap import Comparison, compare
 from harness.data.downloads import unzip
-from harness.ensemble import Problem, Recipe
+from harness.ensemble import OOFData, Recipe
 from harness.errors import UserError
 from harness.files import TEMPORARY, read_json, require_free, sha256_of, write_json
 from harness.submission import client
 from harness.tasks import Task
-from harness.training.predictions import VIEWS, Bundle, load_prediction, require_same_rows
+from harness.training.predictions import VIEWS, ModelRun, load_prediction, require_same_rows
 
 PARTS = re.compile(r"bundle\.json|fold_\d{1,2}/(fold\.json|(oof|holdout)-(plain|tta)\.\w+\.npy)", re.ASCII)
 KEYS = {"competition", "train_hash", "model", "config", "folds", "complete", "score"}  # of bundle.json, that we rely on
@@ -34,20 +34,20 @@ YOU = "you"
 Say = Callable[[str], None]
 
 
-def member_of(bundle: Bundle) -> str:
+def member_of(model_run: ModelRun) -> str:
     """Whose it is."""
-    return str(bundle.manifest.get("member", YOU))
+    return str(model_run.manifest.get("member", YOU))
 
 
 def exchange(
-    server: str, competition: str, data_hash: str, train: str, bundles: Mapping[str, Bundle], say: Say
-) -> dict[str, Bundle]:
+    server: str, competition: str, data_hash: str, train: str, model_runs: Mapping[str, ModelRun], say: Say
+) -> dict[str, ModelRun]:
     """Share our bundles and fetch the others'; all of them. What was made on other rows is refused in words."""
-    own = {name: bundle for name, bundle in bundles.items() if member_of(bundle) == YOU}
+    own = {name: model_run for name, model_run in model_runs.items() if member_of(model_run) == YOU}
     shared = listed(server, competition, data_hash)
     known = {one["sha256"] for one in shared["bundles"]}
-    ours = {share(server, competition, data_hash, bundle, known, shared["most"], say) for bundle in own.values()}
-    others = dict[str, Bundle]()
+    ours = {share(server, competition, data_hash, model_run, known, shared["most"], say) for model_run in own.values()}
+    others = dict[str, ModelRun]()
     for one in shared["bundles"]:
         if one["train"] != train:
             say(f"{one['name']} of {one['member']} is refused: it was made on other rows or folds")
@@ -56,7 +56,7 @@ def exchange(
             if not folder.exists():
                 say(f"fetching {one['name']} of {one['member']}: {one['size'] / 1e6:.0f} MB")
                 receive(server, competition, data_hash, one, folder)
-            others[folder.name] = Bundle(folder)
+            others[folder.name] = ModelRun(folder)
     require_same_rows(others, train)
     return own | others
 
@@ -83,17 +83,19 @@ def listed(server: str, competition: str, data_hash: str) -> dict[str, Any]:
     return told
 
 
-def share(server: str, competition: str, data_hash: str, bundle: Bundle, known: set[str], most: int, say: Say) -> str:
+def share(
+    server: str, competition: str, data_hash: str, model_run: ModelRun, known: set[str], most: int, say: Say
+) -> str:
     """Upload a bundle that the server lacks; its sha256 there."""
-    packed = bundle.folder / f".shared.{os.getpid()}{TEMPORARY}"
+    packed = model_run.folder / f".shared.{os.getpid()}{TEMPORARY}"
     try:
-        pack(bundle.folder, packed)
-        digest, size, name = sha256_of(packed), packed.stat().st_size, bundle.folder.name
+        pack(model_run.folder, packed)
+        digest, size, name = sha256_of(packed), packed.stat().st_size, model_run.folder.name
         if size > most:
             raise UserError(f"{name} has {size:,} bytes; a bundle on {server} has at most {most:,}")
         if digest not in known:
             say(f"sharing {name}: {size / 1e6:.0f} MB")
-            told = {"data": data_hash, "train": bundle.manifest["train_hash"], "name": name}
+            told = {"data": data_hash, "train": model_run.manifest["train_hash"], "name": name}
             options = lambda: {"params": told, "data": client.body(b"", packed)}  # noqa: E731
             client.ask(server, "PUT", f"/{competition}/bundles/{digest}", options)
         return digest
@@ -111,10 +113,10 @@ def receive(server: str, competition: str, data_hash: str, one: Mapping[str, Any
         client.fetch_file(address, archive, one)
         require_predictions(archive, one)
         unzip(archive, waiting)
-        manifest = read_json(waiting / "bundle.json")
+        manifest = read_json(waiting / "run.json")
         if not (isinstance(manifest, dict) and manifest.keys() >= KEYS):
             raise UserError(f"what {one['member']} shares as {one['name']} was made by another version; update both")
-        write_json(waiting / "bundle.json", {**manifest, "member": one["member"]})
+        write_json(waiting / "run.json", {**manifest, "member": one["member"]})
         os.replace(waiting, folder)
     finally:
         archive.unlink(missing_ok=True)
@@ -144,50 +146,50 @@ def require_predictions(archive: Path, one: Mapping[str, Any]) -> None:
     names = {part.filename for part in inside}
     plain = all(PARTS.fullmatch(name) for name in names) and len(names) == len(inside)
     small = sum(part.file_size for part in inside) <= one["size"]
-    if not (plain and small and "bundle.json" in names):
+    if not (plain and small and "run.json" in names):
         raise UserError(f"what {one['member']} shares as {one['name']} is no bundle of predictions; it was not opened")
 
 
-def require_rows(bundles: Mapping[str, Bundle], task: Task, folds: np.ndarray, holdout: int) -> None:
+def require_rows(model_runs: Mapping[str, ModelRun], task: Task, folds: np.ndarray, holdout: int) -> None:
     """Raise `UserError` where a bundle of a team-mate does not predict the rows that its folds have."""
-    for name, bundle in bundles.items():
-        for k in [] if member_of(bundle) == YOU else bundle.manifest["folds"]:
+    for name, model_run in model_runs.items():
+        for k in [] if member_of(model_run) == YOU else model_run.manifest["folds"]:
             for kind, rows in (("oof", int((folds == k).sum())), ("holdout", holdout)):
                 for view in VIEWS:
-                    found = len(load_prediction(bundle.fold(k), f"{kind}-{view}", task))
+                    found = len(load_prediction(model_run.fold(k), f"{kind}-{view}", task))
                     if found != rows:
                         raise UserError(
-                            f"{name} of {member_of(bundle)} predicts {found} rows, not {rows} ({kind}, fold {k})"
+                            f"{name} of {member_of(model_run)} predicts {found} rows, not {rows} ({kind}, fold {k})"
                         )
 
 
 # -- who brings what ---------------------------------------------------------------------------------------------------
 
 
-def contributions(problem: Problem, recipe: Recipe, bundles: Mapping[str, Bundle]) -> list[dict[str, Any]]:
+def contributions(oof: OOFData, recipe: Recipe, model_runs: Mapping[str, ModelRun]) -> list[dict[str, Any]]:
     """Of every person: models with their weights, and the gain of having them, against the same ensemble without.
 
     gain is None where nothing would be left, and where none of the person's models is used.
     """
     models = dict[str, list[str]]()
-    for name, bundle in bundles.items():
-        models.setdefault(member_of(bundle), []).append(name)
+    for name, model_run in model_runs.items():
+        models.setdefault(member_of(model_run), []).append(name)
     return [
         {
             "member": member,
             "models": {name: recipe.weights.get(name, 0.0) for name in names},
             "weight": sum(recipe.weights.get(name, 0.0) for name in names),
-            "gain": told(gain_of(problem, recipe, names)),
+            "gain": told(gain_of(oof, recipe, names)),
         }
         for member, names in models.items()
     ]
 
 
-def gain_of(problem: Problem, recipe: Recipe, names: list[str]) -> Comparison | None:
+def gain_of(oof: OOFData, recipe: Recipe, names: list[str]) -> Comparison | None:
     left = reduce(Recipe.without, names, recipe)
     if left == recipe or not left.weights:
         return None
-    return compare(problem.metric, problem.statistics_of(left), problem.statistics_of(recipe), problem.groups)
+    return compare(oof.metric, oof.statistics_of(left), oof.statistics_of(recipe), oof.groups)
 
 
 def told(gain: Comparison | None) -> dict[str, float] | None:

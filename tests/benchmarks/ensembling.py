@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.ensemble import Problem, Recipe, with_blend
+from harness.ensemble import OOFData, Recipe, with_blend
 from harness.metrics import MeanIoU
 from harness.tasks.segmentation import Segmentation
 from tests.benchmarks.protocol import REPOSITORY, Result, in_turn, ratios, timed, typical
@@ -138,7 +138,7 @@ def select(folder: Path) -> dict[str, Any]:
     members = {file.stem: OnDisk(file) for file in sorted(folder.glob("m*.npy"))}
     truth = np.load(folder / "truth.npy")
     groups = np.arange(len(truth))
-    thinned = Problem(TASK, METRIC, members, truth, groups % 5, groups).thin()
+    thinned = OOFData(TASK, METRIC, members, truth, groups % 5, groups).subsample()
     chosen = with_blend(thinned, Recipe({next(iter(members)): 1.0}), list(members))
     return {
         "seconds": time.monotonic() - began,

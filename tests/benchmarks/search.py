@@ -125,7 +125,7 @@ def whole_trial(study: Study, number: int) -> None:
         study.scored(entry, {"fold": fold, "score": value, "seconds": 60.0, "ended": now()}, value)
     classes = dict.fromkeys(("soil", "bedrock", "sand", "big_rock"), value)
     whole: dict[str, Any] = {"score": value, "low": value - 0.01, "high": value + 0.01}
-    study.finish(entry, value, interval=whole, by_class=classes, bundle=f"runs/{entry.name}")
+    study.finish(entry, value, interval=whole, by_class=classes, model_run=f"runs/{entry.name}")
 
 
 @contextmanager

@@ -83,7 +83,7 @@ def as_submitted(competition: Competition, truth: Any) -> Any:
     task = competition.task
     if isinstance(truth, Ragged):
         return Ragged(np.insert(truth.flat, 1, 1.0, axis=1), truth.offsets)
-    if task.gives == "scores" and truth.ndim == 1:
+    if task.output == "probabilities" and truth.ndim == 1:
         return np.eye(len(task.classes))[truth]
     return truth if task.void is None else np.where(truth == task.void, (task.void + 1) % len(task.classes), truth)
 
@@ -120,14 +120,14 @@ def check_audit(prepared: Prepared) -> None:
 
 def check_bundles(competition: Competition, done: Run) -> None:
     """Every default model predicts every row that has a fold, out-of-fold, and the whole hold-out, in both views."""
-    assert done.bundles.keys() == set(competition.default)
+    assert done.model_runs.keys() == set(competition.default)
     assert set(done.folds) <= {-1, 0, 1}
-    for bundle in done.bundles.values():
-        assert bundle.manifest["complete"]
-        assert bundle.manifest["reported"].keys() == {metric.name for metric in competition.reported}
+    for model_run in done.model_runs.values():
+        assert model_run.manifest["complete"]
+        assert model_run.manifest["reported"].keys() == {metric.name for metric in competition.reported}
         for member, rows in (
-            (bundle.out_of_fold(competition.task, done.folds, [0, 1]), int((done.folds >= 0).sum())),
-            (bundle.holdout(competition.task, [0, 1]), len(done.prepared.holdout)),
+            (model_run.out_of_fold(competition.task, done.folds, [0, 1]), int((done.folds >= 0).sum())),
+            (model_run.holdout(competition.task, [0, 1]), len(done.prepared.holdout)),
         ):
             assert [len(getattr(member, view)) for view in VIEWS] == [rows, rows]
 
@@ -146,7 +146,7 @@ def check_judge(competition: Competition, done: Run) -> None:
 def check_official(request: Request, done: Run) -> None:
     """Every part is written in the official format, and read back with the ids of the source."""
     task, parts = request.competition.task, done.prepared.official
-    written = predict_official(request, done.prepared, done.bundles, done.ladder.recipe, Here(), done.file)
+    written = predict_official(request, done.prepared, done.model_runs, done.fitted_ensemble.recipe, Here(), done.file)
     assert written.keys() == parts.keys()
     for part, samples in parts.items():
         file = paths.root() / written[part]

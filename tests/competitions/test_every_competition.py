@@ -73,9 +73,11 @@ def test_every_model_constructs(name: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
     declared = find(name)
     for model, learner in declared.models.items():
-        assert declared.ensemble.specialist == model or learner.focus is None, f"{model} is a specialist of nothing"
+        assert declared.ensemble.specialist == model or learner.target_class is None, (
+            f"{model} is a specialist of nothing"
+        )
         if hasattr(learner, "network"):
-            outputs = 1 if learner.focus is not None else max(1, len(declared.task.classes))
+            outputs = 1 if learner.target_class is not None else max(1, len(declared.task.classes))
             nowhere = (
                 torch.device("meta") if hasattr(learner, "untrained") else nullcontext()
             )  # what is large is not made

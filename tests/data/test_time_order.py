@@ -26,7 +26,7 @@ class LastDay:
     """Says for every row the last day that it learned from."""
 
     epochs: int = 1
-    focus: int | None = None
+    target_class: int | None = None
     pretrained: bool = False
     fewest_epochs: int = 1
 
@@ -77,15 +77,15 @@ def competition(monkeypatch: pytest.MonkeyPatch) -> Competition:
 def test_every_row_is_predicted_from_earlier_rows_and_the_earliest_are_marked(competition: Competition) -> None:
     lines: list[str] = []
     done = run(Request(competition, say=lines.append))
-    days, bundle = done.prepared.train.targets, done.bundles["last_day"]
+    days, model_run = done.prepared.train.targets, done.model_runs["last_day"]
     assert sorted(done.prepared.holdout.inputs["day"]) == list(range(48, 60))  # the latest fifth
     assert sorted(days[done.folds == -1]) == list(range(10))  # of five blocks the first has no fold
     rows = done.folds >= 0
-    said = bundle.out_of_fold(competition.task, done.folds, bundle.held(4)).plain
+    said = model_run.out_of_fold(competition.task, done.folds, model_run.held(4)).plain
     assert (said < days[rows]).all()
     assert np.unique(said).tolist() == [9, 18, 28, 37]  # each block is told what the day before it was
-    assert bundle.manifest["complete"]
-    assert len(done.problem.targets) == 38
+    assert model_run.manifest["complete"]
+    assert len(done.oof.targets) == 38
     assert "only 38 of 48 rows have out-of-fold predictions of every member" in lines
 
 

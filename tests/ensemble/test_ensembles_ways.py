@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from harness.ensemble import WAYS, Blend, Member, Mix, Problem, Recipe, blend, cross_fit, fit, leave_one_out
+from harness.ensemble import WAYS, Blend, Member, Mix, OOFData, Recipe, blend, cross_fit, fit, leave_one_out
 from harness.ensemble.greedy import climbed, in_parts, moves, with_bagging, with_walk
 from harness.ensemble.mixing import by_class, geometric, least_squares, levels, logistic, rank, ranked, stacked
 from harness.metrics import Accuracy, LogLoss, MeanIoU
-from harness.tasks import Override
+from harness.tasks import ClassSpecialist
 from harness.tasks.classification import PROBABILITIES, Classification
 from harness.tasks.segmentation import Segmentation
 from harness.tasks.temperature import sharpened, temperature
@@ -34,16 +34,16 @@ def knowing(truth: np.ndarray, signal: float, seed: int, sure: float = 1.0) -> n
     return (raw / raw.sum(1, keepdims=True)).astype(np.float32)
 
 
-def problem(truth: np.ndarray, task=TASK, metric=METRIC, **members: np.ndarray) -> Problem:
+def oof(truth: np.ndarray, task=TASK, metric=METRIC, **members: np.ndarray) -> OOFData:
     groups = np.arange(len(truth))
     pairs = {name: Member(said, said) for name, said in members.items()}
-    return Problem(task, metric, pairs, truth, groups % FOLDS, groups)
+    return OOFData(task, metric, pairs, truth, groups % FOLDS, groups)
 
 
 @pytest.fixture(scope="module")
-def good() -> Problem:
+def good() -> OOFData:
     truth = labels()
-    return problem(truth, one=knowing(truth, 1.0, 1), two=knowing(truth, 1.0, 2), three=knowing(truth, 0.8, 3))
+    return oof(truth, one=knowing(truth, 1.0, 1), two=knowing(truth, 1.0, 2), three=knowing(truth, 0.8, 3))
 
 
 EVEN = Recipe({"one": 1 / 3, "three": 1 / 3, "two": 1 / 3})
@@ -135,7 +135,7 @@ def test_stacking_says_what_the_regression_of_scikit_learn_says(shown) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_members_that_say_the_same_of_every_row_end_no_night(way: str) -> None:
     even = np.full((ROWS, 3), 1 / 3, np.float32)
-    made = WAYS[way](problem(labels(), one=even, two=even), Recipe({"one": 1.0}), ("one", "two"))
+    made = WAYS[way](oof(labels(), one=even, two=even), Recipe({"one": 1.0}), ("one", "two"))
     assert all(0 < weight <= 1 for weight in made.weights.values())
     assert sum(made.weights.values()) == pytest.approx(1)
 
@@ -162,14 +162,14 @@ def test_a_greedy_bag_grows_while_that_helps() -> None:
     assert climbed(("a",), "abc", lambda bag: worth.get(bag, 0)) == ("a", "b")
 
 
-def test_bags_give_shares_and_the_same_ones_every_time(good: Problem) -> None:
+def test_bags_give_shares_and_the_same_ones_every_time(good: OOFData) -> None:
     found = with_bagging(good, Recipe({"one": 1.0}), ["one", "two", "three"])
     assert sum(found.weights.values()) == pytest.approx(1)
     assert found == with_bagging(replace(good), Recipe({"one": 1.0}), ["one", "two", "three"])
     assert {"one", "two"} <= set(found.weights)
 
 
-def test_a_walk_finds_the_best_of_all_lattice_points(good: Problem) -> None:
+def test_a_walk_finds_the_best_of_all_lattice_points(good: OOFData) -> None:
     pair = ["one", "two"]
     found = with_walk(good, Recipe({"one": 1.0}), pair)
     points = [Recipe({"one": k / 20, "two": 1 - k / 20}) for k in range(1, 20)]
@@ -190,7 +190,7 @@ def test_weights_are_rounded_to_twentieths_that_sum_to_one() -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_way_gives_a_recipe_that_survives_json_and_predicts_new_rows(good: Problem, way: str) -> None:
+def test_every_way_gives_a_recipe_that_survives_json_and_predicts_new_rows(good: OOFData, way: str) -> None:
     recipe = WAYS[way](good, EVEN, ["one", "two", "three"])
     assert recipe.names
     assert sum(recipe.weights.values()) == pytest.approx(1, abs=0.02)
@@ -206,14 +206,14 @@ def test_every_way_works_on_masks(way: str) -> None:
     truth = np.random.default_rng(0).integers(0, 4, (24, 4, 6)).astype(np.uint8)
     said = [np.moveaxis(knowing(np.maximum(truth.ravel(), 1) - 1, 1.0, k).reshape(24, 4, 6, 3), 3, 1) for k in (1, 2)]
     masks = [np.concatenate([np.zeros_like(each[:, :1]), each], 1).astype(np.float16) for each in said]
-    made = problem(truth, task, MeanIoU(("void", *NAMES), void=0), one=masks[0], two=masks[1])
+    made = oof(truth, task, MeanIoU(("void", *NAMES), void=0), one=masks[0], two=masks[1])
     recipe = WAYS[way](made, Recipe({"one": 0.5, "two": 0.5}), ["one", "two"])
     alone = max(made.quality(Recipe({name: 1.0})) for name in ("one", "two"))
     assert made.quality(recipe) > alone
 
 
 def test_a_recipe_of_before_is_read_as_it_was() -> None:
-    told = {"weights": {"a": 1.0}, "tta": True, "override": None, "offsets": None, "calibration": None}
+    told = {"weights": {"a": 1.0}, "tta": True, "class_specialist": None, "offsets": None, "calibration": None}
     assert Recipe.from_json(told) == Recipe({"a": 1.0}, True)
     assert Recipe({"a": 1.0}, True).to_json() == told
 
@@ -225,12 +225,12 @@ def test_a_boasting_member_is_calmed_where_probabilities_are_judged() -> None:
     truth = labels(0, 400)
     task, metric = Classification(NAMES, PROBABILITIES), LogLoss(NAMES)
     boasting = {"one": knowing(truth, 1.0, 1, sure=3.0), "two": knowing(truth, 1.0, 2, sure=3.0)}
-    ladder = cross_fit(problem(truth, task, metric, **boasting), Blend(("one", "two"), views=False))
-    taken = ladder.rungs[1]
+    fitted_ensemble = cross_fit(oof(truth, task, metric, **boasting), Blend(("one", "two"), views=False))
+    taken = fitted_ensemble.step_results[1]
     assert (taken.step, taken.accepted) == ("blend", True)
     assert taken.way in ("temperatures", "stacking")
     assert taken.gain.low > 0.02
-    assert metric.score(ladder.statistics[1]) < metric.score(ladder.statistics[0]) - 0.1
+    assert metric.score(fitted_ensemble.statistics[1]) < metric.score(fitted_ensemble.statistics[0]) - 0.1
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -238,32 +238,36 @@ def test_of_members_that_know_nothing_no_way_is_taken_and_the_optimism_shows(see
     """Eight ways to fit noise, each better than chance on the rows it was fitted on, and none on the others."""
     truth, names = labels(seed + 50, 120), tuple("abcd")
     noise = {name: knowing(truth, 0.0, 10 * seed + k) for k, name in enumerate(names)}
-    ladder = cross_fit(problem(truth, **noise), Blend(names, views=False))
-    rung = ladder.rungs[1]
-    assert rung.way == ""
-    assert set(rung.refused) == set(TASK.combines)
-    assert all(rung.refused.values())
-    assert ladder.in_sample - METRIC.score(ladder.statistics[-1]) > 0
+    fitted_ensemble = cross_fit(oof(truth, **noise), Blend(names, views=False))
+    step_result = fitted_ensemble.step_results[1]
+    assert step_result.way == ""
+    assert set(step_result.refused) == set(TASK.combines)
+    assert all(step_result.refused.values())
+    assert fitted_ensemble.in_sample - METRIC.score(fitted_ensemble.statistics[-1]) > 0
 
 
-def test_in_sample_is_more_than_cross_fitted(good: Problem) -> None:
-    ladder = cross_fit(good, blend("one", "two", "three"))
-    assert ladder.in_sample > METRIC.score(ladder.statistics[-1])
+def test_in_sample_is_more_than_cross_fitted(good: OOFData) -> None:
+    fitted_ensemble = cross_fit(good, blend("one", "two", "three"))
+    assert fitted_ensemble.in_sample > METRIC.score(fitted_ensemble.statistics[-1])
 
 
-def test_what_a_task_does_not_offer_is_not_tried(good: Problem) -> None:
+def test_what_a_task_does_not_offer_is_not_tried(good: OOFData) -> None:
     class Plain(Classification):
         combines = ()
 
     plain = Plain(NAMES)
-    (rung,) = [rung for rung in fit(replace(good, task=plain), blend("one", "two")) if rung.step == "blend"]
-    assert rung.refused == {}
+    (step_result,) = [
+        step_result
+        for step_result in fit(replace(good, task=plain), blend("one", "two"))
+        if step_result.step == "blend"
+    ]
+    assert step_result.refused == {}
 
 
 # -- the parts ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_member_adds_is_the_ensemble_against_the_same_without_it(good: Problem) -> None:
+def test_what_a_member_adds_is_the_ensemble_against_the_same_without_it(good: OOFData) -> None:
     gains = leave_one_out(good, EVEN)
     left = Recipe({"three": 1 / 3, "two": 1 / 3})
     assert gains["one"].difference == pytest.approx(good.quality(EVEN) - good.quality(left))
@@ -274,7 +278,7 @@ def test_what_a_member_adds_is_the_ensemble_against_the_same_without_it(good: Pr
 def test_a_recipe_without_a_member_forgets_what_was_fitted_for_it() -> None:
     mixed = Recipe({"a": 0.5, "b": 0.5}, mix=Mix("class-wise", {"a": (1.0, 0.0), "b": (0.0, 1.0)}))
     assert mixed.without("b") == Recipe({"a": 0.5}, mix=Mix("class-wise", {"a": (1.0, 0.0)}))
-    special = Recipe({"a": 1.0}, override=Override("s", 1, 0.5, None, 2))
+    special = Recipe({"a": 1.0}, class_specialist=ClassSpecialist("s", 1, 0.5, None, 2))
     assert special.without("s") == Recipe({"a": 1.0})
 
 

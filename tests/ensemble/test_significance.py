@@ -11,7 +11,7 @@ from harness.metrics import MeanIoU
 class Mean:
     """The mean of one number per row."""
 
-    name, version, higher_is_better, needs = "mean", 1, True, "decided"
+    name, version, higher_is_better, needs = "mean", 1, True, "labels"
 
     def score(self, statistics, counts=None):
         return statistics.mean() if counts is None else counts @ statistics / counts.sum(-1)

@@ -15,7 +15,7 @@ from harness.competition import Competition, find
 from harness.data.samples import Dataset, Ragged, Samples, numbered
 from harness.data.sources import Sample
 from harness.data.splits import Holdout, labels, stratified_grouped
-from harness.ensemble import Member, Problem, Recipe, Speciality, blend, with_specialist
+from harness.ensemble import Member, OOFData, Recipe, SpecialistRole, blend, with_specialist
 from harness.errors import UserError
 from harness.metrics import Accuracy, MeanAveragePrecision
 from harness.models import Context
@@ -31,7 +31,7 @@ from harness.models.yolo.detector import Yolo
 from harness.options import Request
 from harness.report.run import LastRun, last_run
 from harness.specialist import Trained, Wanted, chosen, derived, label_of
-from harness.tasks import Override
+from harness.tasks import ClassSpecialist
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
 from harness.tasks.segmentation import Segmentation
@@ -143,22 +143,22 @@ def test_the_heaviest_member_that_can_be_made_one_is_its_base(finished: Run) -> 
     _, run = finished()
     pair = derived(run, Wanted(0, 1))
     assert (pair.name, pair.base) == ("specialist_ant_or_bee", "line")
-    assert canonical(pair.learner) == canonical(replace(line, focus=0, against=1))
+    assert canonical(pair.learner) == canonical(replace(line, target_class=0, versus=1))
     assert derived(run, Wanted(2)).name == "specialist_big_cat"
 
 
 def test_a_network_sees_the_class_in_half_of_every_batch_and_minds_what_is_rare() -> None:
     net = Network(build=nothing, epochs=7, augment=Augment(hflip=0.5))
     special = net.specialised(2, None)
-    assert (special.focus, special.against, special.oversample, special.share) == (2, None, Showing(2), 0.5)
+    assert (special.target_class, special.versus, special.oversample, special.share) == (2, None, Showing(2), 0.5)
     assert special.loss == focal
     assert (special.epochs, special.augment, special.build) == (7, net.augment, nothing)
     pair = net.specialised(2, 0)
-    assert (pair.focus, pair.against, pair.oversample) == (2, 0, None)
+    assert (pair.target_class, pair.versus, pair.oversample) == (2, 0, None)
 
 
 def test_a_detector_knows_the_class_alone_and_a_numpy_model_cannot_be_a_specialist() -> None:
-    assert Yolo().specialised(1, None).focus == 1
+    assert Yolo().specialised(1, None).target_class == 1
     assert NumpyLearner().specialised(1, None) is None
 
 
@@ -171,19 +171,19 @@ def test_a_mask_shows_a_class_in_any_pixel_and_a_row_of_labels_in_one_column() -
 
 
 def test_to_a_pair_all_other_classes_are_nothing() -> None:
-    codes = Labels(Classification(NAMES), focus=2, against=0).codes
+    codes = Labels(Classification(NAMES), target_class=2, versus=0).codes
     assert codes.tolist() == [0, IGNORED, 1]
-    assert Labels(Classification(NAMES), focus=2).codes.tolist() == [0, 0, 1]
+    assert Labels(Classification(NAMES), target_class=2).codes.tolist() == [0, 0, 1]
 
 
 def test_one_of_several_labels_is_one_column() -> None:
-    several = Labels(Classification(NAMES, multilabel=True), focus=1, several=True)
+    several = Labels(Classification(NAMES, multilabel=True), target_class=1, several=True)
     assert several.encode(np.array([[1, 0, 1], [0, 1, 0]])).tolist() == [[0], [1]]
 
 
 def test_an_estimator_for_a_pair_learns_from_the_pair_alone(tmp_path: Path) -> None:
     rows = table().labelled
-    fitted = replace(forest, focus=0, against=1).fit(rows, None, Context(Classification(NAMES), tmp_path))
+    fitted = replace(forest, target_class=0, versus=1).fit(rows, None, Context(Classification(NAMES), tmp_path))
     ants = fitted.predict(rows.inputs)[:, 0]
     assert (ants[rows.targets == 0] > 0.5).mean() > 0.95
     assert (ants[rows.targets == 1] < 0.5).mean() > 0.95
@@ -204,8 +204,8 @@ def test_without_a_threshold_the_class_wins_as_any_other() -> None:
     probs = np.array([[0.2, 0.5, 0.3]], np.float32)
     masks = probs[..., None, None]
     for task, prediction in ((Classification(NAMES), probs), (Segmentation(NAMES, (1, 1)), masks)):
-        assert np.ravel(task.decide(prediction, None, Override("s", 1, 0.5, None))).tolist() == [1]
-        assert np.ravel(task.decide(prediction, None, Override("s", 1, 0.5, 0.6))).tolist() == [2]
+        assert np.ravel(task.decide(prediction, None, ClassSpecialist("s", 1, 0.5, None))).tolist() == [1]
+        assert np.ravel(task.decide(prediction, None, ClassSpecialist("s", 1, 0.5, 0.6))).tolist() == [2]
 
 
 # -- kept or not -------------------------------------------------------------------------------------------------------
@@ -215,12 +215,12 @@ def test_a_specialist_that_tells_the_pair_apart_is_kept_and_takes_part_from_then
     finished: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request, run = finished()
-    knows = Trained("specialist_ant_or_bee", replace(forest, focus=0, against=1), "line")
+    knows = Trained("specialist_ant_or_bee", replace(forest, target_class=0, versus=1), "line")
     monkeypatch.setattr(specialist, "derived", lambda *_: knows)
     told = specialist.specialist(request, None)
     assert told["accepted"] and told["gain"]["low"] > 0.1
     assert "hurts no class" in told["reason"]
-    assert (told["class"], told["against"], told["base"]) == ("ant", "bee", "line")
+    assert (told["class"], told["versus"], told["base"]) == ("ant", "bee", "line")
     assert told.keys() >= {"competition", "path", "class", "accepted", "gain", "reason"}
     place = (run.competition.name, run.prepared.data_hash, run.card["train_hash"])
     assert canonical(search_result.specialists(*place)) == canonical({knows.name: knows.learner})
@@ -233,14 +233,18 @@ def test_a_specialist_that_tells_the_pair_apart_is_kept_and_takes_part_from_then
     assert knows.name in said[0]
     assert pipeline.with_found(replace(asked, searched=False, variants=None), run.prepared, folds).variants is None
 
-    bundles = pipeline.cross_validate(asked, run.prepared, folds, plan := pipeline_plan(asked, run, folds), here.Here())
-    assert plan.epochs.keys() == bundles.keys()
-    blended = ensembling.blend_of(run.competition, bundles)
-    assert blended.specialities == (Speciality(knows.name, 0, 1),)
-    ladder, problem = ensembling.ensemble(asked, run.prepared, folds, bundles, blended)
-    assert ladder.recipe.override == Override(knows.name, 0, ladder.recipe.override.share, None, 1)
-    assert Recipe.from_json(ladder.recipe.to_json()) == ladder.recipe
-    assert problem.metric.score(ladder.statistics[-1]) > run.score + 0.1
+    model_runs = pipeline.cross_validate(
+        asked, run.prepared, folds, plan := pipeline_plan(asked, run, folds), here.Here()
+    )
+    assert plan.epochs.keys() == model_runs.keys()
+    blended = ensembling.blend_of(run.competition, model_runs)
+    assert blended.specialist_roles == (SpecialistRole(knows.name, 0, 1),)
+    fitted_ensemble, oof = ensembling.ensemble(asked, run.prepared, folds, model_runs, blended)
+    assert fitted_ensemble.recipe.class_specialist == ClassSpecialist(
+        knows.name, 0, fitted_ensemble.recipe.class_specialist.share, None, 1
+    )
+    assert Recipe.from_json(fitted_ensemble.recipe.to_json()) == fitted_ensemble.recipe
+    assert oof.metric.score(fitted_ensemble.statistics[-1]) > run.score + 0.1
 
 
 def pipeline_plan(asked: Request, run: LastRun, folds: Any) -> Any:
@@ -252,7 +256,7 @@ def test_a_specialist_that_knows_nothing_is_refused_with_numbers_and_forgotten(
     finished: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request, run = finished(forest=forest)
-    useless = Trained("specialist_ant_or_bee", replace(line, focus=0, against=1), "forest")
+    useless = Trained("specialist_ant_or_bee", replace(line, target_class=0, versus=1), "forest")
     monkeypatch.setattr(specialist, "derived", lambda *_: useless)
     place = (run.competition.name, run.prepared.data_hash)
     search_result.keep_specialist(
@@ -290,11 +294,15 @@ def test_boxes_of_one_class_are_fused_with_those_of_a_specialist_and_no_threshol
     said = np.insert(truth.flat, 1, 0.9, axis=1)
     misses, finds = (Ragged.of([rows] * 8) for rows in (said[:1], said[1:2]))
     members = {name: Member(rows, rows) for name, rows in (("general", misses), ("finder", finds))}
-    problem = Problem(task, MeanAveragePrecision(NAMES), members, truth, np.arange(8) % 2, np.arange(8))
-    search_result = with_specialist(problem, Recipe({"general": 1.0}), "finder", 1)
-    assert (search_result.override.by, search_result.override.of, search_result.override.threshold) == (
+    oof = OOFData(task, MeanAveragePrecision(NAMES), members, truth, np.arange(8) % 2, np.arange(8))
+    search_result = with_specialist(oof, Recipe({"general": 1.0}), "finder", 1)
+    assert (
+        search_result.class_specialist.by,
+        search_result.class_specialist.of,
+        search_result.class_specialist.threshold,
+    ) == (
         "finder",
         1,
         None,
     )
-    assert problem.quality(search_result) == 1.0
+    assert oof.quality(search_result) == 1.0

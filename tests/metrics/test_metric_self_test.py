@@ -108,11 +108,11 @@ OF_MODULE: dict[str, Maker] = {
 }
 # By the task that a competition declares, and what the metric needs of it.
 OF_TASK: dict[tuple[str, str], Maker] = {
-    ("Classification", "decided"): labels,
-    ("Classification", "scores"): probabilities,
-    ("Regression", "decided"): amounts,
-    ("Segmentation", "decided"): masks,
-    ("Detection", "scores"): detections,
+    ("Classification", "labels"): labels,
+    ("Classification", "probabilities"): probabilities,
+    ("Regression", "labels"): amounts,
+    ("Segmentation", "labels"): masks,
+    ("Detection", "probabilities"): detections,
 }
 ARGUMENTS: dict[type, tuple] = {  # where they are not the classes alone
     **dict.fromkeys((metrics.RMSE, metrics.MAE, metrics.R2), ()),
@@ -182,7 +182,7 @@ def test_every_metric_is_tested() -> None:
 def test_it_says_what_it_is(case: Case) -> None:
     assert case.metric.name
     assert case.metric.version >= 1
-    assert case.metric.needs in ("decided", "scores")
+    assert case.metric.needs in ("labels", "probabilities")
     assert case.metric.higher_is_better in (True, False)
     assert hash(case.metric) == hash(case.metric)  # a value: frozen, of values
 

@@ -105,7 +105,7 @@ def test_a_table_keeps_its_names_and_its_text(tmp_path: Path) -> None:
 
 def test_a_specialist_tells_its_class_from_the_rest(tmp_path: Path) -> None:
     train = pictures()
-    probs = Sklearn(forest, focus=2).fit(train, None, Context(CLASSES, tmp_path)).predict(train.inputs)
+    probs = Sklearn(forest, target_class=2).fit(train, None, Context(CLASSES, tmp_path)).predict(train.inputs)
     assert ((probs[:, 2] > 0.5) == (train.targets == 2)).all()
     assert (probs[:, 0] == probs[:, 1]).all()
 
@@ -207,5 +207,10 @@ class Fake:
 
 
 def test_variants_have_names_of_their_own_on_the_disk() -> None:
-    learners = [Sklearn(forest), Sklearn(partial(forest, trees=9)), Sklearn(one_column), Sklearn(forest, focus=1)]
+    learners = [
+        Sklearn(forest),
+        Sklearn(partial(forest, trees=9)),
+        Sklearn(one_column),
+        Sklearn(forest, target_class=1),
+    ]
     assert len({config_hash(learner) for learner in learners}) == 4

@@ -65,7 +65,7 @@ def test_every_model_of_every_competition_has_variants(name: str, model: str) ->
     for trial in trials(5):
         varied = declared.vary(trial)
         assert type(varied) is type(declared) and dataclasses.is_dataclass(varied)
-        assert (varied.focus, varied.pretrained) == (declared.focus, declared.pretrained)
+        assert (varied.target_class, varied.pretrained) == (declared.target_class, declared.pretrained)
         assert varied.fewest_epochs <= varied.epochs <= declared.epochs
         kept = revived(json.loads(json.dumps(canonical(varied))))
         assert config_hash(kept) == config_hash(varied)

@@ -271,8 +271,8 @@ def test_a_pasted_region_brings_its_pixels_and_its_labels_and_nothing_else():
 def test_labels_are_counted_without_void():
     targets = np.array([[[0, 1, 1, 3]]], np.uint8)
     assert Labels(TASK).count(targets).tolist() == [2, 0, 1]
-    assert Labels(TASK, focus=3).count(targets).tolist() == [2, 1]
-    assert Labels(TASK, focus=3).encode(targets).tolist() == [[[-100, 0, 0, 1]]]
+    assert Labels(TASK, target_class=3).count(targets).tolist() == [2, 1]
+    assert Labels(TASK, target_class=3).encode(targets).tolist() == [[[-100, 0, 0, 1]]]
 
 
 def test_cost_and_fast_paths_are_measured_and_leave_nothing_on_the_disk(tmp_path):

@@ -242,7 +242,7 @@ def test_a_scaled_picture_is_seen_scaled_and_a_familiar_size_as_in_training() ->
 
 
 def test_a_specialist_knows_one_class(tmp_path: Path) -> None:
-    fitted = replace(YOLO, focus=1).fit(squares(), None, context(tmp_path / "fit"))
+    fitted = replace(YOLO, target_class=1).fit(squares(), None, context(tmp_path / "fit"))
     assert set(fitted.predict(squares().inputs).flat[:, 0]) <= {1}
     write_data(squares(2), 1, tmp_path / "data")
     lines = (tmp_path / "data" / "labels" / "000000.txt").read_text().splitlines()

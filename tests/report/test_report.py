@@ -183,7 +183,7 @@ def test_every_row_is_decided_by_a_recipe_that_did_not_see_its_fold(kind: str, f
     """The decided rows of the page have the statistics of the card's cross-fitted score."""
     done = finished(kind)
     run, metric = last_run(RUNS[kind]()), RUNS[kind]().metric
-    statistics = metric.statistics(run.problem.targets, run.said.decided)
+    statistics = metric.statistics(run.oof.targets, run.said.decided)
     assert metric.score(statistics) == pytest.approx(done.card["cv"]["score"], abs=1e-12)
     assert run.samples.ids.tolist() == done.prepared.train.ids[done.folds >= 0].tolist()
     assert run.share == 1
@@ -211,7 +211,7 @@ def test_the_confusion_is_counted_and_told(finished: Made) -> None:
     shown = matrix(run)
     assert shown is not None
     of_row = np.array([[int(cell.text or 0) for cell in cells] for _, cells in shown.rows])
-    truth, said = run.problem.targets, run.said.decided
+    truth, said = run.oof.targets, run.said.decided
     assert of_row.tolist() == [[int(((truth == k) & (said == j)).sum()) for j in range(3)] for k in range(3)]
     told = pairs(run, np.array([[90, 10, 0], [0, 50, 0], [1, 1, 0]]), "row")
     assert told[0] == "ant taken for bee (10 rows, 10 % of ant)"
@@ -225,12 +225,12 @@ def test_leaving_a_member_out_gives_what_it_adds(finished: Made) -> None:
     weights = run.recipe.weights
     assert len(weights) > 1, "these members add to each other"
     name = next(iter(weights))
-    left, gain = run.recipe.without(name), gain_of(run.problem, run.recipe, name)
+    left, gain = run.recipe.without(name), gain_of(run.oof, run.recipe, name)
     assert left.weights == {other: weight for other, weight in weights.items() if other != name}
     assert gain is not None
-    mean = sum(weight * run.problem.members[other].plain for other, weight in left.weights.items())
-    errors = mean / sum(left.weights.values()) - run.problem.targets
-    full = float(np.sqrt(run.problem.statistics_of(run.recipe).mean()))
+    mean = sum(weight * run.oof.members[other].plain for other, weight in left.weights.items())
+    errors = mean / sum(left.weights.values()) - run.oof.targets
+    full = float(np.sqrt(run.oof.statistics_of(run.recipe).mean()))
     assert gain.difference == pytest.approx(np.sqrt((errors**2).mean()) - full, rel=1e-4)
 
 

@@ -26,13 +26,13 @@ from harness.prepare import Prepared
 from harness.search.disk_space import make_room
 from harness.search.loop import Night
 from harness.search.pruning import SHARES, Race
-from harness.search.retries import DRAWN_TWICE, remedy
+from harness.search.retries import remedy
 from harness.search.sampler import sampler
 from harness.search.schedule import Clock
 from harness.search.spaces import Named, variant
-from harness.search.study import Entry, Study, opened
+from harness.search.study import DRAWN_TWICE, Entry, Study, opened
 from harness.training.cost import Work
-from harness.training.predictions import Bundle
+from harness.training.predictions import ModelRun
 from harness.training.workers import WorkerDied
 from tests.support.tiny_competition import DECLARATION, Home
 
@@ -45,7 +45,7 @@ class Net:
     epochs: int = 20
     batch: int = 8
     pretrained: bool = False
-    focus: int | None = None
+    target_class: int | None = None
     fewest_epochs: int = 3
 
     def vary(self, trial: Any) -> "Net":
@@ -366,7 +366,7 @@ def test_room_is_for_two_bundles_like_the_largest_and_only_trials_that_were_cut_
         (runs / f"{name}-0123" / "fold_0" / "weights").write_bytes(bytes(size))
     night = object.__new__(Night)
     night.members, night.largest = {}, 0
-    monkeypatch.setattr(Night, "bundle", lambda _, entry: Bundle(runs / f"{entry.name}-0123"))
+    monkeypatch.setattr(Night, "bundle", lambda _, entry: ModelRun(runs / f"{entry.name}-0123"))
     for name in ("net", cut[0].name):
         night.keep(Entry(name, "net", Net(), None))
     assert night.largest == 5000 and night.unbanked
@@ -433,9 +433,9 @@ def test_a_search_keeps_its_time_and_ends_with_a_rank(searched: tuple[Home, dict
 def test_every_trial_leaves_an_ordinary_bundle(searched: tuple[Home, dict[str, Any], float]) -> None:
     home, result, _ = searched
     names = {folder.name.rsplit("-", 1)[0] for folder in home.root.glob("runs/pebbles/*/*/bundle.json")}
-    bundles = {json.loads(file.read_text())["model"] for file in home.root.glob("runs/pebbles/*/*/bundle.json")}
-    assert {"net", "scout"} <= bundles and names
-    assert len(bundles) >= result["trials"]["finished"]
+    model_runs = {json.loads(file.read_text())["model"] for file in home.root.glob("runs/pebbles/*/*/bundle.json")}
+    assert {"net", "scout"} <= model_runs and names
+    assert len(model_runs) >= result["trials"]["finished"]
 
 
 def test_the_bank_is_filled_from_the_first_fold_on_and_only_ever_better(
@@ -459,12 +459,12 @@ def test_the_morning_page_is_written(searched: tuple[Home, dict[str, Any], float
 
 def test_submit_afterwards_trains_nothing_and_says_what_it_uses(searched: tuple[Home, dict[str, Any], float]) -> None:
     home, result, _ = searched
-    bundles = set(home.root.glob("runs/pebbles/*/*/bundle.json"))
+    model_runs = set(home.root.glob("runs/pebbles/*/*/bundle.json"))
     code, out, err = home.run("harness", "submit", "pebbles", "--json")
     assert code == 0, err
     assert "what the search found" in err and "every model is trained already" in err
     assert json.loads(out)["cv"]["score"] == pytest.approx(result["cv"]["score"])
-    assert set(home.root.glob("runs/pebbles/*/*/bundle.json")) == bundles
+    assert set(home.root.glob("runs/pebbles/*/*/bundle.json")) == model_runs
     code, _, err = home.run("harness", "submit", "pebbles", "--no-searched", "--budget", "40s", "--json")
     assert code == 0 and "what the search found" not in err
 

@@ -30,11 +30,10 @@ from harness.options import Request
 from harness.prepare import Prepared
 from harness.search.claims import Claims
 from harness.search.loop import Night
-from harness.search.retries import DRAWN_TWICE
-from harness.search.study import Entry, Study
+from harness.search.study import DRAWN_TWICE, Entry, Study
 from harness.submission import writer
 from harness.tasks.segmentation import Segmentation
-from harness.training.predictions import Bundle
+from harness.training.predictions import ModelRun
 from harness.training.search_result import used
 from harness.training.workers import WorkerDied, process
 from harness.training.workers.local import Local, Worker
@@ -63,7 +62,7 @@ class Guarded(Network):
 
 
 slow = Guarded(build=two_layers, width=4, epochs=100, batch=8, lr=0.02, augment=terrain)
-focused = replace(slow, focus=2, epochs=20)
+focused = replace(slow, target_class=2, epochs=20)
 competition = replace(competition, models={**competition.models, "net": slow, "scout": focused})
 """
 
@@ -551,13 +550,13 @@ def test_finished_trials_have_every_fold_once_and_a_bundle_that_loads(night: Any
     assert done
     for trial in done:
         assert sorted(fold["fold"] for fold in trial.user_attrs["folds"]) == [0, 1]
-        bundle = Bundle(home.root / trial.user_attrs["bundle"])
-        assert bundle.held(2) == [0, 1] and bundle.manifest["complete"]
+        model_run = ModelRun(home.root / trial.user_attrs["bundle"])
+        assert model_run.held(2) == [0, 1] and model_run.manifest["complete"]
     os.environ["HARNESS_HOME"] = str(home.root)
     fold_of_row = Prepared("pebbles", data).folds(None, 2)  # type: ignore[arg-type]
     assert len(fold_of_row) == len(folds)
     for trial in done:
-        plain, _ = Bundle(home.root / trial.user_attrs["bundle"]).out_of_fold(TASK, fold_of_row, [0, 1])
+        plain, _ = ModelRun(home.root / trial.user_attrs["bundle"]).out_of_fold(TASK, fold_of_row, [0, 1])
         assert len(plain) == len(fold_of_row)
 
 

@@ -124,7 +124,7 @@ def lines(home: Path) -> list[dict]:
 def test_the_official_file_is_sent_and_its_public_score_written_down(
     toy: Competition, fake: FakeKaggle, own_home: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    told = send(toy, None, None, lambda line: None)
+    told = send(toy, "aaaa1111", None, None, lambda line: None)
     assert (told["public"], told["cv"], told["ref"]) == (0.71, 0.8, 7)
     assert fake.received == [b"id,label\n1,2\n"]
     assert fake.described == f"official.csv {told['sha256'][:12]}"
@@ -137,11 +137,11 @@ def test_the_official_file_is_sent_and_its_public_score_written_down(
 def test_the_score_stands_in_the_ledger_of_our_own_board_and_a_servers_is_left_alone(
     toy: Competition, fake: FakeKaggle, told: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent = send(toy, None, None, lambda line: None)
+    sent = send(toy, "aaaa1111", None, None, lambda line: None)
     words = f"0.71 on Kaggle's toy-cup: submissions/tiny/aaaa1111/best/official.csv ({sent['sha256'][:12]})"
     assert told == [("host", "outside", "tiny", words, "--data", "aaaa1111")]
     monkeypatch.setenv("LEADERBOARD_URL", "http://127.0.0.1:9")
-    send(toy, None, None, lambda line: None)
+    send(toy, "aaaa1111", None, None, lambda line: None)
     assert len(told) == 1
 
 
@@ -154,8 +154,8 @@ def test_an_outside_score_is_a_line_of_the_ledger(home: Path) -> None:
 
 
 def test_the_same_file_is_not_sent_twice(toy: Competition, fake: FakeKaggle, own_home: Path) -> None:
-    first = send(toy, None, "mine", lambda line: None)
-    again = send(toy, None, None, lambda line: None)
+    first = send(toy, "aaaa1111", None, "mine", lambda line: None)
+    again = send(toy, "aaaa1111", None, None, lambda line: None)
     assert again == first and again["message"] == "mine"
     assert len(fake.received) == 1 and len(lines(own_home)) == 2
 
@@ -166,9 +166,9 @@ def test_a_wait_that_was_too_long_goes_on_with_the_next_command(
     fake.scores = [{"status": "PENDING"}]
     monkeypatch.setattr(kaggle_module, "PATIENCE_SECONDS", 0)
     with pytest.raises(UserError, match="entry 7 and has not scored it yet; run the same command again later"):
-        send(toy, None, None, lambda line: None)
+        send(toy, "aaaa1111", None, None, lambda line: None)
     fake.scores = [{"status": "COMPLETE", "publicScore": "0.5"}]
-    told = send(toy, None, None, lambda line: None)
+    told = send(toy, "aaaa1111", None, None, lambda line: None)
     assert (told["public"], len(fake.received)) == (0.5, 1)
 
 
@@ -178,7 +178,7 @@ def test_a_file_that_kaggle_refuses_is_told_in_its_words_and_may_be_sent_again(
     fake.scores = [{"status": "ERROR", "errorDescription": "Submission must have 4000 rows"}]
     for sent in (1, 2):
         with pytest.raises(UserError, match=r"Kaggle refused .*official.csv: Submission must have 4000 rows"):
-            send(toy, None, None, lambda line: None)
+            send(toy, "aaaa1111", None, None, lambda line: None)
         assert len(fake.received) == sent
 
 
@@ -196,7 +196,7 @@ def test_a_refusal_says_what_to_do(
 ) -> None:
     fake.refusal[call] = (status, "five entries a day")
     with pytest.raises(UserError, match=sentence):
-        send(toy, None, None, lambda line: None)
+        send(toy, "aaaa1111", None, None, lambda line: None)
     assert lines(own_home) == []
 
 
@@ -205,7 +205,7 @@ def test_without_a_connection_it_is_said(toy: Competition, fake: FakeKaggle, mon
 
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, "http://127.0.0.1:9")
     with pytest.raises(UserError, match="Kaggle could not be reached"):
-        send(toy, None, None, lambda line: None)
+        send(toy, "aaaa1111", None, None, lambda line: None)
 
 
 def test_without_credentials_nothing_is_tried(
@@ -213,7 +213,7 @@ def test_without_credentials_nothing_is_tried(
 ) -> None:
     monkeypatch.delenv("KAGGLE_KEY")
     with pytest.raises(UserError, match="no Kaggle credentials here"):
-        send(toy, None, None, lambda line: None)
+        send(toy, "aaaa1111", None, None, lambda line: None)
     assert fake.calls == []
 
 
@@ -225,9 +225,9 @@ def test_a_competition_that_is_not_on_kaggle_is_not_sent_there(toy: Competition)
 def test_without_an_official_file_it_says_what_writes_one(toy: Competition, own_home: Path) -> None:
     (best_of(own_home) / "official.csv").unlink()
     with pytest.raises(UserError, match="tiny has no official file yet: `make submit COMP=tiny` writes it"):
-        send(toy, None, None, lambda line: None)
+        send(toy, "aaaa1111", None, None, lambda line: None)
     with pytest.raises(UserError, match=r"mine\.csv does not exist"):
-        send(toy, Path("mine.csv"), None, lambda line: None)
+        send(toy, "aaaa1111", Path("mine.csv"), None, lambda line: None)
 
 
 def test_of_several_official_files_the_newest_of_one_part_is_taken_and_parts_are_asked_for(

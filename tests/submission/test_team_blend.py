@@ -20,10 +20,11 @@ from harness.files import read_json, write_json
 from harness.options import Request
 from harness.submission import writer
 from harness.training import fold, predict, team
-from harness.training.predictions import Bundle
+from harness.training.predictions import ModelRun
 from leaderboard import teams
 from leaderboard.database import open_database
-from leaderboard.web import boards, bundles
+from leaderboard.web import boards
+from leaderboard.web import bundles as model_runs
 from tests.leaderboard.test_leaderboard import home  # noqa: F401
 from tests.leaderboard.web.test_server import client_of
 from tests.leaderboard.web.test_server_remote import served
@@ -101,7 +102,7 @@ def test_what_a_member_shares_again_under_a_name_takes_the_place_of_the_old(asks
 def test_a_bundle_that_is_none_is_refused_and_leaves_nothing(
     asks: Callable, home: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, asked: dict, status: int, sentence: str
 ) -> None:
-    monkeypatch.setattr(bundles, "MOST_OF_A_BUNDLE", 1000)
+    monkeypatch.setattr(model_runs, "MOST_OF_A_BUNDLE", 1000)
     refused = put(asks, "anna", content, **asked)
     assert refused.status_code == status and sentence in refused.json()["error"]
     assert asks("anna", "GET", SHARED).json()["bundles"] == []
@@ -109,7 +110,7 @@ def test_a_bundle_that_is_none_is_refused_and_leaves_nothing(
 
 
 def test_a_body_that_says_nothing_of_its_length_is_cut_off_too(asks: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "MOST_OF_A_BUNDLE", 1000)
+    monkeypatch.setattr(model_runs, "MOST_OF_A_BUNDLE", 1000)
     pieces = iter([b"x" * 600, b"x" * 600])
     path = f"{SHARED}/{digest_of(b'x' * 1200)}"
     assert asks("anna", "PUT", path, params={"train": TRAIN, "name": "a"}, content=pieces).status_code == 413
@@ -118,7 +119,7 @@ def test_a_body_that_says_nothing_of_its_length_is_cut_off_too(asks: Callable, m
 def test_a_team_has_a_limit_in_all_and_what_is_replaced_does_not_count(
     asks: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundles, "MOST_OF_BUNDLES", 1000)
+    monkeypatch.setattr(model_runs, "MOST_OF_BUNDLES", 1000)
     assert put(asks, "anna", b"a" * 900).status_code == 201
     assert put(asks, "bob", b"b" * 200).status_code == 413
     assert put(asks, "anna", b"c" * 900).status_code == 201
@@ -140,9 +141,9 @@ def zipped(parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> by
     [
         b"no zip at all",
         zipped({"fold_0/fold.json": b"{}"}),
-        zipped({"bundle.json": b"{}", "../../evil.npy": b""}),
-        zipped({"bundle.json": b"{}", "fold_0/checkpoint.pt": b"pickle"}),
-        zipped({"bundle.json": b"{}", "fold_0/oof-plain.flat.npy": b"0" * 10_000}, zipfile.ZIP_DEFLATED),
+        zipped({"run.json": b"{}", "../../evil.npy": b""}),
+        zipped({"run.json": b"{}", "fold_0/checkpoint.pt": b"pickle"}),
+        zipped({"run.json": b"{}", "fold_0/oof-plain.flat.npy": b"0" * 10_000}, zipfile.ZIP_DEFLATED),
     ],
     ids=["no zip", "no manifest", "a path", "a network", "a bomb"],
 )
@@ -155,7 +156,7 @@ def test_what_is_no_bundle_of_predictions_is_not_opened(tmp_path: Path, content:
 
 def test_the_same_predictions_are_the_same_file_and_networks_stay_at_home(tmp_path: Path) -> None:
     for name in (
-        "bundle.json",
+        "run.json",
         "fold_0/fold.json",
         "fold_0/oof-plain.all.npy",
         "fold_0/network.pt",
@@ -168,7 +169,7 @@ def test_the_same_predictions_are_the_same_file_and_networks_stay_at_home(tmp_pa
         time.sleep(0.01)
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as packed:
-        assert packed.namelist() == ["bundle.json", "fold_0/fold.json", "fold_0/oof-plain.all.npy"]
+        assert packed.namelist() == ["run.json", "fold_0/fold.json", "fold_0/oof-plain.all.npy"]
 
 
 # -- the whole way -----------------------------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ class Team:
     def share(self, train: str) -> None:
         """Without a blend."""
         (folder,) = self.runs.glob("*/")
-        team.exchange(self.server, KIND, self.data_hash, train, {folder.name: Bundle(folder)}, self.said.append)
+        team.exchange(self.server, KIND, self.data_hash, train, {folder.name: ModelRun(folder)}, self.said.append)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +247,7 @@ def test_members_blend_what_all_of_them_trained_and_see_who_brought_what(red: Te
     assert len(told["models"]) == 3
 
     theirs = next(red.runs.glob("*@*"))
-    assert read_json(theirs / "bundle.json")["member"] == "anna"
+    assert read_json(theirs / "run.json")["member"] == "anna"
     assert not list(theirs.rglob("log.jsonl"))
     (own,) = red.all.glob("first-*/")
     for file in own.rglob("*.npy"):
@@ -273,8 +274,8 @@ class Skills:
 
 def test_the_gain_of_a_person_is_that_of_all_their_models_together(tmp_path: Path) -> None:
     for name, member in (("first", {"member": "anna"}), ("second", {}), ("third", {})):
-        write_json(tmp_path / name / "bundle.json", member)
-    shared = {name: Bundle(tmp_path / name) for name in Skills.skill}
+        write_json(tmp_path / name / "run.json", member)
+    shared = {name: ModelRun(tmp_path / name) for name in Skills.skill}
     recipe = Recipe({"first": 0.5, "second": 0.25, "third": 0.25})
     anna, you = team.contributions(Skills(), recipe, shared)
     assert (anna["member"], you["member"]) == ("anna", "you")
@@ -299,7 +300,7 @@ def test_a_second_blend_fetches_and_sends_nothing_again(red: Team) -> None:
 def test_bundles_of_other_rows_or_folds_are_refused_in_words(red: Team) -> None:
     red.sits_down("anna", "first")
     (folder,) = red.runs.glob("*/")
-    write_json(folder / "bundle.json", read_json(folder / "bundle.json") | {"train_hash": TRAIN})
+    write_json(folder / "run.json", read_json(folder / "run.json") | {"train_hash": TRAIN})
     red.share(TRAIN)
     red.sits_down("bob", "second")
     assert [one["member"] for one in red.blend()["members"]] == ["you"]
@@ -331,4 +332,4 @@ def test_new_inputs_are_not_predicted_without_the_networks_of_a_team_mate(red: T
     theirs = next(red.runs.glob("*@*"))
     recipe = Recipe({theirs.name: 1.0})
     with pytest.raises(UserError, match="is of anna, who shared its predictions without its networks"):
-        predict.fits_of({theirs.name: Bundle(theirs)}, recipe)
+        predict.fits_of({theirs.name: ModelRun(theirs)}, recipe)

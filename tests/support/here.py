@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness import paths
-from harness.ensemble import Ladder, Problem
+from harness.ensemble import FittedEnsemble, OOFData
 from harness.options import Request
 from harness.prepare import Prepared, prepare
 from harness.training.budget import Plan
 from harness.training.cross_validation import cross_validate
-from harness.training.ensembling import ensemble, hand_in, keep_baseline
-from harness.training.predictions import Bundle
+from harness.training.ensembling import ensemble, keep_baseline, write_submission
+from harness.training.predictions import ModelRun
 
 
 class Here:
@@ -47,9 +47,9 @@ class Here:
 class Run(NamedTuple):
     prepared: Prepared
     folds: Any
-    bundles: dict[str, Bundle]
-    ladder: Ladder
-    problem: Problem
+    model_runs: dict[str, ModelRun]
+    fitted_ensemble: FittedEnsemble
+    oof: OOFData
     file: Any
     card: dict[str, Any]
 
@@ -65,6 +65,13 @@ def run(request: Request) -> Run:
     seconds = dict.fromkeys(once, 1.0)
     fast: dict[str, Any] = {name: {} for name in once}
     plan = Plan(once, count, Here.slots, Here.threads, fast, {}, seconds, 1.0, 1.0, None, file=file, key="here")
-    bundles = cross_validate(request, prepared, folds, plan, Here())
-    ladder, problem = ensemble(request, prepared, folds, bundles, competition.ensemble)
-    return Run(prepared, folds, bundles, ladder, problem, *hand_in(request, prepared, folds, bundles, ladder, problem))
+    model_runs = cross_validate(request, prepared, folds, plan, Here())
+    fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, competition.ensemble)
+    return Run(
+        prepared,
+        folds,
+        model_runs,
+        fitted_ensemble,
+        oof,
+        *write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof),
+    )

@@ -17,7 +17,7 @@ from harness.files import read_json
 from harness.metrics import Metric
 from harness.prepare import Prepared
 from harness.training.ensembling import refitted
-from harness.training.predict import bundles_of, recipe_of
+from harness.training.predict import recipe_of, runs_of
 from leaderboard.answers import prepared as judged_data
 from leaderboard.answers import read_answers
 
@@ -67,13 +67,13 @@ def by_one_fold(name: str, file: Path) -> Rows:
     """The same statistics of every fold's own prediction of all those rows, where the file has their mean."""
     competition, answers = find(name), read_answers(judged_data(name, file.parent.name))
     card, ids = read_json(file.with_suffix(".json")), Prepared(name, file.parent.name).holdout.ids
-    recipe, bundles = recipe_of(card), bundles_of(card)
+    recipe, model_runs = recipe_of(card), runs_of(card)
     row_of = {row: number for number, row in enumerate(ids)}
     order = np.array([row_of[row] for row in answers.ids])
-    held = set.intersection(*(set(bundles[member].manifest["folds"]) for member in recipe.names))
+    held = set.intersection(*(set(model_runs[member].manifest["folds"]) for member in recipe.names))
     statistics = []
     for fold in sorted(held):
-        members = {member: bundles[member].holdout(competition.task, [fold]) for member in recipe.names}
+        members = {member: model_runs[member].holdout(competition.task, [fold]) for member in recipe.names}
         decided = recipe.decide(competition.task, members)[order]
         statistics.append(competition.metric.statistics(answers.targets, decided))
     return Rows(np.concatenate(statistics), np.tile(answers.groups, len(held)))
@@ -82,8 +82,8 @@ def by_one_fold(name: str, file: Path) -> Rows:
 def out_of_fold(name: str, file: Path) -> Rows:
     """The cross-fitted statistics behind the card's CV score, made anew from the bundles."""
     card = read_json(file.with_suffix(".json"))
-    _, ladder, problem = refitted(find(name), Prepared(name, file.parent.name), card)
-    return Rows(ladder.statistics[-1], problem.groups)
+    _, fitted_ensemble, oof = refitted(find(name), Prepared(name, file.parent.name), card)
+    return Rows(fitted_ensemble.statistics[-1], oof.groups)
 
 
 def print_table(metric: Metric, oof: Rows, judged: Rows) -> None:

@@ -30,7 +30,7 @@ from harness.tasks.tables import Wanted, read_table
 
 
 class Numbers:
-    classes, void, views, gives, account = (), None, {{}}, "decided", NumberAccount()
+    classes, void, views, output, account = (), None, {{}}, "labels", NumberAccount()
 
     def read(self, file, ids):
         wanted, values = Wanted(file, ids), np.zeros(len(ids))
@@ -41,7 +41,7 @@ class Numbers:
 
 
 class Hits:
-    name, version, higher_is_better, needs = "share of hits", 1, True, "decided"
+    name, version, higher_is_better, needs = "share of hits", 1, True, "labels"
 
     def statistics(self, truth, predicted):
         return (truth == predicted).astype(float)

@@ -86,7 +86,7 @@ def two_layers(classes, channels, width):
 class Spy:
     epochs: int = 2
     steals: bool = False
-    focus: int | None = None
+    target_class: int | None = None
     pretrained: bool = False
     fewest_epochs: int = 1
 
@@ -138,7 +138,7 @@ competition = Competition(
         "net": net,
         "spy": Spy(),
         "thief": Spy(steals=True),
-        "scout": replace(net, focus=2, epochs=2),
+        "scout": replace(net, target_class=2, epochs=2),
     },
     ensemble=Overlay(blend("net", "spy", "thief"), specialist="scout", of=2),
     default=("net", "scout"),

@@ -57,4 +57,4 @@ learner = Network(
     augment=Augment(rotate=5, brightness=0.1),
 )
 able = replace(learner, width=8, epochs=60, lr=0.03, oversample=has_rare)
-specialist = replace(able, focus=3, loss=dice)
+specialist = replace(able, target_class=3, loss=dice)

@@ -46,7 +46,7 @@ class Knowing:
     seed: int = 0
     epochs: int = 3
     fewest_epochs: int = 1
-    focus: int | None = None
+    target_class: int | None = None
     pretrained: bool = False
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> "Knowing":

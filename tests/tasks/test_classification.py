@@ -8,14 +8,14 @@ import pytest
 
 from harness.data.images import Pictures, encode
 from harness.data.samples import Samples, numbered
-from harness.ensemble import Member, Problem, Recipe, with_offsets
+from harness.ensemble import Member, OOFData, Recipe, with_offsets
 from harness.errors import InvalidSubmission, UserError
 from harness.metrics import Accuracy, LogLoss
 from harness.models import Context
 from harness.models.class_weights import InverseFrequency
 from harness.models.losses import binary_cross_entropy, cross_entropy
 from harness.models.smp import Network
-from harness.tasks import Override
+from harness.tasks import ClassSpecialist
 from harness.tasks.classification import LABELS, PROBABILITIES, Classification
 
 CLASSES = ("cat", "dog", "fox")
@@ -165,12 +165,10 @@ def test_a_threshold_is_fitted_where_a_model_is_too_shy() -> None:
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 2, (60, 3), dtype=np.uint8)
     probs = (0.15 * rng.random((60, 3)) + 0.3 * targets).astype(np.float16)
-    problem = Problem(
-        several, Accuracy(CLASSES), {"shy": Member(probs, probs)}, targets, np.arange(60) % 3, np.arange(60)
-    )
+    oof = OOFData(several, Accuracy(CLASSES), {"shy": Member(probs, probs)}, targets, np.arange(60) % 3, np.arange(60))
     recipe = Recipe({"shy": 1.0})
-    assert problem.quality(recipe) < 0.3
-    assert problem.quality(with_offsets(problem, recipe)) == 1.0
+    assert oof.quality(recipe) < 0.3
+    assert oof.quality(with_offsets(oof, recipe)) == 1.0
 
 
 def test_the_overlay_by_hand() -> None:
@@ -198,22 +196,22 @@ def test_a_binary_model_is_expanded_to_all_classes() -> None:
 def test_an_override_decides_its_class_above_its_threshold_and_nowhere_else() -> None:
     probs = np.array([[0.0, 0.7, 0.3], [0.0, 0.1, 0.9], [0.0, 0.6, 0.4]], np.float16)
     assert single.decide(probs).tolist() == [1, 2, 1]
-    assert single.decide(probs, override=Override("finder", 2, 1.0, 0.35)).tolist() == [1, 2, 2]
-    assert single.decide(probs, override=Override("finder", 2, 1.0, 0.95)).tolist() == [1, 1, 1]
-    assert single.decide(probs, (0, 0, 9.0), Override("finder", 2, 1.0, 0.35)).tolist() == [1, 2, 2]
-    assert several.decide(probs, override=Override("finder", 2, 1.0, 0.35))[:, 2].tolist() == [0, 1, 1]
+    assert single.decide(probs, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.35)).tolist() == [1, 2, 2]
+    assert single.decide(probs, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.95)).tolist() == [1, 1, 1]
+    assert single.decide(probs, (0, 0, 9.0), ClassSpecialist("finder", 2, 1.0, 0.35)).tolist() == [1, 2, 2]
+    assert several.decide(probs, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.35))[:, 2].tolist() == [0, 1, 1]
 
 
 def test_a_metric_sees_labels_or_probabilities_whichever_is_handed_in() -> None:
     probs, truth = probabilities(50), np.arange(50) % 3
     members = {"one": Member(probs, probs)}
     for task in (single, chances):
-        said = {needs: Recipe({"one": 1.0}).says(task, members, needs) for needs in ("decided", "scores")}
-        assert (said["decided"] == probs.argmax(1)).all()
-        np.testing.assert_allclose(said["scores"], probs, atol=1e-3)
-        assert Accuracy(CLASSES).statistics(truth, said["decided"]).shape[0] == 50
-        assert np.isfinite(LogLoss(CLASSES).score(LogLoss(CLASSES).statistics(truth, said["scores"])))
-    assert (single.gives, chances.gives, LABELS.gives) == ("decided", "scores", "decided")
+        said = {needs: Recipe({"one": 1.0}).says(task, members, needs) for needs in ("labels", "probabilities")}
+        assert (said["labels"] == probs.argmax(1)).all()
+        np.testing.assert_allclose(said["probabilities"], probs, atol=1e-3)
+        assert Accuracy(CLASSES).statistics(truth, said["labels"]).shape[0] == 50
+        assert np.isfinite(LogLoss(CLASSES).score(LogLoss(CLASSES).statistics(truth, said["probabilities"])))
+    assert (single.output, chances.output, LABELS.output) == ("labels", "probabilities", "labels")
 
 
 def test_predictions_are_packed_in_half_precision_and_come_back() -> None:

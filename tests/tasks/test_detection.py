@@ -8,11 +8,11 @@ import pytest
 
 from harness.data.images import Pictures, encode
 from harness.data.samples import Ragged
-from harness.ensemble import Member, Problem, Recipe, with_calibration
+from harness.ensemble import Member, OOFData, Recipe, with_calibration
 from harness.errors import InvalidSubmission, UserError
 from harness.metrics import MeanAveragePrecision
 from harness.metrics.boxes import nms, soft_nms, weighted_box_fusion
-from harness.tasks import Override
+from harness.tasks import ClassSpecialist
 from harness.tasks.box_calibration import logistic, right
 from harness.tasks.detection import Detection
 
@@ -102,9 +102,9 @@ def test_at_most_a_hundred_boxes_an_image_are_decided_the_best_first() -> None:
 
 def test_fitting_looks_at_the_best_boxes_alone_and_at_every_target() -> None:
     faint = rows([[0, 0.9, 0, 0, 1, 1], [0, 0.001, 0, 0, 2, 2]], [[1, 0.5 + 0.001 * k, 0, 0, 1, 1] for k in range(80)])
-    assert TASK.thin(faint).offsets.tolist() == [0, 1, 51]
+    assert TASK.subsample(faint).offsets.tolist() == [0, 1, 51]
     targets = Ragged(np.zeros((200, 5)), np.array([0, 150, 200]))
-    assert TASK.thin(targets) is targets
+    assert TASK.subsample(targets) is targets
 
 
 def test_a_specialist_speaks_for_its_class_alone() -> None:
@@ -115,8 +115,8 @@ def test_a_specialist_speaks_for_its_class_alone() -> None:
     np.testing.assert_allclose(whole.flat, [[1, 0.9, 20, 20, 30, 28], [0, 0.8, 0, 0, 10, 10]], rtol=1e-6)
     half = TASK.overlay(general, shark, of=1, share=0.5)
     np.testing.assert_allclose(half.flat[:, 1], [0.8, 0.75], rtol=1e-6)
-    override = Override("s", 1, 0.5, 0.99)
-    assert (TASK.decide(half, override=override).flat == half.flat).all()
+    class_specialist = ClassSpecialist("s", 1, 0.5, 0.99)
+    assert (TASK.decide(half, class_specialist=class_specialist).flat == half.flat).all()
 
 
 # -- calibration -------------------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_calibration_mends_a_blend_of_a_modest_and_a_boasting_member() -> None:
         boasting.append(np.column_stack([np.zeros(3), rng.uniform(0.9, 0.99, 3), places, places + 20]))
     members = {"modest": Ragged.of(modest), "boasting": Ragged.of(boasting)}
     folds = np.arange(60) % 3
-    problem = Problem(
+    oof = OOFData(
         TASK,
         MeanAveragePrecision(CLASSES, iou=0.5),
         {name: Member(rows, rows) for name, rows in members.items()},
@@ -178,10 +178,10 @@ def test_calibration_mends_a_blend_of_a_modest_and_a_boasting_member() -> None:
         np.arange(60),
     )
     blended = Recipe({"modest": 0.5, "boasting": 0.5})
-    mended = with_calibration(problem[folds != 0], blended)
+    mended = with_calibration(oof[folds != 0], blended)
     assert set(mended.calibration or {}) == {"modest", "boasting"}
-    assert problem[folds == 0].quality(mended) > problem[folds == 0].quality(blended) + 0.05
-    assert with_calibration(problem, Recipe({"modest": 1.0})) == Recipe({"modest": 1.0})
+    assert oof[folds == 0].quality(mended) > oof[folds == 0].quality(blended) + 0.05
+    assert with_calibration(oof, Recipe({"modest": 1.0})) == Recipe({"modest": 1.0})
 
 
 def test_calibration_is_fitted_on_the_rows_of_the_problem_alone() -> None:
@@ -193,8 +193,8 @@ def test_calibration_is_fitted_on_the_rows_of_the_problem_alone() -> None:
     fitted = []
     for targets in (truth, lies):
         members = {name: Member(good, good) for name in ("a", "b")}
-        problem = Problem(TASK, MeanAveragePrecision(CLASSES), members, targets, folds, np.arange(6))
-        fitted.append(with_calibration(problem[folds == 1], Recipe({"a": 0.5, "b": 0.5})).calibration)
+        oof = OOFData(TASK, MeanAveragePrecision(CLASSES), members, targets, folds, np.arange(6))
+        fitted.append(with_calibration(oof[folds == 1], Recipe({"a": 0.5, "b": 0.5})).calibration)
     assert fitted[0] == fitted[1]
 
 

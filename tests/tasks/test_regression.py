@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.ensemble import Blend, Member, Problem, fit
+from harness.ensemble import Blend, Member, OOFData, fit
 from harness.errors import InvalidSubmission, UserError
 from harness.metrics import RMSE
 from harness.tasks.regression import Regression
@@ -73,9 +73,9 @@ def test_a_blend_of_two_models_with_different_errors_is_taken_and_nothing_else_i
     truth = rng.uniform(50, 200, 120)
     noisy = {name: (truth + rng.normal(0, 10, 120)).astype(np.float32) for name in ("one", "two")}
     members = {name: Member(prediction, prediction) for name, prediction in noisy.items()}
-    problem = Problem(TASK, RMSE(), members, truth, np.arange(120) % 4, np.arange(120))
-    rungs = fit(problem, Blend(("one", "two")))
-    assert [rung.step for rung in rungs][1:] == ["test-time augmentation", "blend"]
-    assert rungs[-1].accepted
-    single, blended = (RMSE().score(problem.statistics_of(rungs[k].recipe)) for k in (0, -1))
+    oof = OOFData(TASK, RMSE(), members, truth, np.arange(120) % 4, np.arange(120))
+    step_results = fit(oof, Blend(("one", "two")))
+    assert [step_result.step for step_result in step_results][1:] == ["test-time augmentation", "blend"]
+    assert step_results[-1].accepted
+    single, blended = (RMSE().score(oof.statistics_of(step_results[k].recipe)) for k in (0, -1))
     assert blended < 0.8 * single  # of two equal and independent ones, 1 / sqrt(2) remains

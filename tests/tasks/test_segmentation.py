@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from harness.errors import InvalidSubmission, UserError
-from harness.tasks import Override
+from harness.tasks import ClassSpecialist
 from harness.tasks.mask_files import RUN_LENGTH, WIDE, _one_figure_each, decode_runs, encode_runs
 from harness.tasks.segmentation import Segmentation
 
@@ -258,9 +258,17 @@ def test_an_override_decides_its_class_above_its_threshold_and_nowhere_else() ->
     prediction = np.array([[0.0, 0.7, 0.3], [0.0, 0.1, 0.9], [0.0, 0.6, 0.4]], np.float16)[:, :, None, None]
     task = task_of(shape=(1, 1))
     assert task.decide(prediction).ravel().tolist() == [1, 2, 1]
-    assert task.decide(prediction, override=Override("finder", 2, 1.0, 0.35)).ravel().tolist() == [1, 2, 2]
-    assert task.decide(prediction, override=Override("finder", 2, 1.0, 0.95)).ravel().tolist() == [1, 1, 1]
-    assert task.decide(prediction, (0, 0, 9.0), Override("finder", 2, 1.0, 0.35)).ravel().tolist() == [1, 2, 2]
+    assert task.decide(prediction, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.35)).ravel().tolist() == [
+        1,
+        2,
+        2,
+    ]
+    assert task.decide(prediction, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.95)).ravel().tolist() == [
+        1,
+        1,
+        1,
+    ]
+    assert task.decide(prediction, (0, 0, 9.0), ClassSpecialist("finder", 2, 1.0, 0.35)).ravel().tolist() == [1, 2, 2]
 
 
 def test_a_binary_network_is_expanded_to_all_classes() -> None:
@@ -290,11 +298,11 @@ def test_thinned_targets_and_predictions_keep_the_same_pixels() -> None:
     targets = np.random.default_rng(0).integers(0, 3, (2, 64, 128), dtype=np.uint8)
     one_hot = (targets[:, None] == np.arange(3)[:, None, None]).astype(np.float16)
     task = task_of(shape=(64, 128))
-    thin_targets, thin_probabilities = task.thin(targets), task.thin(one_hot)
+    thin_targets, thin_probabilities = task.subsample(targets), task.subsample(one_hot)
     assert (thin_probabilities.argmax(1) == thin_targets).all()
     assert 100 < thin_targets[0].size < 500
     assert thin_targets.dtype == np.uint8
-    small: Callable = task_of().thin
+    small: Callable = task_of().subsample
     assert (small(masks()) == masks()).all()  # nothing to thin
 
 

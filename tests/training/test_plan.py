@@ -25,7 +25,7 @@ FEWEST_EPOCHS = 3
 class Learner:
     epochs: int = 20
     pretrained: bool = False
-    focus: int | None = None
+    target_class: int | None = None
     fewest_epochs: int = FEWEST_EPOCHS
 
 

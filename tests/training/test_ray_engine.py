@@ -175,12 +175,12 @@ def test_slots_are_shared_out_with_the_same_threads_everywhere() -> None:
 
 
 def test_an_address_that_is_none_is_refused_with_the_way_to_start_a_cluster() -> None:
-    for address, problem in (
+    for address, oof in (
         ("", "needs a running Ray cluster"),
         ("auto", "host:port"),
         ("ray://h:10001", "host:port"),
     ):
-        with pytest.raises(UserError, match=rf"{problem}.*ray start --head.*docs/cluster.md"):
+        with pytest.raises(UserError, match=rf"{oof}.*ray start --head.*docs/cluster.md"):
             require_cluster(address)
 
 

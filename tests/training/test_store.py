@@ -17,7 +17,7 @@ from harness.models.losses import cross_entropy, dice, focal
 from harness.models.smp import Network, Smp
 from harness.tasks.segmentation import Segmentation
 from harness.training.ensembling import sharing
-from harness.training.predictions import Bundle, load_prediction, require_same_rows, save_prediction
+from harness.training.predictions import ModelRun, load_prediction, require_same_rows, save_prediction
 
 
 def build(classes: int, channels: int, width: int) -> None:
@@ -44,7 +44,7 @@ learner = Network(build=build, width=8, epochs=5, loss=cross_entropy + dice)
         {"loss": cross_entropy},
         {"loss": dice + 2 * cross_entropy},
         {"loss": focal},
-        {"focus": 2},
+        {"target_class": 2},
         {"clip": None},
         {"pretrained": True},
     ],
@@ -131,9 +131,9 @@ def prediction(rows: list[float]) -> np.ndarray:
 
 
 @pytest.fixture
-def bundle(tmp_path: Path) -> Bundle:
+def model_run(tmp_path: Path) -> ModelRun:
     """Two folds of three rows: fold 1 holds row 0, fold 0 holds rows 1 and 2."""
-    found = Bundle(tmp_path / "net-abc")
+    found = ModelRun(tmp_path / "net-abc")
     for fold, rows, holdout in ((0, [0.125, 0.25], [0.0, 1.0]), (1, [0.5], [0.5, 0.5])):
         for view, shift in (("plain", 0), ("tta", 0.25)):
             save_prediction(found.fold(fold), f"oof-{view}", prediction([row + shift for row in rows]), TASK)
@@ -142,44 +142,44 @@ def bundle(tmp_path: Path) -> Bundle:
     return found
 
 
-def test_out_of_fold_predictions_stand_in_the_order_of_the_rows(bundle: Bundle) -> None:
-    member = bundle.out_of_fold(TASK, np.array([1, 0, 0]), [0, 1])
+def test_out_of_fold_predictions_stand_in_the_order_of_the_rows(model_run: ModelRun) -> None:
+    member = model_run.out_of_fold(TASK, np.array([1, 0, 0]), [0, 1])
     assert member.plain[:, 0, 0, 0].tolist() == [0.5, 0.125, 0.25]
     assert member.tta[:, 0, 0, 0].tolist() == [0.75, 0.375, 0.5]
 
 
-def test_the_hold_out_is_the_mean_over_the_folds(bundle: Bundle) -> None:
-    assert bundle.holdout(TASK, bundle.held(2)).plain[:, 0, 0, 0].tolist() == [0.25, 0.75]
-    assert bundle.holdout(TASK, [1]).plain[:, 0, 0, 0].tolist() == [0.5, 0.5]
+def test_the_hold_out_is_the_mean_over_the_folds(model_run: ModelRun) -> None:
+    assert model_run.holdout(TASK, model_run.held(2)).plain[:, 0, 0, 0].tolist() == [0.25, 0.75]
+    assert model_run.holdout(TASK, [1]).plain[:, 0, 0, 0].tolist() == [0.5, 0.5]
 
 
-def test_a_fold_without_its_last_file_is_not_held(bundle: Bundle) -> None:
-    (bundle.fold(1) / "fold.json").unlink()
-    assert bundle.held(2) == [0]
-    assert bundle.out_of_fold(TASK, np.array([1, 0, 0]), [0]).plain[:, 0, 0, 0].tolist() == [0.125, 0.25]
-    assert bundle.holdout(TASK, bundle.held(2)).plain[:, 0, 0, 0].tolist() == [0, 1]
+def test_a_fold_without_its_last_file_is_not_held(model_run: ModelRun) -> None:
+    (model_run.fold(1) / "fold.json").unlink()
+    assert model_run.held(2) == [0]
+    assert model_run.out_of_fold(TASK, np.array([1, 0, 0]), [0]).plain[:, 0, 0, 0].tolist() == [0.125, 0.25]
+    assert model_run.holdout(TASK, model_run.held(2)).plain[:, 0, 0, 0].tolist() == [0, 1]
 
 
-def test_a_missing_or_broken_prediction_is_named(bundle: Bundle) -> None:
-    (file,) = bundle.fold(0).glob("oof-plain.*")
+def test_a_missing_or_broken_prediction_is_named(model_run: ModelRun) -> None:
+    (file,) = model_run.fold(0).glob("oof-plain.*")
     file.write_bytes(file.read_bytes()[:-5])
     with pytest.raises(UserError, match=rf"{file.name} is missing or broken"):
-        bundle.out_of_fold(TASK, np.array([1, 0, 0]), [0, 1])
+        model_run.out_of_fold(TASK, np.array([1, 0, 0]), [0, 1])
     file.unlink()
     with pytest.raises(UserError, match="lacks oof-plain"):
-        load_prediction(bundle.fold(0), "oof-plain", TASK)
+        load_prediction(model_run.fold(0), "oof-plain", TASK)
 
 
-def test_a_bundle_without_its_description_is_none(bundle: Bundle) -> None:
+def test_a_bundle_without_its_description_is_none(model_run: ModelRun) -> None:
     with pytest.raises(UserError, match=r"net-abc is no bundle.*bundle\.json"):
-        _ = bundle.manifest
+        _ = model_run.manifest
 
 
-def test_bundles_of_other_rows_or_folds_are_refused(bundle: Bundle) -> None:
-    write_json(bundle.folder / "bundle.json", {"train_hash": "abc"})
-    require_same_rows({"net": bundle}, "abc")
+def test_bundles_of_other_rows_or_folds_are_refused(model_run: ModelRun) -> None:
+    write_json(model_run.folder / "run.json", {"train_hash": "abc"})
+    require_same_rows({"net": model_run}, "abc")
     with pytest.raises(UserError, match=r"the bundle net was made on other rows or folds .*abc instead of def"):
-        require_same_rows({"net": bundle}, "def")
+        require_same_rows({"net": model_run}, "def")
 
 
 class Bomb:
@@ -230,13 +230,13 @@ def test_names_outside_of_the_project_stay_text() -> None:
 
 
 def test_bundles_that_share_no_fold_with_the_fullest_are_left_out_and_specialists_come_last(tmp_path: Path) -> None:
-    def made(name: str, folds: list[int], focus: int | None = None) -> Bundle:
-        bundle = Bundle(tmp_path / name)
-        write_json(bundle.folder / "bundle.json", {"config": {"focus": focus}})
+    def made(name: str, folds: list[int], target_class: int | None = None) -> ModelRun:
+        model_run = ModelRun(tmp_path / name)
+        write_json(model_run.folder / "run.json", {"config": {"target_class": target_class}})
         for k in folds:
-            write_json(bundle.fold(k) / "fold.json", {})
-        return bundle
+            write_json(model_run.fold(k) / "fold.json", {})
+        return model_run
 
-    bundles = {"far": made("far", [3]), "wide": made("wide", [0, 1]), "special": made("special", [1, 2, 3, 4], 2)}
-    kept, shared = sharing(bundles, 5)
+    model_runs = {"far": made("far", [3]), "wide": made("wide", [0, 1]), "special": made("special", [1, 2, 3, 4], 2)}
+    kept, shared = sharing(model_runs, 5)
     assert (list(kept), shared) == (["wide", "special"], [1])

@@ -26,8 +26,8 @@ class Batches:
         keep = np.ones(len(train), bool)
         if learner.drop_single_class:
             keep = several_classes(train.targets, context.task.void)
-        if learner.against is not None:
-            keep &= (train.targets == learner.focus) | (train.targets == learner.against)
+        if learner.versus is not None:
+            keep &= (train.targets == learner.target_class) | (train.targets == learner.versus)
         self.rows = np.flatnonzero(keep if keep.any() else ~keep)
         marks = learner.oversample(train.targets) if learner.oversample else np.zeros(len(train), bool)
         self.marked = np.asarray(marks, bool)[self.rows]

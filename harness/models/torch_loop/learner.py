@@ -76,8 +76,8 @@ class TorchLearner:
     mixed_precision: bool = True
     norm_rows: int = 1024
     early_stopping: EarlyStopping | None = None
-    focus: int | None = None
-    against: int | None = None
+    target_class: int | None = None
+    versus: int | None = None
     pretrained: bool = False
 
     fewest_epochs: ClassVar[int] = 3
@@ -95,14 +95,14 @@ class TorchLearner:
         """The same with random weights, in whose place others will come."""
         return replace(self, pretrained=False)
 
-    def specialised(self, of: int, against: int | None) -> Self:
+    def specialised(self, of: int, versus: int | None) -> Self:
         """Half of every batch shows the class, and the focal loss minds what is rare; a pair is seen alone."""
         plain = focal + dice if self.masks else focal
         return replace(
             self,
-            focus=of,
-            against=against,
-            oversample=Showing(of, self.loss.several) if against is None else None,
+            target_class=of,
+            versus=versus,
+            oversample=Showing(of, self.loss.several) if versus is None else None,
             share=0.5,
             loss=self.loss if self.loss.several else plain,
             class_weights=None,
@@ -164,7 +164,9 @@ def set_up(learner: TorchLearner, context: Context) -> tuple[Machine, Labels]:
 
     torch.set_num_threads(context.threads)
     seed_everything(context.seed, context.fold)
-    return Machine.best(learner, context), Labels(context.task, learner.focus, learner.loss.several, learner.against)
+    return Machine.best(learner, context), Labels(
+        context.task, learner.target_class, learner.loss.several, learner.versus
+    )
 
 
 class Training:
@@ -346,6 +348,6 @@ class Training:
         """On random training rows, of a pair's specialist those of the pair; what never trained stays as it is."""
         network, inputs = self.state.network.train(), self.batches.train.inputs
         self.state.open(1.0)
-        asked = self.batches.rows if self.learner.against is not None else np.arange(len(inputs))
+        asked = self.batches.rows if self.learner.versus is not None else np.arange(len(inputs))
         rows = self.batches.rng(0, NORMS).permutation(asked)[: self.learner.norm_rows]
         batch_norm.measure(network, TorchFitted(self.labels, network, self.machine).probabilities, inputs, rows)

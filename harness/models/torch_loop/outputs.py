@@ -22,9 +22,9 @@ class Labels:
     """
 
     task: Task
-    focus: int | None = None
+    target_class: int | None = None
     several: bool = False
-    against: int | None = None
+    versus: int | None = None
 
     @cached_property
     def choices(self) -> list[int]:
@@ -34,21 +34,23 @@ class Labels:
     @property
     def outputs(self) -> int:
         """How many logits the network gives."""
-        return len(self.choices) if self.focus is None else 1
+        return len(self.choices) if self.target_class is None else 1
 
     @cached_property
     def codes(self) -> np.ndarray:
         """(classes,): what each label is to the losses. int16, since the look-up of int64 takes 10 times as long."""
         codes = np.full(len(self.task.classes), IGNORED, np.int16)
-        codes[self.choices] = [c == self.focus for c in self.choices] if self.focus is not None else range(self.outputs)
-        if self.against is not None:
-            codes[[c for c in self.choices if c not in (self.focus, self.against)]] = IGNORED
+        codes[self.choices] = (
+            [c == self.target_class for c in self.choices] if self.target_class is not None else range(self.outputs)
+        )
+        if self.versus is not None:
+            codes[[c for c in self.choices if c not in (self.target_class, self.versus)]] = IGNORED
         return codes
 
     @property
     def independent(self) -> bool:
         """Whether every output has a probability of its own (sigmoid), or all share one (softmax)."""
-        return self.several or self.focus is not None
+        return self.several or self.target_class is not None
 
     def encode(self, targets: np.ndarray) -> np.ndarray:
         if self.several != (targets.ndim == 2):
@@ -58,12 +60,12 @@ class Labels:
             )
         if not self.several:
             return self.codes.take(targets)
-        return (targets if self.focus is None else targets[:, [self.focus]]).astype(np.int16)
+        return (targets if self.target_class is None else targets[:, [self.target_class]]).astype(np.int16)
 
     def decode(self, probs: np.ndarray) -> Any:
         """(n, outputs, ...) probabilities to (n, classes, ...) float16, void exactly 0."""
-        if self.focus is not None:
-            return self.task.expand(probs[:, 0], self.focus)
+        if self.target_class is not None:
+            return self.task.expand(probs[:, 0], self.target_class)
         if self.task.void is None:
             return probs.astype(np.float16)
         prediction = np.zeros((len(probs), len(self.task.classes), *probs.shape[2:]), np.float16)

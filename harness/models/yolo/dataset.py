@@ -9,7 +9,7 @@ from harness.data.samples import Samples
 from harness.files import write_bytes
 
 
-def write_data(train: Samples, focus: int | None, folder: Path) -> None:
+def write_data(train: Samples, target_class: int | None, folder: Path) -> None:
     """Pictures keep the bytes of their files. one.txt names one of them and is written last: there is nothing to do
     where it is there. focus: only the boxes of this class, as class 0.
     """
@@ -20,16 +20,16 @@ def write_data(train: Samples, focus: int | None, folder: Path) -> None:
     for row, (height, width) in enumerate(train.inputs.sizes.tolist()):
         content = train.inputs.encoded(row)
         (folder / "images" / f"{row:06d}.{_format(content)}").write_bytes(content)
-        lines = _lines(np.asarray(train.targets[row], np.float64), focus, height, width)
+        lines = _lines(np.asarray(train.targets[row], np.float64), target_class, height, width)
         (folder / "labels" / f"{row:06d}.txt").write_text(lines)
     first = min((folder / "images").iterdir()).name
     write_bytes(folder / "one.txt", f"./images/{first}\n".encode())
 
 
-def _lines(boxes: np.ndarray, focus: int | None, height: int, width: int) -> str:
+def _lines(boxes: np.ndarray, target_class: int | None, height: int, width: int) -> str:
     """`class x y w h` a box: its middle and its size as shares of the picture."""
-    if focus is not None:
-        boxes = boxes[boxes[:, 0] == focus] - np.array([focus, 0, 0, 0, 0])
+    if target_class is not None:
+        boxes = boxes[boxes[:, 0] == target_class] - np.array([target_class, 0, 0, 0, 0])
     middle, size = (boxes[:, 1:3] + boxes[:, 3:5]) / 2, boxes[:, 3:5] - boxes[:, 1:3]
     shares = np.concatenate([middle, size], axis=1) / [width, height, width, height]
     return "".join(

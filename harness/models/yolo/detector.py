@@ -52,7 +52,7 @@ class Yolo:
     mosaic: float = 0.7
     ema: float = 0.1
     options: tuple[tuple[str, Any], ...] = ()
-    focus: int | None = None
+    target_class: int | None = None
     pretrained: bool = False
     fewest_epochs: int = 10  # with random weights, nothing is found before that
 
@@ -92,9 +92,9 @@ class Yolo:
         """None to choose from: on CUDA it trains in bfloat16 where that is supported, with channels last."""
         return {}
 
-    def specialised(self, of: int, against: int | None) -> Self:
+    def specialised(self, of: int, versus: int | None) -> Self:
         """It sees every picture, with the boxes of this class alone."""
-        return replace(self, focus=of)
+        return replace(self, target_class=of)
 
     def vary(self, trial: Any) -> Self:
         """Rate, decay, mosaics, average, length, and the size of what it sees in three steps; the model stays."""
@@ -126,7 +126,7 @@ class Yolo:
         return min(self.imgsz, -(-longest // STRIDE) * STRIDE)
 
     def outputs(self, context: Context) -> int:
-        return len(context.task.classes) if self.focus is None else 1
+        return len(context.task.classes) if self.target_class is None else 1
 
     @property
     def weights(self) -> Path | None:

@@ -53,7 +53,7 @@ class YoloFitted:
                 for row, boxes in zip(batch, self.boxes(inputs, batch, height, width), strict=True):
                     rows[row] = boxes
         found = Ragged.of(rows) if rows else Ragged(np.zeros((0, 6), np.float32), np.zeros(1, np.int64))
-        return found if self.learner.focus is None else self.task.expand(found, self.learner.focus)
+        return found if self.learner.target_class is None else self.task.expand(found, self.learner.target_class)
 
     def batches(self, sizes: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
         """Rows of one seen size, and the height and width of the canvas they are put on."""

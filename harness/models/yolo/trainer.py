@@ -93,7 +93,7 @@ class Training:
 
     def trainer(self) -> Any:
         """Ready to train: from the start, or from the last epoch that was saved."""
-        write_data(self.train, self.learner.focus, self.home / "data")
+        write_data(self.train, self.learner.target_class, self.home / "data")
         last = self.home / "run" / "weights" / "last.pt"
         if last.exists():
             try:
@@ -111,7 +111,9 @@ class Training:
     def data(self) -> dict[str, Any]:
         """What ultralytics reads from a data.yaml. It wants a validation set, which is never used."""
         names = (
-            self.context.task.classes if self.learner.focus is None else [self.context.task.classes[self.learner.focus]]
+            self.context.task.classes
+            if self.learner.target_class is None
+            else [self.context.task.classes[self.learner.target_class]]
         )
         files = {"train": str(self.home / "data" / "images"), "val": str(self.home / "data" / "one.txt")}
         return {**files, "names": dict(enumerate(names)), "nc": len(names), "channels": 3}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.bootstrap import Interval
 from harness.competition import Competition
 from harness.report.search.timeline import Clock, ended, moment
-from harness.search.retries import DRAWN_TWICE
+from harness.search.study import DRAWN_TWICE
 
 if TYPE_CHECKING:
     import optuna

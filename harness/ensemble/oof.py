@@ -15,7 +15,7 @@ FEWEST = 50  # rows that are taken at least
 
 
 @dataclass(frozen=True)
-class Problem:
+class OOFData:
     """members, targets: of all rows; thinned where that is cheaper.
 
     pool: members whose weighted means are asked for again and again. statistics_of: recipe -> the metric's statistics
@@ -30,7 +30,7 @@ class Problem:
     targets: Any
     folds: np.ndarray
     groups: np.ndarray
-    part_of: "tuple[Problem, np.ndarray] | None" = None
+    part_of: "tuple[OOFData, np.ndarray] | None" = None
     pool: tuple[str, ...] = ()
     statistics_of: Callable[[Recipe], np.ndarray] = field(init=False)
     fits: dict[Any, Any] = field(init=False, repr=False)
@@ -52,7 +52,7 @@ class Problem:
         said = recipe.decide(self.task, members)
         return self.metric.statistics(self.targets[self.rows], said)
 
-    def __getitem__(self, rows: np.ndarray) -> "Problem":
+    def __getitem__(self, rows: np.ndarray) -> "OOFData":
         return replace(self, folds=self.folds[rows], groups=self.groups[rows], part_of=(self, rows))
 
     @property
@@ -63,11 +63,15 @@ class Problem:
         whole, rows = self.part_of
         return whole.rows[rows]
 
-    def thin(self, pool: Sequence[str] | None = None) -> "Problem":
+    def subsample(self, pool: Sequence[str] | None = None) -> "OOFData":
         """pool: all members where none are named."""
-        thin = self.task.thin
-        members = {name: Member(thin(member.plain), thin(member.tta)) for name, member in self.members.items()}
-        return replace(self, members=members, targets=thin(self.targets), pool=tuple(members if pool is None else pool))
+        subsample = self.task.subsample
+        members = {
+            name: Member(subsample(member.plain), subsample(member.tta)) for name, member in self.members.items()
+        }
+        return replace(
+            self, members=members, targets=subsample(self.targets), pool=tuple(members if pool is None else pool)
+        )
 
     def said(self, recipe: Recipe, names: Sequence[str], enough: int | None = None) -> tuple[list[Any], Any]:
         """These members' predictions of these rows, in the view of the recipe, and their truth.
@@ -101,11 +105,11 @@ KEPT_BYTES = 2**28
 
 
 class Statistics:
-    """What `Problem.statistics_of` computes, with a memory: steps ask for the same recipe again, and for many that
+    """What `OOFData.statistics_of` computes, with a memory: steps ask for the same recipe again, and for many that
     differ only in how they decide, or only in their weights."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, oof: OOFData) -> None:
+        self.oof = oof
         self.known: dict[str, np.ndarray] = {}  # the newest, up to KEPT_BYTES
         self.last: dict[str, Any] = {}  # one blend: 21 MB for 2,000 thinned Mars tiles
         self.weighing: dict[bool, Callable[[Sequence[float]], Any]] = {}  # by view, of the pool
@@ -113,26 +117,32 @@ class Statistics:
     def __call__(self, recipe: Recipe) -> np.ndarray:
         key = repr(recipe)
         if key not in self.known:
-            made = self.problem.metric.statistics(self.problem.targets, self.decided(recipe))
+            made = self.oof.metric.statistics(self.oof.targets, self.decided(recipe))
             while self.known and (len(self.known) + 1) * made.nbytes > KEPT_BYTES:
                 del self.known[next(iter(self.known))]
             self.known[key] = made
         return self.known[key]
 
     def decided(self, recipe: Recipe) -> Any:
-        if recipe.is_mean and len(recipe.weights) > 1 and set(recipe.weights) <= set(self.problem.pool):
-            return self.weighed(recipe.tta)([recipe.weights.get(name, 0.0) for name in self.problem.pool])
-        return recipe.decided(self.problem.task, self.blended(recipe))
+        if recipe.is_mean and len(recipe.weights) > 1 and set(recipe.weights) <= set(self.oof.pool):
+            return self.weighed(recipe.tta)([recipe.weights.get(name, 0.0) for name in self.oof.pool])
+        return recipe.decided(self.oof.task, self.blended(recipe))
 
     def weighed(self, tta: bool) -> Callable[[Sequence[float]], Any]:
         if tta not in self.weighing:
-            members = [self.problem.members[name] for name in self.problem.pool]
+            members = [self.oof.members[name] for name in self.oof.pool]
             views = [member.tta if tta else member.plain for member in members]
-            self.weighing = {tta: self.problem.task.weighing(views)}
+            self.weighing = {tta: self.oof.task.weighing(views)}
         return self.weighing[tta]
 
     def blended(self, recipe: Recipe) -> Any:
-        key = repr(replace(recipe, offsets=None, override=recipe.override and recipe.override._replace(threshold=0)))
+        key = repr(
+            replace(
+                recipe,
+                offsets=None,
+                class_specialist=recipe.class_specialist and recipe.class_specialist._replace(threshold=0),
+            )
+        )
         if key not in self.last:
-            self.last = {key: recipe.blend(self.problem.task, self.problem.members)}
+            self.last = {key: recipe.blend(self.oof.task, self.oof.members)}
         return self.last[key]

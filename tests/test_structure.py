@@ -3,42 +3,14 @@
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-
-FLOORS = (
-    "samples errors files folders exits downloads remote",
-    "tasks metrics splits augment significance feedback sources pictures boxes layouts contamination",
-    "backends ensembles",
-    "competition",
-    "store audit prepared submission request found team",
-    "engine jobs",
-    "estimate plan pipeline cross_validation ensembling official specialist kaggle_bridge inventory comparison search "
-    "morning report page gallery scaffold",
-    "__main__ console",
-)
-FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
-DECLARATIONS_SEE = 3  # the highest floor that competitions and the leaderboard may import
+from tests.structure import REPOSITORY, imports, parsed, private_names, relative, sources, upward, upward_imports
 
 HEAVY = {"torch", "timm", "ultralytics", "optuna", "ray", "segmentation_models_pytorch", "albumentations"}
 KINDS = {"classification", "segmentation", "detection", "regression"}
-
-
-def sources(*packages: str) -> list[Path]:
-    return sorted(file for package in packages for file in (REPOSITORY / package).rglob("*.py"))
-
-
-@cache
-def parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_text())
-
-
-def relative(file: Path) -> str:
-    return str(file.relative_to(REPOSITORY))
 
 
 def competition_names() -> set[str]:
@@ -46,18 +18,6 @@ def competition_names() -> set[str]:
 
 
 # -- reading a source --------------------------------------------------------------------------------------------------
-
-
-def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of every import, also those inside functions; `from harness import x` gives harness.x."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}: imports are absolute here"
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "import_module":
-            yield node.lineno, ast.literal_eval(node.args[0]) if isinstance(node.args[0], ast.Constant) else "a value"
 
 
 def module_level(tree: ast.Module) -> Iterator[ast.stmt]:
@@ -82,27 +42,6 @@ def docstrings(tree: ast.AST) -> set[int]:
     return {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-
-
-def climbs(package: str, module: str, tree: ast.AST) -> list[str]:
-    """Imports that go up. module: the name below the package ("backends.smp")."""
-    wrong = []
-    for line, name in imports(tree):
-        root, *rest = name.split(".")
-        if root == "leaderboard" and package != "leaderboard":
-            wrong.append(f"line {line}: {package} imports {name}")
-        if root == "competitions" and rest and package != "competitions":
-            wrong.append(f"line {line}: {package} imports {name}")
-        if root == "harness" and rest:
-            if rest[0] not in FLOOR_OF:
-                wrong.append(f"line {line}: {name} stands on no floor; give it one in tests/test_floors.py")
-                continue
-            highest = FLOOR_OF[module.split(".")[0]] if package == "harness" else DECLARATIONS_SEE
-            if FLOOR_OF[rest[0]] > highest:
-                wrong.append(
-                    f"line {line}: {package}.{module} (floor {highest}) imports {name} (floor {FLOOR_OF[rest[0]]})"
-                )
-    return wrong
 
 
 def heavy_at_import(tree: ast.Module) -> list[str]:
@@ -166,15 +105,11 @@ def offences(rule: Callable[[ast.Module], list[str]], files: Iterable[Path]) -> 
 
 
 def test_imports_only_go_down() -> None:
-    def rule(tree: ast.Module) -> list[str]:
-        return climbs(package, module, tree)
+    assert upward_imports() == []
 
-    wrong = []
-    for file in sources("harness", "leaderboard", "competitions"):
-        package, *parts = file.relative_to(REPOSITORY).with_suffix("").parts
-        module = ".".join(part for part in parts if part != "__init__") or "samples"  # the package itself: floor 0
-        wrong += offences(rule, [file])
-    assert wrong == []
+
+def test_libraries_are_used_by_their_public_names() -> None:
+    assert private_names() == []
 
 
 def test_modules_do_not_import_each_other_in_a_circle() -> None:
@@ -223,21 +158,21 @@ def test_nothing_received_from_others_is_unpickled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "module", "source"),
+    ("package", "place", "source"),
     [
-        ("harness", "samples", "from harness.metrics import Metric"),
+        ("harness", "data", "from harness.metrics import Metric"),
         ("harness", "metrics", "def f():\n    from harness import pipeline"),
-        ("harness", "backends.smp", "import harness.competition"),
+        ("harness", "models", "import harness.competition"),
         ("harness", "pipeline", "from leaderboard.judge import judge"),
         ("harness", "pipeline", "import importlib\nimportlib.import_module('competitions.mars')"),
         ("harness", "pipeline", "from harness.brand_new import thing"),
-        ("leaderboard", "judge", "from harness.store import Bundle"),
-        ("competitions", "mars.data", "from harness.training.workers import Engine"),
-        ("competitions", "mars.data", "from leaderboard.answers import prepared"),
+        ("leaderboard", "judge", "from harness.training.predictions import ModelRun"),
+        ("competitions", "mars", "from harness.training.workers import Engine"),
+        ("competitions", "mars", "from leaderboard.answers import prepared"),
     ],
 )
-def test_an_import_that_goes_up_is_found(package: str, module: str, source: str) -> None:
-    assert len(climbs(package, module, ast.parse(source))) == 1
+def test_an_import_that_goes_up_is_found(package: str, place: str, source: str) -> None:
+    assert len(upward(package, place, ast.parse(source))) == 1
 
 
 def test_the_other_rules_find_what_they_forbid() -> None:
