@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.errors import run
+from harness.command_line import run
 
 
 class Kind(StrEnum):
@@ -195,25 +195,22 @@ def search(
 def blend(
     competition: Name,
     files: Annotated[
-        list[Path] | None, typer.Option(help="Bundle folders, also team-mates'; else all there are.")
+        list[Path] | None, typer.Option(help="Folders of model runs, also of team-mates; else all there are.")
     ] = None,
     folds: Count = None,
     team: Team = None,
-    server: Annotated[
-        str | None, typer.Option(help="Share them with the team on this server, and blend theirs.")
-    ] = None,
     json_: Json = False,
 ) -> None:
-    """Ensemble whatever bundles exist, also those of the team; no training."""
+    """Ensemble whatever model runs exist; no training."""
 
     def work(console: Any) -> dict[str, Any]:
         from harness import pipeline
 
-        return pipeline.blend(asked(console, competition, None, None, folds, None, team), files, server)
+        return pipeline.blend(asked(console, competition, None, None, folds, None, team), files)
 
-    from harness.console import blend_table
+    from harness.console import results_table
 
-    show(work, json_, blend_table)
+    show(work, json_, results_table)
 
 
 @app.command()

@@ -95,18 +95,6 @@ def results_table(result: dict[str, Any]) -> None:
     _files(out, {"submission": result["submission"], **result["official"]}, result["seconds"])
 
 
-def blend_table(result: dict[str, Any]) -> None:
-    """Who brought what, where there are several; then as after a submit."""
-    if len(result["members"]) > 1:
-        table = _table("member", "models", "weight", "gain of having them")
-        for one in result["members"]:
-            models = ", ".join(f"{name} {weight:.2f}" for name, weight in one["models"].items())
-            gain = _signed(one["gain"]) if one["gain"] else "there is no other" if one["weight"] else "not used"
-            table.add_row(one["member"], models, f"{one['weight']:.2f}", gain)
-        _out().print(table)
-    results_table(result)
-
-
 def search_table(result: dict[str, Any]) -> None:
     """The end of a search: its trials, and then as after a submit."""
     counts = ", ".join(f"{count} {what}" for what, count in result["trials"].items())

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.errors import UserError, run
+from harness.command_line import run
+from harness.errors import UserError
 from leaderboard import host_verbs
 
 app = typer.Typer(
