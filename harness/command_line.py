@@ -16,7 +16,19 @@ from typing import Any
 
 from harness.errors import THEIRS, UserError, nearest
 
-OF_MAKE = {"PYTHON", "SHARED", "SERVER"}  # the Makefile reads them itself
+OF_MAKE = {"PYTHON", "PY", "SHARED", "SERVER"}  # the Makefile reads them itself
+# Read from the environment, where make puts what is typed.
+ENVIRONMENT = {
+    "CUDA_VISIBLE_DEVICES",
+    "DATABASE_URL",
+    "HARNESS_HOME",
+    "KAGGLE_API_TOKEN",
+    "LEADERBOARD_TOKEN",
+    "LEADERBOARD_URL",
+    "RAY_ADDRESS",
+    "REQUESTS_CA_BUNDLE",
+    "STORAGE_PATH",
+}
 SPELLED = {"competition": "COMP", "source": "FROM"}  # the others are the parameter's own name
 
 
@@ -81,7 +93,7 @@ def arguments(command: Any, verb: str, typed: Sequence[str], values: Mapping[str
     """
     known = {name: parameter for parameter in command.params for name in variables_of(parameter)}
     for name in typed:
-        if name not in known and name not in OF_MAKE:
+        if name not in {*known, *OF_MAKE, *ENVIRONMENT}:
             takes = ", ".join(f"{each}=" for each in known if each not in ("HELP", "JSON"))
             raise UserError(f"make {verb} does not know {name}={nearest(name, known)}; it takes {takes}")
     given = {name: values[name] for name in typed if name in known and values.get(name)}
