@@ -113,7 +113,8 @@ def _option(parameter: Any, value: str) -> list[str]:
     name = max(parameter.opts, key=len)
     if parameter.is_flag:
         return parameter.secondary_opts[:1] if value == "0" else [name]
-    return [word for each in (shlex.split(value) if parameter.multiple else [value]) for word in (name, each)]
+    several = parameter.multiple and parameter.type.name == "path"  # FILES="one two"; ACCEPT="order leak" is one name
+    return [word for each in (shlex.split(value) if several else [value]) for word in (name, each)]
 
 
 def _typed(app: Any) -> list[str] | None:

@@ -230,6 +230,7 @@ def test_variables_become_options_of_the_same_name() -> None:
         "--files",
         "runs/b c",
     ]
+    assert arguments("submit", COMP="mars", ACCEPT="order leak")[:2] == ["--accept", "order leak"]
     assert arguments("finals", COMP="mars", A="12", B="34") == ["--", "mars", "12", "34"]
 
 
