@@ -31,9 +31,7 @@ Count = Annotated[int | None, typer.Option(min=2, max=50, help="Another number o
 Budget = Annotated[str | None, typer.Option(help="Wall-clock time of the whole command: 90s, 10m, 1.5h.")]
 Accept = Annotated[list[str] | None, typer.Option(help="Go on despite these failed checks of the audit, with commas.")]
 Fast = Annotated[bool, typer.Option("--fast", help="2 folds, 1 epoch, few rows, no official test: does it run?")]
-Engine = Annotated[
-    EngineKind, typer.Option(help="Where it runs: processes of this machine, or a Ray cluster (RAY_ADDRESS).")
-]
+Engine = Annotated[EngineKind, typer.Option(help="Where it runs: this machine, or a Ray cluster (RAY_ADDRESS).")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Jobs at once; else as many as there is room for.")]
 Team = Annotated[str | None, typer.Option(help="The team to submit for; else your user name.")]
 

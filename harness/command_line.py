@@ -113,7 +113,7 @@ def _option(parameter: Any, value: str) -> list[str]:
     name = max(parameter.opts, key=len)
     if parameter.is_flag:
         return parameter.secondary_opts[:1] if value == "0" else [name]
-    several = parameter.multiple and parameter.type.name == "path"  # FILES="one two"; ACCEPT="order leak" is one name
+    several = parameter.name == "files"  # FILES="one two"; ACCEPT="order leak" is one name
     return [word for each in (shlex.split(value) if several else [value]) for word in (name, each)]
 
 
