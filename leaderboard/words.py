@@ -10,7 +10,7 @@ from leaderboard.entries import Entry
 
 LONGEST_TEAM = 40
 MOST_NOTES = 12  # of a kind
-FEW_GROUPS = 50  # below, intervals held the truth less often than they say (LOG.md, "intervals")
+FEW_GROUPS = 50  # below, intervals held the truth less often than they say (docs/log.md, "intervals")
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 

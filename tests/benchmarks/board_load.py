@@ -1,7 +1,7 @@
 """A season of 2,000 teams and 100,000 entries, and how fast its pages are: `python -m tests.benchmarks.board_load`.
 
 The server runs as `make serve` does, on SQLite, while two readers ask for pages at random and a player hands in a file
-every ten seconds: the first reader after that waits for the new ranking. What it prints is for LOG.md.
+every ten seconds: the first reader after that waits for the new ranking. What it prints is for docs/log.md.
 """
 
 import argparse
