@@ -161,7 +161,7 @@ def work_of(request: Request, prepared: Prepared, engine: Engine, to_rank: bool,
 def ensemble_seconds(rows: int, row_bytes: int, members: int, folds: int) -> float:
     """Kept for fitting the ensemble, writing and judging; row_bytes: of one prediction.
 
-    Measured on Mars (docs/log.md), where 2,091 rows x 2 take 60 s, each thinned to 2,560 bytes; and on 16,000 rows x 4 of
+    Measured on Mars (docs/log.md), where 2,091 rows x 2 take 60 s, each of 2,560 bytes; and on 16,000 rows x 4 of
     ten probabilities, which take 65 s, nearly all of it for the intervals.
     """
     return 10 + (1.5e-4 + 7.5e-7 * min(row_bytes, 2560)) * rows * members * (folds + 1)
