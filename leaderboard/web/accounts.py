@@ -8,8 +8,8 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.competition import find
-from leaderboard import archive
-from leaderboard.answers import Prepared, read_answers
+from leaderboard.answers import JudgedData, read_answers
+from leaderboard.scoring import stored_file
 from leaderboard.web import charts
 
 MOST_BYTES = 32 << 20  # of a file that a page reads again; larger ones take seconds
@@ -40,9 +40,9 @@ class Account:
 
 
 @lru_cache(maxsize=64)
-def account_of(data: Prepared, sha256: str) -> Account | None:
+def account_of(data: JudgedData, sha256: str) -> Account | None:
     """Of the stored file, which was checked when it was scored; None where it is too large for a page."""
-    file, task = archive.stored(sha256), find(data.competition).task
+    file, task = stored_file(sha256), find(data.competition).task
     if not file.exists() or file.stat().st_size > MOST_BYTES:
         return None
     answers = read_answers(data)

@@ -10,11 +10,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from harness import paths
 from harness.errors import InvalidSubmission
-from leaderboard import finals, queue
-from leaderboard.export import as_csv
-from leaderboard.judge import verdict_of
+from leaderboard import host, queue
+from leaderboard.cli.text import as_csv, as_json
+from leaderboard.judge import result_of
 from leaderboard.queue import Refusal
-from leaderboard.table import as_json
 from leaderboard.trust import Trust, read_trust
 from leaderboard.web import boards, openapi, public
 from leaderboard.web.asking import asked_place, known_team, may_see, own_team, settings_of
@@ -52,9 +51,9 @@ def described(request: Request, place: Place) -> dict[str, Any]:
         "metric": declared.metric.name,
         "higher_is_better": declared.metric.higher_is_better,
         "phase": phase(board),
-        "deadline": board.word.deadline,
+        "deadline": board.host.deadline,
         "teams": len(board.rows),
-        "entries": board.total,
+        "entries": len(board.entries.all),
         "rules": asdict(declared.rules) | {"feedback": declared.rules.feedback.words},
         "quota": quota._asdict() | {"left": quota.left} if quota else None,
     }
@@ -63,10 +62,7 @@ def described(request: Request, place: Place) -> dict[str, Any]:
 def board(request: Request) -> Response:
     place = asked_place(request)
     view = boards.view(settings_of(request).engine, place)
-    told = as_json(view.board)
-    for row, shown in zip(told["rows"], view.shown(view.board.rows), strict=True):
-        row |= {"rank_low": shown.ranks[0], "rank_high": shown.ranks[1], "gap": shown.row.gap}
-    return JSONResponse(told)
+    return JSONResponse(as_json(view.board))
 
 
 def trust(request: Request) -> Response:
@@ -118,7 +114,7 @@ def told_of(request: Request, job: Row[Any]) -> dict[str, Any]:
     if job.state == "scored":
         place = boards.find_place(job.competition, job.data_hash)
         engine, entry = settings_of(request).engine, {"team": job.team, "sha256": job.sha256}
-        verdict = verdict_of(engine, entry, boards.standings(engine, place), place.declared, repeated=False)
+        verdict = result_of(entry, boards.standings(engine, place), repeated=False)
         return told | asdict(verdict) | {"page": place.link("entry", str(job.submission))}
     sentences = {"refused": job.message, "failed": job.message}
     told |= {"accepted": False, "public": None, "rank": None, "message": job.message or "received; it will be scored"}
@@ -138,7 +134,7 @@ def summary(job: Row[Any]) -> dict[str, Any]:
 def choice(request: Request) -> Response:
     place = asked_place(request)
     team = known_team(request, request.query_params.get("team"))
-    told = asdict(finals.read_choice(settings_of(request).engine, place.declared, place.data, team))
+    told = asdict(host.read_choice(settings_of(request).engine, place.declared, place.data, team))
     del told["path"]
     return JSONResponse(told)
 
@@ -150,7 +146,7 @@ def choose(request: Request) -> Response:
     names = request.query_params.getlist("entry")
     if not names:
         raise InvalidSubmission("name the finals with ?entry=, once for each")
-    finals.select_finals(settings_of(request).engine, place.declared, place.data, team, names)
+    host.select_finals(settings_of(request).engine, place.declared, place.data, team, names)
     return choice(request)
 
 

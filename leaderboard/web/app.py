@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from harness.errors import UserError
 from leaderboard import queue
 from leaderboard.database import open_database, shown
-from leaderboard.teams import Member
+from leaderboard.teams import User
 from leaderboard.web import api, bundles, entry_pages, errors, forms, pages
 from leaderboard.web.security import Guard
 from leaderboard.web.settings import HERE, LOOPBACK, THREADS, Settings
@@ -100,7 +100,7 @@ def serve(port: int, host: str, team_mode: bool, names: list[str]) -> None:
     require_free_port(host, port)
     engine = open_database()
     reached = (*LOOPBACK, *names) if names or not team_mode else ()
-    settings = Settings(engine, team_mode, reached, Member(_user(), None, "host"), Scorer())
+    settings = Settings(engine, team_mode, reached, User(_user(), None, "host"), Scorer())
     mode = "team mode: everybody logs in with a token" if team_mode else "local mode: you alone, without a login"
     print(f"http://{host}:{port}  ({mode}; the board is in {shown(engine)})", file=sys.stderr, flush=True)
     uvicorn.run(

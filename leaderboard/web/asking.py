@@ -7,10 +7,9 @@ from urllib.parse import parse_qs
 from starlette.requests import ClientDisconnect, Request
 
 from leaderboard.queue import Refusal
-from leaderboard.teams import Member
+from leaderboard.teams import User, team_name
 from leaderboard.web.boards import Place, find_place
 from leaderboard.web.settings import MOST_OF_A_FORM, SILENT_SECONDS, Settings
-from leaderboard.words import team_name
 
 
 def settings_of(request: Request) -> Settings:
@@ -23,7 +22,7 @@ def asked_place(request: Request) -> Place:
 
 def own_team(request: Request) -> str | None:
     """Of the member who asks; in local mode the user's name is the team."""
-    member: Member | None = request.state.member
+    member: User | None = request.state.member
     if member is None:
         return None
     return member.team if settings_of(request).team_mode else member.name
@@ -31,7 +30,7 @@ def own_team(request: Request) -> str | None:
 
 def may_see(request: Request, team: str) -> bool:
     """What is only for the team itself and the host: messages, cards, files that were refused."""
-    member: Member | None = request.state.member
+    member: User | None = request.state.member
     return member is not None and (member.is_host or member.team == team)
 
 

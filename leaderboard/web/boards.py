@@ -8,23 +8,18 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import numpy as np
 from sqlalchemy import Engine
 
 from harness import paths
 from harness.competition import Competition, find, names
-from leaderboard import resampled
-from leaderboard.answers import Prepared, prepared
+from leaderboard.answers import JudgedData, prepared
 from leaderboard.board import Board, Row, read
+from leaderboard.cli.text import decimals_for
 from leaderboard.database import reading
-from leaderboard.decisions import followed_to
+from leaderboard.entries import MetricVersion, board_state, read_versions
 from leaderboard.queue import Refusal
-from leaderboard.versions import Version, read_versions
-from leaderboard.words import decimals_for
 
 MOST_VIEWS = 32
-CLOSE = 0.95  # the correlation of two scores over the resamples from which their entries are nearly the same
-LOOKED_AT = 256  # resamples: by which a correlation of 0.95 is known to 0.006
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class Place:
     """
 
     declared: Competition = field(compare=False)
-    data: Prepared
+    data: JudgedData
     others: tuple[str, ...] = ()
     asked: str = ""
 
@@ -118,38 +113,20 @@ class View:
         return min(5, decimals_for(values)) if values else 3
 
     @cached_property
-    def versions(self) -> list[Version]:
+    def versions(self) -> list[MetricVersion]:
         """Of the metric: all that the board stood by."""
         with reading(self.engine) as connection:
             return read_versions(connection, self.place.data)
 
-    @cached_property
-    def scores(self) -> np.ndarray:
-        """(teams, resamples) in the order of the ranking, of a board that hides nothing."""
-        board, ids = self.board, [entry.id for entry in self.board.counted]
-        most = resampled.enough_of(len(ids))
-        return resampled.scores_of(self.engine, board.declared, self.place.data, board.part, ids, most)
 
-    @cached_property
-    def ordered(self) -> np.ndarray:
-        return resampled.ordered(self.scores, self.board.higher_is_better)
-
-    @cached_property
-    def noise(self) -> np.ndarray:
-        """(teams, LOOKED_AT): by how much each score moves with the rows, of length 1; 0 where it does not move."""
-        moved = self.scores[:, :LOOKED_AT] - self.scores[:, :LOOKED_AT].mean(1, keepdims=True)
-        length = np.linalg.norm(moved, axis=1, keepdims=True)
-        return np.divide(moved, length, out=np.zeros_like(moved), where=length > 0)
-
-
-_views: dict[tuple[Engine, Place], tuple[int, View]] = {}
+_views: dict[tuple[Engine, Place], tuple[tuple[int, ...], View]] = {}
 _turn = threading.RLock()
 
 
 def view(engine: Engine, place: Place) -> View:
-    """Of the board as it is now: a new one whenever the ledger has grown."""
+    """Of the board as it is now: a new one whenever something was added."""
     with reading(engine) as connection:
-        version = followed_to(connection, place.data)
+        version = board_state(connection, place.data)
     with _turn:
         known = _views.pop((engine, place), None)
         if known is None or known[0] != version:
@@ -165,45 +142,8 @@ def standings(engine: Engine, place: Place) -> Board:
 
 
 def _shown(of: View, ranks: tuple[int, ...]) -> list[Shown]:
-    board, places = of.board, np.array([rank - 1 for rank in ranks], int)
-    if not len(places):
-        return []
-    rows = [board.rows[place] for place in places]
-    if board.protected:
-        return [Shown(row, _overlapping(row, board), tuple(_badges(row, None))) for row in rows]
-    between = resampled.intervals_among(of.ordered, of.scores[places], board.higher_is_better)
-    alike = of.noise[places] @ of.noise.T > CLOSE
-    close = [_earlier_twin(of.board, place, row) for place, row in zip(places, alike, strict=True)]
-    return [Shown(row, ranks, tuple(_badges(row, twin))) for row, ranks, twin in zip(rows, between, close, strict=True)]
-
-
-def _overlapping(row: Row, board: Board) -> tuple[int, int]:
-    """The ranks that a team may have, as far as shown scores and bounds tell."""
-    above = sum(other.low > row.high if board.higher_is_better else other.high < row.low for other in board.rows)
-    below = sum(other.high < row.low if board.higher_is_better else other.low > row.high for other in board.rows)
-    return above + 1, len(board.rows) - below
-
-
-def _earlier_twin(board: Board, place: int, alike: np.ndarray) -> str | None:
-    """The team with the earliest entry whose score moves with the rows as this one's does. alike: (teams,) bool."""
-    entry, others = board.counted[place], (board.counted[k] for k in np.flatnonzero(alike))
-    earlier = [other for other in others if other.id < entry.id and other.sha256 != entry.sha256]
-    return min(earlier, key=lambda other: other.id).team if earlier else None
-
-
-def _badges(row: Row, twin: str | None) -> list[tuple[str, str]]:
-    badges = []
-    if row.baseline:
-        badges.append(("baseline", "the host's, to compare with"))
-    if row.reference:
-        badges.append(("reference", "the host's own solution"))
-    if row.same_file_as:
-        badges.append(("duplicate", f"the same file as {row.same_file_as} handed in earlier"))
-    elif twin:
-        badges.append(("close", f"right and wrong on nearly the same rows as the earlier entry of {twin}"))
-    if row.late:
-        badges.append(("late", "came after the private scores were revealed"))
-    return badges
+    rows = [of.board.rows[rank - 1] for rank in ranks]
+    return [Shown(row, (row.rank_low, row.rank_high), tuple(row.badges)) for row in rows]
 
 
 SORTS: dict[str, Callable[[Row], Any]] = {

@@ -85,7 +85,7 @@ def _ranked_by(shown: Shown, revealed: bool) -> tuple[float, float, float]:
 
 def history(board: Board, team: str | None = None) -> Markup:
     """The picture for a wide page and for a phone; the style sheet shows one of them."""
-    if len(board.book.values) < 2:
+    if len(board.entries.values) < 2:
         return Markup("")
     wide, narrow = _history(board, team, 960, 290), _history(board, team, 400, 270)
     return Markup('<div class="for-wide">{}</div><div class="for-phone">{}</div>').format(wide, narrow)
@@ -96,13 +96,13 @@ def _history(board: Board, team: str | None, width: int, height: int) -> Markup:
 
     team: whose entries stand out, with a line of its own.
     """
-    times, scores = np.array(board.book.times), np.array(board.book.values)
+    times, scores = np.array(board.entries.times), np.array(board.entries.values)
     x = around((times.min(), times.max()), LEFT, width - RIGHT)
     y = around(without_worst(scores, board.higher_is_better), height - BOTTOM, TOP)
     parts = [*grid(y, width), *time_axis(x, height, width // 90), label(4, 13, board.metric)]
     parts.append(f'<path class="dots" d="{dots(thinned(times), thinned(scores), x, y)}"/>')
     parts.append(f'<path class="best" d="{steps(times, scores, board, x, y)}"/>')
-    if own := board.book.of_team.get(team or "", []):
+    if own := board.entries.of_team.get(team or "", []):
         at = np.array([datetime.fromisoformat(entry.received_at).timestamp() for entry in own])
         mine = np.array([entry.public.score for entry in own])
         parts.append(f'<path class="own-line" d="{steps(at, mine, board, x, y)}"/>')

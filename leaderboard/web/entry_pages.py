@@ -8,13 +8,12 @@ from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
 
-from leaderboard import finals
+from leaderboard import host
 from leaderboard.board import Board
-from leaderboard.database import reading
-from leaderboard.entries import Entry
+from leaderboard.database import jobs, on_board, reading, submissions
+from leaderboard.entries import ScoredEntry
 from leaderboard.queue import Refusal
-from leaderboard.rows import read_statistics
-from leaderboard.tables import jobs, on_board, submissions
+from leaderboard.scoring import read_statistics
 from leaderboard.web import accounts, boards, charts
 from leaderboard.web.asking import asked_place, may_see, own_team, settings_of
 from leaderboard.web.boards import Place
@@ -27,12 +26,12 @@ MOST_UNSCORED = 30  # files of a team that are not on the board
 def team(request: Request) -> Response:
     settings, place, name = settings_of(request), asked_place(request), request.path_params["team"]
     view = boards.view(settings.engine, place)
-    board, entries, mine = view.board, view.board.book.of_team.get(name, [])[::-1], may_see(request, name)
+    board, entries, mine = view.board, view.board.entries.of_team.get(name, [])[::-1], may_see(request, name)
     unscored = unscored_of(settings, place, name) if mine else []
     if not entries and not unscored and name != own_team(request):
         raise Refusal(404, f"no team {name[:40]!r} has an entry on this board")
     row = board.row_of(name)
-    choice = finals.read_choice(settings.engine, place.declared, place.data, name) if mine else None
+    choice = host.read_choice(settings.engine, place.declared, place.data, name) if mine else None
     chosen = [entry for entry in entries if choice and entry.name in choice.finals]
     others = [entry for entry in entries if entry not in chosen]
     first = ROWS * asked_page(request, len(others))
@@ -53,7 +52,7 @@ def team(request: Request) -> Response:
         choice=choice,
         quota=quota_of(request, place) if name == own_team(request) else None,
         decimals=view.decimals,
-        disqualified=board.word.disqualified.get(name),
+        disqualified=board.host.disqualified.get(name),
         history=charts.history(board, name) if entries else "",
     )
 
@@ -69,10 +68,10 @@ def unscored_of(settings: Settings, place: Place, team: str) -> Sequence[Any]:
 def entry(request: Request) -> Response:
     settings, place, number = settings_of(request), asked_place(request), request.path_params["number"]
     view = boards.view(settings.engine, place)
-    board, this = view.board, view.board.book.entry(number)
+    board, this = view.board, view.board.entries.entry(number)
     if this is None:
         raise Refusal(404, f"there is no entry {number} on this board")
-    mine, same = may_see(request, this.team), board.book.teams_with[this.sha256]
+    mine, same = may_see(request, this.team), board.entries.teams_with[this.sha256]
     open_to_me = mine and not board.protected
     return board_page(
         request,
@@ -88,12 +87,12 @@ def entry(request: Request) -> Response:
         account=accounts.account_of(place.data, this.sha256) if open_to_me else None,
         same=[team for team in same if team != this.team],
         decimals=view.decimals,
-        before=best_before(board.book.of_team[this.team], this, board.higher_is_better),
+        before=best_before(board.entries.of_team[this.team], this, board.higher_is_better),
         history=charts.history(board, this.team),
     )
 
 
-def job_of(settings: Settings, place: Place, this: Entry) -> Any:
+def job_of(settings: Settings, place: Place, this: ScoredEntry) -> Any:
     """How the file came; None for one that was scored on the server's own command line."""
     same = (jobs.c.team == this.team, jobs.c.sha256 == this.sha256)
     query = select(jobs.c.name, jobs.c.size)
@@ -103,17 +102,17 @@ def job_of(settings: Settings, place: Place, this: Entry) -> Any:
 
 def card_of(settings: Settings, number: int) -> dict[str, Any]:
     with reading(settings.engine) as connection:
-        return connection.scalar(select(submissions.c.card).where(submissions.c.id == number)) or {}
+        return connection.scalar(select(submissions.c.manifest).where(submissions.c.id == number)) or {}
 
 
-def best_before(entries: list[Entry], this: Entry, higher: bool) -> Entry | None:
+def best_before(entries: list[ScoredEntry], this: ScoredEntry, higher: bool) -> ScoredEntry | None:
     """The team's best entry that came earlier."""
     earlier = [entry for entry in entries if entry.id < this.id]
     sign = -1 if higher else 1
     return min(earlier, key=lambda entry: sign * entry.public.score, default=None)
 
 
-def by_class(settings: Settings, place: Place, board: Board, this: Entry) -> list[tuple[str, float]]:
+def by_class(settings: Settings, place: Place, board: Board, this: ScoredEntry) -> list[tuple[str, float]]:
     """Of the public rows, where the metric has classes; a class that is absent is left out."""
     rows = read_statistics(settings.engine, board.declared, place.data, "public", [this.id])[this.id]
     found = {name: float(np.asarray(value)) for name, value in board.declared.metric.by_class(rows).items()}

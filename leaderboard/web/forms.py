@@ -4,7 +4,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from leaderboard import finals, host
+from leaderboard import host
 from leaderboard.queue import Refusal
 from leaderboard.teams import close_session, open_session
 from leaderboard.web.asking import asked_place, may_see, read_form, require_host, settings_of
@@ -22,7 +22,7 @@ async def choose(request: Request) -> Response:
 
     def select_them() -> Place:
         place = asked_place(request)
-        finals.select_finals(settings_of(request).engine, place.declared, place.data, name, form.get("final", []))
+        host.select_finals(settings_of(request).engine, place.declared, place.data, name, form.get("final", []))
         return place
 
     place = await run_in_threadpool(select_them)
@@ -36,10 +36,10 @@ async def say(request: Request) -> Response:
     def say_it() -> Place:
         place, engine = asked_place(request), settings_of(request).engine
         if form.get("kind") == "reveal":
-            finals.reveal_board(engine, place.data)
+            host.reveal_board(engine, place.data, request.state.member.name)
         else:
             said, team = form.get("said", ""), form.get("team")
-            host.say(engine, place.data, form.get("kind", ""), said, request.state.member.name, team)
+            host.act(engine, place.data, form.get("kind", ""), said, request.state.member.name, team)
         return place
 
     place = await run_in_threadpool(say_it)

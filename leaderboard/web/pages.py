@@ -10,15 +10,14 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from harness import paths
 from leaderboard import host, queue
 from leaderboard.board import Board
-from leaderboard.database import now, reading
+from leaderboard.cli.text import notes, standing
+from leaderboard.database import jobs, now, reading
+from leaderboard.judge import RankChange, rank_changes
 from leaderboard.queue import Refusal
-from leaderboard.rescore import Moved, differences
-from leaderboard.tables import jobs
 from leaderboard.web import boards, charts, formats, shake_ups
 from leaderboard.web.asking import asked_place, may_see, own_team, require_host, settings_of
 from leaderboard.web.boards import Place, View
 from leaderboard.web.render import page
-from leaderboard.words import notes, standing
 
 ROWS = 100  # of a page
 MOST_MOVES = 50  # teams that a new version of the metric moved
@@ -45,9 +44,9 @@ def phase(board: Board) -> str:
     """Where the competition stands, in two words."""
     if board.revealed_at:
         return "revealed"
-    if board.word.closed or (board.word.deadline and now() >= board.word.deadline):
+    if board.host.closed or (board.host.deadline and now() >= board.host.deadline):
         return "closed"
-    return "paused" if board.word.paused else "open"
+    return "paused" if board.host.paused else "open"
 
 
 def board(request: Request) -> Response:
@@ -89,7 +88,7 @@ def shake_up(request: Request) -> Response:
     """Before the reveal how far the ranks may still move, and after it how far they did."""
     place = asked_place(request)
     view = boards.view(settings_of(request).engine, place)
-    told = None if view.board.protected or len(view.board.rows) < 2 else view.once(shake_ups.shake_up)
+    told = view.once(shake_ups.shake_up) if view.board.revealed_at else None
     first = ROWS * asked_page(request, len(told.teams) if told else 0)
     return board_page(
         request,
@@ -139,9 +138,9 @@ def rules(request: Request) -> Response:
     )
 
 
-def moves(view: View) -> list[Moved]:
+def moves(view: View) -> list[RankChange]:
     """The teams whose rank the last re-scoring changed, those that moved furthest first."""
-    found = differences(view.engine, view.place.declared, view.place.data)
+    found = rank_changes(view.engine, view.place.declared, view.place.data)
     moved = [one for one in found if one.new_rank != one.old_rank]
     return sorted(moved, key=lambda one: -abs(one.new_rank - one.old_rank))[:MOST_MOVES]
 
@@ -154,7 +153,7 @@ def submit(request: Request) -> Response:
         "submit.html",
         place,
         standings,
-        refusal=standings.word.refusal(now()),
+        refusal=standings.host.refusal(now()),
         format=formats.format_of(place),
         quota=quota_of(request, place),
         settings=settings,
@@ -206,7 +205,7 @@ def look_at_host(request: Request) -> Response:
         standings,
         kinds=host.KINDS,
         of_a_team=host.OF_A_TEAM,
-        teams=sorted(standings.book.of_team),
+        teams=sorted(standings.entries.of_team),
     )
 
 

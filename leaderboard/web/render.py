@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from harness.files import sha256_of
-from leaderboard.cards import finite
+from leaderboard.cli.text import counted, short_time
+from leaderboard.entries import finite
 from leaderboard.web.settings import HERE
-from leaderboard.words import counted, short_time
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -7,7 +7,7 @@ from typing import Any
 from anyio import CapacityLimiter
 from sqlalchemy import Engine
 
-from leaderboard.teams import Member
+from leaderboard.teams import User
 
 HERE = Path(__file__).parent
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -31,7 +31,7 @@ class Settings:
     engine: Engine
     team_mode: bool
     names: tuple[str, ...]
-    user: Member
+    user: User
     scorer: Any = None
     turn: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 

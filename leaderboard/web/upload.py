@@ -18,8 +18,8 @@ from starlette.requests import Request
 from harness.files import short_hash
 from leaderboard import queue
 from leaderboard.answers import count_ids
-from leaderboard.cards import is_card
-from leaderboard.queue import Received, Refusal
+from leaderboard.queue import ReceivedFile, Refusal
+from leaderboard.scoring import is_manifest
 from leaderboard.web.asking import asked_place, known_team, pieces, settings_of
 from leaderboard.web.boards import Place
 from leaderboard.web.settings import MOST_OF_A_CARD, Settings
@@ -73,7 +73,7 @@ def asked_number(request: Request, name: str, otherwise: int, most: int) -> int:
 # -- the body ----------------------------------------------------------------------------------------------------------
 
 
-async def receive(request: Request, card_bytes: int, most: int, name: str) -> Received:
+async def receive(request: Request, card_bytes: int, most: int, name: str) -> ReceivedFile:
     """The body on the disk, its card read. Raise `Refusal` where it is too long, too slow, empty or no text."""
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > most + card_bytes:
@@ -96,7 +96,7 @@ async def receive(request: Request, card_bytes: int, most: int, name: str) -> Re
         sha256, size = await spooled(table(), path, most, longer)
         if not size:
             raise Refusal(400, f"{name} is empty; send the file as the body of the request")
-        return Received(path, sha256, size, name, read_card(bytes(card)) if card_bytes else None)
+        return ReceivedFile(path, sha256, size, name, read_card(bytes(card)) if card_bytes else None)
 
 
 def refuse_other_kinds(beginning: bytes, name: str) -> None:
@@ -112,7 +112,7 @@ def read_card(text: bytes) -> dict[str, Any]:
         card = json.loads(text.decode())
     except (ValueError, RecursionError):
         card = None
-    if not is_card(card):
+    if not is_manifest(card):
         raise Refusal(400, "the card before the file is no JSON object without NaN")
     return card
 
