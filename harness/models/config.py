@@ -56,7 +56,7 @@ def revived(value: Any) -> Any:
     if "type" not in value:
         return fields
     kind = named(value["type"])
-    if not dataclasses.is_dataclass(kind):
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise UserError(f"{value['type']} is not a dataclass, and a learner consists of nothing else")
     try:
         return kind(**fields)
