@@ -13,10 +13,9 @@ from harness.ensemble import blend
 from harness.metrics import MeanDice, MeanImageIoU
 from harness.models.augment import Augment
 from harness.models.losses import cross_entropy, dice
-from harness.models.optim import Muon
-from harness.models.schedules import Constant
+from harness.models.optim import Constant, Muon
 from harness.models.smp import Network, Smp
-from harness.models.torch_loop.sampling import Prime
+from harness.models.torch_loop.batches import Prime
 from harness.tasks.mask_files import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation
 

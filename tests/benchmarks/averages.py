@@ -1,4 +1,4 @@
-"""One network kept in five ways: one cosine with its moving average and without, restarts, their snapshots, a soup.
+"""One network kept in three ways: one cosine with its moving average and without, and cosine restarts.
 
 make data COMP=blood DATA=../shared/data/bloodcells28
 python -m tests.benchmarks.averages blood residual --rows 1500 --epochs 12 --folds 0,1,2
@@ -18,7 +18,7 @@ from harness.bootstrap import compare, interval
 from harness.competition import find
 from harness.ensemble import statistics_alone
 from harness.models import Context
-from harness.models.schedules import CosineRestarts, WarmupCosine
+from harness.models.optim import CosineRestarts, WarmupCosine
 from harness.prepare import current
 from tests.benchmarks.protocol import one_model
 
@@ -27,8 +27,6 @@ ARMS: dict[str, dict[str, Any]] = {
     "one cosine": {"schedule": WarmupCosine()},
     "without the moving average": {"schedule": WarmupCosine(), "ema": 0.0},
     "four restarts": {"schedule": RESTARTS},
-    "snapshots of the last three": {"schedule": replace(RESTARTS, snapshots=3)},
-    "a soup of the last three": {"schedule": replace(RESTARTS, snapshots=3, soup=True)},
 }
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from harness.data.samples import Samples, numbered
 from harness.models import Context
-from harness.models.estimators import boosted_labels, boosted_numbers, linear_labels, linear_numbers
 from harness.models.sklearn import Sklearn
+from harness.models.tabular import boosted_labels, boosted_numbers, linear_labels, linear_numbers
 from harness.tasks.classification import Classification
 from harness.tasks.regression import Regression
 

@@ -8,9 +8,9 @@ import torch
 from harness.models import Context, Interrupted
 from harness.models.optim import Muon
 from harness.models.smp import Network
-from harness.models.torch_loop.learner import Training
-from harness.models.torch_loop.parameter_groups import NEVER, Part, openings
+from harness.models.torch_loop.parameter_groups import NEVER, ParameterGroup, openings
 from harness.models.torch_loop.probe import step_seconds
+from harness.models.torch_loop.training_loop import TrainingLoop
 from tests.support.tiny_networks import TASK, learner, tiles
 
 STEPS = 9  # 3 epochs of 3 batches
@@ -24,20 +24,20 @@ class Freezing(Network):
     opens: tuple[float, float] = (0.0, 0.0)
     scales: tuple[float, float] = (1.0, 1.0)
 
-    def parts(self, network):
+    def parameter_groups(self, network):
         names = zip((CONVOLUTION, NORM), self.scales, self.opens, strict=True)
-        return [Part.of(network, layer, scale, opens) for layer, scale, opens in names]
+        return [ParameterGroup.of(network, layer, scale, opens) for layer, scale, opens in names]
 
 
 plain = Freezing(**{field.name: getattr(learner, field.name) for field in fields(learner)})
 late = replace(plain, opens=(0.5, 0.25))  # after steps 5 and 3 of 9
 
 
-def training_of(chosen: Freezing, folder) -> Training:
-    return Training(chosen, tiles(), Context(TASK, folder))
+def training_of(chosen: Freezing, folder) -> TrainingLoop:
+    return TrainingLoop(chosen, tiles(), Context(TASK, folder))
 
 
-def moved(training: Training, steps: int) -> list[set[str]]:
+def moved(training: TrainingLoop, steps: int) -> list[set[str]]:
     """For each step, the names of the parameters and statistics that it changed."""
     seen, network = [], training.state.network
     batches = training.batches.epoch(0)

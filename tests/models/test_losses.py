@@ -6,23 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from harness.models.class_weights import EffectiveNumber, InverseFrequency
 from harness.models.losses import (
     IGNORED,
     CrossEntropy,
     Dice,
     Focal,
-    Lovasz,
+    InverseFrequency,
     Tversky,
     cross_entropy,
     dice,
     focal,
-    lovasz,
     tversky,
 )
-from harness.models.schedules import Constant, CosineRestarts, EarlyStopping, ReduceOnPlateau, WarmupCosine
+from harness.models.optim import Constant, CosineRestarts, EarlyStopping, ReduceOnPlateau, WarmupCosine
 
-ALL = [cross_entropy, CrossEntropy(smoothing=0.1), dice, tversky, focal, lovasz, cross_entropy + 0.5 * dice]
+ALL = [cross_entropy, CrossEntropy(smoothing=0.1), dice, tversky, focal, cross_entropy + 0.5 * dice]
 
 
 def example(classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -94,12 +92,6 @@ def test_class_weights_weigh_the_mean():
     assert Focal(gamma=0)(logits, targets, weights).item() == pytest.approx(theirs.item(), rel=1e-5)
 
 
-def test_lovasz_of_certain_predictions_is_one_minus_the_mean_iou():
-    truth, predicted = torch.tensor([[0, 0, 1, 1]]), torch.tensor([[0, 1, 1, 1]])
-    logits = 50 * torch.nn.functional.one_hot(predicted, 2).movedim(-1, 1).float()
-    assert Lovasz()(logits, truth).item() == pytest.approx(1 - (1 / 2 + 2 / 3) / 2)
-
-
 def test_sums_are_flat_and_weighted():
     logits, targets = example()
     parts = cross_entropy(logits, targets) + 0.5 * dice(logits, targets) + 0.5 * focal(logits, targets)
@@ -112,11 +104,6 @@ def test_sums_are_flat_and_weighted():
 def test_inverse_frequency_by_hand():
     assert InverseFrequency(power=1)(np.array([10, 30, 0])).tolist() == pytest.approx([1.5, 0.5, 0])
     assert InverseFrequency(power=0)(np.array([10, 30])).tolist() == [1, 1]
-
-
-def test_effective_number_by_hand():
-    weights = EffectiveNumber(beta=0.9)(np.array([1, 2]))  # effective numbers 1 and 1.9
-    assert weights[0] / weights[1] == pytest.approx(1.9) and weights.mean() == pytest.approx(1)
 
 
 def test_the_cosine_climbs_peaks_and_ends_at_its_final_share():

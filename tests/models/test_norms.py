@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from harness.models import Context
-from harness.models.torch_loop import batch_norm
-from harness.models.torch_loop.fitted import TorchFitted
-from harness.models.torch_loop.parameter_groups import NEVER, Part
+from harness.models.torch_loop.fitted import TorchFitted, recalibrate
+from harness.models.torch_loop.parameter_groups import NEVER, ParameterGroup
 from tests.support.tiny_networks import TASK, learner, tiles
 
 
@@ -32,12 +31,12 @@ def test_they_hold_the_mean_of_the_rows_as_they_are(tmp_path: Path) -> None:
 
 def test_a_frozen_part_and_a_single_row_change_nothing() -> None:
     network = nn.Sequential(nn.BatchNorm2d(1), nn.BatchNorm2d(1))
-    frozen = Part.of(network[0], ["weight", "bias"], opens=NEVER)
+    frozen = ParameterGroup.of(network[0], ["weight", "bias"], opens=NEVER)
     inputs = np.random.default_rng(0).normal(3, 1, (200, 1, 4, 4)).astype(np.float32)
     for rows, last in ((np.arange(1), 0.0), (np.arange(200), inputs.mean())):
         network.train()
         frozen.set(1.0)
-        batch_norm.measure(network, lambda part: network(torch.from_numpy(part)), inputs, rows)
+        recalibrate(network, lambda part: network(torch.from_numpy(part)), inputs, rows)
         assert float(network[0].running_mean) == 0.0
         assert float(network[1].running_mean) == pytest.approx(last, abs=0.01)
         assert not network.training and network[1].momentum == 0.1

@@ -8,9 +8,8 @@ import pytest
 
 from harness.data.samples import Samples, numbered
 from harness.models import Context, Interrupted
-from harness.models.torch_loop.batches import Batches
-from harness.models.torch_loop.outputs import Labels
-from harness.models.torch_loop.sampling import Prime
+from harness.models.torch_loop.batches import Batches, Prime
+from harness.models.torch_loop.outputs import TargetEncoding
 from tests.support.tiny_networks import TASK, learner, tiles
 
 primed = replace(learner, epochs=5, batch=4, augment=None, prime=Prime(images=3, share=0.4))  # 2 epochs, then 3
@@ -24,7 +23,7 @@ def rows_of(batches: Batches, epoch: int) -> list[list[int]]:
 
 
 def batches_of(seed: int = 0, fold: int = 0, declared=primed) -> Batches:
-    return Batches(declared, Labels(TASK), tiles(), Context(TASK, Path("nowhere"), seed=seed, fold=fold))
+    return Batches(declared, TargetEncoding(TASK), tiles(), Context(TASK, Path("nowhere"), seed=seed, fold=fold))
 
 
 def test_the_first_epochs_show_the_same_few_images_and_the_others_all() -> None:

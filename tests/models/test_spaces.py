@@ -16,10 +16,18 @@ from harness.competition import find, names
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.models import Context, search_spaces
-from harness.models.augment import Albumentations, Augment
-from harness.models.class_weights import EffectiveNumber, InverseFrequency
+from harness.models.augment import Augment
 from harness.models.config import canonical, config_hash, revived
-from harness.models.losses import Sum, binary_cross_entropy, cross_entropy, dice, focal, terms_of, tversky
+from harness.models.losses import (
+    InverseFrequency,
+    Sum,
+    binary_cross_entropy,
+    cross_entropy,
+    dice,
+    focal,
+    terms_of,
+    tversky,
+)
 from harness.models.sklearn import Sklearn
 from harness.models.smp import ARCHITECTURES, ENCODERS, Network, Smp
 from harness.models.timm import Head, Timm
@@ -118,9 +126,7 @@ def test_a_network_varies_in_everything_that_it_declares() -> None:
     assert asked(plain).keys() == always
     assert asked(replace(plain, augment=Augment())).keys() == always | {"augment"}
     assert asked(replace(plain, class_weights=InverseFrequency())).keys() == always | {"class_power"}
-    assert asked(replace(plain, class_weights=EffectiveNumber())).keys() == always | {"class_rarity"}
     assert asked(replace(plain, loss=cross_entropy + dice)).keys() == always | {"loss_overlap"}
-    assert asked(replace(plain, augment=Albumentations(build=tiny))).keys() == always  # it tells no amounts
 
 
 def test_rates_are_searched_about_the_declared_ones() -> None:
@@ -223,7 +229,7 @@ def test_parameters_reach_the_estimator_and_its_name_on_the_disk(tmp_path) -> No
     rng = np.random.default_rng(0)
     rows = Samples(numbered(40), rng.integers(0, 255, (40, 2, 2), dtype=np.uint8), np.arange(40) % 2, np.arange(40))
     fitted = varied.fit(rows, None, Context(Classification(("a", "b")), tmp_path))
-    assert (fitted.estimator.max_features, fitted.estimator.min_samples_leaf) == (0.5, 7)
+    assert (fitted.model.max_features, fitted.model.min_samples_leaf) == (0.5, 7)
 
 
 def test_two_parts_with_one_name_are_told_apart() -> None:

@@ -115,7 +115,7 @@ def test_parts_are_the_layers_with_their_rates_and_openings() -> None:
         tiny, backbone="mobilenetv3_small_050", frozen=0.4, trainable_layers=3, unfreeze="gradual", layer_decay=0.5
     )
     network = chosen.network(2)
-    parts = chosen.parts(network)
+    parts = chosen.parameter_groups(network)
     assert [part.opens for part in parts] == [0.4, 0.6, 0.8] + [NEVER] * 11
     assert [part.scale for part in parts[:3]] == [0.5, 0.25, 0.125]
     inside = {id(p) for part in parts for p in part.parameters}
