@@ -256,13 +256,3 @@ def test_a_variant_is_fitted_as_any_learner(tmp_path) -> None:
     varied = replace(learner, width=8, epochs=2).vary(trials(1)[0])
     predicted = varied.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs)
     assert predicted.shape[0] == 10 and np.isfinite(predicted).all()
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_decoder_takes_every_encoder(architecture: str, encoder: str) -> None:
-    import torch
-
-    network = Smp(architecture, encoder=encoder).network(3)
-    assert network(torch.zeros(2, 1, 64, 128)).shape == (2, 3, 64, 128)

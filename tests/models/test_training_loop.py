@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
@@ -20,8 +21,8 @@ from harness.models.losses import InverseFrequency, cross_entropy
 from harness.models.optim import EarlyStopping, ReduceOnPlateau
 from harness.models.smp import Network, Smp
 from harness.models.torch_loop import checkpoint, training_loop
-from harness.models.torch_loop.batches import Batches, Paste, batches, several_classes
-from harness.models.torch_loop.outputs import TargetEncoding
+from harness.models.torch_loop.fitted import TorchFitted, recalibrate
+from harness.models.torch_loop.parameter_groups import NEVER, ParameterGroup
 from harness.models.torch_loop.probe import fast_paths
 from harness.models.torch_loop.state import State
 from tests.support.tiny_networks import TASK, able, learner, pooled, specialist, tiles
@@ -232,54 +233,6 @@ def test_a_gradient_is_shortened_only_where_it_is_too_long(largest, length, tmp_
     assert float(norms.norm()) == pytest.approx(length, rel=1e-4)
 
 
-def test_every_row_is_seen_once_an_epoch_and_marked_rows_fill_their_share():
-    rng = np.random.default_rng(0)
-    rows, marked = np.arange(10), np.arange(10) < 2
-    plain = batches(rows, np.zeros(10, bool), 0.5, 4, rng)
-    assert sorted(np.concatenate(plain)) == list(range(10)) and [len(b) for b in plain] == [4, 3, 3]
-    shared = batches(rows, marked, 0.5, 4, rng)
-    assert [(b < 2).sum() for b in shared] == [2, 2, 1] and sum(map(len, shared)) == 10
-    unmarked = np.concatenate(shared)[np.concatenate(shared) >= 2]
-    assert len(set(unmarked)) == len(unmarked) == 5
-
-
-def test_an_epoch_is_a_function_of_seed_fold_and_epoch_and_can_be_entered_anywhere(tmp_path):
-    def drawn(epoch: int, first: int = 0, **change) -> list[bytes]:
-        made = Batches(
-            replace(learner, paste=Paste(of=(3,))), TargetEncoding(TASK), tiles(), Context(TASK, tmp_path, **change)
-        )
-        return [images.tobytes() + codes.tobytes() for images, codes in made.epoch(epoch, first)]
-
-    assert drawn(4) == drawn(4) and drawn(4, first=2) == drawn(4)[2:]
-    assert drawn(4) != drawn(5) and drawn(4) != drawn(4, seed=1) and drawn(4) != drawn(4, fold=1)
-
-
-def test_tiles_of_a_single_class_can_be_dropped(tmp_path):
-    train = tiles()
-    train.targets[3] = 1
-    train.targets[4] = 0
-    assert np.flatnonzero(~several_classes(train.targets, void=0)).tolist() == [3, 4]
-    made = Batches(replace(learner, drop_single_class=True), TargetEncoding(TASK), train, Context(TASK, tmp_path))
-    assert not {3, 4} & set(made.rows) and len(made.rows) == 8
-
-
-def test_a_pasted_region_brings_its_pixels_and_its_labels_and_nothing_else():
-    train, paste = tiles(), Paste(of=(3,), share=1.0)
-    assert paste.donors(train.targets).tolist() == [0, 5]
-    images, masks = np.zeros((4, 8, 16), np.uint8), np.ones((4, 8, 16), np.uint8)
-    paste(images, masks, train, paste.donors(train.targets), paste.draw(np.random.default_rng(0), 4))
-    assert ((masks == 3).sum((1, 2)) == 16).all() and ((images > 0) == (masks == 3)).all()
-    assert {(masks[0] == 3).argmax(), (masks[1] == 3).argmax(), (masks[2] == 3).argmax()} != {(masks[3] == 3).argmax()}
-    assert (train.targets == tiles().targets).all() and (train.inputs == tiles().inputs).all()
-
-
-def test_labels_are_counted_without_void():
-    targets = np.array([[[0, 1, 1, 3]]], np.uint8)
-    assert TargetEncoding(TASK).count(targets).tolist() == [2, 0, 1]
-    assert TargetEncoding(TASK, target_class=3).count(targets).tolist() == [2, 1]
-    assert TargetEncoding(TASK, target_class=3).encode(targets).tolist() == [[[-100, 0, 0, 1]]]
-
-
 def test_cost_and_fast_paths_are_measured_and_leave_nothing_on_the_disk(tmp_path):
     context = Context(TASK, tmp_path / "fold", threads=1)
     once, twice = learner.cost(tiles(), context), learner.cost(tiles(40), context)
@@ -328,3 +281,34 @@ def test_networks_by_name_need_no_hub_and_missing_weights_are_one_sentence(monke
         Smp("Unett").network(3)
     with pytest.raises(UserError, match="resnet1800"):
         Smp("Unet", encoder="tu-resnet1800").network(3)
+
+
+# -- batch norm recalibration ------------------------------------------------------------------------------------------
+
+
+def first_norm(fitted: TorchFitted) -> tuple[np.ndarray, np.ndarray]:
+    """What the first batch norm holds, and what the training tiles bring before it."""
+    layers = list(fitted.network.children())
+    with torch.inference_mode():
+        before = layers[0](fitted.machine.images(tiles().inputs))
+    return layers[1].running_mean.numpy(), before.mean((0, 2, 3)).numpy()
+
+
+def test_they_hold_the_mean_of_the_rows_as_they_are(tmp_path: Path) -> None:
+    held, true = first_norm(learner.fit(tiles(), None, Context(TASK, tmp_path / "measured")))
+    assert np.allclose(held, true, atol=1e-5)
+    held, true = first_norm(replace(learner, norm_rows=0).fit(tiles(), None, Context(TASK, tmp_path / "as trained")))
+    assert not np.allclose(held, true, atol=1e-2)
+
+
+def test_a_frozen_part_and_a_single_row_change_nothing() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(1), nn.BatchNorm2d(1))
+    frozen = ParameterGroup.of(network[0], ["weight", "bias"], opens=NEVER)
+    inputs = np.random.default_rng(0).normal(3, 1, (200, 1, 4, 4)).astype(np.float32)
+    for rows, last in ((np.arange(1), 0.0), (np.arange(200), inputs.mean())):
+        network.train()
+        frozen.set(1.0)
+        recalibrate(network, lambda part: network(torch.from_numpy(part)), inputs, rows)
+        assert float(network[0].running_mean) == 0.0
+        assert float(network[1].running_mean) == pytest.approx(last, abs=0.01)
+        assert not network.training and network[1].momentum == 0.1
