@@ -27,6 +27,14 @@ def network(name: str, classes: int, channels: int, width: int) -> Any:
     return getattr(networks, name)(classes, channels, width)
 
 
+def elastic() -> list[Any]:
+    """Soft tissue bends: the deformations with which the U-Net was introduced (Ronneberger et al. 2015)."""
+    import albumentations as A
+    import cv2
+
+    return [A.ElasticTransform(alpha=60, sigma=8, border_mode=cv2.BORDER_REFLECT_101, p=0.3)]
+
+
 tissue = Augment(hflip=0.5, vflip=0.5, rotate=180, scale=0.25, shift=0.1, brightness=0.1, contrast=0.2, colour=0.1)
 mean, std = (0.787, 0.511, 0.785), (0.154, 0.237, 0.121)  # of the real pictures
 
@@ -63,7 +71,7 @@ primed = Network(
 )
 unprimed = replace(primed, prime=None)
 
-# The usual choice, from scratch.
+# The usual choice, from scratch, with the usual deformations.
 unet = Smp(
     "Unet",
     encoder="tu-resnet18",
@@ -72,7 +80,7 @@ unet = Smp(
     batch=8,
     lr=2e-3,
     loss=cross_entropy + dice,
-    augment=tissue,
+    augment=replace(tissue, transforms=elastic),
     mean=mean,
     std=std,
 )

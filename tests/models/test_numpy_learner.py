@@ -72,7 +72,7 @@ def test_a_finished_fit_is_loaded(whole: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"no archive at all"])
-def test_a_broken_file_is_said_and_the_fold_fitted_anew(content: bytes, whole: bytes, tmp_path: Path) -> None:
+def test_a_broken_file_is_reported_and_the_fold_fitted_again(content: bytes, whole: bytes, tmp_path: Path) -> None:
     said: list[dict] = []
     (tmp_path / ARRAYS).write_bytes(content)
     fitted = Walk().fit(TRAIN, None, Context(TASK, tmp_path, report=said.append))

@@ -100,8 +100,10 @@ def test_layers_learn_at_their_own_rates(tmp_path):
 
 
 @pytest.mark.parametrize("optimizer", [learner.optimizer, Muon()])
-@pytest.mark.parametrize("step", range(1, STEPS + 1))
-def test_a_fit_with_frozen_layers_ends_with_the_same_bytes_after_an_interruption_at_any_step(step, optimizer, tmp_path):
+@pytest.mark.parametrize("step", [3, 5])  # where a group begins to train
+def test_a_fit_with_frozen_layers_ends_with_the_same_bytes_after_an_interruption_where_a_group_opens(
+    step, optimizer, tmp_path
+):
     chosen = replace(late, scales=(0.3, 0.6), optimizer=optimizer)
     whole = chosen.fit(tiles(), None, Context(TASK, tmp_path / "whole")).predict(tiles().inputs).tobytes()
     asked = iter(range(1, 10**9))

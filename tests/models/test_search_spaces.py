@@ -14,7 +14,6 @@ import pytest
 
 from harness.competition import find, names
 from harness.data.samples import Samples, numbered
-from harness.errors import UserError
 from harness.models import Context, search_spaces
 from harness.models.augment import Augment
 from harness.models.config import canonical, config_hash, revived
@@ -70,7 +69,7 @@ class Corner:
 def test_every_model_of_every_competition_has_variants(name: str, model: str) -> None:
     declared = find(name).models[model]
     hashes = {config_hash(declared)}
-    for trial in trials(5):
+    for trial in trials(2):
         varied = declared.vary(trial)
         assert type(varied) is type(declared) and dataclasses.is_dataclass(varied)
         assert (varied.target_class, varied.pretrained) == (declared.target_class, declared.pretrained)
@@ -80,7 +79,7 @@ def test_every_model_of_every_competition_has_variants(name: str, model: str) ->
         again = declared.vary(optuna.trial.FixedTrial(trial.params))
         assert config_hash(again) == config_hash(varied)
         hashes.add(config_hash(varied))
-    assert len(hashes) == (1 if (name, model) in NOTHING_TO_VARY else 6)
+    assert len(hashes) == (1 if (name, model) in NOTHING_TO_VARY else 3)
 
 
 @pytest.mark.parametrize(("name", "model"), MODELS)
@@ -91,11 +90,6 @@ def test_both_ends_of_every_range_construct(name: str, model: str) -> None:
     assert low.asked.keys() == high.asked.keys()
     assert (fewest == most) == (not low.asked)
     assert fewest.epochs >= declared.epochs / 2 - 1 and most.epochs == declared.epochs
-
-
-def test_a_learner_with_nothing_to_vary_is_itself() -> None:
-    declared = find("cars").models["kernel_ridge"]
-    assert declared.vary(trials(1)[0]) is declared
 
 
 def test_a_search_asks_for_variants_without_loading_a_library_of_networks() -> None:
@@ -237,11 +231,6 @@ def test_two_parts_with_one_name_are_told_apart() -> None:
     assert set(found) == {
         f"{part}__{name}" for part in ("first", "second") for name in ("max_features", "min_samples_leaf")
     }
-
-
-def test_a_parameter_that_an_estimator_lacks_is_named() -> None:
-    with pytest.raises(UserError, match="wings"):
-        Sklearn(forest, parameters=(("wings", 2),)).estimator()
 
 
 def test_what_is_declared_besides_is_kept() -> None:

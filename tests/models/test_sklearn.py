@@ -1,7 +1,6 @@
-"""The scikit-learn backend: any estimator, fitted once a fold, seeded, kept on the disk, fitted anew when broken."""
+"""The scikit-learn backend: any estimator, fitted once a fold, seeded, kept on the disk, fitted again when broken."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.files import read_json, write_json
 from harness.models import FINISHED, MODEL, Context, Learner
-from harness.models.config import config_hash
 from harness.models.sklearn import Sklearn, features
 from harness.tasks.classification import Classification
 from harness.tasks.regression import Regression
@@ -125,19 +123,14 @@ def test_the_same_seed_is_the_same_forest_and_another_seed_or_fold_another(tmp_p
     train = Samples(train.ids, np.ascontiguousarray(train.inputs[["size", "noise"]]), train.targets)
 
     def predictions(name: str, **change: Any) -> bytes:
-        fitted = Sklearn(forest_behind_a_scaler).fit(train, None, Context(NUMBER, tmp_path / name, **change))
+        fitted = Sklearn(forest_behind_a_scaler).fit(train, None, Context(NUMBER, tmp_path / name, threads=2, **change))
+        assert fitted.model[-1].n_jobs == 2
         return fitted.predict(train.inputs).tobytes()
 
     first = predictions("first")
     assert predictions("second") == first
     assert predictions("seed", seed=1) != first
     assert predictions("fold", fold=1) != first
-
-
-def test_threads_are_those_of_the_fold(tmp_path: Path) -> None:
-    numbers = Samples(numbered(9), pictures(9).inputs, np.arange(9.0))
-    fitted = Sklearn(forest_behind_a_scaler).fit(numbers, None, Context(NUMBER, tmp_path, threads=2))
-    assert fitted.model[-1].n_jobs == 2
 
 
 def test_a_finished_fold_is_loaded_and_not_fitted_again(tmp_path: Path) -> None:
@@ -149,7 +142,7 @@ def test_a_finished_fold_is_loaded_and_not_fitted_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["cut off", "gone", "another library"])
-def test_a_broken_fold_is_fitted_anew_and_said(harm: str, tmp_path: Path) -> None:
+def test_a_broken_fold_is_reported_and_fitted_again(harm: str, tmp_path: Path) -> None:
     train, said = pictures(), []
     context = Context(CLASSES, tmp_path, report=said.append)
     first = Sklearn(forest).fit(train, None, context).predict(train.inputs)
@@ -183,6 +176,8 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path) -> None:
     different = Pictures.of([encode(np.zeros((side, 3, 3), np.uint8)) for side in (2, 3)])
     with pytest.raises(UserError, match="different sizes make no table"):
         features(different)
+    with pytest.raises(UserError, match="wings"):
+        Sklearn(forest, parameters=(("wings", 2),)).fit(pictures(), None, Context(CLASSES, tmp_path))
 
 
 def test_the_cost_is_that_of_all_rows_and_nothing_is_left_on_the_disk(tmp_path: Path, monkeypatch) -> None:
@@ -217,13 +212,3 @@ def test_a_learner_that_trains_and_predicts_is_kept_loaded_and_a_specialist_of_n
     assert fitted.predict(pictures(2).inputs).tolist() == [[1 / 3] * 3] * 2
     assert (Counting().load(context).predict(pictures(2).inputs) == 1 / 3).all()
     assert Counting().specialised(1, None) is None and Counting().vary(None) == Counting()
-
-
-def test_variants_have_names_of_their_own_on_the_disk() -> None:
-    learners = [
-        Sklearn(forest),
-        Sklearn(partial(forest, trees=9)),
-        Sklearn(one_column),
-        Sklearn(forest, target_class=1),
-    ]
-    assert len({config_hash(learner) for learner in learners}) == 4

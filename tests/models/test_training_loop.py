@@ -1,10 +1,6 @@
 """The training loop: the same bytes after every interruption, void never predicted, specialists, time and signals."""
 
 import json
-import multiprocessing
-import random
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +13,9 @@ from torch import nn
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.models import Context, Diverged, Interrupted, OutOfTime
-from harness.models.losses import InverseFrequency, cross_entropy
+from harness.models.losses import InverseFrequency
 from harness.models.optim import EarlyStopping, ReduceOnPlateau
-from harness.models.smp import Network, Smp
+from harness.models.smp import Smp
 from harness.models.torch_loop import checkpoint, training_loop
 from harness.models.torch_loop.fitted import TorchFitted, recalibrate
 from harness.models.torch_loop.parameter_groups import NEVER, ParameterGroup
@@ -51,7 +47,7 @@ def uninterrupted(tmp_path_factory) -> bytes:
     return learner.fit(tiles(), None, context).predict(tiles().inputs).tobytes()
 
 
-@pytest.mark.parametrize("step", range(1, STEPS + 1))
+@pytest.mark.parametrize("step", [1, 3, 4, 8, 9])
 def test_a_fit_interrupted_after_any_step_ends_with_the_same_bytes(step, uninterrupted, tmp_path):
     with pytest.raises(Interrupted):
         learner.fit(tiles(), None, Context(TASK, tmp_path, stop=after(step)))
@@ -59,39 +55,6 @@ def test_a_fit_interrupted_after_any_step_ends_with_the_same_bytes(step, uninter
     fitted = learner.fit(tiles(), None, Context(TASK, tmp_path))
     assert fitted.predict(tiles().inputs).tobytes() == uninterrupted
     assert [entry["epoch"] for entry in logged(tmp_path)] == [0, 1, 2]
-
-
-def long_fit(epochs: int) -> Network:
-    """Without Dice, whose library every child would import."""
-    return replace(learner, epochs=epochs, loss=cross_entropy)
-
-
-def fit_saving_always(folder: str, epochs: int) -> None:
-    training_loop.SAVE_SECONDS = -1
-    long_fit(epochs).fit(tiles(), None, Context(TASK, Path(folder)))
-
-
-def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path):
-    epochs, folder = 40, tmp_path / "killed"
-    whole = long_fit(epochs).fit(tiles(), None, Context(TASK, tmp_path / "whole"))
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["torch._dynamo", "torch.optim", "safetensors.torch"])  # once, not by every child
-    rng, inside = random.Random(0), []
-    while len(inside) < 4:
-        before = checkpoint.generations(folder)[:1]
-        process = processes.Process(target=fit_saving_always, args=(str(folder), epochs))
-        process.start()
-        while process.is_alive() and checkpoint.generations(folder)[:1] == before:
-            time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.1))
-        process.kill()
-        process.join()
-        inside.append(checkpoint.generations(folder)[0].name)
-    assert inside == sorted(set(inside)) and not (folder / "finished.json").exists()
-    fitted = long_fit(epochs).fit(tiles(), None, Context(TASK, folder))
-    assert fitted.predict(tiles().inputs).tobytes() == whole.predict(tiles().inputs).tobytes()
-    assert [entry["epoch"] for entry in logged(folder)] == list(range(epochs))
-    assert not list(folder.glob(".*")) and not checkpoint.generations(folder)
 
 
 def test_a_damaged_checkpoint_is_reported_and_the_one_before_taken(uninterrupted, saving_always, tmp_path):
@@ -217,11 +180,6 @@ def test_the_average_follows_some_steps_at_once_and_ends_where_it_would_step_by_
     assert averages[0] == pytest.approx(averages[1], abs=0.01)
 
 
-def test_a_short_fit_is_followed_at_every_step():
-    machine, _ = learner.set_up(Context(TASK, Path()))
-    assert State(replace(learner, ema=0.05), learner.network(2), machine, steps=100).stride == 1
-
-
 @pytest.mark.parametrize(("largest", "length"), [(0.5, 0.5), (100.0, 5.0)])
 def test_a_gradient_is_shortened_only_where_it_is_too_long(largest, length, tmp_path):
     training = training_loop.TrainingLoop(learner, tiles(), Context(TASK, tmp_path))
@@ -250,15 +208,6 @@ def test_progress_is_reported(monkeypatch, tmp_path):
     assert [event["step"] for event in events if "seconds_left" in event] == list(range(1, STEPS + 1))
     assert [event["epoch"] for event in events if "epoch" in event] == [0, 1, 2]
     assert all(event["steps_total"] == STEPS for event in events)
-
-
-def test_a_declaration_imports_no_heavy_library():
-    heavy = "{'torch', 'cv2', 'timm', 'albumentations', 'segmentation_models_pytorch', 'pandas'}"
-    code = (
-        f"import sys, tests.support.tiny_networks; assert not {heavy} & set(sys.modules), sys.modules.keys() & {heavy}"
-    )
-    path = str(Path(__file__).parents[2])
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
 
 
 def test_networks_by_name_need_no_hub_and_missing_weights_are_one_sentence(monkeypatch):
@@ -294,14 +243,14 @@ def first_norm(fitted: TorchFitted) -> tuple[np.ndarray, np.ndarray]:
     return layers[1].running_mean.numpy(), before.mean((0, 2, 3)).numpy()
 
 
-def test_they_hold_the_mean_of_the_rows_as_they_are(tmp_path: Path) -> None:
+def test_batch_norm_is_recalibrated_on_the_training_rows_as_they_are(tmp_path: Path) -> None:
     held, true = first_norm(learner.fit(tiles(), None, Context(TASK, tmp_path / "measured")))
     assert np.allclose(held, true, atol=1e-5)
     held, true = first_norm(replace(learner, norm_rows=0).fit(tiles(), None, Context(TASK, tmp_path / "as trained")))
     assert not np.allclose(held, true, atol=1e-2)
 
 
-def test_a_frozen_part_and_a_single_row_change_nothing() -> None:
+def test_recalibration_leaves_a_frozen_layer_alone_and_needs_two_rows() -> None:
     network = nn.Sequential(nn.BatchNorm2d(1), nn.BatchNorm2d(1))
     frozen = ParameterGroup.of(network[0], ["weight", "bias"], opens=NEVER)
     inputs = np.random.default_rng(0).normal(3, 1, (200, 1, 4, 4)).astype(np.float32)
