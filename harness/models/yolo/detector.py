@@ -16,9 +16,8 @@ from harness import paths
 from harness.data.samples import Samples
 from harness.errors import UserError
 from harness.files import read_json, sweep_partials
-from harness.models import Context, Cost, search_spaces
-from harness.models.optim import AdamW, Optimizer
-from harness.models.schedules import Schedule, WarmupCosine
+from harness.models import Context, Learner, TrainingCost, search_spaces
+from harness.models.optim import AdamW, Optimizer, Schedule, WarmupCosine
 from harness.models.torch_loop import checkpoint
 from harness.models.yolo.predictor import STRIDE, YoloFitted
 
@@ -29,7 +28,7 @@ CALLERS = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yolo:
+class Yolo(Learner):
     """A YOLO of any generation and size: "yolo11n", "yolov8s", "yolov3-tiny", ... (ultralytics' cfg/models).
 
     imgsz: the long side of the pictures it sees; small pictures are not enlarged. lr: at the height of the schedule.
@@ -80,7 +79,7 @@ class Yolo:
         sides = read_json(context.folder / "finished.json")["long_sides"]
         return YoloFitted.of(self, context.task, network, sides)
 
-    def cost(self, train: Samples, context: Context) -> Cost:
+    def cost(self, train: Samples, context: Context) -> TrainingCost:
         """Of a few real batches in a folder that is removed."""
         from harness.models.yolo.trainer import Training
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.data.samples import Samples
 from harness.files import write_bytes
-from harness.models import Context, Cost, Diverged, Interrupted, OutOfTime
+from harness.models import Context, Diverged, Interrupted, OutOfTime, TrainingCost
 from harness.models.torch_loop import checkpoint
 from harness.models.yolo.dataset import write_data
 from harness.models.yolo.predictor import YoloFitted
@@ -39,7 +39,7 @@ class Training:
         self.log: list[dict[str, Any]] = []
         self.first = self.done = 0  # steps of all epochs: before this process, and up to now
         self.began = self.epoch_began = self.reported = time.monotonic()
-        self.warn = checkpoint.warner(context.report)
+        self.warn = context.warn
 
     def run(self) -> None:
         """Raise `Interrupted`, `OutOfTime` or `Diverged`; the same call goes on from the last epoch that was saved."""
@@ -68,7 +68,7 @@ class Training:
     def sides(self) -> tuple[int, int]:
         return int(self.long_sides.min()), int(self.long_sides.max())
 
-    def cost(self) -> Cost:
+    def cost(self) -> TrainingCost:
         """The median of a few batches, as they come out of the loop."""
         _trainer_class()  # its imports are paid once by a process, not by every fold
         began, ends = time.perf_counter(), list[float]()
@@ -89,7 +89,7 @@ class Training:
         asked = time.perf_counter()
         fitted.predict(inputs)
         predict = (time.perf_counter() - asked) / len(inputs)
-        return Cost(max(0.0, ends[0] - began - step), step * len(trainer.train_loader), predict)
+        return TrainingCost(max(0.0, ends[0] - began - step), step * len(trainer.train_loader), predict)
 
     def trainer(self) -> Any:
         """Ready to train: from the start, or from the last epoch that was saved."""

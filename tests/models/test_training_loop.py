@@ -1,10 +1,6 @@
 """The training loop: the same bytes after every interruption, void never predicted, specialists, time and signals."""
 
 import json
-import multiprocessing
-import random
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,19 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.models import Context, Diverged, Interrupted, OutOfTime
-from harness.models.class_weights import InverseFrequency
-from harness.models.schedules import EarlyStopping, ReduceOnPlateau
+from harness.models.losses import InverseFrequency
+from harness.models.optim import EarlyStopping, ReduceOnPlateau
 from harness.models.smp import Smp
-from harness.models.torch_loop import checkpoint
-from harness.models.torch_loop import learner as torch_learner
-from harness.models.torch_loop.batches import Batches
-from harness.models.torch_loop.outputs import Labels
+from harness.models.torch_loop import checkpoint, training_loop
+from harness.models.torch_loop.fitted import TorchFitted, recalibrate
+from harness.models.torch_loop.parameter_groups import NEVER, ParameterGroup
 from harness.models.torch_loop.probe import fast_paths
-from harness.models.torch_loop.sampling import Paste, batches, several_classes
 from harness.models.torch_loop.state import State
 from tests.support.tiny_networks import TASK, able, learner, pooled, specialist, tiles
 
@@ -33,7 +28,7 @@ STEPS = 9  # 3 epochs of 3 batches
 
 @pytest.fixture
 def saving_always(monkeypatch):
-    monkeypatch.setattr(torch_learner, "SAVE_SECONDS", -1)
+    monkeypatch.setattr(training_loop, "SAVE_SECONDS", -1)
 
 
 def logged(folder: Path) -> list[dict]:
@@ -52,7 +47,7 @@ def uninterrupted(tmp_path_factory) -> bytes:
     return learner.fit(tiles(), None, context).predict(tiles().inputs).tobytes()
 
 
-@pytest.mark.parametrize("step", range(1, STEPS + 1))
+@pytest.mark.parametrize("step", [1, 3, 4, 8, 9])
 def test_a_fit_interrupted_after_any_step_ends_with_the_same_bytes(step, uninterrupted, tmp_path):
     with pytest.raises(Interrupted):
         learner.fit(tiles(), None, Context(TASK, tmp_path, stop=after(step)))
@@ -60,34 +55,6 @@ def test_a_fit_interrupted_after_any_step_ends_with_the_same_bytes(step, uninter
     fitted = learner.fit(tiles(), None, Context(TASK, tmp_path))
     assert fitted.predict(tiles().inputs).tobytes() == uninterrupted
     assert [entry["epoch"] for entry in logged(tmp_path)] == [0, 1, 2]
-
-
-def fit_saving_always(folder: str, epochs: int) -> None:
-    torch_learner.SAVE_SECONDS = -1
-    replace(learner, epochs=epochs).fit(tiles(), None, Context(TASK, Path(folder)))
-
-
-def test_a_fit_killed_at_random_moments_ends_with_the_same_bytes(tmp_path):
-    epochs, folder = 40, tmp_path / "killed"
-    whole = replace(learner, epochs=epochs).fit(tiles(), None, Context(TASK, tmp_path / "whole"))
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["torch._dynamo", "torch.optim", "safetensors.torch"])  # once, not by every child
-    rng, inside = random.Random(0), []
-    while len(inside) < 4:
-        before = checkpoint.generations(folder)[:1]
-        process = processes.Process(target=fit_saving_always, args=(str(folder), epochs))
-        process.start()
-        while process.is_alive() and checkpoint.generations(folder)[:1] == before:
-            time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.1))
-        process.kill()
-        process.join()
-        inside.append(checkpoint.generations(folder)[0].name)
-    assert inside == sorted(set(inside)) and not (folder / "finished.json").exists()
-    fitted = replace(learner, epochs=epochs).fit(tiles(), None, Context(TASK, folder))
-    assert fitted.predict(tiles().inputs).tobytes() == whole.predict(tiles().inputs).tobytes()
-    assert [entry["epoch"] for entry in logged(folder)] == list(range(epochs))
-    assert not list(folder.glob(".*")) and not checkpoint.generations(folder)
 
 
 def test_a_damaged_checkpoint_is_reported_and_the_one_before_taken(uninterrupted, saving_always, tmp_path):
@@ -164,7 +131,7 @@ def test_colour_images_and_the_labels_of_whole_images_go_through_the_same_loop(t
 def test_a_diverging_fit_says_so_and_keeps_its_last_good_state(saving_always, tmp_path):
     with pytest.raises(Interrupted):
         learner.fit(tiles(), None, Context(TASK, tmp_path, stop=after(4)))
-    with pytest.raises(Diverged, match="the loss is no number any more at step 2 of epoch 1"):
+    with pytest.raises(Diverged, match="the loss is not finite at step 2 of epoch 1"):
         replace(learner, lr=1e30).fit(tiles(), None, Context(TASK, tmp_path))
     state = checkpoint.load(tmp_path, pytest.fail)
     assert state["position"] == [1, 1] and all(torch.isfinite(tensor).all() for tensor in state["average"])
@@ -198,7 +165,7 @@ def test_another_seed_or_fold_is_another_model(uninterrupted, tmp_path):
 
 
 def test_the_average_follows_some_steps_at_once_and_ends_where_it_would_step_by_step():
-    machine, _ = learner.set_up(learner, Context(TASK, Path()))
+    machine, _ = learner.set_up(Context(TASK, Path()))
     averages = []
     for stride in (4, 1):
         state = State(replace(learner, ema=0.1), learner.network(2), machine, steps=401)
@@ -213,66 +180,15 @@ def test_the_average_follows_some_steps_at_once_and_ends_where_it_would_step_by_
     assert averages[0] == pytest.approx(averages[1], abs=0.01)
 
 
-def test_a_short_fit_is_followed_at_every_step():
-    machine, _ = learner.set_up(learner, Context(TASK, Path()))
-    assert State(replace(learner, ema=0.05), learner.network(2), machine, steps=100).stride == 1
-
-
 @pytest.mark.parametrize(("largest", "length"), [(0.5, 0.5), (100.0, 5.0)])
 def test_a_gradient_is_shortened_only_where_it_is_too_long(largest, length, tmp_path):
-    training = learner.Training(learner, tiles(), Context(TASK, tmp_path))
+    training = training_loop.TrainingLoop(learner, tiles(), Context(TASK, tmp_path))
     for weight in training.state.parameters:
         weight.grad = torch.zeros_like(weight)
     training.state.parameters[0].grad.view(-1)[:2] = torch.tensor([3.0, 4.0])
     training.clip(largest)
     norms = torch.stack([weight.grad.norm() for weight in training.state.parameters])
     assert float(norms.norm()) == pytest.approx(length, rel=1e-4)
-
-
-def test_every_row_is_seen_once_an_epoch_and_marked_rows_fill_their_share():
-    rng = np.random.default_rng(0)
-    rows, marked = np.arange(10), np.arange(10) < 2
-    plain = batches(rows, np.zeros(10, bool), 0.5, 4, rng)
-    assert sorted(np.concatenate(plain)) == list(range(10)) and [len(b) for b in plain] == [4, 3, 3]
-    shared = batches(rows, marked, 0.5, 4, rng)
-    assert [(b < 2).sum() for b in shared] == [2, 2, 1] and sum(map(len, shared)) == 10
-    unmarked = np.concatenate(shared)[np.concatenate(shared) >= 2]
-    assert len(set(unmarked)) == len(unmarked) == 5
-
-
-def test_an_epoch_is_a_function_of_seed_fold_and_epoch_and_can_be_entered_anywhere(tmp_path):
-    def drawn(epoch: int, first: int = 0, **change) -> list[bytes]:
-        made = Batches(replace(learner, paste=Paste(of=(3,))), Labels(TASK), tiles(), Context(TASK, tmp_path, **change))
-        return [images.tobytes() + codes.tobytes() for images, codes in made.epoch(epoch, first)]
-
-    assert drawn(4) == drawn(4) and drawn(4, first=2) == drawn(4)[2:]
-    assert drawn(4) != drawn(5) and drawn(4) != drawn(4, seed=1) and drawn(4) != drawn(4, fold=1)
-
-
-def test_tiles_of_a_single_class_can_be_dropped(tmp_path):
-    train = tiles()
-    train.targets[3] = 1
-    train.targets[4] = 0
-    assert np.flatnonzero(~several_classes(train.targets, void=0)).tolist() == [3, 4]
-    made = Batches(replace(learner, drop_single_class=True), Labels(TASK), train, Context(TASK, tmp_path))
-    assert not {3, 4} & set(made.rows) and len(made.rows) == 8
-
-
-def test_a_pasted_region_brings_its_pixels_and_its_labels_and_nothing_else():
-    train, paste = tiles(), Paste(of=(3,), share=1.0)
-    assert paste.donors(train.targets).tolist() == [0, 5]
-    images, masks = np.zeros((4, 8, 16), np.uint8), np.ones((4, 8, 16), np.uint8)
-    paste(images, masks, train, paste.donors(train.targets), paste.draw(np.random.default_rng(0), 4))
-    assert ((masks == 3).sum((1, 2)) == 16).all() and ((images > 0) == (masks == 3)).all()
-    assert {(masks[0] == 3).argmax(), (masks[1] == 3).argmax(), (masks[2] == 3).argmax()} != {(masks[3] == 3).argmax()}
-    assert (train.targets == tiles().targets).all() and (train.inputs == tiles().inputs).all()
-
-
-def test_labels_are_counted_without_void():
-    targets = np.array([[[0, 1, 1, 3]]], np.uint8)
-    assert Labels(TASK).count(targets).tolist() == [2, 0, 1]
-    assert Labels(TASK, target_class=3).count(targets).tolist() == [2, 1]
-    assert Labels(TASK, target_class=3).encode(targets).tolist() == [[[-100, 0, 0, 1]]]
 
 
 def test_cost_and_fast_paths_are_measured_and_leave_nothing_on_the_disk(tmp_path):
@@ -286,21 +202,12 @@ def test_cost_and_fast_paths_are_measured_and_leave_nothing_on_the_disk(tmp_path
 
 
 def test_progress_is_reported(monkeypatch, tmp_path):
-    monkeypatch.setattr(learner, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(training_loop, "REPORT_SECONDS", -1)
     events: list[dict] = []
     learner.fit(tiles(), None, Context(TASK, tmp_path, report=events.append))
     assert [event["step"] for event in events if "seconds_left" in event] == list(range(1, STEPS + 1))
     assert [event["epoch"] for event in events if "epoch" in event] == [0, 1, 2]
     assert all(event["steps_total"] == STEPS for event in events)
-
-
-def test_a_declaration_imports_no_heavy_library():
-    heavy = "{'torch', 'cv2', 'timm', 'albumentations', 'segmentation_models_pytorch', 'pandas'}"
-    code = (
-        f"import sys, tests.support.tiny_networks; assert not {heavy} & set(sys.modules), sys.modules.keys() & {heavy}"
-    )
-    path = str(Path(__file__).parents[2])
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
 
 
 def test_networks_by_name_need_no_hub_and_missing_weights_are_one_sentence(monkeypatch):
@@ -323,3 +230,34 @@ def test_networks_by_name_need_no_hub_and_missing_weights_are_one_sentence(monke
         Smp("Unett").network(3)
     with pytest.raises(UserError, match="resnet1800"):
         Smp("Unet", encoder="tu-resnet1800").network(3)
+
+
+# -- batch norm recalibration ------------------------------------------------------------------------------------------
+
+
+def first_norm(fitted: TorchFitted) -> tuple[np.ndarray, np.ndarray]:
+    """What the first batch norm holds, and what the training tiles bring before it."""
+    layers = list(fitted.network.children())
+    with torch.inference_mode():
+        before = layers[0](fitted.machine.images(tiles().inputs))
+    return layers[1].running_mean.numpy(), before.mean((0, 2, 3)).numpy()
+
+
+def test_batch_norm_is_recalibrated_on_the_training_rows_as_they_are(tmp_path: Path) -> None:
+    held, true = first_norm(learner.fit(tiles(), None, Context(TASK, tmp_path / "measured")))
+    assert np.allclose(held, true, atol=1e-5)
+    held, true = first_norm(replace(learner, norm_rows=0).fit(tiles(), None, Context(TASK, tmp_path / "as trained")))
+    assert not np.allclose(held, true, atol=1e-2)
+
+
+def test_recalibration_leaves_a_frozen_layer_alone_and_needs_two_rows() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(1), nn.BatchNorm2d(1))
+    frozen = ParameterGroup.of(network[0], ["weight", "bias"], opens=NEVER)
+    inputs = np.random.default_rng(0).normal(3, 1, (200, 1, 4, 4)).astype(np.float32)
+    for rows, last in ((np.arange(1), 0.0), (np.arange(200), inputs.mean())):
+        network.train()
+        frozen.set(1.0)
+        recalibrate(network, lambda part: network(torch.from_numpy(part)), inputs, rows)
+        assert float(network[0].running_mean) == 0.0
+        assert float(network[1].running_mean) == pytest.approx(last, abs=0.01)
+        assert not network.training and network[1].momentum == 0.1

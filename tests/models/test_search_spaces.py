@@ -14,12 +14,19 @@ import pytest
 
 from harness.competition import find, names
 from harness.data.samples import Samples, numbered
-from harness.errors import UserError
 from harness.models import Context, search_spaces
-from harness.models.augment import Albumentations, Augment
-from harness.models.class_weights import EffectiveNumber, InverseFrequency
+from harness.models.augment import Augment
 from harness.models.config import canonical, config_hash, revived
-from harness.models.losses import Sum, binary_cross_entropy, cross_entropy, dice, focal, terms_of, tversky
+from harness.models.losses import (
+    InverseFrequency,
+    Sum,
+    binary_cross_entropy,
+    cross_entropy,
+    dice,
+    focal,
+    terms_of,
+    tversky,
+)
 from harness.models.sklearn import Sklearn
 from harness.models.smp import ARCHITECTURES, ENCODERS, Network, Smp
 from harness.models.timm import Head, Timm
@@ -62,7 +69,7 @@ class Corner:
 def test_every_model_of_every_competition_has_variants(name: str, model: str) -> None:
     declared = find(name).models[model]
     hashes = {config_hash(declared)}
-    for trial in trials(5):
+    for trial in trials(2):
         varied = declared.vary(trial)
         assert type(varied) is type(declared) and dataclasses.is_dataclass(varied)
         assert (varied.target_class, varied.pretrained) == (declared.target_class, declared.pretrained)
@@ -72,7 +79,7 @@ def test_every_model_of_every_competition_has_variants(name: str, model: str) ->
         again = declared.vary(optuna.trial.FixedTrial(trial.params))
         assert config_hash(again) == config_hash(varied)
         hashes.add(config_hash(varied))
-    assert len(hashes) == (1 if (name, model) in NOTHING_TO_VARY else 6)
+    assert len(hashes) == (1 if (name, model) in NOTHING_TO_VARY else 3)
 
 
 @pytest.mark.parametrize(("name", "model"), MODELS)
@@ -83,11 +90,6 @@ def test_both_ends_of_every_range_construct(name: str, model: str) -> None:
     assert low.asked.keys() == high.asked.keys()
     assert (fewest == most) == (not low.asked)
     assert fewest.epochs >= declared.epochs / 2 - 1 and most.epochs == declared.epochs
-
-
-def test_a_learner_with_nothing_to_vary_is_itself() -> None:
-    declared = find("cars").models["kernel_ridge"]
-    assert declared.vary(trials(1)[0]) is declared
 
 
 def test_a_search_asks_for_variants_without_loading_a_library_of_networks() -> None:
@@ -118,9 +120,7 @@ def test_a_network_varies_in_everything_that_it_declares() -> None:
     assert asked(plain).keys() == always
     assert asked(replace(plain, augment=Augment())).keys() == always | {"augment"}
     assert asked(replace(plain, class_weights=InverseFrequency())).keys() == always | {"class_power"}
-    assert asked(replace(plain, class_weights=EffectiveNumber())).keys() == always | {"class_rarity"}
     assert asked(replace(plain, loss=cross_entropy + dice)).keys() == always | {"loss_overlap"}
-    assert asked(replace(plain, augment=Albumentations(build=tiny))).keys() == always  # it tells no amounts
 
 
 def test_rates_are_searched_about_the_declared_ones() -> None:
@@ -223,7 +223,7 @@ def test_parameters_reach_the_estimator_and_its_name_on_the_disk(tmp_path) -> No
     rng = np.random.default_rng(0)
     rows = Samples(numbered(40), rng.integers(0, 255, (40, 2, 2), dtype=np.uint8), np.arange(40) % 2, np.arange(40))
     fitted = varied.fit(rows, None, Context(Classification(("a", "b")), tmp_path))
-    assert (fitted.estimator.max_features, fitted.estimator.min_samples_leaf) == (0.5, 7)
+    assert (fitted.model.max_features, fitted.model.min_samples_leaf) == (0.5, 7)
 
 
 def test_two_parts_with_one_name_are_told_apart() -> None:
@@ -231,11 +231,6 @@ def test_two_parts_with_one_name_are_told_apart() -> None:
     assert set(found) == {
         f"{part}__{name}" for part in ("first", "second") for name in ("max_features", "min_samples_leaf")
     }
-
-
-def test_a_parameter_that_an_estimator_lacks_is_named() -> None:
-    with pytest.raises(UserError, match="wings"):
-        Sklearn(forest, parameters=(("wings", 2),)).estimator()
 
 
 def test_what_is_declared_besides_is_kept() -> None:
@@ -250,13 +245,3 @@ def test_a_variant_is_fitted_as_any_learner(tmp_path) -> None:
     varied = replace(learner, width=8, epochs=2).vary(trials(1)[0])
     predicted = varied.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs)
     assert predicted.shape[0] == 10 and np.isfinite(predicted).all()
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_decoder_takes_every_encoder(architecture: str, encoder: str) -> None:
-    import torch
-
-    network = Smp(architecture, encoder=encoder).network(3)
-    assert network(torch.zeros(2, 1, 64, 128)).shape == (2, 3, 64, 128)

@@ -1,20 +1,19 @@
-"""The scikit-learn backend: any estimator, fitted once a fold, seeded, kept on the disk, fitted anew when broken."""
+"""The scikit-learn backend: any estimator, fitted once a fold, seeded, kept on the disk, fitted again when broken."""
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import harness.models
 from harness.data.images import Pictures, encode
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.files import read_json, write_json
-from harness.models import Context
-from harness.models.config import config_hash
-from harness.models.sklearn import FINISHED, MODEL, Sklearn, features
+from harness.models import FINISHED, MODEL, Context, Learner
+from harness.models.sklearn import Sklearn, features
 from harness.tasks.classification import Classification
 from harness.tasks.regression import Regression
 
@@ -124,19 +123,14 @@ def test_the_same_seed_is_the_same_forest_and_another_seed_or_fold_another(tmp_p
     train = Samples(train.ids, np.ascontiguousarray(train.inputs[["size", "noise"]]), train.targets)
 
     def predictions(name: str, **change: Any) -> bytes:
-        fitted = Sklearn(forest_behind_a_scaler).fit(train, None, Context(NUMBER, tmp_path / name, **change))
+        fitted = Sklearn(forest_behind_a_scaler).fit(train, None, Context(NUMBER, tmp_path / name, threads=2, **change))
+        assert fitted.model[-1].n_jobs == 2
         return fitted.predict(train.inputs).tobytes()
 
     first = predictions("first")
     assert predictions("second") == first
     assert predictions("seed", seed=1) != first
     assert predictions("fold", fold=1) != first
-
-
-def test_threads_are_those_of_the_fold(tmp_path: Path) -> None:
-    numbers = Samples(numbered(9), pictures(9).inputs, np.arange(9.0))
-    fitted = Sklearn(forest_behind_a_scaler).fit(numbers, None, Context(NUMBER, tmp_path, threads=2))
-    assert fitted.estimator[-1].n_jobs == 2
 
 
 def test_a_finished_fold_is_loaded_and_not_fitted_again(tmp_path: Path) -> None:
@@ -148,7 +142,7 @@ def test_a_finished_fold_is_loaded_and_not_fitted_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", ["cut off", "gone", "another library"])
-def test_a_broken_fold_is_fitted_anew_and_said(harm: str, tmp_path: Path) -> None:
+def test_a_broken_fold_is_reported_and_fitted_again(harm: str, tmp_path: Path) -> None:
     train, said = pictures(), []
     context = Context(CLASSES, tmp_path, report=said.append)
     first = Sklearn(forest).fit(train, None, context).predict(train.inputs)
@@ -158,12 +152,12 @@ def test_a_broken_fold_is_fitted_anew_and_said(harm: str, tmp_path: Path) -> Non
     if harm == "gone":
         file.unlink()
     if harm == "another library":
-        write_json(tmp_path / FINISHED, {**read_json(tmp_path / FINISHED), "library": "0.1"})
+        write_json(tmp_path / FINISHED, {**read_json(tmp_path / FINISHED), "version": "0.1"})
     assert said == []
     with pytest.raises(UserError, match="delete it and run the same training command again"):
         Sklearn(forest).load(context)
     assert (Sklearn(forest).fit(train, None, context).predict(train.inputs) == first).all()
-    assert [("fitted anew" in event["warning"]) for event in said] == [True]
+    assert [("fitted again" in event["warning"]) for event in said] == [True]
     assert (Sklearn(forest).load(context).predict(train.inputs) == first).all()
 
 
@@ -182,35 +176,39 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path) -> None:
     different = Pictures.of([encode(np.zeros((side, 3, 3), np.uint8)) for side in (2, 3)])
     with pytest.raises(UserError, match="different sizes make no table"):
         features(different)
+    with pytest.raises(UserError, match="wings"):
+        Sklearn(forest, parameters=(("wings", 2),)).fit(pictures(), None, Context(CLASSES, tmp_path))
 
 
 def test_the_cost_is_that_of_all_rows_and_nothing_is_left_on_the_disk(tmp_path: Path, monkeypatch) -> None:
-    from harness.models import sklearn
-
-    monkeypatch.setattr(sklearn, "FEW", 10)
-    monkeypatch.setattr(sklearn, "ENOUGH", 0.0)  # the first look is enough: ten rows of sixty
-    seen: list[np.ndarray] = []
-    monkeypatch.setattr(Sklearn, "fitted", lambda self, some, context: Fake(seen, some))
-    cost = Sklearn(forest).cost(pictures(60), Context(CLASSES, tmp_path / "probe"))
-    assert len(seen[0]) == 10
-    assert np.bincount(seen[0]).min() >= 3  # evenly from all classes
+    monkeypatch.setattr(harness.models, "FEW", 10)
+    monkeypatch.setattr(harness.models, "ENOUGH", 0.0)  # the first look is enough: ten rows of sixty
+    SEEN.clear()
+    cost = Counting().cost(pictures(60), Context(CLASSES, tmp_path / "probe"))
+    assert len(SEEN[0]) == 10
+    assert np.bincount(SEEN[0]).min() >= 3  # evenly from all classes
     assert cost.start > 0 == cost.epoch
     assert not (tmp_path / "probe").exists()
 
 
-class Fake:
-    def __init__(self, seen: list[np.ndarray], some: Samples) -> None:
-        seen.append(some.targets)
-
-    def predict(self, inputs: Any) -> np.ndarray:
-        return np.zeros((len(inputs), 3))
+SEEN: list[np.ndarray] = []
 
 
-def test_variants_have_names_of_their_own_on_the_disk() -> None:
-    learners = [
-        Sklearn(forest),
-        Sklearn(partial(forest, trees=9)),
-        Sklearn(one_column),
-        Sklearn(forest, target_class=1),
-    ]
-    assert len({config_hash(learner) for learner in learners}) == 4
+@dataclass(frozen=True)
+class Counting(Learner):
+    """The smallest learner there is: it predicts how often each class was seen."""
+
+    def train(self, train: Samples, context: Context) -> np.ndarray:
+        SEEN.append(train.targets)
+        return np.bincount(train.targets, minlength=3) / len(train)
+
+    def predict(self, model: np.ndarray, inputs: Any, task: Any) -> np.ndarray:
+        return np.tile(model, (len(inputs), 1))
+
+
+def test_a_learner_that_trains_and_predicts_is_kept_loaded_and_a_specialist_of_nothing(tmp_path: Path) -> None:
+    context = Context(CLASSES, tmp_path)
+    fitted = Counting().fit(pictures(), None, context)
+    assert fitted.predict(pictures(2).inputs).tolist() == [[1 / 3] * 3] * 2
+    assert (Counting().load(context).predict(pictures(2).inputs) == 1 / 3).all()
+    assert Counting().specialised(1, None) is None and Counting().vary(None) == Counting()

@@ -1,10 +1,20 @@
-"""Optimizers as values."""
+"""Optimizers, schedules and early stopping as values."""
 
 import numpy as np
 import pytest
 import torch
 
-from harness.models.optim import SGD, AdamW, Muon, orthogonal
+from harness.models.optim import (
+    SGD,
+    AdamW,
+    Constant,
+    CosineRestarts,
+    EarlyStopping,
+    Muon,
+    ReduceOnPlateau,
+    WarmupCosine,
+    orthogonal,
+)
 
 
 def small_network() -> torch.nn.Module:
@@ -70,3 +80,39 @@ def test_without_momentum_a_step_goes_down_the_gradient():
         weight.grad = 2 * weight.detach()
         optimizer.step()
         assert weight.tolist() == pytest.approx(expected)
+
+
+# -- schedules ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_cosine_climbs_peaks_and_ends_at_its_final_share():
+    schedule = WarmupCosine(warmup=0.1, final=0.01)
+    assert 0 < schedule.factor(0, []) < 0.05
+    assert schedule.factor(0.1, []) == pytest.approx(1)
+    assert schedule.factor(0.55, []) == pytest.approx((1 + 0.01) / 2)
+    assert schedule.factor(1, []) == pytest.approx(0.01)
+
+
+def test_restarts_begin_again_at_the_height():
+    schedule = CosineRestarts(cycles=2, longer=2, warmup=0)
+    assert schedule.factor(1 / 3 - 1e-6, []) == pytest.approx(0, abs=1e-3)
+    assert schedule.factor(1 / 3 + 1e-6, []) == pytest.approx(1, abs=1e-3)
+    assert schedule.factor(2 / 3, []) == pytest.approx(0.5, abs=1e-3)
+    assert schedule.factor(1, []) == pytest.approx(0)
+
+
+def test_a_plateau_halves_the_rate_each_time_patience_ends():
+    schedule = ReduceOnPlateau(by=0.5, patience=2)
+    histories = [3, 2], [3, 2, 2], [3, 2, 2, 2], [3, 2, 2, 2, 2, 2], [3, 2, 2, 2, 1]
+    assert [schedule.factor(0.5, losses) for losses in histories] == [1, 1, 0.5, 0.25, 0.5]
+
+
+def test_a_constant_rate_is_constant():
+    assert [Constant().factor(done, []) for done in (0, 0.5, 1)] == [1, 1, 1]
+
+
+def test_early_stopping_waits_for_its_patience_and_counts_only_what_is_enough_better():
+    rule = EarlyStopping(patience=2, least=0.1)
+    assert not rule.stop([1.0, 0.8, 0.75])
+    assert rule.stop([1.0, 0.8, 0.75, 0.72])
+    assert not rule.stop([1.0, 0.8, 0.75, 0.69])

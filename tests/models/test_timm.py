@@ -12,7 +12,6 @@ from torch import nn
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.models import Context
-from harness.models.config import config_hash
 from harness.models.timm import Head, Timm, layers_of
 from harness.models.torch_loop.parameter_groups import NEVER
 from tests.support import hub
@@ -94,10 +93,6 @@ def test_a_backbone_that_does_not_exist_is_named_with_its_neighbour() -> None:
         replace(tiny, options=(("no_such_option", 1),)).network(2)
 
 
-def test_its_fields_have_a_hash() -> None:
-    assert config_hash(tiny) != config_hash(replace(tiny, head=Head(hidden=(8,))))
-
-
 # -- layers ------------------------------------------------------------------------------------------------------------
 
 
@@ -115,7 +110,7 @@ def test_parts_are_the_layers_with_their_rates_and_openings() -> None:
         tiny, backbone="mobilenetv3_small_050", frozen=0.4, trainable_layers=3, unfreeze="gradual", layer_decay=0.5
     )
     network = chosen.network(2)
-    parts = chosen.parts(network)
+    parts = chosen.parameter_groups(network)
     assert [part.opens for part in parts] == [0.4, 0.6, 0.8] + [NEVER] * 11
     assert [part.scale for part in parts[:3]] == [0.5, 0.25, 0.125]
     inside = {id(p) for part in parts for p in part.parameters}
@@ -221,11 +216,3 @@ def test_it_trains_freezes_and_is_loaded_where_the_weights_are_not(
     assert prediction.shape == (8, 2) and np.allclose(prediction.sum(1, dtype=np.float32), 1, atol=2e-3)
     file.unlink()
     assert (chosen.load(context).predict(cells().inputs) == prediction).all()
-
-
-def test_a_frozen_backbone_ends_as_it_was_pretrained(cache: Path, tmp_path: Path) -> None:
-    hub.fill(cache, TINY)
-    chosen = replace(tiny, pretrained=True, trainable_layers=0)
-    before = chosen.network(2).backbone.state_dict()
-    after = chosen.fit(cells(), None, Context(TwoClasses(), tmp_path / "fold")).network  # type: ignore[arg-type]
-    assert all(torch.equal(before[name], tensor) for name, tensor in after.backbone.state_dict().items())

@@ -1,4 +1,4 @@
-"""Priming: few images first, then all; the same few after every interruption, and one of every kind among them."""
+"""Which rows make up a batch: oversampling, priming, pasting, dropping; the same from the same seed, fold and epoch."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +8,8 @@ import pytest
 
 from harness.data.samples import Samples, numbered
 from harness.models import Context, Interrupted
-from harness.models.torch_loop.batches import Batches
-from harness.models.torch_loop.outputs import Labels
-from harness.models.torch_loop.sampling import Prime
+from harness.models.torch_loop.batches import Batches, Paste, Prime, batches, several_classes
+from harness.models.torch_loop.outputs import TargetEncoding
 from tests.support.tiny_networks import TASK, learner, tiles
 
 primed = replace(learner, epochs=5, batch=4, augment=None, prime=Prime(images=3, share=0.4))  # 2 epochs, then 3
@@ -24,7 +23,7 @@ def rows_of(batches: Batches, epoch: int) -> list[list[int]]:
 
 
 def batches_of(seed: int = 0, fold: int = 0, declared=primed) -> Batches:
-    return Batches(declared, Labels(TASK), tiles(), Context(TASK, Path("nowhere"), seed=seed, fold=fold))
+    return Batches(declared, TargetEncoding(TASK), tiles(), Context(TASK, Path("nowhere"), seed=seed, fold=fold))
 
 
 def test_the_first_epochs_show_the_same_few_images_and_the_others_all() -> None:
@@ -52,19 +51,7 @@ def test_the_few_depend_on_seed_and_fold_and_the_order_also_on_the_epoch() -> No
     assert rows_of(batches, 0) == rows_of(batches_of(), 0) != rows_of(batches, 1)
 
 
-def test_without_priming_nothing_is_drawn_otherwise() -> None:
-    """The unprimed epochs of a primed learner are those of the same learner without priming."""
-    for epoch in (2, 3, 4):
-        assert rows_of(batches_of(), epoch) == rows_of(batches_of(declared=replace(primed, prime=None)), epoch)
-
-
-def test_the_batches_go_on_from_any_step_of_a_primed_epoch() -> None:
-    batches = batches_of()
-    whole = [images.tobytes() for images, _ in batches.epoch(1)]
-    assert [images.tobytes() for images, _ in batches.epoch(1, first=2)] == whole[2:]
-
-
-@pytest.mark.parametrize("step", [2, 5, 7])  # inside the first primed epoch, the second, and the first with all images
+@pytest.mark.parametrize("step", [2, 7])  # inside the first primed epoch, and the first with all images
 def test_a_primed_fit_interrupted_ends_with_the_same_bytes(step: int, tmp_path: Path) -> None:
     asked = iter(range(1, 100))
     whole = primed.fit(tiles(), None, Context(TASK, tmp_path / "whole"))
@@ -101,11 +88,57 @@ def test_strata_that_the_samples_bring_are_covered_in_place_of_labels() -> None:
         assert np.bincount(graded.strata[few]).tolist() == [2, 2]
 
 
-def test_only_rows_that_train_are_chosen_and_at_most_all() -> None:
-    for few in choices(tiles(), images=8, rows=np.array([1, 2, 3])):
-        assert sorted(few.tolist()) == [1, 2, 3]
-
-
 @pytest.mark.parametrize(("epochs", "primed_epochs"), [(1, 0), (5, 1), (60, 12)])
 def test_a_fifth_of_the_epochs_is_primed_and_none_of_a_single_one(epochs: int, primed_epochs: int) -> None:
     assert Prime().epochs(epochs) == primed_epochs
+
+
+# -- the rows of an epoch ----------------------------------------------------------------------------------------------
+
+
+def test_every_row_is_seen_once_an_epoch_and_marked_rows_fill_their_share():
+    rng = np.random.default_rng(0)
+    rows, marked = np.arange(10), np.arange(10) < 2
+    plain = batches(rows, np.zeros(10, bool), 0.5, 4, rng)
+    assert sorted(np.concatenate(plain)) == list(range(10)) and [len(b) for b in plain] == [4, 3, 3]
+    shared = batches(rows, marked, 0.5, 4, rng)
+    assert [(b < 2).sum() for b in shared] == [2, 2, 1] and sum(map(len, shared)) == 10
+    unmarked = np.concatenate(shared)[np.concatenate(shared) >= 2]
+    assert len(set(unmarked)) == len(unmarked) == 5
+
+
+def test_an_epoch_is_a_function_of_seed_fold_and_epoch_and_can_be_entered_anywhere(tmp_path):
+    def drawn(epoch: int, first: int = 0, **change) -> list[bytes]:
+        made = Batches(
+            replace(learner, paste=Paste(of=(3,))), TargetEncoding(TASK), tiles(), Context(TASK, tmp_path, **change)
+        )
+        return [images.tobytes() + codes.tobytes() for images, codes in made.epoch(epoch, first)]
+
+    assert drawn(4) == drawn(4) and drawn(4, first=2) == drawn(4)[2:]
+    assert drawn(4) != drawn(5) and drawn(4) != drawn(4, seed=1) and drawn(4) != drawn(4, fold=1)
+
+
+def test_tiles_of_a_single_class_can_be_dropped(tmp_path):
+    train = tiles()
+    train.targets[3] = 1
+    train.targets[4] = 0
+    assert np.flatnonzero(~several_classes(train.targets, void=0)).tolist() == [3, 4]
+    made = Batches(replace(learner, drop_single_class=True), TargetEncoding(TASK), train, Context(TASK, tmp_path))
+    assert not {3, 4} & set(made.rows) and len(made.rows) == 8
+
+
+def test_a_pasted_region_brings_its_pixels_and_its_labels_and_nothing_else():
+    train, paste = tiles(), Paste(of=(3,), share=1.0)
+    assert paste.donors(train.targets).tolist() == [0, 5]
+    images, masks = np.zeros((4, 8, 16), np.uint8), np.ones((4, 8, 16), np.uint8)
+    paste(images, masks, train, paste.donors(train.targets), paste.draw(np.random.default_rng(0), 4))
+    assert ((masks == 3).sum((1, 2)) == 16).all() and ((images > 0) == (masks == 3)).all()
+    assert {(masks[0] == 3).argmax(), (masks[1] == 3).argmax(), (masks[2] == 3).argmax()} != {(masks[3] == 3).argmax()}
+    assert (train.targets == tiles().targets).all() and (train.inputs == tiles().inputs).all()
+
+
+def test_labels_are_counted_without_void():
+    targets = np.array([[[0, 1, 1, 3]]], np.uint8)
+    assert TargetEncoding(TASK).count(targets).tolist() == [2, 0, 1]
+    assert TargetEncoding(TASK, target_class=3).count(targets).tolist() == [2, 1]
+    assert TargetEncoding(TASK, target_class=3).encode(targets).tolist() == [[[-100, 0, 0, 1]]]
