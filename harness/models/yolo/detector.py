@@ -175,6 +175,6 @@ def library(folder: Path) -> None:
             YOLO_VERBOSE="false",
             ULTRALYTICS_SAFE_LOAD="true",
         )
-        import ultralytics
+        import ultralytics.models.yolo.detect  # all of it, once per process: `cost` must not measure imports
 
         ultralytics.settings.update(dict.fromkeys(LOGGERS, False))

@@ -9,7 +9,6 @@ import math
 import shutil
 import time
 from contextlib import redirect_stdout, suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,15 +36,14 @@ class DetectorFit:
         self.home = context.folder / "ultralytics"
         sides = train.inputs.sizes.max(1)
         self.long_sides = (int(sides.min()), int(sides.max()))
-        self.source = learner.source()
+        self.classes, self.source = learner.classes(context.task), learner.source()
         self.log: list[dict[str, Any]] = []
-        self.first = self.done = 0  # steps of all epochs: before this process, and so far
-        self.began = self.epoch_began = self.reported = self.saved = time.monotonic()
+        self.steps = self.done = 0  # of all epochs: planned, and so far
+        self.epoch_began = self.reported = self.saved = time.monotonic()
 
     def run(self) -> None:
         """Train to the end from the newest checkpoint; raise `Interrupted`, `OutOfTime` or `Diverged`."""
         trainer = self.trainer()
-        trainer.add_callback("on_train_start", self.start)
         trainer.add_callback("on_train_batch_end", self.after_batch)
         trainer.add_callback("on_fit_epoch_end", self.after_epoch)
         with redirect_stdout(io.StringIO()):  # the progress bar cannot be turned off, and standard output is for JSON
@@ -61,7 +59,6 @@ class DetectorFit:
 
     def cost(self) -> Cost:
         """Time a few batches as they leave the training loop, and a few predictions."""
-        _trainer_class()  # its imports are paid once per process, not by every fold
         began, ends = time.perf_counter(), list[float]()
 
         def enough(trainer: Any) -> None:
@@ -87,23 +84,14 @@ class DetectorFit:
         import torch
 
         write_data(self.train, self.learner.target_class, self.home / "data")
-        trainer = _trainer_class()(self, self.arguments())
+        trainer = _trainer(self, self.arguments())
         network = self.learner.network(self.classes, self.source)
         if self.context.channels_last:
             network = network.to(memory_format=torch.channels_last)  # ultralytics would do so on CUDA alone
         trainer.model = network
-        trainer.add_callback("on_pretrain_routine_end", self.set_up)
-        trainer.add_callback("on_train_epoch_start", self.seed)
+        trainer.add_callback("on_train_start", self.start)
+        trainer.add_callback("on_train_epoch_start", self.start_epoch)
         return trainer
-
-    @property
-    def classes(self) -> list[str]:
-        return self.learner.classes(self.context.task)
-
-    def data(self) -> dict[str, Any]:
-        """Return what ultralytics reads from a data.yaml. It wants a validation set, which is never used."""
-        files = {"train": str(self.home / "data" / "images"), "val": str(self.home / "data" / "one.txt")}
-        return {**files, "names": dict(enumerate(self.classes)), "nc": len(self.classes), "channels": 3}
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of ultralytics' cfg/default.yaml. An optimizer step follows every batch."""
@@ -140,21 +128,17 @@ class DetectorFit:
             **dict(learner.options),
         }
 
+    def dataset(self) -> dict[str, Any]:
+        """Return what a data.yaml says; ultralytics' check of such a file looks for fonts to download."""
+        folder = self.home / "data"
+        files = {"train": str(folder / "images"), "val": str(folder / "one.txt")}  # it asks for the second, unused
+        return {**files, "names": dict(enumerate(self.classes)), "nc": len(self.classes), "channels": 3}
+
     def fitted(self, trainer: Any) -> YoloFitted:
         average = copy.deepcopy(trainer.ema.ema).float()
         return YoloFitted.of(self.learner, self.context.task, average, self.long_sides)
 
     # -- callbacks -----------------------------------------------------------------------------------------------------
-
-    def set_up(self, trainer: Any) -> None:
-        import torch
-
-        torch.set_num_threads(self.context.threads)  # ultralytics took all cores but one
-        reach = max(1.0, self.learner.ema * self.steps(trainer))
-        trainer.ema.decay = lambda step: 1 - 1 / min(reach, 1 + step / 10)
-
-    def steps(self, trainer: Any) -> int:
-        return self.learner.epochs * len(trainer.train_loader)
 
     def resume(self, trainer: Any) -> None:
         """Restore the newest checkpoint, if there is one."""
@@ -174,13 +158,19 @@ class DetectorFit:
             trainer.model.criterion = criterion
 
     def start(self, trainer: Any) -> None:
-        self.first = self.done = trainer.start_epoch * len(trainer.train_loader)
-        self.began = self.epoch_began = self.saved = time.monotonic()
+        import torch
 
-    def seed(self, trainer: Any) -> None:
+        torch.set_num_threads(self.context.threads)  # ultralytics took all cores but one
+        reach = max(1.0, self.learner.ema * self.learner.epochs * len(trainer.train_loader))
+        trainer.ema.decay = lambda step: 1 - 1 / min(reach, 1 + step / 10)
+
+    def start_epoch(self, trainer: Any) -> None:
         """Make order and augmentation a function of (seed, fold, epoch), whatever ran before in this process."""
         from ultralytics.utils.torch_utils import init_seeds
 
+        batches = len(trainer.train_loader)
+        self.steps, self.done = self.learner.epochs * batches, trainer.epoch * batches
+        self.epoch_began = time.monotonic()
         key = [self.context.seed, self.context.fold, trainer.epoch]
         seed = int(np.random.SeedSequence(key).generate_state(1)[0])
         init_seeds(seed, deterministic=trainer.args.deterministic)
@@ -190,7 +180,7 @@ class DetectorFit:
     def after_batch(self, trainer: Any) -> None:
         """Report, and leave where the clock or a signal says so."""
         self.done += 1
-        steps, now = self.steps(trainer), time.monotonic()
+        now = time.monotonic()
         if not math.isfinite(trainer.loss.item()):
             raise Diverged(
                 f"training diverged: the loss is not a number any more in epoch {trainer.epoch}; declare a lower lr. "
@@ -198,18 +188,18 @@ class DetectorFit:
             )
         if now - self.reported > REPORT_SECONDS:
             self.reported = now
-            left = (steps - self.done) * (now - self.began) / (self.done - self.first)
-            self.context.report({"step": self.done, "steps_total": steps, "seconds_left": left})
-        rest = f"after step {self.done} of {steps}; the same command goes on from the last epoch that was saved"
+            pace = (now - self.epoch_began) / (self.done - trainer.epoch * len(trainer.train_loader))
+            left = (self.steps - self.done) * pace
+            self.context.report({"step": self.done, "steps_total": self.steps, "seconds_left": left})
+        rest = f"after step {self.done} of {self.steps}; the same command goes on from the last epoch that was saved"
         if self.context.stop():
             raise Interrupted(f"stopped {rest}")
-        if self.context.deadline is not None and now > self.context.deadline and self.done < steps:
+        if self.context.deadline is not None and now > self.context.deadline and self.done < self.steps:
             raise OutOfTime(f"out of time {rest}")
 
     def after_epoch(self, trainer: Any) -> None:
         """Log and report the epoch, save where the last checkpoint is old, and let the search have a look."""
-        now = time.monotonic()
-        spent, self.epoch_began = now - self.epoch_began, now
+        spent = time.monotonic() - self.epoch_began
         entry = {
             "epoch": trainer.epoch,
             "loss": sum(float(part) for part in trainer.tloss.values()),
@@ -219,11 +209,11 @@ class DetectorFit:
         }
         self.log.append(entry)
         last = trainer.epoch + 1 == self.learner.epochs
-        if now - self.saved > SAVE_SECONDS and not last:
+        if time.monotonic() - self.saved > SAVE_SECONDS and not last:
             self.save(trainer)
         lines = "".join(json.dumps(each) + "\n" for each in self.log)
         write_bytes(self.context.folder / "log.jsonl", lines.encode())
-        self.context.report({**entry, "step": self.done, "steps_total": self.steps(trainer)})
+        self.context.report({**entry, "step": self.done, "steps_total": self.steps})
         if not last:
             share = (trainer.epoch + 1) / self.learner.epochs
             self.context.look(share, lambda inputs: self.fitted(trainer).predict(inputs))
@@ -246,26 +236,20 @@ class _Measured(Exception):
     """`cost` has seen enough batches."""
 
 
-@cache
-def _trainer_class() -> type[Any]:
+def _trainer(fit: DetectorFit, arguments: dict[str, Any]) -> Any:
     from ultralytics.models.yolo.detect import DetectionTrainer
 
     class DetectorTraining(DetectionTrainer):
-        """ultralytics' trainer without its validation, and with the harness's checkpoints.
+        """ultralytics' trainer without its validation, and with the harness's data and checkpoints.
 
         The word "Trainer" in its name would make ultralytics attach the callbacks of logging services.
         """
 
-        def __init__(self, fit: DetectorFit, arguments: dict[str, Any]):
-            self.fit = fit
-            super().__init__(overrides=arguments)
-
         def get_dataset(self) -> dict[str, Any]:
-            """Skip the check of a data.yaml, which looks for fonts to download."""
-            return self.fit.data()
+            return fit.dataset()
 
         def resume_training(self, ckpt: Any) -> None:
-            self.fit.resume(self)
+            fit.resume(self)
 
         def save_model(self) -> bool:
             return False  # `after_epoch` saves
@@ -276,7 +260,7 @@ def _trainer_class() -> type[Any]:
         def final_eval(self) -> None:
             """Keep the average of the last epoch: the validation rows choose nothing."""
 
-    return DetectorTraining
+    return DetectorTraining(overrides=arguments)
 
 
 # -- the files that ultralytics reads ----------------------------------------------------------------------------------
