@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from leaderboard.forecast import MOST_ADVISED
+from leaderboard.tables import resamples, scores, shown, statistics, submissions
 from sqlalchemy import Table, insert
 
 from harness.bootstrap import resamples as draw
@@ -30,9 +32,7 @@ from harness.metrics import Accuracy, chunks
 from leaderboard import decisions
 from leaderboard.answers import Prepared
 from leaderboard.database import open_database, writing
-from leaderboard.forecast import MOST_ADVISED
 from leaderboard.scoring import pack
-from leaderboard.tables import resamples, scores, shown, statistics, submissions
 from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import tiny_declaration
+from tests.leaderboard.test_leaderboard import home  # noqa: F401
 
 from harness.competition import Competition
 from harness.data.sources import File, Kaggle
@@ -21,7 +22,6 @@ from harness.submission.kaggle import send
 from leaderboard import host, ledger
 from leaderboard.answers import prepared
 from leaderboard.database import open_database, reading
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
 
 SERVICE = "/v1/competitions.CompetitionApiService/"
 SLUG = "toy-cup"

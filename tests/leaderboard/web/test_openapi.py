@@ -12,9 +12,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.leaderboard.test_leaderboard import home  # noqa: F401
 
 from harness.files import sha256_of
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
 from tests.leaderboard.web.test_server import FILES, client_of, hand_in, local  # noqa: F401
 from tests.support.tiny_board import entry
 

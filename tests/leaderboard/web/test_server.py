@@ -12,19 +12,19 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from leaderboard.finals import reveal_board
+from leaderboard.tables import jobs, submissions
 from sqlalchemy import select
 from starlette.testclient import TestClient
+from tests.leaderboard.test_leaderboard import home  # noqa: F401
 
 from leaderboard import host, queue, scorer, teams
 from leaderboard.answers import prepared
 from leaderboard.database import open_database, reading
-from leaderboard.finals import reveal_board
 from leaderboard.judge import judge
-from leaderboard.tables import jobs, submissions
 from leaderboard.teams import Member
 from leaderboard.web import app, openapi
 from leaderboard.web.settings import LOOPBACK, Settings
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
 from tests.support import tiny_board
 from tests.support.ports import free_port
 from tests.support.tiny_board import entry

@@ -4,12 +4,12 @@
 import itertools
 
 import pytest
+from tests.leaderboard.test_leaderboard import home  # noqa: F401
 
 from leaderboard import host
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from leaderboard.judge import judge
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
 from tests.leaderboard.web.test_server_remote import served
 from tests.support import axe
 from tests.support.browser import browsing

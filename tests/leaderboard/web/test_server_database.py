@@ -8,20 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from leaderboard.rebuild import rebuild
+from leaderboard.tables import metadata, submissions, teams
+from leaderboard.verify import verify
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import DatabaseError
+from tests.leaderboard.test_leaderboard import home, shown  # noqa: F401
+from tests.leaderboard.test_ledger import everything, history  # noqa: F401
 
 from harness.errors import UserError
 from leaderboard import database
 from leaderboard.backup import backup, restore
 from leaderboard.database import SCHEMA, clock, open_database, reading, writing
 from leaderboard.judge import judge
-from leaderboard.rebuild import rebuild
-from leaderboard.tables import metadata, submissions, teams
 from leaderboard.teams import create_team
-from leaderboard.verify import verify
-from tests.leaderboard.test_leaderboard import home, shown  # noqa: F401
-from tests.leaderboard.test_ledger import everything, history  # noqa: F401
 from tests.leaderboard.web import test_server_scorer
 from tests.leaderboard.web.test_server import client_of, hand_in
 from tests.support import postgres

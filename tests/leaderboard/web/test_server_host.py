@@ -6,12 +6,12 @@ import json
 import re
 
 import pytest
+from leaderboard.host_verbs import HELP, app
+from tests.leaderboard.test_leaderboard import call, home, shown  # noqa: F401
 
 from leaderboard.database import open_database
-from leaderboard.host_verbs import HELP, app
 from leaderboard.judge import judge
 from leaderboard.teams import who
-from tests.leaderboard.test_leaderboard import call, home, shown  # noqa: F401
 from tests.support.tiny_board import entry
 from tests.test_readme import REPOSITORY, VERBS, expanded
 

@@ -25,7 +25,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from leaderboard.tables import jobs
 from starlette.testclient import TestClient
+from tests.leaderboard.test_leaderboard import home  # noqa: F401
 
 from harness import paths
 from harness.competition import find
@@ -39,14 +41,12 @@ from leaderboard.board import read
 from leaderboard.database import open_database, reading, writing
 from leaderboard.queue import read_quota
 from leaderboard.scoring import score_file
-from leaderboard.tables import jobs
 from leaderboard.teams import Member
 from leaderboard.web import app, asking
 from leaderboard.web.openapi import DOCUMENT
 from leaderboard.web.settings import LOOPBACK, Settings
 from tests.audit import test_audit_leaks
 from tests.leaderboard import test_ledger, test_non_interference
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
 from tests.leaderboard.web import test_server, test_server_scorer
 from tests.leaderboard.web.test_server import ScoresAtOnce, dump
 from tests.leaderboard.web.test_server_remote import served

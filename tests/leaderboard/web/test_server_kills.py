@@ -13,12 +13,12 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from leaderboard.tables import jobs, scores, submissions
 from sqlalchemy import select
+from tests.leaderboard.test_leaderboard import home  # noqa: F401
 
 from harness.files import sha256_of
 from leaderboard.database import open_database, reading
-from leaderboard.tables import jobs, scores, submissions
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
 from tests.support import tiny_board
 from tests.support.ports import free_port
 from tests.support.tiny_board import entry

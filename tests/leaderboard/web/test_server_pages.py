@@ -4,18 +4,18 @@
 import re
 
 import numpy as np
+from leaderboard.cards import is_card
+from leaderboard.rescore import rescore
 from sqlalchemy import event
+from tests.leaderboard.test_leaderboard import home  # noqa: F401
 
 from harness.competition import find
 from leaderboard import host
 from leaderboard.answers import prepared
 from leaderboard.board import read
-from leaderboard.cards import is_card
 from leaderboard.database import open_database
 from leaderboard.judge import judge
-from leaderboard.rescore import rescore
 from leaderboard.web import accounts, boards, pages
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
 from tests.leaderboard.web.test_server import client_of
 from tests.support import tiny_board
 from tests.support.tiny_board import entry

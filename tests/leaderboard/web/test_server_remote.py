@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import uvicorn
+from tests.leaderboard.test_leaderboard import call, home  # noqa: F401
 
 from harness.errors import InvalidSubmission, UserError
 from harness.submission import client, writer
@@ -20,7 +21,6 @@ from leaderboard.database import open_database
 from leaderboard.teams import Member
 from leaderboard.web import app
 from leaderboard.web.settings import LOOPBACK, Settings
-from tests.leaderboard.test_leaderboard import call, home  # noqa: F401
 from tests.leaderboard.web.test_server import ScoresAtOnce
 from tests.support import tiny_board
 from tests.support.tiny_board import entry

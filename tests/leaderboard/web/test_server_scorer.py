@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaderboard.finals import reveal_board
+from leaderboard.tables import jobs, scores, submissions
 from sqlalchemy import select, update
+from tests.leaderboard.test_leaderboard import home, shown  # noqa: F401
 
 from harness.competition import find
 from harness.errors import UserError
@@ -20,10 +23,7 @@ from leaderboard import host, queue, resampled, scorer, teams
 from leaderboard.answers import prepared
 from leaderboard.board import read
 from leaderboard.database import open_database, reading, writing
-from leaderboard.finals import reveal_board
 from leaderboard.queue import Received, Refusal, accept, claim, read_job, read_quota
-from leaderboard.tables import jobs, scores, submissions
-from tests.leaderboard.test_leaderboard import home, shown  # noqa: F401
 from tests.support import tiny_board
 from tests.support.tiny_board import entry
 
