@@ -22,39 +22,16 @@ from leaderboard.finals import reveal_board
 from leaderboard.judge import judge
 from leaderboard.tables import jobs, submissions
 from leaderboard.teams import Member
-from leaderboard.web import app, openapi
-from leaderboard.web.settings import LOOPBACK, Settings
+from leaderboard.web import app
+from leaderboard.web.app import LOOPBACK
+from leaderboard.web.hosted import Settings
 from tests.leaderboard.test_leaderboard import home  # noqa: F401
 from tests.support import tiny_board
 from tests.support.ports import free_port
 from tests.support.tiny_board import entry
 
-OURS = {"sec-fetch-site": "same-origin"}
-FILES = "/api/competitions/tiny/submissions"
-
-
-class ScoresAtOnce:
-    """In place of the scorer's process."""
-
-    def __init__(self, engine):
-        self.engine = engine
-
-    def start(self): ...
-    def stop(self): ...
-
-    def wake(self):
-        while job := queue.claim(self.engine, "here"):
-            scorer.work(self.engine, "here", job)
-
-
-def client_of(team_mode=False, names=LOOPBACK, user="ada", scores=True, **headers):
-    engine = open_database()
-    at_once = ScoresAtOnce(engine) if scores else None
-    settings = Settings(engine, team_mode, names, Member(user, None, "host"), at_once)
-    application = app.build(settings)
-    return TestClient(application, base_url="http://localhost:8000", headers=headers, follow_redirects=False)
-
-
+from tests.support.served import *  # noqa
+from tests.support.served import submit as hand_in, SAME_ORIGIN as OURS, settings_for
 @pytest.fixture
 def local(home):
     (home / "data" / "tiny" / "aaaa1111" / "public").mkdir()
@@ -81,10 +58,6 @@ def team(home):
 def some_teams(home):
     for name, wrong in (("red", ""), ("blue", "a"), ("green", "bc"), ("red", "d")):
         judge("tiny", entry(home, wrong, card={"cv": {"score": 0.8}}), name)
-
-
-def hand_in(client, home, wrong="", query="", **headers):
-    return client.post(f"{FILES}?name=mine.csv{query}", content=entry(home, wrong).read_bytes(), headers=headers)
 
 
 PAGES = ["", "/rules", "/submit", "/team/red", "/entry/1", "?sort=gap&order=down", "?data=aaaa1111"]
@@ -227,7 +200,7 @@ FOREIGN = [
 ]
 WRITES = [
     (route.path, method)
-    for route in app.ROUTES
+    for route in [*app.PAGES, *app.api.router.routes]
     for method in getattr(route, "methods", None) or ()
     if method in ("POST", "PUT")
 ]
@@ -417,11 +390,11 @@ def test_after_the_reveal_the_private_score_ranks_and_the_shake_up_is_shown(loca
 def test_the_open_api_page_names_every_route_and_method_of_the_api():
     there = {
         (re.sub(r":\w+}", "}", route.path), method.lower())
-        for route in app.ROUTES
+        for route in [*app.PAGES, *app.api.router.routes]
         for method in getattr(route, "methods", None) or ()
         if route.path.startswith("/api/") and method != "HEAD" and route.path != "/api/openapi.json"
     }
-    told = {(path, method) for path, methods in openapi.DOCUMENT["paths"].items() for method in methods}
+    told = {(path, method) for path, methods in app.build(settings_for()).openapi()["paths"].items() for method in methods}
     assert told == there
 
 
@@ -445,7 +418,7 @@ def test_a_bug_is_a_page_without_its_reason(home, monkeypatch):
 
     engine = open_database()
     application = app.build(Settings(engine, False, LOOPBACK, Member("ada", None, "host")))
-    monkeypatch.setattr(app.pages.boards, "view", broken)
+    monkeypatch.setattr(app.pages, "view_of", broken)
     with TestClient(application, base_url="http://localhost", raise_server_exceptions=False) as client:
         response = client.get("/c/tiny")
     assert response.status_code == 500 and "987654" not in response.text and "nosniff" in str(response.headers)
@@ -456,7 +429,8 @@ import sys
 from starlette.testclient import TestClient
 from leaderboard.database import open_database
 from leaderboard.web import app
-from leaderboard.web.settings import LOOPBACK, Settings
+from leaderboard.web.app import LOOPBACK
+from leaderboard.web.hosted import Settings
 from leaderboard.teams import Member
 import leaderboard.scorer
 settings = Settings(open_database(), False, LOOPBACK, Member("ada", None, "host"))

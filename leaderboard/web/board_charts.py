@@ -1,7 +1,7 @@
 """Pictures as inline SVG that take their colours from the page's style sheet: no script, no inline style."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,20 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup, escape
 
-from harness.tasks.accounts import Curve
-from leaderboard.board import Board
-from leaderboard.web.boards import Shown
+from leaderboard.board import Board, Row
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 24, 36  # margins
 DAY = 86400.0
-MOST_DOTS = 300  # of a picture: 12 bytes each, and more would be a blot
-MOST_NAMED = 80  # dots that say whose they are
-MOST_BARS = 40
-MOST_POINTS = 60  # of a curve
-SERIES = 7  # colours of the style sheet
+MAX_DOTS = 300  # of a picture: 12 bytes each, and more would be a blot
+MAX_NAMED = 80  # dots that say whose they are
+MAX_BARS = 40
 
 
-class Scale(NamedTuple):
+class PixelScale(NamedTuple):
     """Values from low to high onto pixels from start to stop; what lies beyond stands at the end."""
 
     low: float
@@ -37,7 +33,7 @@ class Scale(NamedTuple):
     def ticks(self, most: int = 5) -> list[float]:
         """Round numbers within.
 
-        >>> Scale(0.1, 0.93, 0, 1).ticks()
+        >>> PixelScale(0.1, 0.93, 0, 1).ticks()
         [0.2, 0.4, 0.6, 0.8]
         """
         step = next_step((self.high - self.low) / most)
@@ -50,17 +46,17 @@ def next_step(least: float) -> float:
     return next(power * k for k in (1, 2, 5, 10) if power * k >= least * (1 - 1e-9))
 
 
-def around(values: Iterable[float], start: float, stop: float) -> Scale:
+def around(values: Iterable[float], start: float, stop: float) -> PixelScale:
     """With a little room at both ends."""
     values = list(values)
     low, high = min(values), max(values)
     room = 0.07 * (high - low) or 0.02 * abs(high) or 1.0
-    return Scale(low - room, high + room, start, stop)
+    return PixelScale(low - room, high + room, start, stop)
 
 
-def interval_strips(rows: Sequence[Shown], revealed: bool) -> list[Markup]:
+def interval_strips(rows: Sequence[Row], revealed: bool) -> list[Markup]:
     """For every row of the table its interval as a line with a dot, all on one scale."""
-    scores = [_ranked_by(shown, revealed) for shown in rows]
+    scores = [_ranked_by(row, revealed) for row in rows]
     if not scores:
         return []
     x = around([bound for score in scores for bound in score], 3, 125)
@@ -73,8 +69,7 @@ def interval_strips(rows: Sequence[Shown], revealed: bool) -> list[Markup]:
     ]
 
 
-def _ranked_by(shown: Shown, revealed: bool) -> tuple[float, float, float]:
-    row = shown.row
+def _ranked_by(row: Row, revealed: bool) -> tuple[float, float, float]:
     if revealed and row.private is not None and row.private_low is not None and row.private_high is not None:
         return row.private, row.private_low, row.private_high
     return row.score, row.low, row.high
@@ -124,22 +119,22 @@ def without_worst(scores: Sequence[float] | np.ndarray, higher: bool, share: flo
 
 def thinned(values: np.ndarray) -> np.ndarray:
     """Every so many, evenly."""
-    return values[:: max(1, -(-len(values) // MOST_DOTS))]
+    return values[:: max(1, -(-len(values) // MAX_DOTS))]
 
 
-def steps(times: np.ndarray, scores: np.ndarray, board: Board, x: Scale, y: Scale) -> str:
+def steps(times: np.ndarray, scores: np.ndarray, board: Board, x: PixelScale, y: PixelScale) -> str:
     so_far = np.maximum.accumulate(scores) if board.higher_is_better else np.minimum.accumulate(scores)
     better = np.flatnonzero(np.diff(so_far)) + 1
     rest = "".join(f"H{x(times[k])}V{y(so_far[k])}" for k in better)
     return f"M{x(times[0])} {y(so_far[0])}{rest}H{x.stop}"
 
 
-def dots(across: Iterable[float], up: Iterable[float], x: Scale, y: Scale) -> str:
+def dots(across: Iterable[float], up: Iterable[float], x: PixelScale, y: PixelScale) -> str:
     """Lines of no length: with round ends they are dots, at a fifth of the bytes."""
     return "".join(f"M{x(a)} {y(b)}h0" for a, b in zip(across, up, strict=True))
 
 
-def time_axis(x: Scale, height: int, most: int) -> list[str]:
+def time_axis(x: PixelScale, height: int, most: int) -> list[str]:
     """Days, or hours where there are few."""
     span = x.high - x.low
     unit = DAY if span > 2 * DAY else 3600.0
@@ -157,7 +152,7 @@ def time_axis(x: Scale, height: int, most: int) -> list[str]:
 
 
 def cv_against_public(board: Board, width: int = 400, height: int = 300) -> Markup:
-    """A dot a team; on the diagonal the team's own estimate is what the board says. "" for fewer than two."""
+    """A dot a team; on the diagonal CV and public score agree. "" for fewer than two."""
     known = [row for row in board.rows if row.cv is not None]
     if len(known) < 2:
         return Markup("")
@@ -168,32 +163,30 @@ def cv_against_public(board: Board, width: int = 400, height: int = 300) -> Mark
     parts = [*grid(up, width), *number_axis(across, height), label(4, 13, f"public {board.metric}")]
     if low < high:
         parts.append(f'<path class="even" d="M{across(low)} {up(low)}L{across(high)} {up(high)}"/>')
-    parts.append(
-        f'<text class="label" x="{(LEFT + width) / 2}" y="{height - 3}" text-anchor="middle">CV, as claimed</text>'
-    )
-    if len(known) > MOST_NAMED:
+    parts.append(f'<text class="label" x="{(LEFT + width) / 2}" y="{height - 3}" text-anchor="middle">CV</text>')
+    if len(known) > MAX_NAMED:
         parts.append(f'<path class="dots" d="{dots(thinned(np.array(cv)), thinned(np.array(public)), across, up)}"/>')
         known = []
     for row in known:
-        told = escape(f"{row.team}: CV {row.cv:.3f}, public {row.score:.3f}")
+        title = escape(f"{row.team}: CV {row.cv:.3f}, public {row.score:.3f}")
         at = f'cx="{across(row.cv or 0)}" cy="{up(row.score)}"'
-        parts.append(f'<circle class="team" {at} r="4"><title>{told}</title></circle>')
-    return svg(width, height, parts, "The score that teams claim from cross-validation against their public score")
+        parts.append(f'<circle class="team" {at} r="4"><title>{title}</title></circle>')
+    return svg(width, height, parts, "The CV score of each team against its public score")
 
 
 # -- rank intervals ----------------------------------------------------------------------------------------------------
 
 
-def rank_intervals(rows: Sequence[Shown], width: int = 400) -> Markup:
+def rank_intervals(rows: Sequence[Row], intervals: Sequence[tuple[int, int]], width: int = 400) -> Markup:
     """For the first teams the ranks between which they lie in 95 % of the resamples. "" for fewer than two."""
-    bars = [(shown.row, *shown.ranks) for shown in rows]
+    bars = [(row, low, high) for row, (low, high) in zip(rows, intervals, strict=True)]
     if len(bars) < 2:
         return Markup("")
     step = 17
     left, top = 118, 22
     height = top + step * len(bars) + 10
     last = max(high for _, _, high in bars)
-    x = Scale(1, max(last, 2), left + 6, width - RIGHT)
+    x = PixelScale(1, max(last, 2), left + 6, width - RIGHT)
     marks = sorted({1, *(round(t) for t in x.ticks() if t >= 1)})
     parts = [f'<path class="grid" d="M{x(t)} {top - 6}V{height - 8}"/>' for t in marks]
     parts += [f'<text x="{x(t)}" y="11" text-anchor="middle">{t}</text>' for t in marks]
@@ -209,38 +202,17 @@ def rank_intervals(rows: Sequence[Shown], width: int = 400) -> Markup:
     return svg(width, height, parts, "Between which ranks each team lies")
 
 
-# -- precision and recall ----------------------------------------------------------------------------------------------
-
-
-def precision_recall(curves: Mapping[str, Curve], width: int = 400, height: int = 300) -> Markup:
-    """A line a class, precision made to fall only. "" without curves."""
-    drawn = {name: curve for name, curve in curves.items() if len(curve.recall)}
-    if not drawn:
-        return Markup("")
-    x, y = Scale(0, 1, LEFT, width - RIGHT), Scale(0, 1, height - BOTTOM, TOP)
-    parts = [*grid(y, width), *number_axis(x, height), label(4, 13, "precision")]
-    parts.append(f'<text class="label" x="{(LEFT + width) / 2}" y="{height - 3}" text-anchor="middle">recall</text>')
-    for k, (name, curve) in enumerate(drawn.items()):
-        falling = np.maximum.accumulate(curve.precision[::-1])[::-1]
-        few = np.unique(np.linspace(0, len(falling) - 1, MOST_POINTS).astype(int))
-        points = "L".join(f"{x(curve.recall[j])} {y(falling[j])}" for j in few)
-        end, at = escape(name), few[-1]
-        parts.append(f'<path class="series series-{k % SERIES}" d="M{x(0)} {y(falling[0])}L{points}"/>')
-        parts.append(f'<text x="{x(curve.recall[at]) + 4}" y="{y(falling[at]) + 4}">{end}</text>')
-    return svg(width, height, parts, "Precision against recall, class by class")
-
-
 # -- pieces ------------------------------------------------------------------------------------------------------------
 
 
-def grid(y: Scale, width: int) -> list[str]:
+def grid(y: PixelScale, width: int) -> list[str]:
     ticks = y.ticks()
     places = decimals_of(ticks)
     lines = [f'<path class="grid" d="M{LEFT} {y(tick)}H{width - RIGHT}"/>' for tick in ticks]
     return lines + [f'<text x="{LEFT - 8}" y="{y(t) + 4}" text-anchor="end">{t:.{places}f}</text>' for t in ticks]
 
 
-def number_axis(x: Scale, height: int) -> list[str]:
+def number_axis(x: PixelScale, height: int) -> list[str]:
     ticks = x.ticks(4)
     places = decimals_of(ticks)
     at = height - BOTTOM + 16
