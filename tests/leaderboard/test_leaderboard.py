@@ -1,51 +1,26 @@
 """The board: what is ranked, what is shown, what is refused. Expected values are by hand, see `tiny_board`."""
+# ruff: noqa: F811 (other tests find the fixture `home` here for now)
 
-import io
 import json
 import random
-import sys
 
 import numpy as np
 import pytest
-from rich.console import Console
 from sqlalchemy import event, insert, select
 from sqlalchemy.exc import IntegrityError
 
-import competitions
 from harness.bootstrap import Interval
 from harness.competition import find
 from harness.errors import InvalidSubmission, UserError
-from leaderboard import __main__ as command_line
-from leaderboard import board, scoring, table, words
+from leaderboard import board, scoring, words
 from leaderboard.answers import prepared
 from leaderboard.database import open_database, reading, writing
 from leaderboard.finals import read_choice, reveal_board, select_finals
 from leaderboard.judge import judge
 from leaderboard.tables import scores
+from tests.leaderboard.conftest import home  # noqa: F401 (others find it here)
 from tests.support import tiny_board
-from tests.support.tiny_board import entry
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A repository with the competitions `tiny` and `darts`, prepared, and an empty board."""
-    monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setattr(competitions, "__path__", [str(tmp_path / "competitions")])
-    for name in [name for name in sys.modules if name.startswith(("competitions.tiny", "competitions.darts"))]:
-        monkeypatch.delitem(sys.modules, name)
-    return tiny_board.make(tmp_path)
-
-
-def shown(name="tiny", data_hash=None):
-    return board.read(open_database(), find(name), prepared(name, data_hash))
-
-
-def printed(width=120):
-    console = Console(width=width, record=True, highlight=False, file=io.StringIO())
-    table.show(table.as_json(shown()), console)
-    return console.export_text()
-
+from tests.support.tiny_board import call, entry, printed, shown
 
 # -- ranking -----------------------------------------------------------------------------------------------------------
 
@@ -319,13 +294,6 @@ def test_the_table_shows_ties_and_team_names_as_they_are(home, width):
 
 
 # -- the command line --------------------------------------------------------------------------------------------------
-
-
-def call(capsys, monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["leaderboard", *map(str, arguments)])
-    code = command_line.main()
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def test_a_board_of_few_groups_says_that_its_intervals_are_too_narrow(home, monkeypatch):

@@ -3,6 +3,7 @@
 Ten hold-out rows a to j, each a group of its own; the first six are scored publicly. The answers are 0 to 9.
 """
 
+import io
 import json
 import os
 import subprocess
@@ -10,6 +11,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+
+from harness.competition import find
+from leaderboard import __main__ as command_line
+from leaderboard import board, table
+from leaderboard.answers import prepared
+from leaderboard.database import open_database
 
 IDS = list("abcdefghij")
 PUBLIC = 6
@@ -20,6 +28,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from rich.console import Console
+
+from harness.competition import find
+from leaderboard import __main__ as command_line
+from leaderboard import board, table
+from leaderboard.answers import prepared
+from leaderboard.database import open_database
 
 from harness.competition import Competition, Rules
 from harness.ensemble import Blend
@@ -129,3 +144,23 @@ def run(root: Path, *arguments: object) -> tuple[int, str, str]:
     process = python(root, "-m", "leaderboard", *arguments)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
+
+
+def shown(name: str = "tiny", data_hash: str | None = None) -> board.Board:
+    """The board as it is now."""
+    return board.read(open_database(), find(name), prepared(name, data_hash))
+
+
+def printed(width: int = 120) -> str:
+    """The board of `tiny` as the terminal shows it."""
+    console = Console(width=width, record=True, highlight=False, file=io.StringIO())
+    table.show(table.as_json(shown()), console)
+    return console.export_text()
+
+
+def call(capsys, monkeypatch, *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the command line, in this process."""
+    monkeypatch.setattr(sys, "argv", ["leaderboard", *map(str, arguments)])
+    code = command_line.main()
+    out, err = capsys.readouterr()
+    return code, out, err
