@@ -20,10 +20,10 @@ from hypothesis.stateful import (
 from leaderboard import teams
 from leaderboard.database import open_database
 from tests.leaderboard.test_leaderboard import home  # noqa: F401
-from tests.leaderboard.web.test_server import client_of
 from tests.support import postgres, tiny_board
 from tests.support.board_model import FINALS, File, Model
 from tests.support.frozen import Clock, hold
+from tests.support.served import client_of
 
 TEAMS = ("red", "blue", "green")
 FILES = st.builds(

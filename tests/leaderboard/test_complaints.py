@@ -26,10 +26,11 @@ from leaderboard.scoring import pack
 from leaderboard.tables import scores
 from tests.leaderboard.test_leaderboard import home, shown  # noqa: F401
 from tests.leaderboard.web import test_server_database
-from tests.leaderboard.web.test_server import FILES, client_of, hand_in, local, team  # noqa: F401
 from tests.support import tiny_board
 from tests.support.board_model import File
 from tests.support.frozen import Clock, forget, hold
+from tests.support.served import FILES, client_of
+from tests.support.served import submit as hand_in
 from tests.support.tiny_board import entry
 
 API = "/api/competitions/tiny"

@@ -20,10 +20,11 @@ from leaderboard import teams
 from leaderboard.database import open_database
 from leaderboard.web import app
 from tests.leaderboard.test_leaderboard import home  # noqa: F401
-from tests.leaderboard.web.test_server import OURS, client_of
 from tests.support import tiny_board
 from tests.support.board_model import IDS, File
 from tests.support.frozen import Clock, forget, hold, no_chance
+from tests.support.served import SAME_ORIGIN as OURS
+from tests.support.served import client_of
 
 CANARY = 9_876_543.0  # stands in the private answers of the second world alone, and so does every distance to it
 HITS = re.compile(rb"987654\d|98764\d\d|98765\d\d")

@@ -21,7 +21,8 @@ from leaderboard.tables import scores
 from leaderboard.verify import verify
 from tests.leaderboard.test_leaderboard import call, home, printed, shown  # noqa: F401
 from tests.leaderboard.test_ledger import made_once
-from tests.leaderboard.web.test_server_scorer import hand_in, score_all, used
+from tests.leaderboard.web.test_scorer_process import enqueue as hand_in
+from tests.leaderboard.web.test_scorer_process import score_all, used
 from tests.support import tiny_board
 from tests.support.tiny_board import entry
 
