@@ -15,11 +15,10 @@ from starlette.concurrency import run_in_threadpool
 from harness import paths
 from harness.errors import InvalidSubmission
 from harness.files import TEMPORARY, sha256_of
-from leaderboard import finals, queue
-from leaderboard.export import as_csv
-from leaderboard.judge import verdict_of
+from leaderboard import host, queue
+from leaderboard.cli.text import as_csv, as_json
+from leaderboard.judge import result_of
 from leaderboard.queue import Refusal
-from leaderboard.table import as_json
 from leaderboard.trust import Trust, read_trust
 from leaderboard.web import upload
 from leaderboard.web.hosted import (
@@ -130,9 +129,9 @@ def described(request: Request, hosted: HostedCompetition) -> dict[str, Any]:
         "metric": declared.metric.name,
         "higher_is_better": declared.metric.higher_is_better,
         "phase": phase(board),
-        "deadline": board.word.deadline,
+        "deadline": board.host.deadline,
         "teams": len(board.rows),
-        "entries": board.total,
+        "entries": len(board.entries.all),
         "rules": asdict(declared.rules) | {"feedback": declared.rules.feedback.words},
         "quota": quota._asdict() | {"left": quota.left} if quota else None,
     }
@@ -147,12 +146,7 @@ def quota_of(request: Request, hosted: HostedCompetition) -> queue.Quota | None:
 @read(f"{ONE}/board", response_model=BoardAnswer)
 def board(request: Request, hosted: Hosted) -> Any:
     """Tell the ranking."""
-    view = view_of(settings_of(request).engine, hosted)
-    rows = view.board.rows
-    answer = as_json(view.board)
-    for told, row, (low, high) in zip(answer["rows"], rows, view.rank_intervals(rows), strict=True):
-        told |= {"rank_low": low, "rank_high": high, "gap": row.gap}
-    return answer
+    return as_json(view_of(settings_of(request).engine, hosted).board)
 
 
 @read(f"{ONE}/board.csv", **content("text/csv"))
@@ -234,7 +228,7 @@ def verdict(request: Request, job: sqlalchemy.Row[Any]) -> dict[str, Any]:
     if job.state == "scored":
         hosted, engine = find_hosted(job.competition, job.data_hash), settings_of(request).engine
         entry, now_on = {"team": job.team, "sha256": job.sha256}, view_of(engine, hosted).board
-        scored = asdict(verdict_of(engine, entry, now_on, hosted.declared, repeated=False))
+        scored = asdict(result_of(entry, now_on, repeated=False))
         return answer | scored | {"page": hosted.link("entry", str(job.submission))}
     answer |= {"accepted": False, "public": None, "rank": None, "message": job.message or "received; it will be scored"}
     if job.state in ("refused", "failed"):
@@ -252,7 +246,7 @@ def summary(job: sqlalchemy.Row[Any]) -> dict[str, Any]:
 @read(f"{ONE}/finals", response_model=FinalsAnswer)
 def read_finals(request: Request, hosted: Hosted, team: Team) -> Any:
     """Tell what a team can choose from, and what it chose."""
-    answer = asdict(finals.read_choice(settings_of(request).engine, hosted.declared, hosted.data, team))
+    answer = asdict(host.read_choice(settings_of(request).engine, hosted.declared, hosted.data, team))
     del answer["path"]
     return answer
 
@@ -262,7 +256,7 @@ def choose_finals(request: Request, hosted: Hosted, team: Team, entry: Finals) -
     """Choose the finals; an earlier choice is replaced."""
     if not entry:
         raise InvalidSubmission("name the finals with ?entry=, once for each")
-    finals.select_finals(settings_of(request).engine, hosted.declared, hosted.data, team, entry)
+    host.select_finals(settings_of(request).engine, hosted.declared, hosted.data, team, entry)
     return read_finals(request, hosted, team)
 
 

@@ -24,7 +24,7 @@ from harness.errors import InvalidSubmission, UserError
 from leaderboard import queue
 from leaderboard.database import open_database, shown
 from leaderboard.queue import Refusal
-from leaderboard.teams import Member
+from leaderboard.teams import User
 from leaderboard.web import api, pages, security, team_pages
 from leaderboard.web.hosted import HERE, Settings
 from leaderboard.web.render import refusal
@@ -142,7 +142,7 @@ def serve(port: int, host: str, team_mode: bool, names: list[str]) -> None:
     require_free_port(host, port)
     engine = open_database()
     reached = (*LOOPBACK, *names) if names or not team_mode else ()
-    settings = Settings(engine, team_mode, reached, Member(_user(), None, "host"), ScorerProcess())
+    settings = Settings(engine, team_mode, reached, User(_user(), None, "host"), ScorerProcess())
     mode = "team mode: everybody logs in with a token" if team_mode else "local mode: you alone, without a login"
     print(f"http://{host}:{port}  ({mode}; the board is in {shown(engine)})", file=sys.stderr, flush=True)
     uvicorn.run(

@@ -2,29 +2,26 @@
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import numpy as np
 from anyio import CapacityLimiter
 from sqlalchemy import Engine
 from starlette.requests import Request
 
 from harness import paths
 from harness.competition import Competition, find, names
-from leaderboard import resampled
-from leaderboard.answers import Prepared, prepared
+from leaderboard.answers import JudgedData, prepared
 from leaderboard.board import Board, Row, read
+from leaderboard.cli.text import decimals_for
 from leaderboard.database import now, reading
-from leaderboard.decisions import followed_to
+from leaderboard.entries import MetricVersion, board_state, read_versions
 from leaderboard.queue import Refusal
-from leaderboard.teams import Member
-from leaderboard.versions import Version, read_versions
-from leaderboard.words import decimals_for
+from leaderboard.teams import User
 
 HERE = Path(__file__).parent
 MAX_VIEWS = 32
@@ -44,7 +41,7 @@ class Settings:
     engine: Engine
     team_mode: bool
     names: tuple[str, ...]
-    user: Member
+    user: User
     scorer: Any = None
     turn: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
@@ -66,7 +63,7 @@ class HostedCompetition:
     """
 
     declared: Competition = field(compare=False)
-    data: Prepared
+    data: JudgedData
     others: tuple[str, ...] = ()
     asked: str = ""
 
@@ -122,9 +119,9 @@ def phase(board: Board) -> str:
     """Whether a board is open, paused, closed or revealed."""
     if board.revealed_at:
         return "revealed"
-    if board.word.closed or (board.word.deadline and now() >= board.word.deadline):
+    if board.host.closed or (board.host.deadline and now() >= board.host.deadline):
         return "closed"
-    return "paused" if board.word.paused else "open"
+    return "paused" if board.host.paused else "open"
 
 
 # -- the board, computed on reading and kept until something changes ---------------------------------------------------
@@ -145,13 +142,6 @@ class BoardView:
                 self.cached[make, arguments] = make(self, *arguments)
             return self.cached[make, arguments]
 
-    def rank_intervals(self, rows: Sequence[Row]) -> list[tuple[int, int]]:
-        """The ranks between which each row lies in 95 % of the resamples.
-
-        On a protected board: the ranks that the shown scores and bounds allow.
-        """
-        return self.once(_rank_intervals, tuple(row.rank for row in rows))
-
     @cached_property
     def decimals(self) -> int:
         """Decimals of scores, at most five: two that are closer look alike, and the rank says which is ahead."""
@@ -159,51 +149,24 @@ class BoardView:
         return min(5, decimals_for(values)) if values else 3
 
     @cached_property
-    def versions(self) -> list[Version]:
+    def versions(self) -> list[MetricVersion]:
         """All versions of the metric that the board was ranked by."""
         with reading(self.engine) as connection:
             return read_versions(connection, self.hosted.data)
 
     @property
-    def corrected_metric(self) -> Version | None:
+    def corrected_metric(self) -> MetricVersion | None:
         return self.versions[-1] if len(self.versions) > 1 else None
 
-    @cached_property
-    def resampled_scores(self) -> np.ndarray:
-        """(teams, resamples) in the order of the ranking, for a board that hides nothing."""
-        board, ids = self.board, [entry.id for entry in self.board.counted]
-        count = resampled.enough_of(len(ids))
-        return resampled.scores_of(self.engine, board.declared, self.hosted.data, board.part, ids, count)
 
-    @cached_property
-    def ordered_scores(self) -> np.ndarray:
-        """(resamples, teams), the best first."""
-        return resampled.ordered(self.resampled_scores, self.board.higher_is_better)
-
-
-def _rank_intervals(view: BoardView, ranks: tuple[int, ...]) -> list[tuple[int, int]]:
-    board, positions = view.board, np.array([rank - 1 for rank in ranks], int)
-    if not len(positions):
-        return []
-    if board.protected:
-        return [_overlapping(board.rows[position], board) for position in positions]
-    return resampled.intervals_among(view.ordered_scores, view.resampled_scores[positions], board.higher_is_better)
-
-
-def _overlapping(row: Row, board: Board) -> tuple[int, int]:
-    above = sum(other.low > row.high if board.higher_is_better else other.high < row.low for other in board.rows)
-    below = sum(other.high < row.low if board.higher_is_better else other.low > row.high for other in board.rows)
-    return above + 1, len(board.rows) - below
-
-
-_views: dict[tuple[Engine, HostedCompetition], tuple[int, BoardView]] = {}
+_views: dict[tuple[Engine, HostedCompetition], tuple[tuple[int, ...], BoardView]] = {}
 _lock = threading.RLock()
 
 
 def view_of(engine: Engine, hosted: HostedCompetition) -> BoardView:
-    """The view of the board as it is now: a new one whenever something was written to the board."""
+    """The view of the board as it is now: a new one whenever something was added to the board."""
     with reading(engine) as connection:
-        version = followed_to(connection, hosted.data)
+        version = board_state(connection, hosted.data)
     with _lock:
         known = _views.pop((engine, hosted), None)
         if known is None or known[0] != version:

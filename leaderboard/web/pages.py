@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
 from harness import paths
-from leaderboard import finals, host
+from leaderboard import host
+from leaderboard.cli.text import notes, standing
 from leaderboard.database import now, reading
+from leaderboard.judge import RankChange, rank_changes
 from leaderboard.queue import Refusal
-from leaderboard.rescore import Moved, differences
 from leaderboard.web import board_charts
 from leaderboard.web.api import quota_of
 from leaderboard.web.hosted import (
@@ -28,7 +29,6 @@ from leaderboard.web.hosted import (
 )
 from leaderboard.web.render import file_format, page
 from leaderboard.web.security import own_team, read_form, require_host
-from leaderboard.words import notes, standing
 
 PAGE_ROWS = 100
 MAX_MOVES = 50  # teams that a new version of the metric moved
@@ -85,7 +85,7 @@ def board(request: Request) -> Response:
         request,
         "board.html",
         view,
-        rows=list(zip(rows, view.rank_intervals(rows), strips, strict=True)),
+        rows=list(zip(rows, strips, strict=True)),
         total=len(view.board.rows),
         first=first,
         per_page=PAGE_ROWS,
@@ -104,7 +104,7 @@ def _charts(view: BoardView) -> dict[str, Markup]:
     return {
         "history": board_charts.history(view.board),
         "cv": board_charts.cv_against_public(view.board),
-        "ranks": board_charts.rank_intervals(rows, view.rank_intervals(rows)),
+        "ranks": board_charts.rank_intervals(rows),
     }
 
 
@@ -145,9 +145,9 @@ def rules(request: Request) -> Response:
     )
 
 
-def _moves(view: BoardView) -> list[Moved]:
+def _moves(view: BoardView) -> list[RankChange]:
     """The teams whose rank the last re-scoring changed, those that moved furthest first."""
-    found = differences(view.engine, view.hosted.declared, view.hosted.data)
+    found = rank_changes(view.engine, view.hosted.declared, view.hosted.data)
     moved = [team for team in found if team.new_rank != team.old_rank]
     return sorted(moved, key=lambda team: -abs(team.new_rank - team.old_rank))[:MAX_MOVES]
 
@@ -158,7 +158,7 @@ def submit(request: Request) -> Response:
         request,
         "submit.html",
         view,
-        refusal=view.board.word.refusal(now()),
+        refusal=view.board.host.refusal(now()),
         format=file_format(view.hosted),
         quota=quota_of(request, view.hosted),
         address=str(request.base_url).rstrip("/"),
@@ -180,7 +180,7 @@ def host_page(request: Request) -> Response:
     require_host(request)
     view = viewed(request)
     kinds = {"kinds": host.KINDS, "of_a_team": host.OF_A_TEAM}
-    return board_page(request, "host.html", view, **kinds, teams=sorted(view.board.book.of_team))
+    return board_page(request, "host.html", view, **kinds, teams=sorted(view.board.entries.of_team))
 
 
 async def act_as_host(request: Request) -> Response:
@@ -191,10 +191,10 @@ async def act_as_host(request: Request) -> Response:
     def act() -> HostedCompetition:
         hosted, engine = hosted_of(request), settings_of(request).engine
         if form.get("kind") == "reveal":
-            finals.reveal_board(engine, hosted.data)
+            host.reveal_board(engine, hosted.data, request.state.member.name)
         else:
             words, team = form.get("said", ""), form.get("team")
-            host.say(engine, hosted.data, form.get("kind", ""), words, request.state.member.name, team)
+            host.act(engine, hosted.data, form.get("kind", ""), words, request.state.member.name, team)
         return hosted
 
     return RedirectResponse((await run_in_threadpool(act)).link("host"), 303)

@@ -16,10 +16,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leaderboard.queue import Refusal
-from leaderboard.teams import Member, close_session, open_session, who
+from leaderboard.teams import User, close_session, open_session, team_name, who
 from leaderboard.web.hosted import Settings, settings_of
 from leaderboard.web.render import page, refusal
-from leaderboard.words import team_name
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -128,7 +127,7 @@ class _SecuredAnswer:
 
 def own_team(request: Request) -> str | None:
     """The member's team; in local mode the user's name is the team."""
-    member: Member | None = request.state.member
+    member: User | None = request.state.member
     if member is None:
         return None
     return member.team if settings_of(request).team_mode else member.name
@@ -136,7 +135,7 @@ def own_team(request: Request) -> str | None:
 
 def may_see(request: Request, team: str) -> bool:
     """Whether the member sees what is for the team itself and the host: messages, manifests, refused files."""
-    member: Member | None = request.state.member
+    member: User | None = request.state.member
     return member is not None and (member.is_host or member.team == team)
 
 

@@ -9,13 +9,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from leaderboard import finals, queue
+from leaderboard import host, queue
 from leaderboard.board import Board
-from leaderboard.database import reading
-from leaderboard.entries import Entry
+from leaderboard.database import jobs, on_board, reading, submissions
+from leaderboard.entries import ScoredEntry
 from leaderboard.queue import Refusal
-from leaderboard.rows import read_statistics
-from leaderboard.tables import jobs, on_board, submissions
+from leaderboard.scoring import read_statistics
 from leaderboard.web import board_charts
 from leaderboard.web.api import job_of, quota_of
 from leaderboard.web.hosted import BoardView, HostedCompetition, hosted_of, settings_of
@@ -28,12 +27,12 @@ MAX_UNSCORED = 30  # files of a team that are not on the board
 def team(request: Request) -> Response:
     view, name = viewed(request), request.path_params["team"]
     board, hosted, mine = view.board, view.hosted, may_see(request, name)
-    entries = board.book.of_team.get(name, [])[::-1]
+    entries = board.entries.of_team.get(name, [])[::-1]
     unscored = unscored_files(view, name) if mine else []
     if not entries and not unscored and name != own_team(request):
         raise Refusal(404, f"no team {name[:40]!r} has an entry on this board")
     row = board.row_of(name)
-    choice = finals.read_choice(view.engine, hosted.declared, hosted.data, name) if mine else None
+    choice = host.read_choice(view.engine, hosted.declared, hosted.data, name) if mine else None
     chosen = [entry for entry in entries if choice and entry.name in choice.finals]
     others = [entry for entry in entries if entry not in chosen]
     first = first_row(request, len(others))
@@ -44,7 +43,6 @@ def team(request: Request) -> Response:
         team=name,
         mine=mine,
         row=row,
-        ranks=view.rank_intervals([row])[0] if row else None,
         entries=chosen + others[first : first + PAGE_ROWS],  # the finals on every page: a form sends what it shows
         total=len(entries),
         others=len(others),
@@ -53,7 +51,7 @@ def team(request: Request) -> Response:
         unscored=unscored,
         choice=choice,
         quota=quota_of(request, hosted) if name == own_team(request) else None,
-        disqualified=board.word.disqualified.get(name),
+        disqualified=board.host.disqualified.get(name),
         history=board_charts.history(board, name) if entries else "",
     )
 
@@ -79,7 +77,7 @@ async def choose_finals(request: Request) -> Response:
 
     def choose() -> HostedCompetition:
         hosted, engine = hosted_of(request), settings_of(request).engine
-        finals.select_finals(engine, hosted.declared, hosted.data, name, form.get("final", []))
+        host.select_finals(engine, hosted.declared, hosted.data, name, form.get("final", []))
         return hosted
 
     return RedirectResponse((await run_in_threadpool(choose)).link("team", name), 303)
@@ -90,7 +88,7 @@ async def choose_finals(request: Request) -> Response:
 
 def entry(request: Request) -> Response:
     view, number = viewed(request), request.path_params["number"]
-    board, this = view.board, view.board.book.entry(number)
+    board, this = view.board, view.board.entries.entry(number)
     if this is None:
         raise Refusal(404, f"there is no entry {number} on this board")
     mine = may_see(request, this.team)
@@ -102,15 +100,15 @@ def entry(request: Request) -> Response:
         mine=mine,
         job=file_of(view, this) if mine else None,
         counts=next((row for row in board.rows if row.number == number), None),
-        card=manifest_of(view, number) if mine else None,
+        manifest=manifest_of(view, number) if mine else None,
         classes=by_class(view, this) if mine and board.revealed_at else [],
-        same=[team for team in board.book.teams_with[this.sha256] if team != this.team],
+        same=[team for team in board.entries.teams_with[this.sha256] if team != this.team],
         before=best_before(board, this),
         history=board_charts.history(board, this.team),
     )
 
 
-def file_of(view: BoardView, this: Entry) -> Any:
+def file_of(view: BoardView, this: ScoredEntry) -> Any:
     """Name and size of the file; None for one that was scored on the server's own command line."""
     query = select(jobs.c.name, jobs.c.size).where(jobs.c.team == this.team, jobs.c.sha256 == this.sha256)
     with reading(view.engine) as connection:
@@ -119,17 +117,17 @@ def file_of(view: BoardView, this: Entry) -> Any:
 
 def manifest_of(view: BoardView, number: int) -> dict[str, Any]:
     with reading(view.engine) as connection:
-        return connection.scalar(select(submissions.c.card).where(submissions.c.id == number)) or {}
+        return connection.scalar(select(submissions.c.manifest).where(submissions.c.id == number)) or {}
 
 
-def best_before(board: Board, this: Entry) -> Entry | None:
+def best_before(board: Board, this: ScoredEntry) -> ScoredEntry | None:
     """The team's best entry that came earlier."""
-    earlier = [entry for entry in board.book.of_team[this.team] if entry.id < this.id]
+    earlier = [entry for entry in board.entries.of_team[this.team] if entry.id < this.id]
     sign = -1 if board.higher_is_better else 1
     return min(earlier, key=lambda entry: sign * entry.public.score, default=None)
 
 
-def by_class(view: BoardView, this: Entry) -> list[tuple[str, float]]:
+def by_class(view: BoardView, this: ScoredEntry) -> list[tuple[str, float]]:
     """The score of each class on the public rows, where the metric has classes and they are there.
 
     Only after the reveal: before, a player who enters often could learn labels from them.

@@ -25,8 +25,8 @@ from harness.errors import THEIRS
 from harness.files import TEMPORARY
 from leaderboard import queue
 from leaderboard.answers import count_ids
-from leaderboard.cards import is_card
-from leaderboard.queue import Received, Refusal
+from leaderboard.queue import ReceivedFile, Refusal
+from leaderboard.scoring import is_manifest
 from leaderboard.web.hosted import HostedCompetition, Settings, settings_of
 from leaderboard.web.security import body_chunks
 
@@ -60,7 +60,7 @@ async def submit(
     return await finished(settings, number, seconds)
 
 
-async def receive(request: Request, manifest_bytes: int, limit: int, name: str) -> Received:
+async def receive(request: Request, manifest_bytes: int, limit: int, name: str) -> ReceivedFile:
     """Write the body to the disk and read its manifest. Raise `Refusal` where it is too long, empty or not a text."""
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > limit + manifest_bytes:
@@ -84,7 +84,7 @@ async def receive(request: Request, manifest_bytes: int, limit: int, name: str) 
         if not size:
             raise Refusal(400, f"{name} is empty; send the file as the body of the request")
         card = read_manifest(bytes(manifest)) if manifest_bytes else None
-        return Received(path, digest.hexdigest(), size, name, card)
+        return ReceivedFile(path, digest.hexdigest(), size, name, card)
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def read_manifest(text: bytes) -> dict[str, Any]:
         manifest = json.loads(text.decode())
     except (ValueError, RecursionError):
         manifest = None
-    if not is_card(manifest):
+    if not is_manifest(manifest):
         raise Refusal(400, "the manifest before the file is not a JSON object without NaN")
     return manifest
 

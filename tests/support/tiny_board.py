@@ -1,4 +1,4 @@
-"""Two tiny competitions with answers, as `pipeline.prepare` leaves them: `tiny` (share of hits) and `darts` (distance).
+"""Two tiny competitions with answers, as `make data` leaves them: `tiny` (share of hits) and `darts` (distance).
 
 Ten hold-out rows a to j, each a group of its own; the first six are scored publicly. The answers are 0 to 9.
 """
@@ -15,9 +15,11 @@ from rich.console import Console
 
 from harness.competition import find
 from leaderboard import __main__ as command_line
-from leaderboard import board, table
+from leaderboard import board, host
 from leaderboard.answers import prepared
+from leaderboard.cli import terminal, text
 from leaderboard.database import open_database
+from leaderboard.judge import judge
 
 IDS = list("abcdefghij")
 PUBLIC = 6
@@ -32,9 +34,11 @@ from rich.console import Console
 
 from harness.competition import find
 from leaderboard import __main__ as command_line
-from leaderboard import board, table
+from leaderboard import board, host
 from leaderboard.answers import prepared
+from leaderboard.cli import terminal, text
 from leaderboard.database import open_database
+from leaderboard.judge import judge
 
 from harness.competition import Competition, Rules
 from harness.ensemble import Blend
@@ -117,13 +121,13 @@ def prepare(root: Path, name: str, data_hash: str, ids: list[str] = IDS, answers
     current.write_text(json.dumps({"data_hash": data_hash, "source": "sample"}))
 
 
-def entry(root: Path, wrong: str = "", by: float = 100.0, name: str = "entry", card: dict | None = None) -> Path:
+def entry(root: Path, wrong: str = "", by: float = 100.0, name: str = "entry", manifest: dict | None = None) -> Path:
     """A submission that is right but for the ids in `wrong`, which are off by `by`."""
     file = root / f"{name}.csv"
     rows = [f"{name_},{k + by * (name_ in wrong)}" for k, name_ in enumerate(IDS)]
     file.write_text("\n".join(["id,value", *rows]) + "\n")
-    if card is not None:
-        file.with_suffix(".json").write_text(json.dumps(card))
+    if manifest is not None:
+        file.with_suffix(".json").write_text(json.dumps(manifest))
     return file
 
 
@@ -146,6 +150,25 @@ def run(root: Path, *arguments: object) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def everything_happens(home: Path) -> None:
+    """A board of `tiny` with three teams, finals, news, a disqualification and the reveal."""
+    engine, declared, data = open_database(), find("tiny"), prepared("tiny")
+    first = judge("tiny", entry(home, wrong="a", manifest={"cv": {"score": 0.75}}), "red")
+    for team, wrong in (("red", "b"), ("blue", "cd"), ("grün", "h")):
+        judge("tiny", entry(home, wrong, name=f"entry{wrong}"), team)
+    host.select_finals(engine, declared, data, "red", [first.submission])
+    host.act(engine, data, "announce", "Welcome — “all”", "eva")
+    host.act(engine, data, "disqualify", "two accounts", "eva", "blue")
+    host.reveal_board(engine, data, "eva")
+
+
+def everything() -> tuple:
+    """All that the board of `tiny` shows."""
+    present, data = shown(), prepared("tiny")
+    choice = host.read_choice(open_database(), find("tiny"), data, "red")
+    return text.as_json(present), present.host, choice.entries, present.entries.all
+
+
 def shown(name: str = "tiny", data_hash: str | None = None) -> board.Board:
     """The board as it is now."""
     return board.read(open_database(), find(name), prepared(name, data_hash))
@@ -154,7 +177,7 @@ def shown(name: str = "tiny", data_hash: str | None = None) -> board.Board:
 def printed(width: int = 120) -> str:
     """The board of `tiny` as the terminal shows it."""
     console = Console(width=width, record=True, highlight=False, file=io.StringIO())
-    table.show(table.as_json(shown()), console)
+    terminal.show_board(text.as_json(shown()), console)
     return console.export_text()
 
 

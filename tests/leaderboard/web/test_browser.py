@@ -4,8 +4,8 @@ import pytest
 
 from leaderboard.judge import judge
 from tests.support import axe
+from tests.support.board_client import served
 from tests.support.browser import browsing
-from tests.support.served import served
 from tests.support.tiny_board import entry
 
 
@@ -18,7 +18,7 @@ def page(home, tmp_path_factory):
 
 
 def test_a_file_is_submitted_on_the_page_and_its_entry_is_shown(page, home):
-    judge("tiny", entry(home, "ab", card={"cv": {"score": 0.8}}), "blue")
+    judge("tiny", entry(home, "ab", manifest={"cv": {"score": 0.8}}), "blue")
     page.open(f"{page.address}/c/tiny/submit")
     page.choose_file("input[type=file]", str(entry(home, "a", name="mine")))
     page.run("document.querySelector('input[name=team]').value = 'red'")

@@ -11,12 +11,11 @@ from harness.competition import find
 from leaderboard import host
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
-from leaderboard.finals import reveal_board
-from leaderboard.judge import judge
-from leaderboard.rescore import rescore
+from leaderboard.host import reveal_board
+from leaderboard.judge import judge, rescore
 from leaderboard.web import pages
 from tests.support import tiny_board
-from tests.support.served import FILES, client_of, submit
+from tests.support.board_client import FILES, client_of, submit
 from tests.support.tiny_board import entry
 
 PAGES = ["", "/rules", "/submit", "/host", "/shake-up", "/team/red", "/entry/1"]
@@ -25,7 +24,7 @@ PAGES += ["?sort=gap&order=down", "?data=aaaa1111"]
 
 def some_teams(home):
     for name, wrong in (("red", ""), ("blue", "a"), ("green", "bc"), ("red", "d")):
-        judge("tiny", entry(home, wrong, card={"cv": {"score": 0.8}}), name)
+        judge("tiny", entry(home, wrong, manifest={"cv": {"score": 0.8}}), name)
 
 
 def text_of(response):
@@ -107,7 +106,7 @@ def test_badges_mark_duplicates_and_the_host_s_own_teams(local, home):
     for team, by in (("first", 100.0), ("other", 7.0), ("twin", 100.0)):
         judge("tiny", entry(home, "ab", by=by), team)
     for mark in ("baseline", "reference"):
-        host.say(open_database(), prepared("tiny"), mark, "", "eva", "other")
+        host.act(open_database(), prepared("tiny"), mark, "", "eva", "other")
     rows = re.findall(r"<tr>.*?</tr>", local.get("/c/tiny").text, re.DOTALL)
     badges = {re.search(r"team/(\w+)", row)[1]: re.findall(r'badge (\w+)"', row) for row in rows if "/team/" in row}
     assert badges == {"first": [], "twin": ["duplicate"], "other": ["baseline", "reference"]}
@@ -115,9 +114,9 @@ def test_badges_mark_duplicates_and_the_host_s_own_teams(local, home):
 
 def test_what_people_write_is_shown_and_never_run(local, home):
     payload = "<script>alert(1)</script>\"'"
-    card = {"cv": {"score": 0.5}, "git": "<img src=x onerror=alert(1)>", "a<b": payload}
-    judge("tiny", entry(home, card=card), payload)
-    host.say(open_database(), prepared("tiny"), "announce", "<b>news</b>", "eva")
+    manifest = {"cv": {"score": 0.5}, "git": "<img src=x onerror=alert(1)>", "a<b": payload}
+    judge("tiny", entry(home, manifest=manifest), payload)
+    host.act(open_database(), prepared("tiny"), "announce", "<b>news</b>", "eva")
     link = re.search(r'<td class="who"><a href="([^"]+)"', local.get("/c/tiny").text)[1]
     for path in ("/", "/c/tiny", link, "/c/tiny/entry/1", "/c/tiny/rules", "/c/tiny/host"):
         response = local.get(path)
@@ -128,9 +127,9 @@ def test_what_people_write_is_shown_and_never_run(local, home):
 
 def test_a_manifest_of_nonsense_is_shown_as_far_as_it_makes_sense(local, home):
     nonsense = {"cv": {"score": "best"}, "models": {"a": {"score": "high", "low": []}, "b": 3, "c": {"score": 0.5}}}
-    nonsense |= {"recipe": {"weights": {"a": None, "c": 0.25}}, "bundles": {"c": "runs/tiny/c-1234"}, "git": {"x": [1]}}
-    judge("tiny", entry(home, card=nonsense), "red")
-    assert "c c-1234 0.500 0.250" in text_of(local.get("/c/tiny/entry/1"))
+    nonsense |= {"recipe": {"weights": {"a": None, "c": 0.25}}, "git": {"x": [1]}}
+    judge("tiny", entry(home, manifest=nonsense), "red")
+    assert "c 0.500 0.250" in text_of(local.get("/c/tiny/entry/1"))
     assert "red 1.000" in text_of(local.get("/c/tiny"))
 
 

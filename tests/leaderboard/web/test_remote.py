@@ -15,7 +15,7 @@ from leaderboard import host, teams
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from tests.support import tiny_board
-from tests.support.served import served
+from tests.support.board_client import served
 from tests.support.tiny_board import call, entry
 
 
@@ -167,7 +167,7 @@ def test_fetched_data_are_prepared_and_their_server_judges(tmp_path, monkeypatch
 
 
 def test_a_file_is_handed_in_with_its_card_by_the_verb_and_by_the_harness(server, home, capsys, monkeypatch):
-    file = entry(home, "a", card={"cv": {"score": 0.7}})
+    file = entry(home, "a", manifest={"cv": {"score": 0.7}})
     code, out, _ = call(capsys, monkeypatch, "score", "tiny", file, "--team", "red", "--server", server, "--json")
     verdict = json.loads(out)
     assert code == 0 and (verdict["accepted"], verdict["rank"], verdict["public"]) == (True, 1, 5 / 6)
@@ -239,7 +239,7 @@ def test_before_the_training_it_is_said_that_no_file_is_taken_now(home, monkeypa
             client.hand_in(address, "tiny", entry(home, wrong=wrong), None)
         writer.require_judge("tiny", None, "aaaa1111", said.append)
         assert re.fullmatch(r"no entry is left to your team on .* until 2.*", said.pop())
-        host.say(engine, prepared("tiny"), "close", "that is all", "eva")
+        host.act(engine, prepared("tiny"), "close", "that is all", "eva")
         writer.require_judge("tiny", None, "aaaa1111", said.append)
     assert re.fullmatch(r"the board on .* is closed and takes no files; what is made here stays here", said.pop())
 

@@ -21,12 +21,11 @@ from harness.errors import UserError
 from harness.files import write_json
 from leaderboard import host, queue, teams
 from leaderboard.answers import prepared
-from leaderboard.database import open_database, reading, writing
+from leaderboard.database import jobs, open_database, reading, writing
 from leaderboard.queue import read_quota
-from leaderboard.tables import jobs
 from leaderboard.web import app, pages
+from tests.support.board_client import FILES, OURS, client_of, settings_for, submit
 from tests.support.frozen import Clock, hold
-from tests.support.served import FILES, SAME_ORIGIN, client_of, settings_for, submit
 from tests.support.tiny_board import entry
 
 CARS, GLAS = "/api/competitions/cars/submissions", "/api/competitions/glas/submissions"
@@ -98,13 +97,13 @@ def test_in_team_mode_everything_but_the_login_needs_a_token(team):
 def test_a_browser_logs_in_with_a_token_and_out_again(team):
     token = team.tokens["red"]["authorization"].split()[1]
     assert team.post("/login", data={"token": "lb_wrong"}).status_code == 401
-    response = team.post("/login?next=/c/tiny", data={"token": token}, headers=SAME_ORIGIN)
+    response = team.post("/login?next=/c/tiny", data={"token": token}, headers=OURS)
     assert response.status_code == 303 and response.headers["location"] == "/c/tiny"
     cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=lax" in cookie and token not in cookie
     assert team.get("/api/me").json() == {"name": "of red", "team": "red", "role": "player"}
     session = {"cookie": f"session={team.cookies['session']}"}
-    team.post("/logout", headers=SAME_ORIGIN)
+    team.post("/logout", headers=OURS)
     assert team.get("/api/me", headers=session).status_code == 401
 
 
@@ -413,7 +412,7 @@ def test_a_name_of_two_scripts_that_look_alike_is_refused(home):
     [("2026-06-30T23:59:59.999999Z", 201), ("2026-07-01T00:00:00.000000Z", 409), ("2026-07-01T00:00:00.000001Z", 409)],
 )
 def test_the_deadline_holds_to_the_microsecond_by_the_server_s_clock(server, monkeypatch, at, status):
-    host.say(server.engine, prepared("cars"), "deadline", "2026-07-01T02:00+02:00", "eva")
+    host.act(server.engine, prepared("cars"), "deadline", "2026-07-01T02:00+02:00", "eva")
     monkeypatch.setattr(queue, "now", lambda: at)
     theirs = {"date": "Thu, 01 Jan 1970 00:00:00 GMT"}
     assert server.post(CARS, content=right(), headers=theirs).status_code == status

@@ -1,3 +1,3 @@
-"""The fixtures of tests/leaderboard, for its slow tests."""
+"""What the slow tests of the leaderboard share."""
 
-from tests.leaderboard.conftest import home as home
+from tests.support.board_fixtures import history, home, made, made_once  # noqa: F401 (pytest finds them by name)

@@ -9,8 +9,8 @@ from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from leaderboard.judge import judge
 from tests.support import axe
+from tests.support.board_client import served
 from tests.support.browser import browsing
-from tests.support.served import served
 from tests.support.tiny_board import entry
 
 pytestmark = pytest.mark.soak
@@ -39,7 +39,7 @@ def page(home, tmp_path_factory):
 
 def some_teams(home):
     for name, wrong in (("red", ""), ("a team with a name of forty characters..", "a"), ("red", "bc"), ("blue", "d")):
-        judge("tiny", entry(home, wrong, card={"cv": {"score": 0.8}}), name)
+        judge("tiny", entry(home, wrong, manifest={"cv": {"score": 0.8}}), name)
 
 
 def test_a_file_is_submitted_on_the_page_and_its_entry_is_shown(page, home):
@@ -66,11 +66,11 @@ def test_a_refusal_stands_beside_the_button(page, home):
 
 def test_what_people_write_is_shown_literally_and_opens_nothing(page, home):
     for payload in PAYLOADS:
-        judge("tiny", entry(home, card={"cv": {"score": 0.5}, "note": payload, payload: 1}), payload)
+        judge("tiny", entry(home, manifest={"cv": {"score": 0.5}, "note": payload, payload: 1}), payload)
     for payload in PAYLOADS:
-        host.say(open_database(), prepared("tiny"), "announce", payload, "eva")
-        host.say(open_database(), prepared("tiny"), "disqualify", payload, "eva", payload)
-        host.say(open_database(), prepared("tiny"), "reinstate", payload, "eva", payload)
+        host.act(open_database(), prepared("tiny"), "announce", payload, "eva")
+        host.act(open_database(), prepared("tiny"), "disqualify", payload, "eva", payload)
+        host.act(open_database(), prepared("tiny"), "reinstate", payload, "eva", payload)
     for path in ("/c/tiny", "/c/tiny/shake-up", "/c/tiny/rules", "/c/tiny/host", "/c/tiny/entry/1", "/c/tiny/entry/2"):
         page.open(page.address + path)
         assert page.run("document.querySelectorAll('img, svg[onload], script:not([src])').length") == 0

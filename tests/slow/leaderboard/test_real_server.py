@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from leaderboard.database import open_database, reading
-from leaderboard.tables import jobs, submissions
+from leaderboard.database import jobs, open_database, reading, submissions
 from tests.support import tiny_board
+from tests.support.board_client import FILES
 from tests.support.ports import free_port
-from tests.support.served import FILES
 from tests.support.tiny_board import entry
 
 pytestmark = pytest.mark.soak

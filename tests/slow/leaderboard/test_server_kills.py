@@ -15,8 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from harness.files import sha256_of
-from leaderboard.database import open_database, reading
-from leaderboard.tables import jobs, scores, submissions
+from leaderboard.database import jobs, open_database, reading, scores, submissions
 from tests.support import tiny_board
 from tests.support.ports import free_port
 from tests.support.tiny_board import entry

@@ -1,4 +1,4 @@
-"""A leaderboard server for tests: inside this process, or behind a port in a thread; the scorer scores at once."""
+"""The server of the board in this process, or in a thread behind a port; files are scored at once."""
 
 import threading
 import time
@@ -13,18 +13,18 @@ from starlette.testclient import TestClient
 
 from leaderboard import queue, scorer
 from leaderboard.database import open_database
-from leaderboard.teams import Member
+from leaderboard.teams import User
 from leaderboard.web import app
 from leaderboard.web.app import LOOPBACK
 from leaderboard.web.hosted import Settings
 from tests.support.tiny_board import entry
 
 FILES = "/api/competitions/tiny/submissions"
-SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
+OURS = {"sec-fetch-site": "same-origin"}
 
 
 class ScoresAtOnce:
-    """In place of the scorer's process."""
+    """Stands in for the scorer process."""
 
     def __init__(self, engine: Engine):
         self.engine = engine
@@ -39,7 +39,7 @@ class ScoresAtOnce:
 
 def settings_for(team_mode: bool = False, user: str = "ada", scores: bool = True) -> Settings:
     engine = open_database()
-    return Settings(engine, team_mode, LOOPBACK, Member(user, None, "host"), ScoresAtOnce(engine) if scores else None)
+    return Settings(engine, team_mode, LOOPBACK, User(user, None, "host"), ScoresAtOnce(engine) if scores else None)
 
 
 def client_of(team_mode: bool = False, user: str = "ada", scores: bool = True, **headers: str) -> TestClient:

@@ -14,14 +14,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Competition = Annotated[str, typer.Argument(help="The competition: a folder in competitions/.", show_default=False)]
-Data = Annotated[str | None, typer.Option(help="The data, by (the beginning of) their hash; else those prepared last.")]
+CompetitionName = Annotated[str, typer.Argument(help="The competition: a folder in competitions/.", show_default=False)]
+DataHash = Annotated[
+    str | None, typer.Option("--data", help="The data, by (the beginning of) their hash; else those prepared last.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
+ActionText = Annotated[str, typer.Argument(help="The reason, the time or the news.", show_default=False)]
 
 HELP_OF_ALL = {
     "open": "Take files again after a close.",
-    "close": "Take no more files; the words are shown.",
-    "pause": "Take no files for a while; the words are shown.",
+    "close": "Take no more files; the reason is shown.",
+    "pause": "Take no files for a while; the reason is shown.",
     "resume": "End a pause.",
     "deadline": "Set or move the end: 2026-12-31T23:59, UTC unless a zone is named (+01:00).",
     "announce": "Show news on the board.",
@@ -46,8 +49,8 @@ def team(
     from leaderboard.database import open_database
     from leaderboard.teams import create_team
 
-    kept = create_team(open_database(), name)
-    told({"team": kept}, f"there is a team {kept}; `python -m leaderboard host token MEMBER --team {kept}`", as_json)
+    made = create_team(open_database(), name)
+    _print({"team": made}, f"there is a team {made}; `python -m leaderboard host token MEMBER --team {made}`", as_json)
 
 
 @app.command()
@@ -62,7 +65,7 @@ def token(
 
     role = "player" if team else "host"
     made = issue_token(open_database(), member, team, role)
-    told({"member": member, "team": team, "role": role, "token": made}, made, as_json)
+    _print({"member": member, "team": team, "role": role, "token": made}, made, as_json)
 
 
 @app.command()
@@ -79,60 +82,57 @@ def revoke(
     ended = revoke(open_database(), member, team)
     if not ended:
         raise UserError(f"no token of {member} {f'in {team} ' if team else ''}is open")
-    told({"member": member, "ended": ended}, f"ended {ended} of {member}", as_json)
+    _print({"member": member, "ended": ended}, f"ended {ended} of {member}", as_json)
 
 
 @app.command()
-def reveal(competition: Competition, data: Data = None, as_json: AsJson = False) -> None:
+def reveal(competition: CompetitionName, data: DataHash = None, as_json: AsJson = False) -> None:
     """Show the private scores, for good: they rank from now on, and nothing more is taken."""
     from leaderboard.answers import prepared
     from leaderboard.database import open_database
-    from leaderboard.finals import reveal_board
+    from leaderboard.host import reveal_board
 
-    reveal_board(open_database(), prepared(competition, data))
-    told({"competition": competition}, f"the private scores of {competition} are revealed", as_json)
+    reveal_board(open_database(), prepared(competition, data), getpass.getuser())
+    _print({"competition": competition}, f"the private scores of {competition} are revealed", as_json)
 
 
-def word_of_the_host(kind: str, of_a_team: bool) -> Callable[..., None]:
-    """The verb `kind`: COMPETITION [TEAM] [WORDS]."""
-    words = typer.Argument(help="The reason, the time or the news.", show_default=False)
+def _action_verb(kind: str, of_a_team: bool) -> Callable[..., None]:
+    """The verb `kind`: COMPETITION [TEAM] [TEXT]."""
 
     def of_all(
-        competition: Competition,
-        said: Annotated[str, words] = "",
-        data: Data = None,
-        as_json: AsJson = False,
+        competition: CompetitionName, text: ActionText = "", data: DataHash = None, as_json: AsJson = False
     ) -> None:
-        speak(competition, kind, said, None, data, as_json)
+        _act(competition, kind, text, None, data, as_json)
 
     def of_team(
-        competition: Competition,
+        competition: CompetitionName,
         team: Annotated[str, typer.Argument(help="The team.", show_default=False)],
-        said: Annotated[str, words] = "",
-        data: Data = None,
+        text: ActionText = "",
+        data: DataHash = None,
         as_json: AsJson = False,
     ) -> None:
-        speak(competition, kind, said, team, data, as_json)
+        _act(competition, kind, text, team, data, as_json)
 
     return of_team if of_a_team else of_all
 
 
-def speak(competition: str, kind: str, said: str, team: str | None, data: str | None, as_json: bool) -> None:
+def _act(competition: str, kind: str, text: str, team: str | None, data: str | None, as_json: bool) -> None:
     from leaderboard import host
     from leaderboard.answers import prepared
     from leaderboard.database import open_database
 
-    word = host.say(open_database(), prepared(competition, data), kind, said, getpass.getuser(), team)
-    about = f" {team}" if team else ""
-    told({"competition": competition, **word._asdict()}, f"{competition}: {kind}{about} {word.said}".rstrip(), as_json)
+    action = host.act(open_database(), prepared(competition, data), kind, text, getpass.getuser(), team)
+    subject = f" {team}" if team else ""
+    sentence = f"{competition}: {kind}{subject} {action.text}".rstrip()
+    _print({"competition": competition, **action._asdict()}, sentence, as_json)
 
 
 for _kind, _help in HELP.items():
-    app.command(_kind, help=_help)(word_of_the_host(_kind, _kind in HELP_OF_A_TEAM))
+    app.command(_kind, help=_help)(_action_verb(_kind, _kind in HELP_OF_A_TEAM))
 
 
-def told(value: dict[str, Any], sentence: str, as_json: bool) -> None:
-    """With the path of the database, as every verb."""
+def _print(value: dict[str, Any], sentence: str, as_json: bool) -> None:
+    """The sentence, or the value with the path of the database."""
     from leaderboard.database import open_database, shown
 
     print(json.dumps({**value, "path": shown(open_database())}, indent=2) if as_json else sentence)
