@@ -21,6 +21,7 @@ from tests.support.tiny_board import entry
 
 FILES = "/api/competitions/tiny/submissions"
 OURS = {"sec-fetch-site": "same-origin"}
+ROUTES = [*app.PAGES, *app.api.router.routes]
 
 
 class ScoresAtOnce:
