@@ -67,6 +67,14 @@ class Row:
     number: int
     moved: int | None
 
+    @property
+    def badges(self) -> list[tuple[str, str]]:
+        """(name, what it means)."""
+        found = [("baseline", "the host's, to compare with")] if self.baseline else []
+        found += [("reference", "the host's own solution")] if self.reference else []
+        found += [("duplicate", f"the same file as {self.same_file_as} submitted earlier")] if self.same_file_as else []
+        return found + ([("late", "came after the private scores were revealed")] if self.late else [])
+
 
 @dataclass(frozen=True)
 class Board:

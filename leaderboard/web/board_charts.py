@@ -123,21 +123,20 @@ def cv_against_public(board: Board, width: int = 400, height: int = 300) -> Mark
 
 def rank_intervals(rows: Sequence[Row], width: int = 400) -> Markup:
     """For the first teams the ranks between which they lie in 95 % of the resamples. "" for fewer than two."""
-    bars = [(row, row.rank_low, row.rank_high) for row in rows]
-    if len(bars) < 2:
+    if len(rows) < 2:
         return Markup("")
     left, top, step = 118, 22, 17
-    height = top + step * len(bars) + 10
-    x = PixelScale(1, max(2, *(high for _, _, high in bars)), left + 6, width - RIGHT)
+    height = top + step * len(rows) + 10
+    x = PixelScale(1, max(2, *(row.rank_high for row in rows)), left + 6, width - RIGHT)
     ticks = sorted({1, *(round(tick) for tick in x.ticks() if tick >= 1)})
     marks = [f'<path class="grid" d="M{x(tick)} {top - 6}V{height - 8}"/>' for tick in ticks]
     marks += [f'<text x="{x(tick)}" y="11" text-anchor="middle">{tick}</text>' for tick in ticks]
-    for k, (row, low, high) in enumerate(bars):
+    for k, row in enumerate(rows):
         y = top + step * k + 5
         name = row.team if len(row.team) <= 15 else f"{row.team[:14]}…"
-        title = f"{escape(row.team)}: rank {row.rank}, between {low} and {high}"
+        title = f"{escape(row.team)}: rank {row.rank}, between {row.rank_low} and {row.rank_high}"
         marks.append(f'<text class="name" x="{left - 8}" y="{y + 4}" text-anchor="end">{escape(name)}</text>')
-        marks.append(f'<path class="bar wide" d="M{x(low)} {y}H{x(high) + 0.1}"/>')
+        marks.append(f'<path class="bar wide" d="M{x(row.rank_low)} {y}H{x(row.rank_high) + 0.1}"/>')
         marks.append(f'<circle class="dot" cx="{x(row.rank)}" cy="{y}" r="4"><title>{title}</title></circle>')
     return svg(width, height, marks, "Between which ranks each team lies")
 

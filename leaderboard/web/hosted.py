@@ -34,7 +34,7 @@ BYTES_PER_ID = 64 << 10  # a wide row of 8,192 pixels is a quarter of it, a hund
 class Settings:
     """What a server was started with.
 
-    names: of this host, as browsers call it; empty for any. user: the one who asks in local mode, where nobody logs in.
+    names: of this host, as browsers call it; empty for any. user: the member in local mode, where nobody logs in.
     turn: uploads enter the queue one at a time; those that wait hold no thread, so pages are served meanwhile.
     """
 
@@ -164,7 +164,7 @@ _lock = threading.RLock()
 
 
 def view_of(engine: Engine, hosted: HostedCompetition) -> BoardView:
-    """The view of the board as it is now: a new one whenever something was written to the board."""
+    """The view of the board as it is now: a new one whenever something was added to the board."""
     with reading(engine) as connection:
         version = board_state(connection, hosted.data)
     with _lock:

@@ -16,7 +16,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from harness import paths
 from harness.competition import find
 from harness.files import sha256_of
-from leaderboard.board import Row
 from leaderboard.cli.text import counted, short_time
 from leaderboard.entries import finite
 from leaderboard.web.hosted import HERE, HostedCompetition
@@ -59,7 +58,6 @@ def templates() -> jinja2.Environment:
         "signed": signed,
         "time": short_time,
         "ago": ago,
-        "badges": badges,
         "entries": counted,
         "finite": finite,
         "part": lambda text: quote(text, safe=""),
@@ -97,17 +95,6 @@ def ago(iso: str) -> str:
 
 def size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
-def badges(row: Row) -> list[tuple[str, str]]:
-    """(name, meaning) of the marks beside a team."""
-    marks = {
-        "baseline": "the host's, to compare with" if row.baseline else "",
-        "reference": "the host's own solution" if row.reference else "",
-        "duplicate": f"the same file as {row.same_file_as} submitted earlier" if row.same_file_as else "",
-        "late": "came after the private scores were revealed" if row.late else "",
-    }
-    return [(name, meaning) for name, meaning in marks.items() if meaning]
 
 
 # -- how a submission looks --------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def entry(request: Request) -> Response:
         mine=mine,
         job=file_of(view, this) if mine else None,
         counts=next((row for row in board.rows if row.number == number), None),
-        card=manifest_of(view, number) if mine else None,
+        manifest=manifest_of(view, number) if mine else None,
         classes=by_class(view, this) if mine and board.revealed_at else [],
         same=[team for team in board.entries.teams_with[this.sha256] if team != this.team],
         before=best_before(board, this),

@@ -164,6 +164,7 @@ def test_a_late_entry_is_marked_and_replaces_nothing(home):
     assert "late" in judge("tiny", entry(home), "red").message
     judge("tiny", entry(home, wrong="a"), "tom")
     assert [(row.team, row.late, row.private) for row in shown().rows] == [("tom", True, 1), ("red", False, 0)]
+    assert ("late", "came after the private scores were revealed") in shown().rows[0].badges
 
 
 # -- the host ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import threading
 from pathlib import Path
@@ -13,14 +14,22 @@ from hypothesis import strategies as st
 
 from harness.competition import find
 from harness.errors import UserError
+from harness.files import sha256_of
 from leaderboard import queue, scorer, teams
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from leaderboard.host import act, reveal_board
 from leaderboard.judge import rescore
-from leaderboard.queue import Refusal, claim, read_job, read_quota
+from leaderboard.queue import ReceivedFile, Refusal, accept, claim, read_job, read_quota
 from tests.support.frozen import Clock, hold
-from tests.support.tiny_board import enqueue, entry, shown
+from tests.support.tiny_board import entry, shown
+
+
+def submit(engine, file, team="red", limit=5, binding=True, name="mine.csv", manifest=None):
+    copy = file.with_suffix(f".{random.random()}.received")
+    copy.write_bytes(file.read_bytes())
+    received = ReceivedFile(copy, sha256_of(copy), copy.stat().st_size, name, manifest)
+    return accept(engine, prepared("tiny"), team, received, limit, binding)
 
 
 def score_all(engine, worker="me"):
@@ -34,7 +43,7 @@ def used(engine, team="red"):
 
 def test_a_file_that_is_accepted_is_scored_and_stands_on_the_board_with_its_time_of_arrival(home):
     engine = open_database()
-    number = enqueue(engine, entry(home, wrong="a"), manifest={"cv": {"score": 0.7}})
+    number = submit(engine, entry(home, wrong="a"), manifest={"cv": {"score": 0.7}})
     assert used(engine) == 1 and read_job(engine, number).state == "waiting"
     score_all(engine)
     job = read_job(engine, number)
@@ -47,26 +56,26 @@ def test_a_file_that_is_accepted_is_scored_and_stands_on_the_board_with_its_time
 def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it(home):
     engine, file = open_database(), entry(home)
     file.write_text(file.read_text().replace("b,1", "a,1"))
-    number = enqueue(engine, file, name="night.csv")
+    number = submit(engine, file, name="night.csv")
     score_all(engine)
     job = read_job(engine, number)
     assert job.state == "refused" and job.message.startswith("night.csv, line 3: id 'a'")
     assert used(engine) == 0 and not queue.kept_file(job.sha256).exists()
-    assert enqueue(engine, file) == number and read_job(engine, number).state == "waiting"
+    assert submit(engine, file) == number and read_job(engine, number).state == "waiting"
 
 
 def test_the_same_file_is_the_same_job_and_costs_one_entry(home):
     engine = open_database()
-    first = enqueue(engine, entry(home))
-    assert enqueue(engine, entry(home)) == first
+    first = submit(engine, entry(home))
+    assert submit(engine, entry(home)) == first
     score_all(engine)
-    assert enqueue(engine, entry(home)) == first and used(engine) == 1
-    assert enqueue(engine, entry(home), team="blue") != first
+    assert submit(engine, entry(home)) == first and used(engine) == 1
+    assert submit(engine, entry(home), team="blue") != first
 
 
 def test_what_a_killed_server_left_is_swept_and_what_waits_is_kept(home):
     engine = open_database()
-    number = enqueue(engine, entry(home))
+    number = submit(engine, entry(home))
     kept = queue.waiting_file(read_job(engine, number).sha256)
     old, new = queue.waiting_file(".ab12.partial"), queue.waiting_file("cd" * 32)
     for file in (old, new):
@@ -84,7 +93,7 @@ def test_of_sixteen_at_once_exactly_five_are_accepted(home):
         file = entry(home, wrong="a", by=number + 1, name=f"at_once{number}")
         start.wait()
         try:
-            answers.append(enqueue(engine, file))
+            answers.append(submit(engine, file))
         except Refusal as refusal:
             answers.append(refusal.status)
 
@@ -101,13 +110,13 @@ def test_of_sixteen_at_once_exactly_five_are_accepted(home):
 def test_the_quota_of_a_day_ends_at_midnight_utc_and_the_refusal_says_so(home, monkeypatch):
     clock, engine = hold(monkeypatch, Clock()), open_database()
     for letter in "abcde":
-        enqueue(engine, entry(home, letter))
+        submit(engine, entry(home, letter))
     with pytest.raises(Refusal, match="has used its 5 entries of today; the next one is free at 2026-01-02 00:00 UTC"):
-        enqueue(engine, entry(home, "f"))
-    assert enqueue(engine, entry(home, "f"), binding=False)
+        submit(engine, entry(home, "f"))
+    assert submit(engine, entry(home, "f"), binding=False)
     score_all(engine)
     clock.midnight()
-    assert used(engine) == 0 and enqueue(engine, entry(home, "g"))
+    assert used(engine) == 0 and submit(engine, entry(home, "g"))
 
 
 @pytest.mark.parametrize(
@@ -122,35 +131,35 @@ def test_nothing_is_taken_while_the_host_says_so(home, kind, reason, sentence):
     engine, data = open_database(), prepared("tiny")
     act(engine, data, kind, reason, "eva")
     with pytest.raises(Refusal, match=sentence):
-        enqueue(engine, entry(home), binding=False)
+        submit(engine, entry(home), binding=False)
     act(engine, data, {"close": "open", "pause": "resume", "deadline": "deadline"}[kind], "2999-01-01", "eva")
-    assert enqueue(engine, entry(home))
+    assert submit(engine, entry(home))
 
 
 def test_a_disqualified_team_is_refused_and_after_the_reveal_everybody_is(home):
     engine, data = open_database(), prepared("tiny")
-    enqueue(engine, entry(home))
+    submit(engine, entry(home))
     score_all(engine)
     act(engine, data, "disqualify", "two accounts", "eva", "red")
     with pytest.raises(Refusal, match="red is disqualified: two accounts"):
-        enqueue(engine, entry(home, "b"))
+        submit(engine, entry(home, "b"))
     reveal_board(engine, data)
     with pytest.raises(Refusal, match="are revealed"):
-        enqueue(engine, entry(home, "a"), team="blue")
+        submit(engine, entry(home, "a"), team="blue")
 
 
 def test_a_file_that_waits_for_a_metric_that_has_changed_is_refused_and_takes_no_quota(home, monkeypatch):
     engine = open_database()
-    enqueue(engine, entry(home), team="blue")
+    submit(engine, entry(home), team="blue")
     score_all(engine)
-    number = enqueue(engine, entry(home, wrong="a"))
+    number = submit(engine, entry(home, wrong="a"))
     monkeypatch.setattr(type(find("tiny").metric), "version", 2)
     with pytest.raises(Refusal, match=r"make rescore COMP=tiny.*; the file was not taken"):
-        enqueue(engine, entry(home, wrong="b"))
+        submit(engine, entry(home, wrong="b"))
     score_all(engine)
     assert read_job(engine, number).state == "refused" and used(engine) == 0
     rescore("tiny")
-    enqueue(engine, entry(home, wrong="a"))
+    submit(engine, entry(home, wrong="a"))
     score_all(engine)
     assert [row.team for row in shown().rows] == ["blue", "red"]
 
@@ -160,7 +169,7 @@ def test_a_file_that_waits_for_a_metric_that_has_changed_is_refused_and_takes_no
 
 def test_a_file_on_which_the_scorer_s_child_dies_three_times_is_the_platform_s_failure(home, monkeypatch):
     engine = open_database()
-    number = enqueue(engine, entry(home))
+    number = submit(engine, entry(home))
     monkeypatch.setattr(scorer, "score_file", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     for attempt in (1, 2):
         scorer.work(engine, "me", claim(engine, "me"))
@@ -173,7 +182,7 @@ def test_a_file_on_which_the_scorer_s_child_dies_three_times_is_the_platform_s_f
 
 def test_a_new_scorer_takes_over_what_a_lost_one_had_and_the_lost_one_writes_nothing_more(home):
     engine = open_database()
-    number = enqueue(engine, entry(home))
+    number = submit(engine, entry(home))
     lost = claim(engine, "lost")
     assert claim(engine, "next") is None
     assert queue.take_over(engine) == 1
@@ -186,7 +195,7 @@ def test_a_new_scorer_takes_over_what_a_lost_one_had_and_the_lost_one_writes_not
 
 def test_a_file_with_which_three_scorers_were_lost_is_the_platform_s_failure(home):
     engine = open_database()
-    number = enqueue(engine, entry(home))
+    number = submit(engine, entry(home))
     for _ in range(3):
         assert claim(engine, "lost")
         queue.take_over(engine)
@@ -195,7 +204,7 @@ def test_a_file_with_which_three_scorers_were_lost_is_the_platform_s_failure(hom
 
 def test_a_file_that_needs_too_much_memory_is_refused_and_the_scorer_lives(home, monkeypatch):
     engine = open_database()
-    number = enqueue(engine, entry(home))
+    number = submit(engine, entry(home))
     monkeypatch.setattr(scorer, "score_file", lambda *_: bytearray(3 << 30))
     score_all(engine)
     job = read_job(engine, number)
@@ -208,7 +217,7 @@ def test_a_file_that_needs_too_much_time_is_refused(home, monkeypatch):
             sum(range(1000))
 
     engine = open_database()
-    number = enqueue(engine, entry(home))
+    number = submit(engine, entry(home))
     monkeypatch.setattr(scorer, "CPU_SECONDS", 1)
     monkeypatch.setattr(scorer, "score_file", for_ever)
     score_all(engine)
@@ -220,7 +229,7 @@ def test_an_error_while_scoring_prints_no_value(home, monkeypatch, capfd):
         raise RuntimeError(f"the answer is {987650 + 4}")
 
     engine = open_database()
-    enqueue(engine, entry(home))
+    submit(engine, entry(home))
     monkeypatch.setattr(scorer, "score_file", leak)
     score_all(engine)
     printed = capfd.readouterr().err

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.testclient import TestClient
 
 from harness.files import sha256_of
-from tests.support.served import FILES, submit
+from tests.support.board_client import FILES, submit
 from tests.support.tiny_board import entry
 
 CHECKS = [

@@ -6,19 +6,16 @@ Ten hold-out rows a to j, each a group of its own; the first six are scored publ
 import io
 import json
 import os
-import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from harness.competition import find
-from harness.files import sha256_of
 from leaderboard import __main__ as command_line
-from leaderboard import board, host, queue
+from leaderboard import board, host
 from leaderboard.answers import prepared
 from leaderboard.cli import terminal, text
 from leaderboard.database import open_database
@@ -36,9 +33,8 @@ import numpy as np
 from rich.console import Console
 
 from harness.competition import find
-from harness.files import sha256_of
 from leaderboard import __main__ as command_line
-from leaderboard import board, host, queue
+from leaderboard import board, host
 from leaderboard.answers import prepared
 from leaderboard.cli import terminal, text
 from leaderboard.database import open_database
@@ -152,22 +148,6 @@ def run(root: Path, *arguments: object) -> tuple[int, str, str]:
     process = python(root, "-m", "leaderboard", *arguments)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
-
-
-def enqueue(
-    engine: Any,
-    file: Path,
-    team: str = "red",
-    limit: int = 5,
-    binding: bool = True,
-    name: str = "mine.csv",
-    manifest: dict | None = None,
-) -> int:
-    """The number of the job of a copy of `file` on the board of `tiny`."""
-    copy = file.with_suffix(f".{random.random()}.received")
-    copy.write_bytes(file.read_bytes())
-    received = queue.ReceivedFile(copy, sha256_of(copy), copy.stat().st_size, name, manifest)
-    return queue.accept(engine, prepared("tiny"), team, received, limit, binding)
 
 
 def everything_happens(home: Path) -> None:

@@ -13,11 +13,10 @@ import numpy as np
 from leaderboard import __main__ as command_line
 from leaderboard import teams
 from leaderboard.database import open_database
-from leaderboard.web import api, app
 from tests.support import tiny_board
+from tests.support.board_client import OURS, ROUTES, client_of
 from tests.support.board_model import IDS, File
 from tests.support.frozen import Clock, forget, hold, no_chance
-from tests.support.served import SAME_ORIGIN, client_of
 
 CANARY = 9_876_543.0  # stands in the private answers of the second world alone, and so does every distance to it
 HITS = re.compile(rb"987654\d|98764\d\d|98765\d\d")
@@ -76,15 +75,9 @@ def upload_to(name):
     return "POST", f"/api/competitions/{name}/submissions"
 
 
-def addresses():
-    """The path of every page and of every address of the API, with holes."""
-    routes = [*app.PAGES, *api.router.routes]
-    return list(dict.fromkeys(route.path for route in routes if "static" not in route.path))
-
-
 def looked(chance, name, team):
     """Any address of the server, whatever it is called: those that come later are asked too."""
-    path = chance.choice([path for path in addresses() if "health" not in path])
+    path = chance.choice([route.path for route in ROUTES if "static" not in route.path and "health" not in route.path])
     number = str(chance.randrange(1, 25))
     holes = {
         "competition": name,
@@ -141,7 +134,7 @@ def headers_of(client, engine):
         teams.create_team(engine, team)
         token = teams.issue_token(engine, f"of {team}", team)
         headers[team] = {"authorization": f"Bearer {token}"}
-    login = client.post("/login", data={"token": token}, headers=SAME_ORIGIN)
+    login = client.post("/login", data={"token": token}, headers=OURS)
     return headers | {"browser": {"cookie": login.headers["set-cookie"].split(";")[0]}}
 
 

@@ -4,7 +4,7 @@ import json
 
 from leaderboard.judge import judge
 from tests.support import openapi
-from tests.support.served import FILES, client_of, submit
+from tests.support.board_client import FILES, client_of, submit
 from tests.support.tiny_board import entry
 
 ONE = "/api/competitions/tiny"

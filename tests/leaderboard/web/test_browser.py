@@ -4,8 +4,8 @@ import pytest
 
 from leaderboard.judge import judge
 from tests.support import axe
+from tests.support.board_client import served
 from tests.support.browser import browsing
-from tests.support.served import served
 from tests.support.tiny_board import entry
 
 

@@ -15,7 +15,7 @@ from leaderboard.host import reveal_board
 from leaderboard.judge import judge, rescore
 from leaderboard.web import pages
 from tests.support import tiny_board
-from tests.support.served import FILES, client_of, submit
+from tests.support.board_client import FILES, client_of, submit
 from tests.support.tiny_board import entry
 
 PAGES = ["", "/rules", "/submit", "/host", "/shake-up", "/team/red", "/entry/1"]
@@ -114,8 +114,8 @@ def test_badges_mark_duplicates_and_the_host_s_own_teams(local, home):
 
 def test_what_people_write_is_shown_and_never_run(local, home):
     payload = "<script>alert(1)</script>\"'"
-    card = {"cv": {"score": 0.5}, "git": "<img src=x onerror=alert(1)>", "a<b": payload}
-    judge("tiny", entry(home, manifest=card), payload)
+    manifest = {"cv": {"score": 0.5}, "git": "<img src=x onerror=alert(1)>", "a<b": payload}
+    judge("tiny", entry(home, manifest=manifest), payload)
     host.act(open_database(), prepared("tiny"), "announce", "<b>news</b>", "eva")
     link = re.search(r'<td class="who"><a href="([^"]+)"', local.get("/c/tiny").text)[1]
     for path in ("/", "/c/tiny", link, "/c/tiny/entry/1", "/c/tiny/rules", "/c/tiny/host"):
@@ -127,9 +127,9 @@ def test_what_people_write_is_shown_and_never_run(local, home):
 
 def test_a_manifest_of_nonsense_is_shown_as_far_as_it_makes_sense(local, home):
     nonsense = {"cv": {"score": "best"}, "models": {"a": {"score": "high", "low": []}, "b": 3, "c": {"score": 0.5}}}
-    nonsense |= {"recipe": {"weights": {"a": None, "c": 0.25}}, "bundles": {"c": "runs/tiny/c-1234"}, "git": {"x": [1]}}
+    nonsense |= {"recipe": {"weights": {"a": None, "c": 0.25}}, "git": {"x": [1]}}
     judge("tiny", entry(home, manifest=nonsense), "red")
-    assert "c c-1234 0.500 0.250" in text_of(local.get("/c/tiny/entry/1"))
+    assert "c 0.500 0.250" in text_of(local.get("/c/tiny/entry/1"))
     assert "red 1.000" in text_of(local.get("/c/tiny"))
 
 

@@ -15,7 +15,7 @@ from leaderboard import host, teams
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from tests.support import tiny_board
-from tests.support.served import served
+from tests.support.board_client import served
 from tests.support.tiny_board import call, entry
 
 

@@ -1,4 +1,4 @@
-"""The scorer as a process of the server: what it imports, the port, and what happens when it is killed."""
+"""Starting to serve: the port, what is imported, and the scorer's process, which is replaced when it dies."""
 
 import os
 import signal
@@ -12,28 +12,21 @@ from leaderboard.database import open_database
 from leaderboard.queue import read_job
 from leaderboard.web.app import ScorerProcess, require_free_port
 from tests.support import tiny_board
-from tests.support.tiny_board import enqueue, entry
+from tests.support.board_client import client_of, submit
 
 SERVED = """
 import sys
-from starlette.testclient import TestClient
-from leaderboard.database import open_database
-from leaderboard.web import app
-from leaderboard.web.app import LOOPBACK
-from leaderboard.web.hosted import Settings
-from leaderboard.teams import User
+from tests.support.board_client import client_of
 import leaderboard.scorer
-settings = Settings(open_database(), False, LOOPBACK, User("ada", None, "host"))
-with TestClient(app.build(settings), base_url="http://localhost") as client:
+with client_of(scores=False) as client:
     assert client.get("/").status_code == client.get("/c/tiny").status_code == 200
 print(*sys.modules)
 """
 
 
 def test_serving_and_scoring_import_nothing_heavy(home):
-    process = tiny_board.python(home, "-c", SERVED)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    out, err = tiny_board.python(home, "-c", SERVED).communicate(timeout=60)
+    assert "leaderboard.web.app" in out, err
     assert not {"torch", "pandas", "sklearn", "matplotlib", "scipy", "optuna"} & set(out.split())
 
 
@@ -52,7 +45,8 @@ def test_a_scorer_process_that_is_killed_is_replaced_and_scores_what_waits(home,
     process.start()
     try:
         os.kill(process.process.pid, signal.SIGKILL)
-        number = enqueue(engine, entry(home))
+        with client_of(scores=False) as client:
+            number = submit(client, home, "a", "&team=red&wait=0").json()["id"]
         deadline = time.monotonic() + 60
         while read_job(engine, number).state != "scored":
             assert time.monotonic() < deadline

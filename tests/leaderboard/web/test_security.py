@@ -24,8 +24,8 @@ from leaderboard.answers import prepared
 from leaderboard.database import jobs, open_database, reading, writing
 from leaderboard.queue import read_quota
 from leaderboard.web import app, pages
+from tests.support.board_client import FILES, OURS, ROUTES, client_of, settings_for, submit
 from tests.support.frozen import Clock, hold
-from tests.support.served import FILES, SAME_ORIGIN, client_of, settings_for, submit
 from tests.support.tiny_board import entry
 
 CARS, GLAS = "/api/competitions/cars/submissions", "/api/competitions/glas/submissions"
@@ -53,8 +53,7 @@ FOREIGN = [
 
 
 def test_no_other_site_changes_anything(local, home):
-    routes = [*app.PAGES, *app.api.router.routes]
-    writes = [(route.path, method) for route in routes for method in {*getattr(route, "methods", ())} & {"POST", "PUT"}]
+    writes = [(route.path, method) for route in ROUTES for method in {*getattr(route, "methods", ())} & {"POST", "PUT"}]
     assert len(writes) == 6
     before = dump()
     for (path, method), headers in itertools.product(writes, FOREIGN):
@@ -97,13 +96,13 @@ def test_in_team_mode_everything_but_the_login_needs_a_token(team):
 def test_a_browser_logs_in_with_a_token_and_out_again(team):
     token = team.tokens["red"]["authorization"].split()[1]
     assert team.post("/login", data={"token": "lb_wrong"}).status_code == 401
-    response = team.post("/login?next=/c/tiny", data={"token": token}, headers=SAME_ORIGIN)
+    response = team.post("/login?next=/c/tiny", data={"token": token}, headers=OURS)
     assert response.status_code == 303 and response.headers["location"] == "/c/tiny"
     cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=lax" in cookie and token not in cookie
     assert team.get("/api/me").json() == {"name": "of red", "team": "red", "role": "player"}
     session = {"cookie": f"session={team.cookies['session']}"}
-    team.post("/logout", headers=SAME_ORIGIN)
+    team.post("/logout", headers=OURS)
     assert team.get("/api/me", headers=session).status_code == 401
 
 

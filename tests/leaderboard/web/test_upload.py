@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from leaderboard.queue import Refusal
 from leaderboard.web import security, upload
-from tests.support.served import FILES, submit
+from tests.support.board_client import FILES, submit
 from tests.support.tiny_board import entry
 
 

@@ -9,8 +9,8 @@ from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from leaderboard.judge import judge
 from tests.support import axe
+from tests.support.board_client import served
 from tests.support.browser import browsing
-from tests.support.served import served
 from tests.support.tiny_board import entry
 
 pytestmark = pytest.mark.soak

@@ -19,7 +19,7 @@ from harness.data.splits import divide
 from harness.errors import InvalidSubmission
 from leaderboard.answers import Answers
 from leaderboard.scoring import score_file
-from tests.support.served import served
+from tests.support.board_client import served
 
 pytestmark = pytest.mark.soak
 

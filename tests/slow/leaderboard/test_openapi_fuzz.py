@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support import openapi
-from tests.support.served import client_of
+from tests.support.board_client import client_of
 
 pytestmark = pytest.mark.soak
 

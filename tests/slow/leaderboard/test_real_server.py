@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from leaderboard.database import jobs, open_database, reading, submissions
 from tests.support import tiny_board
+from tests.support.board_client import FILES
 from tests.support.ports import free_port
-from tests.support.served import FILES
 from tests.support.tiny_board import entry
 
 pytestmark = pytest.mark.soak

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.served import served
+from tests.support.board_client import served
 from tests.support.tiny_competition import Home
 
 pytestmark = pytest.mark.soak

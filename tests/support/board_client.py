@@ -1,4 +1,4 @@
-"""A leaderboard server for tests: inside this process, or behind a port in a thread; the scorer scores at once."""
+"""The server of the board in this process, or in a thread behind a port; files are scored at once."""
 
 import threading
 import time
@@ -20,11 +20,12 @@ from leaderboard.web.hosted import Settings
 from tests.support.tiny_board import entry
 
 FILES = "/api/competitions/tiny/submissions"
-SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
+OURS = {"sec-fetch-site": "same-origin"}
+ROUTES = [*app.PAGES, *app.api.router.routes]
 
 
 class ScoresAtOnce:
-    """In place of the scorer's process."""
+    """Stands in for the scorer process."""
 
     def __init__(self, engine: Engine):
         self.engine = engine
