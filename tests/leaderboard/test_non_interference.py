@@ -10,7 +10,7 @@ import pytest
 
 from harness.competition import Rules, find
 from harness.rules import Exact, Ladder
-from leaderboard.web import app
+from tests.support.board_client import ROUTES
 from tests.support.board_model import File
 from tests.support.frozen import forget
 from tests.support.two_worlds import compare_two_worlds, play, upload_to
@@ -41,9 +41,7 @@ def test_a_gain_that_a_ladder_does_not_show_is_in_no_byte_of_any_answer(home, ca
     holes = {"competition": "tiny", "path": "sample_submission.csv"}
     paths = [
         re.sub(r"{(\w+)(?::\w+)?}", lambda hole, more=more: (holes | more).get(hole[1], more["number"]), route.path)
-        for route, more in itertools.product(
-            app.ROUTES, ({"team": "red", "number": "3"}, {"team": "blue", "number": "1"})
-        )
+        for route, more in itertools.product(ROUTES, ({"team": "red", "number": "3"}, {"team": "blue", "number": "1"}))
         if "static" not in route.path
     ]
     asked = submitted + [(who, "GET", path, {}) for who in roles for path in dict.fromkeys(paths)]

@@ -13,9 +13,8 @@ import numpy as np
 from leaderboard import __main__ as command_line
 from leaderboard import teams
 from leaderboard.database import open_database
-from leaderboard.web import app
 from tests.support import tiny_board
-from tests.support.board_client import OURS, client_of
+from tests.support.board_client import OURS, ROUTES, client_of
 from tests.support.board_model import IDS, File
 from tests.support.frozen import Clock, forget, hold, no_chance
 
@@ -78,9 +77,7 @@ def upload_to(name):
 
 def looked(chance, name, team):
     """Any address of the server, whatever it is called: those that come later are asked too."""
-    path = chance.choice(
-        [route.path for route in app.ROUTES if "static" not in route.path and "health" not in route.path]
-    )
+    path = chance.choice([route.path for route in ROUTES if "static" not in route.path and "health" not in route.path])
     number = str(chance.randrange(1, 25))
     holes = {
         "competition": name,

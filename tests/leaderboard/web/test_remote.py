@@ -1,47 +1,22 @@
 """A player's machine and a team server: data fetched and checked, files handed in, over a real connection."""
-# ruff: noqa: F811 (pytest finds the fixture `home` by its name)
 
 import json
 import re
 import shutil
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import uvicorn
-from tests.leaderboard.test_leaderboard import call, home  # noqa: F401
 
 from harness.errors import InvalidSubmission, UserError
 from harness.submission import client, writer
 from leaderboard import host, teams
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
-from leaderboard.teams import Member
-from leaderboard.web import app
-from leaderboard.web.settings import LOOPBACK, Settings
-from tests.leaderboard.web.test_server import ScoresAtOnce
 from tests.support import tiny_board
-from tests.support.tiny_board import entry
-from tests.support.tiny_competition import Home
-
-
-@contextmanager
-def served(team_mode=False):
-    """The address of a server in a thread."""
-    engine = open_database()
-    settings = Settings(engine, team_mode, LOOPBACK, Member("ada", None, "host"), ScoresAtOnce(engine))
-    server = uvicorn.Server(uvicorn.Config(app.build(settings), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+from tests.support.board_client import served
+from tests.support.tiny_board import call, entry
 
 
 @pytest.fixture
@@ -54,13 +29,43 @@ def server(home):
         yield address
 
 
-def test_the_public_data_come_with_their_hashes_checked_and_no_answer(server, home, tmp_path_factory):
+PLAYER = """
+import json, sys
+from harness.submission import client
+from leaderboard import __main__
+server = sys.argv[1]
+files = client.fetch(server, "tiny").files
+def run(*arguments):
+    sys.argv = ["leaderboard", "board", "tiny", *arguments]
+    print("code", __main__.main())
+run("--server", server, "--trust")
+run("--server", server, "--json")
+run()
+run("--reveal", "--server", server)
+print("files", files)
+"""
+
+
+def test_a_player_fetches_the_public_data_and_sees_the_board_of_the_server(
+    server, home, capsys, monkeypatch, tmp_path_factory
+):
+    for k, wrong in enumerate(("a", "ab", "abg", "gh", "")):
+        submitted = entry(home, wrong=wrong)
+        submitted.with_suffix(".json").write_text(json.dumps({"cv": {"score": 0.5 + k / 10, "low": 0.4, "high": 1.0}}))
+        client.hand_in(server, "tiny", submitted, f"team {k}")
+    _, board, _ = call(capsys, monkeypatch, "board", "tiny", "--trust")
+    _, board_json, _ = call(capsys, monkeypatch, "board", "tiny", "--json")
+
     there, mine = tmp_path_factory.mktemp("player"), home / "data" / "tiny" / "aaaa1111" / "public"
-    fetched = tiny_board.python(
-        there, "-c", f"from harness.submission.client import fetch; print(fetch({server!r}, 'tiny').files)"
-    )
-    out, err = fetched.communicate(timeout=60)
-    assert out == "2\n", err
+    shutil.copytree(home / "competitions", there / "competitions")
+    out, err = tiny_board.python(there, "-c", PLAYER, server).communicate(timeout=120)
+    shown, rest = out.split("code 0\n", 1)
+    assert shown == board and "team 4" in board and "rank correlation" in board
+    told, own = (json.loads(text) for text in (rest.split("code 0\n")[0], board_json))
+    assert [row | told["rows"][k] for k, row in enumerate(own["rows"])] == told["rows"]
+    assert {**told, "rows": []} == {**own, "rows": []}
+    assert out.endswith("code 2\ncode 2\nfiles 2\n")
+    assert f"SERVER={server}" in err and "reveal" in err
     for name in ("train/inputs.npy", "manifest.json"):
         assert (there / "data/tiny/aaaa1111/public" / name).read_bytes() == (mine / name).read_bytes()
     assert not list(there.rglob("*private*")) and not list(there.rglob("*.part"))
@@ -162,7 +167,7 @@ def test_fetched_data_are_prepared_and_their_server_judges(tmp_path, monkeypatch
 
 
 def test_a_file_is_handed_in_with_its_card_by_the_verb_and_by_the_harness(server, home, capsys, monkeypatch):
-    file = entry(home, "a", card={"cv": {"score": 0.7}})
+    file = entry(home, "a", manifest={"cv": {"score": 0.7}})
     code, out, _ = call(capsys, monkeypatch, "score", "tiny", file, "--team", "red", "--server", server, "--json")
     verdict = json.loads(out)
     assert code == 0 and (verdict["accepted"], verdict["rank"], verdict["public"]) == (True, 1, 5 / 6)
@@ -234,17 +239,9 @@ def test_before_the_training_it_is_said_that_no_file_is_taken_now(home, monkeypa
             client.hand_in(address, "tiny", entry(home, wrong=wrong), None)
         writer.require_judge("tiny", None, "aaaa1111", said.append)
         assert re.fullmatch(r"no entry is left to your team on .* until 2.*", said.pop())
-        host.say(engine, prepared("tiny"), "close", "that is all", "eva")
+        host.act(engine, prepared("tiny"), "close", "that is all", "eva")
         writer.require_judge("tiny", None, "aaaa1111", said.append)
     assert re.fullmatch(r"the board on .* is closed and takes no files; what is made here stays here", said.pop())
-
-
-def test_nothing_is_trained_on_data_that_the_server_does_not_judge(server, tmp_path_factory, monkeypatch):
-    player = Home(tmp_path_factory.mktemp("player"))
-    monkeypatch.setenv("LEADERBOARD_URL", server)
-    code, _, err = player.run("harness", "submit", player.name, "--team", "red")
-    assert code == 2 and "nothing was trained" in err and "Traceback" not in err
-    assert not player.predictions()
 
 
 @pytest.mark.parametrize(
@@ -262,40 +259,3 @@ def test_a_certificate_that_is_not_trusted_stops_at_once_and_says_what_to_set(se
     monkeypatch.setenv("LEADERBOARD_URL", server.replace("http://", "https://"))
     with pytest.raises(UserError, match=r"REQUESTS_CA_BUNDLE=that file.*nothing was trained"):
         writer.require_judge("tiny", None, "aaaa1111", print)
-
-
-# -- the board from a player's machine ---------------------------------------------------------------------------------
-
-
-def boarded(there, *arguments):
-    process = tiny_board.python(there, "-m", "leaderboard", "board", "tiny", *arguments)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
-
-
-def test_a_player_sees_the_same_board_and_trust_as_the_server(server, home, tmp_path_factory):
-    for k, wrong in enumerate(("a", "ab", "abg", "gh", "")):
-        submitted = entry(home, wrong=wrong)
-        submitted.with_suffix(".json").write_text(json.dumps({"cv": {"score": 0.5 + k / 10, "low": 0.4, "high": 1.0}}))
-        client.hand_in(server, "tiny", submitted, f"team {k}")
-    there = tmp_path_factory.mktemp("player")
-    code, out, err = boarded(there, "--server", server, "--trust")
-    own_code, own, _ = boarded(home, "--trust")
-    assert (code, own_code, err) == (0, 0, "")
-    assert out == own and "team 4" in out and "rank correlation" in out
-    told, own_told = (
-        json.loads(boarded(*asked)[1]) for asked in ((there, "--server", server, "--json"), (home, "--json"))
-    )
-    assert [row | told["rows"][k] for k, row in enumerate(own_told["rows"])] == told["rows"]  # ranks' intervals besides
-    assert {**told, "rows": []} == {**own_told, "rows": []}
-
-
-def test_the_board_of_fetched_data_is_on_the_server_and_so_is_the_reveal(server, home, tmp_path_factory):
-    there = tmp_path_factory.mktemp("player")
-    shutil.copytree(home / "competitions", there / "competitions")
-    fetched = tiny_board.python(there, "-c", f"from harness.submission.client import fetch; fetch({server!r}, 'tiny')")
-    assert fetched.communicate(timeout=60)[1] == ""
-    code, _, err = boarded(there)
-    assert code == 2 and f"the board too: add SERVER={server}" in err
-    code, _, err = boarded(there, "--reveal", "--server", server)
-    assert code == 2 and "the host reveals on the server" in err

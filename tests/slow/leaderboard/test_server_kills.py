@@ -1,5 +1,4 @@
 """Server and scorer are killed under load: nothing acknowledged is lost, doubled or scored twice."""
-# ruff: noqa: F811 (pytest finds the fixture `home` by its name)
 
 import http.client
 import json
@@ -13,20 +12,20 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from leaderboard.tables import jobs, scores, submissions
 from sqlalchemy import select
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
 
 from harness.files import sha256_of
-from leaderboard.database import open_database, reading
+from leaderboard.database import jobs, open_database, reading, scores, submissions
 from tests.support import tiny_board
 from tests.support.ports import free_port
 from tests.support.tiny_board import entry
 
+pytestmark = pytest.mark.soak
+
 KILLS, UP_SECONDS = 200, 3.0
 
 
-def asked(port, path, body=None):
+def request(port, path, body=None):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("POST" if body else "GET", path, body)
     response = connection.getresponse()
@@ -35,7 +34,7 @@ def asked(port, path, body=None):
 
 def is_up(port):
     try:
-        return asked(port, "/healthz")[0] == 200
+        return request(port, "/healthz")[0] == 200
     except (OSError, http.client.HTTPException):
         return False
 
@@ -47,7 +46,6 @@ def wait_until(true, seconds=60.0):
         time.sleep(0.05)
 
 
-@pytest.mark.soak
 def test_what_was_acknowledged_survives_kills_of_server_and_scorer_under_load(home):
     """Every file is another one; half of the kills hit the scorer alone, and the server replaces it."""
     port, chance, acknowledged, done, up = free_port(), random.Random(0), {}, threading.Event(), []
@@ -59,12 +57,12 @@ def test_what_was_acknowledged_survives_kills_of_server_and_scorer_under_load(ho
             file = entry(home, "a", by=number + 1, name=f"{team}{number}").read_bytes()
             try:
                 path = f"/api/competitions/tiny/submissions?team={team}&wait=1"
-                status, told = asked(port, path, file)
+                status, answer = request(port, path, file)
             except (OSError, http.client.HTTPException):
                 time.sleep(0.1)
                 continue
-            assert status in (201, 202), told
-            acknowledged[json.loads(told)["id"]] = json.loads(told)["sha256"]
+            assert status in (201, 202), answer
+            acknowledged[json.loads(answer)["id"]] = json.loads(answer)["sha256"]
 
     def start():
         begun = time.monotonic()
@@ -104,10 +102,10 @@ def test_what_was_acknowledged_survives_kills_of_server_and_scorer_under_load(ho
         entries = connection.execute(select(submissions.c.team, submissions.c.sha256)).all()
         parts = connection.execute(select(scores.c.submission, scores.c.part)).all()
     ended = Counter(states())
-    told = f"{KILLS} kills, {len(acknowledged)} acknowledged, {dict(ended)}"
-    print(f"{told}; up again after {median(up):.2f} s, {max(up):.2f} s at most")
+    summary = f"{KILLS} kills, {len(acknowledged)} acknowledged, {dict(ended)}"
+    print(f"{summary}; up again after {median(up):.2f} s, {max(up):.2f} s at most")
     assert len(acknowledged) > 20 and acknowledged.items() <= there.items()
-    assert set(ended) <= {"scored", "failed"} and ended["failed"] <= KILLS / 10  # three kills met those: told as ours
+    assert set(ended) <= {"scored", "failed"} and ended["failed"] <= KILLS / 10  # three kills met those
     assert len(entries) == len(set(entries)) == ended["scored"] and len(parts) == len(set(parts)) == 2 * len(entries)
     kept = {file.name: file for file in (home / "boards").rglob("*") if len(file.name) == 64}
     assert all(sha256_of(kept[sha256]) == sha256 for sha256 in acknowledged.values())
