@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.leaderboard.test_leaderboard import home  # noqa: F401
+from tests.leaderboard.web.test_server import client_of
 from tests.leaderboard.web.test_server_remote import served
 
 from harness import paths, pipeline
@@ -26,8 +28,6 @@ from leaderboard import teams
 from leaderboard.database import open_database
 from leaderboard.web import boards
 from leaderboard.web import bundles as model_runs
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
-from tests.leaderboard.web.test_server import client_of
 from tests.support import here
 from tests.support.tiny_runs import RUNS
 
