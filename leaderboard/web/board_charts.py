@@ -184,9 +184,9 @@ def axis(x: PixelScale, height: int, ticks: Iterable[tuple[float, str]]) -> list
 
 
 def time_ticks(x: PixelScale, most: int) -> list[tuple[float, str]]:
-    """Days, or hours where there are few."""
+    """Days; hours or minutes where there are few."""
     span = x.high - x.low
-    unit, form = (DAY, "%-d %b") if span > 2 * DAY else (3600.0, "%H:%M")
+    unit, form = (DAY, "%-d %b") if span > 2 * DAY else (3600.0 if span > 7200 else 60.0, "%H:%M")
     step = unit * max(1, math.ceil(span / unit / most))
     ticks = [step * k for k in range(math.ceil(x.low / step), math.floor(x.high / step) + 1)]
     return [(tick, datetime.fromtimestamp(tick, UTC).strftime(form)) for tick in ticks]

@@ -94,6 +94,8 @@ def ago(iso: str) -> str:
 
 
 def size(count: int) -> str:
+    if count < 1000:
+        return f"{count} bytes"
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
