@@ -68,7 +68,7 @@ def test_a_missing_value_counts_as_the_mean() -> None:
 
 @pytest.mark.real
 def test_cars_without_a_horsepower_are_the_official_part() -> None:
-    from conftest import SHARED
+    from tests.support.tiny_data import SHARED
 
     dataset = load(SHARED / "data" / "auto_mpg")
     (asked,) = dataset.official.values()

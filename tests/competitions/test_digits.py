@@ -110,7 +110,7 @@ def test_strokes_that_coincide_are_no_copies_and_digits_that_look_alike_no_conta
 
 @pytest.mark.real
 def test_only_the_pictures_of_the_official_part_are_looked_at() -> None:
-    from conftest import SHARED
+    from tests.support.tiny_data import SHARED
 
     dataset = competition.load(SHARED / "data" / "mnist")
     assert dataset.labelled.inputs.shape == (20000, SIDE, SIDE)

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import REAL_SETS, SHARED
 
 from harness.competition import find, names
 from harness.models.config import config_hash
 from harness.options import Request
 from harness.prepare import prepare
+from tests.support.tiny_data import REAL_SETS, SHARED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EVERY = pytest.mark.parametrize("name", names())

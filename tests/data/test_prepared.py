@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import has_rare, tiny_dataset, tiny_declaration
 
 from harness import paths
 from harness.audit import Audit, Check
@@ -18,6 +17,7 @@ from harness.data.splits import Holdout, stratified_grouped
 from harness.errors import UserError
 from harness.files import write_json
 from harness.prepare import Prepared, content_hash, current, few, write
+from tests.support.tiny_data import has_rare, tiny_dataset, tiny_declaration
 
 CHECKS = [Check("shapes", "pass", "96 rows")]
 

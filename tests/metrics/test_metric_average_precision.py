@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHARED
 
 from harness.data.samples import Ragged
 from harness.errors import UserError
@@ -13,6 +12,7 @@ from harness.files import read_json
 from harness.metrics import MeanAveragePrecision
 from tests.benchmarks.detections import detections
 from tests.support.coco import average_precisions, case, coco, evaluated, rows_of
+from tests.support.tiny_data import SHARED
 
 CLASSES = ("fish", "shark", "ray", "star")
 METRIC = MeanAveragePrecision(CLASSES)

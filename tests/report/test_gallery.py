@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import tiny_declaration
 
 from harness.metrics import gallery
+from tests.support.tiny_data import tiny_declaration
 
 
 @pytest.mark.parametrize(("rows", "shown"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (5, [2, 2, 1]), (30, [8, 8, 8])])

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from conftest import tiny_declaration
 
 from harness.errors import UserError
 from harness.files import append_line, read_lines
@@ -35,6 +34,7 @@ from harness.training.cost import Work
 from harness.training.predictions import ModelRun
 from harness.training.workers import WorkerDied
 from tests.support.tiny_competition import DECLARATION, Home
+from tests.support.tiny_data import tiny_declaration
 
 
 @dataclass(frozen=True)

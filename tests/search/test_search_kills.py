@@ -21,7 +21,6 @@ from typing import Any
 
 import optuna
 import pytest
-from conftest import tiny_declaration
 
 from harness.errors import InvalidSubmission
 from harness.files import TEMPORARY, read_json, read_lines, sha256_of, write_bytes
@@ -39,6 +38,7 @@ from harness.training.workers import WorkerDied, process
 from harness.training.workers.local import Local, Worker
 from tests.search.test_search import EPOCHS, Net, clock, reopened
 from tests.support.tiny_competition import DECLARATION, Home
+from tests.support.tiny_data import tiny_declaration
 
 MINUTES, EVERY = float(os.environ.get("SOAK_MINUTES", 2.5)), float(os.environ.get("SOAK_EVERY", 6))
 PARENT = 5  # every so many kills it is the search itself

@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import tiny_declaration
 
 from harness.competition import Competition
 from harness.data.sources import File, Kaggle
@@ -22,6 +21,7 @@ from leaderboard import host
 from leaderboard.answers import prepared
 from leaderboard.database import open_database, reading
 from tests.support.board_fixtures import home  # noqa: F401
+from tests.support.tiny_data import tiny_declaration
 
 SERVICE = "/v1/competitions.CompetitionApiService/"
 SLUG = "toy-cup"

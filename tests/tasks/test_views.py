@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from conftest import tiny_declaration
 
 import harness.tasks
 from harness.data.columns import parts_of
@@ -17,6 +16,7 @@ from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
 from harness.tasks.mask_views import scaled_side
 from harness.tasks.segmentation import Segmentation
+from tests.support.tiny_data import tiny_declaration
 
 CLASSES = ("background", "gland", "debris")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, SHARED
 
 from tests.support.tiny_competition import Home
+from tests.support.tiny_data import REPOSITORY, SHARED
 
 pytestmark = pytest.mark.soak
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from conftest import tiny_dataset, tiny_declaration
 
 from harness import prepare
 from harness.audit import Audit, Check
@@ -17,6 +16,7 @@ from harness.options import Request
 from harness.training.budget import SAMPLE_BUDGET, plan_for, seconds
 from harness.training.cost import MARGIN, Work, fitted
 from tests.support.here import Here
+from tests.support.tiny_data import tiny_dataset, tiny_declaration
 
 FEWEST_EPOCHS = 3
 
