@@ -17,8 +17,8 @@ from harness.models.optim import Muon
 from harness.models.schedules import Constant
 from harness.models.smp import Network, Smp
 from harness.models.torch_loop.sampling import Prime
-from harness.tasks.mask_files import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation
+from harness.tasks.submission_masks import RUN_LENGTH
 
 
 def network(name: str, classes: int, channels: int, width: int) -> Any:

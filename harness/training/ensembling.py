@@ -1,4 +1,4 @@
-"""The ensemble of bundles: which rows they share, fitted cross-fitted and gated, and told as a table."""
+"""The ensemble of model runs: which rows they share, cross-fitted and gated; its step table and its submission."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,10 +38,13 @@ def blend_of(competition: Competition, model_runs: Mapping[str, ModelRun]) -> Bl
             f"there is no complete bundle to blend; run `make submit COMP={competition.name}` or `make train` first"
         )
     special = {name: manifest for name, manifest in manifests.items() if name not in general}
-    named = [name for name, manifest in special.items() if manifest["model"] == competition.ensemble.specialist]
-    others = {name: manifest["config"] for name, manifest in special.items() if name not in named}
-    more = tuple(SpecialistRole(name, config["target_class"], config.get("versus")) for name, config in others.items())
-    return replace(competition.ensemble, names=general, specialist=named[-1] if named else None, found=more)
+    roles = [
+        SpecialistRole(name, manifest["config"]["target_class"], manifest["config"].get("versus"))
+        for name, manifest in special.items()
+    ]
+    declared = competition.ensemble.specialist
+    roles.sort(key=lambda role: special[role.model]["model"] != declared)  # the declared one is tried first
+    return replace(competition.ensemble, names=general, specialist_roles=tuple(roles))
 
 
 def ensemble(
@@ -84,15 +87,22 @@ def sharing(model_runs: Mapping[str, ModelRun], count: int) -> tuple[dict[str, M
 
 
 def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, Any]]:
-    """The ladder as rows: what each step gained, whether it was taken, and the cross-fitted score up to it."""
+    """A row a step.
+
+    accepted, reason, gain: what the gate said on all rows. score, low, high, by_class: cross-fitted up to this step;
+    the rows of a fold are scored with what was chosen without the fold. That took the step in `accepted_in_folds` of
+    `folds` fits, whatever was chosen on all rows.
+    """
+    folds = len(fitted_ensemble.without)
     return [
         {
             "step": step_result.step,
             "accepted": step_result.accepted,
             "reason": step_result.reason,
-            "way": step_result.way,
-            "refused": dict(step_result.refused),
+            "way": step_result.variant,
+            "refused": {} if step_result.accepted else {step_result.step: step_result.reason},
             "accepted_in_folds": accepted,
+            "folds": folds,
             "gain": step_result.gain
             and {name: getattr(step_result.gain, name) for name in ("difference", "low", "high", "p")},
             **interval(oof.metric, statistics, oof.groups)._asdict(),

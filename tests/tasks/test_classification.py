@@ -1,20 +1,14 @@
 """Classification: what a submission says comes back as it was, what breaks it is named, offsets and views work."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.data.images import Pictures, encode
-from harness.data.samples import Samples, numbered
 from harness.ensemble import Member, OOFData, Recipe, with_offsets
 from harness.errors import InvalidSubmission, UserError
 from harness.metrics import Accuracy, LogLoss
-from harness.models import Context
-from harness.models.class_weights import InverseFrequency
-from harness.models.losses import binary_cross_entropy, cross_entropy
-from harness.models.smp import Network
 from harness.tasks import ClassSpecialist
 from harness.tasks.classification import LABELS, PROBABILITIES, Classification
 
@@ -174,16 +168,16 @@ def test_a_threshold_is_fitted_where_a_model_is_too_shy() -> None:
 def test_the_overlay_by_hand() -> None:
     """p = (0.1, 0.6, 0.3), s_fox = 0.9, share 1/2: fox 0.6; the others keep 1 to 6 in the 0.4 that is left."""
     prediction, specialist = np.array([[0.1, 0.6, 0.3]], np.float16), np.full((1, 3), 0.9, np.float16)
-    np.testing.assert_allclose(single.overlay(prediction, specialist, 2, 0.5), [(0.4 / 7, 2.4 / 7, 0.6)], atol=1e-3)
-    np.testing.assert_allclose(several.overlay(prediction, specialist, 2, 0.5), [(0.1, 0.6, 0.6)], atol=1e-3)
-    np.testing.assert_allclose(single.overlay(prediction, specialist, 2, 0.0), prediction, atol=1e-3)
+    np.testing.assert_allclose(single.blend_class(prediction, specialist, 2, 0.5), [(0.4 / 7, 2.4 / 7, 0.6)], atol=1e-3)
+    np.testing.assert_allclose(several.blend_class(prediction, specialist, 2, 0.5), [(0.1, 0.6, 0.6)], atol=1e-3)
+    np.testing.assert_allclose(single.blend_class(prediction, specialist, 2, 0.0), prediction, atol=1e-3)
     sure = np.array([[0, 0, 1]], np.float16)
-    assert np.isfinite(single.overlay(sure, 0 * sure, 2, 0.5)).all()
+    assert np.isfinite(single.blend_class(sure, 0 * sure, 2, 0.5)).all()
 
 
 def test_of_a_pair_the_two_probabilities_are_divided_anew() -> None:
     pair = Classification(("well", "ill"))
-    divided = pair.overlay(np.array([[0.7, 0.3]]), pair.expand(np.array([0.8]), 1), 1, 0.5)
+    divided = pair.blend_class(np.array([[0.7, 0.3]]), pair.expand(np.array([0.8]), 1), 1, 0.5)
     np.testing.assert_allclose(divided, [(0.45, 0.55)], atol=1e-6)
 
 
@@ -206,7 +200,7 @@ def test_a_metric_sees_labels_or_probabilities_whichever_is_handed_in() -> None:
     probs, truth = probabilities(50), np.arange(50) % 3
     members = {"one": Member(probs, probs)}
     for task in (single, chances):
-        said = {needs: Recipe({"one": 1.0}).says(task, members, needs) for needs in ("labels", "probabilities")}
+        said = {needs: Recipe({"one": 1.0}).predict(task, members, needs) for needs in ("labels", "probabilities")}
         assert (said["labels"] == probs.argmax(1)).all()
         np.testing.assert_allclose(said["probabilities"], probs, atol=1e-3)
         assert Accuracy(CLASSES).statistics(truth, said["labels"]).shape[0] == 50
@@ -266,52 +260,3 @@ def test_pictures_of_any_size_are_seen_the_same_way() -> None:
         seen = single.views[name].apply(pictures)
         for row, picture in enumerate(different):
             assert (seen[row] == single.views[name].apply(picture[None])[0]).all()
-
-
-# -- in the torch loop -------------------------------------------------------------------------------------------------
-
-
-def squares(rows: int = 24) -> Samples:
-    """Every class has a corner of its own, and a picture shows any of them."""
-    rng = np.random.default_rng(0)
-    marks = rng.integers(0, 2, (rows, 3), dtype=np.uint8)
-    images = rng.integers(0, 40, (rows, 8, 8), dtype=np.uint8)
-    for k, (y, x) in enumerate(((0, 0), (0, 4), (4, 0))):
-        images[:, y : y + 4, x : x + 4] += 180 * marks[:, k, None, None]
-    return Samples(numbered(rows), images, marks, np.arange(rows))
-
-
-def dense(classes: int, channels: int, width: int):
-    from torch import nn
-
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
-
-
-NETWORK = Network(build=dense, epochs=40, batch=8, lr=0.05, loss=binary_cross_entropy)
-
-
-def test_several_labels_are_learned_by_one_sigmoid_each(tmp_path: Path) -> None:
-    train = squares()
-    weighted = replace(NETWORK, class_weights=InverseFrequency())
-    for name, learner in (("plain", NETWORK), ("weighted", weighted)):
-        probs = learner.fit(train, None, Context(several, tmp_path / name)).predict(train.inputs)
-        assert (several.decide(probs) == train.targets).all()
-        assert probs.sum(1).max() > 1.5  # they do not share one probability
-
-
-@pytest.mark.parametrize(
-    ("loss", "targets"), [(cross_entropy, squares().targets), (binary_cross_entropy, np.arange(24) % 3)]
-)
-def test_a_loss_that_does_not_go_with_the_targets_is_refused(loss, targets: np.ndarray, tmp_path: Path) -> None:
-    train = replace(squares(), targets=targets)
-    with pytest.raises(UserError, match=r"do not go with this loss: .* loss=binary_cross_entropy"):
-        replace(NETWORK, loss=loss).fit(train, None, Context(single, tmp_path))
-
-
-def test_the_loss_of_several_labels_by_hand() -> None:
-    import torch
-
-    logits, targets = torch.tensor([[0.0, 2.0]]), torch.tensor([[1, 0]])
-    expected = (np.log(2) + np.log1p(np.exp(2.0))) / 2
-    assert binary_cross_entropy(logits, targets).item() == pytest.approx(expected)
-    assert (cross_entropy.several, (0.5 * binary_cross_entropy + binary_cross_entropy).several) == (False, True)

@@ -109,11 +109,11 @@ def test_fitting_looks_at_the_best_boxes_alone_and_at_every_target() -> None:
 
 def test_a_specialist_speaks_for_its_class_alone() -> None:
     general = rows([[0, 0.8, 0, 0, 10, 10], [1, 0.6, 20, 20, 30, 30]])
-    shark = TASK.expand(rows([[0, 0.9, 20, 20, 30, 28]]), of=1)
+    shark = TASK.expand(rows([[0, 0.9, 20, 20, 30, 28]]), target_class=1)
     assert shark.flat[:, 0].tolist() == [1]
-    whole = TASK.overlay(general, shark, of=1, share=1.0)
+    whole = TASK.blend_class(general, shark, target_class=1, share=1.0)
     np.testing.assert_allclose(whole.flat, [[1, 0.9, 20, 20, 30, 28], [0, 0.8, 0, 0, 10, 10]], rtol=1e-6)
-    half = TASK.overlay(general, shark, of=1, share=0.5)
+    half = TASK.blend_class(general, shark, target_class=1, share=0.5)
     np.testing.assert_allclose(half.flat[:, 1], [0.8, 0.75], rtol=1e-6)
     class_specialist = ClassSpecialist("s", 1, 0.5, 0.99)
     assert (TASK.decide(half, class_specialist=class_specialist).flat == half.flat).all()
@@ -216,7 +216,7 @@ def test_what_is_packed_comes_back() -> None:
 @pytest.mark.parametrize(
     ("box", "why"),
     [
-        ([2, 0, 0, 1, 1], "image 1: .* label that is none from 0 to 1"),
+        ([2, 0, 0, 1, 1], "image 1: .* label that is not one from 0 to 1"),
         ([0.5, 0, 0, 1, 1], "image 1: .* label"),
         ([0, 5, 0, 5, 1], "image 1: .* no area"),
         ([0, 0, 0, np.nan, 1], "image 1: .* NaN"),
@@ -231,7 +231,7 @@ def test_targets_that_are_no_boxes_are_refused_by_image(box: list[float], why: s
 
 def test_targets_of_another_kind_are_refused() -> None:
     for targets in (np.zeros((3, 5)), Ragged(np.zeros((4, 6)), np.array([0, 4]))):
-        with pytest.raises(UserError, match="no rows of boxes"):
+        with pytest.raises(UserError, match="not rows of boxes"):
             TASK.check_targets(targets)
 
 
@@ -299,12 +299,12 @@ BROKEN_TABLES = [
     (f"id,PredictionString\n7,{GOOD}\n3,\n12,\n7,\n", "line 5: id '7' stands here a second time"),
     (f"id,PredictionString\n7,{GOOD}\n4,\n", "line 3: id '4' is not one of the 3"),
     ("id,PredictionString\n3,\n7,0 0.5 1 1 2\n", r"line 3 \(id 7\), column PredictionString: 5 numbers, but .* six"),
-    ("id,PredictionString\n7,0 0.5 1 one 2 2\n", "line 2 .*'one' is no number"),
-    ("id,PredictionString\n7,0 1_0 1 1 2 2\n", "line 2 .*'1_0' is no number"),
-    (f"id,PredictionString\n7,{GOOD} 2 0.5 1 1 2 2\n", "line 2 .*box 2: class 2 is none from 0 to 1"),
-    ("id,PredictionString\n7,-1 0.5 1 1 2 2\n", "class -1 is none"),
-    ("id,PredictionString\n7,0.5 0.5 1 1 2 2\n", "class 0.5 is none"),
-    ("id,PredictionString\n7,nan 0.5 1 1 2 2\n", "class nan is none"),
+    ("id,PredictionString\n7,0 0.5 1 one 2 2\n", "line 2 .*'one' is not a number"),
+    ("id,PredictionString\n7,0 1_0 1 1 2 2\n", "line 2 .*'1_0' is not a number"),
+    (f"id,PredictionString\n7,{GOOD} 2 0.5 1 1 2 2\n", "line 2 .*box 2: class 2 is not one from 0 to 1"),
+    ("id,PredictionString\n7,-1 0.5 1 1 2 2\n", "class -1 is not"),
+    ("id,PredictionString\n7,0.5 0.5 1 1 2 2\n", "class 0.5 is not"),
+    ("id,PredictionString\n7,nan 0.5 1 1 2 2\n", "class nan is not"),
     ("id,PredictionString\n7,0 1.5 1 1 2 2\n", "score 1.5 is not between 0 and 1"),
     ("id,PredictionString\n7,0 nan 1 1 2 2\n", "score nan is not between"),
     ("id,PredictionString\n7,0 0.5 nan 1 2 2\n", "x y w h are nan 1 2 2"),
@@ -332,12 +332,12 @@ BROKEN_RESULTS = [
     ([{"image_id": 7}], "entry 0 must hold bbox, category_id, image_id, score"),
     ([7], "entry 0 must hold"),
     ([entry(bbox=[1, 1, 2])], r"entry 0 \(image_id 7\): bbox \[1, 1, 2\]"),
-    ([entry(bbox=[1, 1, 2, "2"])], r"entry 0 .*'2' is no number"),
-    ([entry(bbox=[1, 1, 2, None])], "entry 0 .*'None' is no number"),
+    ([entry(bbox=[1, 1, 2, "2"])], r"entry 0 .*'2' is not a number"),
+    ([entry(bbox=[1, 1, 2, None])], "entry 0 .*'None' is not a number"),
     ([entry(bbox=[1, 1, -2, 2])], "width -2"),
-    ([entry(score="0.5")], "'0.5' is no number"),
+    ([entry(score="0.5")], "'0.5' is not a number"),
     ([entry(score=1.01)], "score 1.01"),
-    ([entry(category_id=2)], "class 2 is none"),
+    ([entry(category_id=2)], "class 2 is not"),
     ([entry()] * 101, "entry 100 .*more than 100 boxes"),
 ]
 

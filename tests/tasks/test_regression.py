@@ -59,7 +59,7 @@ def test_predictions_are_stored_without_rounding_to_half_precision() -> None:
 def test_targets_that_are_no_numbers_are_refused() -> None:
     TASK.check_targets(np.array([1.0, 2.0]))
     for wrong in (np.zeros((2, 1)), np.array(["1", "2"])):
-        with pytest.raises(UserError, match=r"one number a row, \(n,\), is right"):
+        with pytest.raises(UserError, match=r"one number a row, \(n,\)"):
             TASK.check_targets(wrong)
 
 

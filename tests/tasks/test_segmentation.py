@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from harness.errors import InvalidSubmission, UserError
 from harness.tasks import ClassSpecialist
-from harness.tasks.mask_files import RUN_LENGTH, WIDE, _one_figure_each, decode_runs, encode_runs
 from harness.tasks.segmentation import Segmentation
+from harness.tasks.submission_masks import RUN_LENGTH, WIDE, _one_figure_each, decode_runs, encode_runs
 
 CLASSES = ("void", "soil", "rock")
 IDS = np.array(["a", "b", "c"])
@@ -233,14 +233,14 @@ def test_the_overlay_by_hand() -> None:
     prediction = np.full((1, 3, 1, 1), 0, np.float16)
     prediction[0, :, 0, 0] = (0.1, 0.6, 0.3)
     specialist = np.full_like(prediction, 0.9)
-    changed = task_of(shape=(1, 1)).overlay(prediction, specialist, of=2, share=0.5)[0, :, 0, 0]
+    changed = task_of(shape=(1, 1)).blend_class(prediction, specialist, target_class=2, share=0.5)[0, :, 0, 0]
     np.testing.assert_allclose(changed, (0.4 / 7, 0.4 * 6 / 7, 0.6), atol=1e-3)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_the_overlay_stays_a_probability(share: float) -> None:
     a, s = probabilities(300, 1), probabilities(300, 2)
-    changed = task_of().overlay(a, s, of=2, share=share).astype(np.float64)
+    changed = task_of().blend_class(a, s, target_class=2, share=share).astype(np.float64)
     np.testing.assert_allclose(changed.sum(1), 1, atol=2e-3)
     np.testing.assert_allclose(changed[:, 2], (1 - share) * a[:, 2] + share * s[:, 2].astype(float), atol=1e-3)
     np.testing.assert_allclose(changed[:, 0] * a[:, 1], changed[:, 1] * a[:, 0], atol=2e-3)  # proportions are kept
@@ -250,7 +250,7 @@ def test_the_overlay_survives_a_network_that_is_sure() -> None:
     sure = np.zeros((1, 3, 1, 1), np.float16)
     sure[:, 2] = 1
     none = np.zeros_like(sure)
-    changed = task_of(shape=(1, 1)).overlay(sure, none, of=2, share=0.5)
+    changed = task_of(shape=(1, 1)).blend_class(sure, none, target_class=2, share=0.5)
     assert np.isfinite(changed).all()
 
 
@@ -274,7 +274,7 @@ def test_an_override_decides_its_class_above_its_threshold_and_nowhere_else() ->
 def test_a_binary_network_is_expanded_to_all_classes() -> None:
     presence = np.array([0.0, 0.25, 1.0], np.float32).reshape(3, 1, 1)
     task = Segmentation(("void", "soil", "sand", "rock"), (1, 1), void=0)
-    expanded = task.expand(presence, of=3)[:, :, 0, 0]
+    expanded = task.expand(presence, target_class=3)[:, :, 0, 0]
     np.testing.assert_allclose(expanded, [(0, 0.5, 0.5, 0), (0, 0.375, 0.375, 0.25), (0, 0, 0, 1)], atol=1e-3)
 
 

@@ -47,7 +47,7 @@ def zoomed(share: float, down: int = 0, right: int = 0) -> View:
     return view(change)
 
 
-VIEWS = {
+IMAGE_VIEWS = {
     "hflip": view(lambda images: images[:, :, ::-1]),
     "vflip": view(lambda images: images[:, ::-1]),
     "rot90": view(lambda images: np.rot90(images, 1, axes=(1, 2))),
