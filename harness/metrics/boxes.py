@@ -46,11 +46,11 @@ def weighted_box_fusion(members: Sequence[Ragged], weights: Sequence[float], abo
     Boxes of one class that overlap a cluster by more than `above` become one: the mean of their corners, weighted by
     weight x score. Its score is the weighted mean of theirs, times the share of all weights whose members have a box
     in it: what few members saw counts less. Members without weight are left out, and so are boxes without score or
-    area, so that no mean is of nothing. Returns the best `MOST` boxes of every image, float32.
+    area, so that no mean is empty. Returns the best `MOST` boxes of every image, float32.
     """
-    heard = [k for k, weight in enumerate(weights) if weight > 0]
-    share = np.array([weights[k] for k in heard], np.float64) / sum(weights[k] for k in heard)
-    chosen = [members[k] for k in heard]
+    used = [k for k, weight in enumerate(weights) if weight > 0]
+    share = np.array([weights[k] for k in used], np.float64) / sum(weights[k] for k in used)
+    chosen = [members[k] for k in used]
     starts = range(0, len(chosen[0]), IMAGES)
     return Ragged.join([_fused([member[at : at + IMAGES] for member in chosen], share, above) for at in starts])
 
@@ -173,7 +173,7 @@ def together(members: Sequence[Ragged]) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def only(rows: Ragged, kept: np.ndarray) -> Ragged:
-    """Of every image the boxes where `kept` (m,) is true."""
+    """The boxes where `kept` (m,) is true, image by image."""
     return Ragged(rows.flat[kept], np.concatenate([[0], np.cumsum(kept)])[rows.offsets])
 
 

@@ -116,11 +116,11 @@ def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, An
 
 def members_of(oof: OOFData, recipe: Recipe) -> dict[str, Any]:
     """What every member weighs, and gains where it was fitted: the ensemble against the same one without it."""
-    told = ("difference", "low", "high", "p")
+    fields = ("difference", "low", "high", "p")
     return {
         name: {
             "weight": recipe.weights.get(name, 0.0),
-            "gain": gain and {key: float(getattr(gain, key)) for key in told},
+            "gain": gain and {key: float(getattr(gain, key)) for key in fields},
         }
         for name, gain in leave_one_out(oof.subsample(), recipe).items()
     }
