@@ -33,7 +33,7 @@ def flipped() -> View:
 
 
 def scaled(factor: float) -> View:
-    """The picture is resized; a learner that resizes every picture to one size must keep the difference, as `Yolo`."""
+    """The view resized by `factor`; a learner that resizes every picture to one size must keep the difference."""
 
     def resized(picture: np.ndarray) -> np.ndarray:
         import cv2

@@ -1,4 +1,4 @@
-"""Views of test-time augmentation where a whole picture has one answer: flips, turns, crops, scales; nothing to undo.
+"""Test-time augmentation of whole images (TTA views): flips, turns, crops, scales; there is nothing to undo.
 
 Every view keeps the size of a picture, but the quarter turns and transpositions of one that is not square.
 """

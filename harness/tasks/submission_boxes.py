@@ -1,6 +1,6 @@
-"""How boxes stand in a submission file: a table with a PredictionString, or COCO results as JSON.
+"""The two layouts of boxes in a submission file: a table with a PredictionString, or COCO results as JSON.
 
-Both say where a box begins and how large it is (x, y, w, h in pixels), with nine digits: float32 comes back exactly.
+Both write the corner and the size of a box (x, y, w, h in pixels) with nine digits: float32 comes back exactly.
 """
 
 import json
@@ -33,12 +33,12 @@ class Box(NamedTuple):
 
 
 def read(file: Path, ids: np.ndarray, classes: Sequence[str]) -> Ragged:
-    """Rows in the order of `ids`, each sorted by score; (m, 6) float32. The first character tells the layout."""
+    """Read rows in the order of `ids`, each sorted by score; (m, 6) float32. The first character tells the layout."""
     return _ragged((read_json if _begins_a_list(file) else read_csv)(file, ids, classes))
 
 
 def _begins_a_list(file: Path) -> bool:
-    """Not by its name: the judge keeps files under their hash alone."""
+    """Whether the content is a JSON list. The name says nothing: the judge stores files by their hash."""
     try:
         with open(file, "rb") as content:
             return content.read(64).lstrip().startswith(b"[")

@@ -1,4 +1,4 @@
-"""How masks stand in a submission file: wide rows of pixels, or run lengths."""
+"""The two layouts of masks in a submission file: wide rows of pixels, or run lengths."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class MaskTask(Protocol):
 
 
 class MaskLayout(NamedTuple):
-    """How masks stand in a submission file."""
+    """How a task's masks are written and read back: `WIDE` or `RUN_LENGTH`."""
 
     write: Callable[[MaskTask, np.ndarray, np.ndarray, Path], None]
     read: Callable[[MaskTask, Path, np.ndarray], np.ndarray]

@@ -30,12 +30,12 @@ from harness.training.predictions import ModelRun, code_hash
 
 
 def blend_of(competition: Competition, model_runs: Mapping[str, ModelRun]) -> Blend:
-    """The declared ensemble, of these bundles; raise `UserError` where none of them predicts every class."""
+    """The declared ensemble of these runs; raise `UserError` where none of them predicts every class."""
     manifests = {name: model_run.manifest for name, model_run in model_runs.items()}
     general = tuple(name for name, manifest in manifests.items() if manifest["config"]["target_class"] is None)
     if not general:
         raise UserError(
-            f"there is no complete bundle to blend; run `make submit COMP={competition.name}` or `make train` first"
+            f"there is no complete run to blend; run `make submit COMP={competition.name}` or `make train` first"
         )
     special = {name: manifest for name, manifest in manifests.items() if name not in general}
     roles = [
@@ -75,7 +75,7 @@ def refitted(
 
 
 def sharing(model_runs: Mapping[str, ModelRun], count: int) -> tuple[dict[str, ModelRun], list[int]]:
-    """The bundles with the most folds, specialists last, and the folds that all have; who shares none is left out."""
+    """The runs with the most folds, specialists last, and the folds that all have; one that shares none is left out."""
     held = {name: set(model_run.held(count)) for name, model_run in model_runs.items()}
     special = {name: model_run.manifest["config"]["target_class"] is not None for name, model_run in model_runs.items()}
     kept = dict[str, ModelRun]()
@@ -115,7 +115,7 @@ def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, An
 
 
 def members_of(oof: OOFData, recipe: Recipe) -> dict[str, Any]:
-    """What every member weighs, and gains where it was fitted: the ensemble against the same one without it."""
+    """Every member's weight, and its gain on the fitted rows: the ensemble against the same one without it."""
     fields = ("difference", "low", "high", "p")
     return {
         name: {
@@ -137,7 +137,7 @@ def write_submission(
     fitted_ensemble: FittedEnsemble,
     oof: OOFData,
 ) -> tuple[Path, dict[str, Any]]:
-    """Write the judge's file with its card: what was done, and the score that the player claims."""
+    """Write the judge's file with its manifest: what was done, and the score that the player claims."""
     competition, recipe = request.competition, fitted_ensemble.recipe
     held = {name: model_runs[name].held(int(folds.max()) + 1) for name in recipe.names}
     members = {name: model_runs[name].holdout(competition.task, held[name]) for name in recipe.names}
@@ -168,7 +168,7 @@ def write_submission(
 
 
 def keep_baseline(request: Request, prepared: Prepared) -> None:
-    """From the first minute on there is a valid submission."""
+    """Save the sample submission as the best one, so that a valid one is there from the first minute on."""
     folder = paths.submissions(request.competition.name, prepared.data_hash)
     if not request.fast:
         writer.keep_best(prepared.folder / "sample_submission.csv", folder, None)

@@ -192,22 +192,6 @@ def test_an_estimator_for_a_pair_learns_from_the_pair_alone(tmp_path: Path) -> N
 # -- divided anew ------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_pair_has_is_divided_anew_and_the_third_class_keeps_its_own() -> None:
-    task = Classification(NAMES)
-    prediction, says = np.array([[0.3, 0.3, 0.4]], np.float32), np.array([[0.9, 0.05, 0.05]], np.float32)
-    np.testing.assert_allclose(task.blend_class(prediction, says, 0, 0.5, versus=1), [[0.42, 0.18, 0.4]], rtol=1e-6)
-    np.testing.assert_allclose(task.blend_class(prediction, says, 1, 1.0, versus=0), [[0.57, 0.03, 0.4]], rtol=1e-6)
-    np.testing.assert_allclose(task.blend_class(prediction, says, 0, 0.0, versus=1), prediction)
-
-
-def test_without_a_threshold_the_class_wins_as_any_other() -> None:
-    probs = np.array([[0.2, 0.5, 0.3]], np.float32)
-    masks = probs[..., None, None]
-    for task, prediction in ((Classification(NAMES), probs), (Segmentation(NAMES, (1, 1)), masks)):
-        assert np.ravel(task.decide(prediction, None, ClassSpecialist("s", 1, 0.5, None))).tolist() == [1]
-        assert np.ravel(task.decide(prediction, None, ClassSpecialist("s", 1, 0.5, 0.6))).tolist() == [2]
-
-
 # -- kept or not -------------------------------------------------------------------------------------------------------
 
 
