@@ -4,8 +4,7 @@ Plain percentiles are too narrow for few groups, and off where the score of few 
 own interval is bias-corrected and accelerated (BCa, Efron 1987), and all are expanded to Student's t (Hesterberg 2015,
 section 5.3) and to the standard error of the jackknife, which errs on the wide side (Efron and Stein 1981) where the
 bootstrap's is too small. The degrees of freedom are fewer where few groups make most of the variance (Satterthwaite
-1946; the jackknife says what each makes). docs/log.md has the coverage this was chosen by:
-`python -m tests.benchmarks.coverage`.
+1946; the jackknife says what each makes). `python -m tests.benchmarks.coverage` measures the coverage.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -53,14 +52,13 @@ class Comparison:
 
 def interval(metric: Metric, statistics: np.ndarray, groups: np.ndarray | None) -> Interval:
     """The score of all rows, with the bounds of 2,000 resamples of their groups."""
-    sample = bootstrap(lambda counts: {"": metric.score(statistics, counts)}, groups, len(statistics))[""]
-    return _own(sample)
+    return bootstrap(lambda counts: {"": metric.score(statistics, counts)}, groups, len(statistics))[""].interval
 
 
 def class_intervals(metric: Metric, statistics: np.ndarray, groups: np.ndarray | None) -> dict[str, Interval]:
-    """The same for every class present, in the order of the metric."""
+    """The interval of every class present, in the order of the metric."""
     samples = bootstrap(lambda counts: metric.by_class(statistics, counts), groups, len(statistics))
-    return {name: _own(sample) for name, sample in samples.items() if np.isfinite(sample.observed)}
+    return {name: sample.interval for name, sample in samples.items() if np.isfinite(sample.observed)}
 
 
 def compare(
@@ -82,12 +80,12 @@ def compare(
     total = samples.pop("")
     present = {name: sample for name, sample in samples.items() if np.isfinite(sample.observed)}
     level = LEVEL / max(1, len(present)) if jointly else LEVEL
-    by_class = {name: Interval(sample.observed, *_bounds(sample, level=level)) for name, sample in present.items()}
-    return Comparison(total.observed, *_bounds(total), p=_p_value(total), by_class=by_class)
+    by_class = {name: Interval(sample.observed, *sample.bounds(level=level)) for name, sample in present.items()}
+    return Comparison(total.observed, *total.bounds(), p=total.p_value, by_class=by_class)
 
 
 @dataclass(frozen=True)
-class Sample:
+class BootstrapSample:
     """One number, as observed, of every resample, and without each block of groups (or none of them, where few)."""
 
     observed: float
@@ -127,6 +125,28 @@ class Sample:
         return max(least, float(np.sqrt((self._added**2).mean() * (len(self.without) - 1)) / resampled))
 
     @property
+    def interval(self) -> Interval:
+        """The observed number with its bias-corrected and accelerated bounds."""
+        return Interval(self.observed, *self.bounds(self.bias, self.acceleration))
+
+    def bounds(self, bias: float = 0.0, acceleration: float = 0.0, level: float = LEVEL) -> tuple[float, float]:
+        """Low and high; without bias and acceleration those of an expanded percentile interval."""
+        from scipy.special import stdtrit
+
+        width = self.expansion * stdtrit(self.freedom, 1 - level / 2)
+        low, high = percentiles(self.resampled, width, bias, acceleration)
+        return float(low), float(high)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no difference: the level at which 0 is a bound."""
+        from scipy.special import ndtri, stdtr
+
+        tail = min((self.resampled <= 0).mean(), (self.resampled >= 0).mean())
+        p = 2 * stdtr(self.freedom, ndtri(tail) / self.expansion)
+        return float(np.clip(p, 1 / RESAMPLES, 1))
+
+    @property
     def _added(self) -> np.ndarray:
         """What each block adds to the mean of the scores without one."""
         return self.without.mean() - self.without if len(self.without) else self.without
@@ -134,14 +154,14 @@ class Sample:
 
 def bootstrap(
     scores_of: Callable[[np.ndarray | None], Mapping[str, np.ndarray]], groups: np.ndarray | None, rows: int
-) -> dict[str, Sample]:
+) -> dict[str, BootstrapSample]:
     """By name, what `scores_of` gives for all rows (None) and for batches of counts (r, rows)."""
     number, count = group_numbers(groups, rows)
     observed = scores_of(None)
     resampled = [scores_of(counts) for counts in resamples(groups, rows)] if observed else []
     without = [scores_of(all_but_one(number, count))] if observed and count > 2 else []
     return {
-        name: Sample(float(observed[name]), _joined(resampled, name), _joined(without, name), count)
+        name: BootstrapSample(float(observed[name]), _joined(resampled, name), _joined(without, name), count)
         for name in observed
     }
 
@@ -149,7 +169,7 @@ def bootstrap(
 def resamples(groups: np.ndarray | None, rows: int, seed: int = 0) -> Iterator[np.ndarray]:
     """Batches (BATCH, rows) of counts: every resample draws as many groups as there are, with replacement."""
     number, count = group_numbers(groups, rows)
-    for drawn in kept_draws(count, seed) if count <= KEPT_GROUPS else draws(count, seed):
+    for drawn in kept_draws(count, seed, RESAMPLES) if count <= KEPT_GROUPS else draws(count, seed):
         yield drawn.astype(np.int64)[:, number]
 
 
@@ -169,8 +189,9 @@ def all_but_one(number: np.ndarray, count: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def kept_draws(count: int, seed: int) -> list[np.ndarray]:
-    """The same: a ladder compares the same groups again and again, and drawing takes longer than scoring."""
+def kept_draws(count: int, seed: int, resamples: int) -> list[np.ndarray]:
+    """All batches of `draws`, kept: the steps of an ensemble are compared on the same groups, and drawing takes longer
+    than scoring."""
     return list(draws(count, seed))
 
 
@@ -184,18 +205,6 @@ def _joined(parts: list[Mapping[str, np.ndarray]], name: str) -> np.ndarray:
     """Without the NaN of those that lack a class, where there are others."""
     values = np.concatenate([part[name] for part in parts]) if parts else np.empty(0)
     return values[~np.isnan(values)] if not np.isnan(values).all() else values
-
-
-def _own(sample: Sample) -> Interval:
-    return Interval(sample.observed, *_bounds(sample, sample.bias, sample.acceleration))
-
-
-def _bounds(sample: Sample, bias: float = 0.0, acceleration: float = 0.0, level: float = LEVEL) -> tuple[float, float]:
-    from scipy.special import stdtrit
-
-    width = sample.expansion * stdtrit(sample.freedom, 1 - level / 2)
-    low, high = percentiles(sample.resampled, width, bias, acceleration)
-    return float(low), float(high)
 
 
 def student(groups: int) -> float:
@@ -218,12 +227,3 @@ def percentiles(resampled: np.ndarray, width: float, bias: float = 0.0, accelera
 def _expansion(groups: int) -> float:
     """A resample of n groups has the variance of n - 1."""
     return float(np.sqrt(groups / max(groups - 1, 1)))
-
-
-def _p_value(sample: Sample) -> float:
-    """Two-sided, of no difference: the level at which 0 is a bound."""
-    from scipy.special import ndtri, stdtr
-
-    tail = min((sample.resampled <= 0).mean(), (sample.resampled >= 0).mean())
-    p = 2 * stdtr(sample.freedom, ndtri(tail) / sample.expansion)
-    return float(np.clip(p, 1 / RESAMPLES, 1))

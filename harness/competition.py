@@ -21,7 +21,7 @@ from harness.tasks import Task
 class Rules:
     """What entries must obey. Daily limits bind on a team server; the embedded board counts and refuses nothing.
 
-    feedback: what is told of the public score before the reveal: `Exact()`, `Rounded(to)` or `FittedEnsemble(step)`.
+    feedback: what is shown of the public score before the reveal: `Exact()`, `Rounded(to)` or `Ladder(step)`.
     """
 
     pretrained: bool = True

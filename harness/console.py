@@ -75,14 +75,19 @@ class Console:
 
 
 def results_table(result: dict[str, Any]) -> None:
-    """The end of a submit: what each step added, with its interval, what was refused; then score and rank."""
+    """The end of a submit: what each step added, with its interval, what was refused; then score and rank.
+
+    The last column is cross-fitted: every fold is scored with what was chosen without it. So it may change in a row
+    that was refused on all rows, and "without a fold" says how often the step was taken there.
+    """
     out = _out()
-    table = _table("step", "gain on held-out folds", "verdict", "CV")
+    table = _table("step", "gain on held-out folds", "verdict on all rows", "without a fold", "cross-fitted CV so far")
     for step in result["steps"]:
         gain = step["gain"]
         added = f"{gain['difference']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain else ""
         verdict = f"taken{step['way'] and ': ' + step['way']}" if step["accepted"] else f"refused: {step['reason']}"
-        table.add_row(step["step"], added, verdict, f"{step['score']:.4f}")
+        folds = f"{step['accepted_in_folds']} of {step['folds']}"
+        table.add_row(step["step"], added, verdict, folds, f"{step['score']:.4f}")
     out.print(table)
     classes = [f"{name} {score:.3f}" for name, score in result["steps"][-1]["by_class"].items() if score is not None]
     if classes:

@@ -1,4 +1,4 @@
-"""What a team is told of its public score: exactly, rounded, or by the Ladder, so that many tries teach little."""
+"""What a team is shown of its public score: exact, rounded, or by the Ladder, so that many tries teach little."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ BOUND = 1.96  # standard errors from a score to its 95 % bound
 
 
 class Feedback(Protocol):
-    """words: what a player is told about it. exact: whether what is shown is what was measured."""
+    """words: the sentence for players. exact: whether what is shown is what was measured."""
 
     @property
     def words(self) -> str: ...

@@ -1,7 +1,7 @@
-"""The specialist worth training: found by the oracle, derived from the ensemble, overlaid, and kept only if it wins.
+"""The class specialist worth training: chosen by the perfect-class headroom, derived from the ensemble, gated.
 
-`make specialist COMP= [CLASS=]`. A class for masks and boxes, a pair for labels; what is kept takes part in `submit`
-and `blend` afterwards.
+`make specialist COMP= [CLASS=]`. It is for a class of masks and boxes, and for a pair of classes of labels. One that
+wins takes part in `submit` and `blend` afterwards.
 """
 
 import re
@@ -28,14 +28,14 @@ from harness.training.predictions import ModelRun
 from harness.training.workers import workers
 
 
-class Wanted(NamedTuple):
-    """The class that a specialist should speak for, and of a pair the other one."""
+class SpecialistTarget(NamedTuple):
+    """The class that a specialist finds; versus: the one other class that it tells it from."""
 
-    of: int
+    target_class: int
     versus: int | None = None
 
 
-class Trained(NamedTuple):
+class DerivedSpecialist(NamedTuple):
     """name, learner: of the specialist; base: the model it is derived from, its own name where it is declared."""
 
     name: str
@@ -43,72 +43,72 @@ class Trained(NamedTuple):
     base: str
 
 
-class Verdict(NamedTuple):
+class SpecialistVerdict(NamedTuple):
+    """What the gate said; gain: difference, low, high and p on held-out folds."""
+
     accepted: bool
     reason: str
     gain: dict[str, float]
 
 
-NOTHING = {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+NO_GAIN = {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
 
 
 def specialist(request: Request, name: str | None) -> dict[str, Any]:
-    """What `specialist --json` prints. name: of a class; None asks the oracle."""
+    """What `specialist --json` prints. name: the class, the one with the most headroom where it is None."""
     competition = request.competition
     asked = label_of(competition, name)
     run = run_of(request)
-    wanted = chosen(run, asked)
-    if wanted is None:
-        refused = Verdict(False, "nothing would be gained: no class is ever mistaken", NOTHING)
+    target = choose_target(run, asked)
+    if target is None:
+        refused = SpecialistVerdict(False, "nothing would be gained: no class is ever mistaken", NO_GAIN)
         return {"competition": competition.name, "path": run.card["file"], "class": None, **refused._asdict()}
-    trained = derived(run, wanted)
-    request.say(f"{trained.name}: {described(competition, wanted)}, derived from {trained.base}")
+    derived = derive(run, target)
+    request.say(f"{derived.name}: {described(competition, target)}, derived from {derived.base}")
     folds = run.prepared.folds_named(competition, run.card["train_hash"])
-    asks = replace(request, folds=int(folds.max()) + 1, variants={trained.name: trained.learner})
+    training = replace(request, folds=int(folds.max()) + 1, variants={derived.name: derived.learner})
     with (
         workers(request.listen, request.engine, request.workers) as engine,
         locked(paths.runs(competition.name, run.card["train_hash"])),
     ):
         engine.share(run.prepared.folder)
-        plan = plan_for(asks, run.prepared, folds, engine, to_rank=False)
-        model_run = cross_validate(asks, run.prepared, folds, plan, engine)[trained.name]
-        model_runs = {**run.model_runs, trained.name: model_run}
-        fitted_ensemble, _ = ensemble(asks, run.prepared, folds, model_runs, blend_of(competition, model_runs))
-    verdict = judged(fitted_ensemble, trained.name, model_run, asks.fold_count)
-    keep(request, run, trained, model_run, verdict)
+        plan = plan_for(training, run.prepared, folds, engine, to_rank=False)
+        model_run = cross_validate(training, run.prepared, folds, plan, engine)[derived.name]
+        model_runs = {**run.model_runs, derived.name: model_run}
+        fitted_ensemble, _ = ensemble(training, run.prepared, folds, model_runs, blend_of(competition, model_runs))
+    verdict = verdict_of(fitted_ensemble, derived.name, model_run, training.fold_count)
+    keep(request, run, derived, model_run, verdict)
     return {
         "competition": competition.name,
         "path": paths.shown(model_run.folder),
-        "class": competition.task.classes[wanted.of],
-        "versus": None if wanted.versus is None else competition.task.classes[wanted.versus],
-        "model": trained.name,
-        "base": trained.base,
+        "class": competition.task.classes[target.target_class],
+        "versus": None if target.versus is None else competition.task.classes[target.versus],
+        "model": derived.name,
+        "base": derived.base,
         **verdict._asdict(),
         "oracle": {wish.name: wish.gain for wish in wishes(run)},
         "seconds": request.spent,
     }
 
 
-# -- what is wanted ----------------------------------------------------------------------------------------------------
+# -- for which class ---------------------------------------------------------------------------------------------------
 
 
 def label_of(competition: Competition, name: str | None) -> int | None:
-    """Of a class as people write it, big_rock for "big rock"; raise `UserError` where there is none of that name."""
+    """The label of a class as people write it, big_rock for "big rock"; raise `UserError` where there is none."""
     task = competition.task
     if not task.classes:
-        raise UserError(
-            f"{competition.name} predicts a number and has no classes: there is nothing to be a specialist of"
-        )
+        raise UserError(f"{competition.name} predicts a number and has no classes: a specialist has nothing to find")
     if name is None:
         return None
-    plain = {spoken(each): label for label, each in enumerate(task.classes) if label != task.void}
-    if spoken(name) not in plain:
-        hint = nearest(spoken(name), plain)
-        raise UserError(f"{competition.name} predicts no class {name!r}{hint}; there are {', '.join(plain)}")
-    return plain[spoken(name)]
+    labels = {slug(each): label for label, each in enumerate(task.classes) if label != task.void}
+    if slug(name) not in labels:
+        hint = nearest(slug(name), labels)
+        raise UserError(f"{competition.name} predicts no class {name!r}{hint}; there are {', '.join(labels)}")
+    return labels[slug(name)]
 
 
-def spoken(name: str) -> str:
+def slug(name: str) -> str:
     return re.sub(r"\W+", "_", name.strip().lower())
 
 
@@ -117,49 +117,50 @@ def run_of(request: Request) -> LastRun:
     prepared = prepare(request) if request.data else None
     run = last_run(request.competition)
     if prepared and prepared.data_hash != run.prepared.data_hash:
-        told = f"make submit COMP={run.competition.name} DATA={request.data}"
-        raise UserError(f"{run.competition.name} has no trained ensemble on these data yet; run `{told}` first")
+        command = f"make submit COMP={run.competition.name} DATA={request.data}"
+        raise UserError(f"{run.competition.name} has no trained ensemble on these data yet; run `{command}` first")
     return run
 
 
-def chosen(run: LastRun, of: int | None) -> Wanted | None:
-    """The pair that is most taken for each other where the task knows pairs; else the class that the oracle names."""
+def choose_target(run: LastRun, label: int | None) -> SpecialistTarget | None:
+    """The pair that is most taken for each other where the task knows pairs; else the class with the most headroom."""
     task = run.competition.task
-    pair = task.account.pair(run.oof.targets, run.said.decided, of)
+    pair = task.account.pair(run.oof.targets, run.said.decided, label)
     if pair:
-        return Wanted(*pair)
-    if of is not None:
-        return Wanted(of)
+        return SpecialistTarget(*pair)
+    if label is not None:
+        return SpecialistTarget(label)
     best = wishes(run)[0]
-    return Wanted(task.classes.index(best.name)) if best.gain > 0 else None
+    return SpecialistTarget(task.classes.index(best.name)) if best.gain > 0 else None
 
 
-def described(competition: Competition, wanted: Wanted) -> str:
+def described(competition: Competition, target: SpecialistTarget) -> str:
     classes = competition.task.classes
-    if wanted.versus is None:
-        return f"a specialist for {classes[wanted.of]}"
-    return f"a specialist that tells {classes[wanted.of]} from {classes[wanted.versus]}"
+    if target.versus is None:
+        return f"a specialist for {classes[target.target_class]}"
+    return f"a specialist that tells {classes[target.target_class]} from {classes[target.versus]}"
 
 
 # -- what is trained ---------------------------------------------------------------------------------------------------
 
 
-def derived(run: LastRun, wanted: Wanted) -> Trained:
+def derive(run: LastRun, target: SpecialistTarget) -> DerivedSpecialist:
     """The declared specialist of this class; else the heaviest member that can be made one, trained as long as it was.
 
     Raise `UserError` where none can.
     """
-    competition, declared = run.competition, run.competition.ensemble
-    if declared.specialist is not None and wanted == Wanted(declared.of or 0):
-        known = run.model_runs.get(declared.specialist)
-        learner = revived(known.manifest["config"]) if known else competition.models[declared.specialist]
-        return Trained(declared.specialist, learner, declared.specialist)
-    parts = [wanted.of] if wanted.versus is None else list(wanted)
-    name = f"specialist_{'_or_'.join(spoken(competition.task.classes[int(part or 0)]) for part in parts)}"
+    competition = run.competition
+    for role in competition.ensemble.specialist_roles:
+        if (role.target_class, role.versus) == target:
+            known = run.model_runs.get(role.model)
+            learner = revived(known.manifest["config"]) if known else competition.models[role.model]
+            return DerivedSpecialist(role.model, learner, role.model)
+    labels = [label for label in target if label is not None]
+    name = f"specialist_{'_or_'.join(slug(competition.task.classes[label]) for label in labels)}"
     for base in sorted(run.recipe.weights, key=lambda base: -run.recipe.weights[base]):
-        learner = revived(run.model_runs[base].manifest["config"]).specialised(wanted.of, wanted.versus)
+        learner = revived(run.model_runs[base].manifest["config"]).specialised(target.target_class, target.versus)
         if learner is not None:
-            return Trained(name, learner, base)
+            return DerivedSpecialist(name, learner, base)
     raise UserError(
         f"none of the ensemble's members ({', '.join(run.recipe.weights)}) can be made a specialist; train a network "
         f"or a scikit-learn model too: make submit COMP={competition.name} MODELS=..."
@@ -169,35 +170,38 @@ def derived(run: LastRun, wanted: Wanted) -> Trained:
 # -- what comes of it --------------------------------------------------------------------------------------------------
 
 
-def judged(fitted_ensemble: FittedEnsemble, name: str, model_run: ModelRun, count: int) -> Verdict:
-    """What the gate said of the specialist's step, with its numbers."""
+def verdict_of(fitted_ensemble: FittedEnsemble, name: str, model_run: ModelRun, count: int) -> SpecialistVerdict:
+    """What the gate said of the specialist's step, with its numbers. count: of folds."""
     held = model_run.held(count)
     if len(held) < count:
-        told = f"only {len(held)} of {count} folds were trained in time; the same command goes on from there"
-        return Verdict(False, told, NOTHING)
+        left = f"only {len(held)} of {count} folds were trained in time; the same command goes on from there"
+        return SpecialistVerdict(False, left, NO_GAIN)
     place, step_result = next(
         (k, step_result)
         for k, step_result in enumerate(fitted_ensemble.step_results)
         if step_result.step == f"specialist ({name})"
     )
     if step_result.gain is None:
-        return Verdict(False, "no share of it makes the ensemble better, even on the rows it was fitted on", NOTHING)
-    gain = {key: float(getattr(step_result.gain, key)) for key in NOTHING}
+        reason = "no share of it makes the ensemble better, even on the rows it was fitted on"
+        return SpecialistVerdict(False, reason, NO_GAIN)
+    gain = {key: float(getattr(step_result.gain, key)) for key in NO_GAIN}
     numbers = f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f}) on held-out folds"
-    climbs = f"taken in {fitted_ensemble.accepted[place]} of {len(fitted_ensemble.without)} climbs without a fold"
+    fits = f"taken in {fitted_ensemble.accepted[place]} of {len(fitted_ensemble.without)} fits without a fold"
     if step_result.accepted:
-        return Verdict(True, f"it gains {numbers} and hurts no class; {climbs}", gain)
-    return Verdict(False, f"{step_result.reason}: {numbers}; {climbs}", gain)
+        return SpecialistVerdict(True, f"it gains {numbers} and hurts no class; {fits}", gain)
+    return SpecialistVerdict(False, f"{step_result.reason}: {numbers}; {fits}", gain)
 
 
-def keep(request: Request, run: LastRun, trained: Trained, model_run: ModelRun, verdict: Verdict) -> None:
-    """For `submit` and `blend`; one that was kept before and is refused now is forgotten."""
-    declared = trained.name in run.competition.models
-    place = (run.competition.name, run.prepared.data_hash, trained.name)
+def keep(
+    request: Request, run: LastRun, derived: DerivedSpecialist, model_run: ModelRun, verdict: SpecialistVerdict
+) -> None:
+    """Save an accepted one for `submit` and `blend`; one that was saved before and is refused now is removed."""
+    declared = derived.name in run.competition.models
+    place = (run.competition.name, run.prepared.data_hash, derived.name)
     config = {"train_hash": run.card["train_hash"], "config": model_run.manifest["config"]}
-    told = {**config, "bundle": paths.shown(model_run.folder), "gain": verdict.gain}
-    search_result.keep_specialist(*place, told if verdict.accepted and not declared else None)
+    saved = {**config, "bundle": paths.shown(model_run.folder), "gain": verdict.gain}
+    search_result.keep_specialist(*place, saved if verdict.accepted and not declared else None)
     score = number(model_run.manifest["score"]["score"])
-    word = "kept" if verdict.accepted else "refused"
-    after = f"; `make submit COMP={run.competition.name}` has it from now on" if verdict.accepted else ""
-    request.say(f"{trained.name} ({score} alone) is {word}: {verdict.reason}{after}")
+    result = "accepted" if verdict.accepted else "refused"
+    after = f"; `make submit COMP={run.competition.name}` uses it from now on" if verdict.accepted else ""
+    request.say(f"{derived.name} ({score} alone) is {result}: {verdict.reason}{after}")

@@ -170,7 +170,7 @@ def complaint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) ->
         ("harness submitt pebbles", ["submitt"]),
         ("harness train pebbles unknown", ["'unknown'"]),
         ("harness predict pebbles nowhere", ["pebbles"]),
-        ("harness blend pebbles", ["no complete bundle"]),
+        ("harness blend pebbles", ["no complete run"]),
         ("harness blend pebbles --files nowhere", ["nowhere"]),
         ("harness submit pebbles --final", ["make submit"]),
         ("leaderboard score pebbles nowhere.csv --team red", ["nowhere.csv"]),

@@ -16,8 +16,8 @@ from harness.models.losses import cross_entropy, dice
 from harness.models.optim import Constant, Muon
 from harness.models.smp import Network, Smp
 from harness.models.torch_loop.batches import Prime
-from harness.tasks.mask_files import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation
+from harness.tasks.submission_masks import RUN_LENGTH
 
 
 def network(name: str, classes: int, channels: int, width: int) -> Any:

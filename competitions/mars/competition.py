@@ -9,7 +9,7 @@ from competitions.mars.terrain import terrain_sample
 from harness.competition import Competition, Rules
 from harness.data.sources import File, Kaggle, Sample
 from harness.data.splits import Holdout, stratified_grouped
-from harness.ensemble import Overlay, blend
+from harness.ensemble import blend
 from harness.metrics import MeanIoU
 from harness.models.augment import Augment
 from harness.models.losses import InverseFrequency, cross_entropy, dice, focal, tversky
@@ -97,7 +97,7 @@ competition = Competition(
     holdout=Holdout(fraction=0.2, public=0.4),
     split=stratified_grouped(by=rarest_class_present, folds=5),
     models={**general, "big_rock": big_rock},
-    ensemble=Overlay(blend(*general), specialist="big_rock", of=BIG_ROCK),
+    ensemble=blend(*general, specialist="big_rock", target_class=BIG_ROCK),
     default=("coarse", "big_rock"),
     tta=("hflip",),
 )

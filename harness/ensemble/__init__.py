@@ -1,28 +1,25 @@
-"""How members become one prediction: declared as `blend` and `Overlay`, fitted out-of-fold, gated, cross-fitted.
+"""How members become one prediction: declared as `blend`, fitted out-of-fold, gated and cross-fitted.
 
-`fit` climbs a ladder of steps: one model, views, a blend by greedy selection, another way to combine if one is better,
-a specialist, what the task tunes; each must pass `gate`. `cross_fit` does the whole climb once for every fold left out,
-and scores that fold with what the others chose.
+`fit` goes through the steps: best single model, test-time augmentation, greedy blend, stacking, class specialist, and
+what the task tunes last. Each must pass `gate`. `cross_fit` does all of it once more for every fold left out, and
+scores that fold with what was chosen on the others.
 """
 
-from harness.ensemble.cross_fit import FittedEnsemble, StepResult, cross_fit, cross_fitted, fit
-from harness.ensemble.declaration import Blend, Overlay, SpecialistRole, blend
+from harness.ensemble.class_specialist import with_specialist
+from harness.ensemble.cross_fitting import FittedEnsemble, StepResult, cross_fit, cross_fitted, fit
+from harness.ensemble.declaration import Blend, SpecialistRole, blend
 from harness.ensemble.gate import gate
-from harness.ensemble.greedy import with_bagging, with_blend, with_walk
+from harness.ensemble.greedy import with_blend
 from harness.ensemble.leave_one_out import leave_one_out
 from harness.ensemble.oof import OOFData
-from harness.ensemble.recipe import Member, Mix, Recipe, part_of, statistics_alone
-from harness.ensemble.steps import best_single, with_calibration, with_offsets, with_specialist, with_views
-from harness.ensemble.ways import WAYS
+from harness.ensemble.recipe import Member, Recipe, part_of, statistics_alone
+from harness.ensemble.steps import best_single, with_calibration, with_offsets, with_stacking, with_views
 
 __all__ = [
-    "WAYS",
     "Blend",
     "FittedEnsemble",
     "Member",
-    "Mix",
     "OOFData",
-    "Overlay",
     "Recipe",
     "SpecialistRole",
     "StepResult",
@@ -35,11 +32,10 @@ __all__ = [
     "leave_one_out",
     "part_of",
     "statistics_alone",
-    "with_bagging",
     "with_blend",
     "with_calibration",
     "with_offsets",
     "with_specialist",
+    "with_stacking",
     "with_views",
-    "with_walk",
-]  # fmt: skip
+]

@@ -1,26 +1,35 @@
-"""The gate: a step passes only if, fitted anew without each fold, it wins on that fold and hurts no class."""
+"""The gate: a step passes only if, fitted without each fold, it wins on that fold and hurts no class."""
 
 import numpy as np
 
-from harness.bootstrap import LEVEL, Comparison, compare
+from harness.bootstrap import Comparison, compare
 from harness.ensemble.oof import OOFData
 from harness.ensemble.recipe import Recipe
 from harness.ensemble.steps import Step
+
+NAMED = 3  # classes named in a refusal: the worst
 
 
 def gate(oof: OOFData, before: Recipe, after: Recipe, step: Step) -> tuple[Comparison | None, str]:
     """The gain of a step on held-out folds, and why it is refused: "" where it wins and hurts no class beyond noise.
 
-    The step is fitted anew without each fold, and compared with `before` on that fold (paired group bootstrap).
+    The step is fitted without each fold, and compared with `before` on that fold by a paired group bootstrap. The
+    intervals of all classes hold at once (Bonferroni): of many classes, one would soon seem hurt by chance.
     """
     if after == before:
         return None, "changes nothing"
-    return judged(oof, before, held_out(oof, before, step))
+    gain = compare(oof.metric, oof.statistics_of(before), held_out(oof, before, step), oof.groups, jointly=True)
+    hurt = {name: change.score for name, change in gain.by_class.items() if change.high < 0}
+    if hurt:
+        worst = sorted(hurt, key=lambda name: hurt[name])[:NAMED]
+        more = f" and {len(hurt) - len(worst)} more" if len(hurt) > len(worst) else ""
+        return gain, f"hurts {', '.join(worst)}{more}"
+    return gain, {"better": "", "worse": "worse"}.get(gain.verdict, "within noise")
 
 
 def held_out(oof: OOFData, before: Recipe, step: Step) -> np.ndarray:
-    """The statistics of every row by the step that was fitted without its fold; of a single fold, without its half of
-    the groups."""
+    """The statistics of every row by the step that was fitted without its fold; where there is a single fold, without
+    its half of the groups."""
     parts = oof.folds
     if len(np.unique(parts)) == 1:
         parts = np.unique(oof.groups, return_inverse=True)[1] % 2
@@ -29,17 +38,3 @@ def held_out(oof: OOFData, before: Recipe, step: Step) -> np.ndarray:
         left_out = parts == part
         statistics[left_out] = oof[left_out].statistics_of(step(oof[~left_out], before))
     return statistics
-
-
-def judged(oof: OOFData, before: Recipe, statistics: np.ndarray, tries: int = 1) -> tuple[Comparison, str]:
-    """tries: of how many steps this one was the best; p must be that much smaller (Bonferroni).
-
-    The classes are looked at together: of many, one would soon seem hurt by chance.
-    """
-    gain = compare(oof.metric, oof.statistics_of(before), statistics, oof.groups, jointly=True)
-    hurt = [name for name, change in gain.by_class.items() if change.high < 0]
-    if hurt:
-        return gain, f"hurts {', '.join(hurt)}"
-    if gain.verdict == "worse":
-        return gain, "worse"
-    return gain, "" if gain.verdict == "better" and gain.p <= LEVEL / tries else "within noise"

@@ -1,4 +1,4 @@
-"""What every member adds: the same ensemble without it, on the rows on which the weights were fitted."""
+"""What every member adds: the ensemble against the same one without it, on the rows on which it was fitted."""
 
 from harness.bootstrap import Comparison, compare
 from harness.ensemble.oof import OOFData

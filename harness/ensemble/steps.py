@@ -1,15 +1,37 @@
-"""The steps of the ladder that are no blend: one model, views, a specialist, and what the task tunes at the end."""
+"""The steps from one model to the ensemble, in the order in which they are tried."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
-from harness.ensemble.declaration import SpecialistRole
+import numpy as np
+
+from harness.ensemble.class_specialist import with_specialist
+from harness.ensemble.declaration import Blend
+from harness.ensemble.greedy import with_blend
 from harness.ensemble.oof import OOFData
-from harness.ensemble.recipe import Recipe
-from harness.tasks import Calibrated, ClassSpecialist
+from harness.ensemble.recipe import Recipe, Views
+from harness.ensemble.stacking import fit_stack
+from harness.tasks import Calibrated, Task
 
 Step = Callable[[OOFData, Recipe], Recipe]
+
+BLEND = "blend"
+STACKED = 8  # members that stacking uses: those of the blend, then the best alone
+OFFSETS = (-1.0, -0.6, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.6, 1.0)
+
+
+def steps(task: Task, declared: Blend, members: Mapping[str, Views], names: Sequence[str]) -> list[tuple[str, Step]]:
+    """What is tried after the best single model. names: the members that may be blended."""
+    tried: list[tuple[str, Step]] = [("test-time augmentation", with_views)] if declared.views else []
+    if len(names) > 1:
+        tried.append((BLEND, partial(blend_or_both, names, declared.views)))
+        if "stacking" in task.ensemble_steps:
+            tried.append(("stacking", partial(with_stacking, names)))
+    roles = [role for role in declared.specialist_roles if role.model in members]
+    tried += [(f"specialist ({role.model})", partial(with_specialist, role)) for role in roles]
+    return [*tried, *((name, step) for name, step in LAST.items() if name in task.ensemble_steps)]
 
 
 def best_single(oof: OOFData, names: Sequence[str]) -> Recipe:
@@ -20,55 +42,54 @@ def with_views(oof: OOFData, recipe: Recipe) -> Recipe:
     return replace(recipe, tta=True)
 
 
-SHARES = (0.25, 0.5, 0.75, 1.0)
-THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
+def blend_or_both(names: Sequence[str], views: bool, oof: OOFData, recipe: Recipe) -> Recipe:
+    """The blend. Where test-time augmentation was refused before, the blend with it if that is better: two gains
+    within noise may be one beyond it."""
+    plain = with_blend(oof, recipe, names)
+    if recipe.tta or not views:
+        return plain
+    return max(plain, with_blend(oof, with_views(oof, recipe), names), key=oof.quality)
 
 
-def with_specialist(oof: OOFData, recipe: Recipe, by: str, of: int, versus: int | None = None) -> Recipe:
-    """The share and the threshold of the specialist, by grid; the recipe itself where nothing beats it.
-
-    A pair is only divided anew, and where scores are judged there is nothing to decide: no threshold then.
-    """
-    decides = versus is None and oof.task.output == "labels"
-    thresholds: Sequence[float | None] = THRESHOLDS if decides else (None,)
-    candidates = [
-        replace(recipe, class_specialist=ClassSpecialist(by, of, share, threshold, versus))
-        for share in SHARES
-        for threshold in thresholds
-    ]
-    return max([recipe, *candidates], key=oof.quality)
-
-
-def overlaid(speciality: SpecialistRole) -> Step:
-    return lambda oof, recipe: with_specialist(oof, recipe, *speciality)
-
-
-OFFSETS = (-1.0, -0.6, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.6, 1.0)
-
-
-def with_offsets(oof: OOFData, recipe: Recipe, passes: int = 2) -> Recipe:
-    """Log-probability offsets, one class after the other, for the metric instead of the likelihood."""
-    offsets = (0.0,) * len(oof.task.classes)
-    for _ in range(passes):
-        for c in (c for c in range(len(offsets)) if c != oof.task.void):
-            moved = [(*offsets[:c], offsets[c] + change, *offsets[c + 1 :]) for change in OFFSETS]
-            offsets = max([offsets, *moved], key=lambda tried: oof.quality(replace(recipe, offsets=tried)))
-    return replace(recipe, offsets=offsets) if any(offsets) else recipe
+def with_stacking(names: Sequence[str], oof: OOFData, recipe: Recipe) -> Recipe:
+    """A regression on the members' log-probabilities; the weights that are shown are the sizes of its coefficients."""
+    alone = {name: oof.quality(Recipe({name: 1.0}, recipe.tta)) for name in names}
+    chosen = sorted(names, key=lambda name: (-recipe.weights.get(name, 0.0), -alone[name]))
+    chosen = sorted(recipe.weights) if len(recipe.weights) > 1 else sorted(chosen[:STACKED])
+    stack = fit_stack(oof.predictions(chosen, recipe.tta), oof.targets[oof.rows], oof.task.void)
+    if stack is None:
+        return recipe
+    sizes = {name: float(np.abs(stack.coefficients[name]).sum()) for name in chosen}
+    if not any(sizes.values()):
+        return recipe  # the members predict the same for every row
+    weights = {name: size / sum(sizes.values()) for name, size in sizes.items()}
+    return replace(recipe, weights=weights, stack=stack)
 
 
 def with_calibration(oof: OOFData, recipe: Recipe) -> Recipe:
-    """Every member's scores, as the task fits them on these rows; a single member's order would stay as it is."""
+    """Calibrate every member's scores on these rows; the order of a single member's scores would stay as it is."""
     if len(recipe.weights) == 1:
         return recipe
-    return replace(recipe, calibration=calibrations(oof, recipe, list(recipe.weights)))
+    task, targets = cast(Calibrated, oof.task), oof.targets[oof.rows]
+    predictions = oof.predictions(list(recipe.weights), recipe.tta)
+    return replace(recipe, calibration={name: task.calibration(each, targets) for name, each in predictions.items()})
 
 
-def calibrations(
-    oof: OOFData, recipe: Recipe, names: Sequence[str], enough: int | None = None
-) -> dict[str, Sequence[float]]:
-    said, targets = oof.said(recipe, names, enough)
-    task = cast(Calibrated, oof.task)
-    return {name: task.calibration(each, targets) for name, each in zip(names, said, strict=True)}
+def with_offsets(oof: OOFData, recipe: Recipe, passes: int = 2) -> Recipe:
+    """Offsets to the log-probabilities, one class after the other, for the metric instead of the likelihood."""
+    blended, offsets = oof.blend(recipe), (0.0,) * len(oof.task.classes)
+
+    def quality(offsets: tuple[float, ...]) -> float:
+        return oof.quality_of(oof.statistics(oof.task.decide(blended, offsets, recipe.class_specialist)))
+
+    best = quality(offsets)
+    for _ in range(passes):
+        for c in (c for c in range(len(offsets)) if c != oof.task.void):
+            moved = [(*offsets[:c], offsets[c] + change, *offsets[c + 1 :]) for change in OFFSETS]
+            scores = [quality(each) for each in moved]
+            if max(scores) > best:
+                best, offsets = max(scores), moved[int(np.argmax(scores))]
+    return replace(recipe, offsets=offsets) if any(offsets) else recipe
 
 
-TUNED: Mapping[str, Step] = {"calibration": with_calibration, "offsets": with_offsets}
+LAST: Mapping[str, Step] = {"calibration": with_calibration, "offsets": with_offsets}

@@ -1,4 +1,7 @@
-"""Metrics in two halves: statistics, one row per sample, and the score of any subset or resample of rows."""
+"""Metrics in two halves: statistics, one row per sample, and the score of any subset or resample of rows.
+
+`metric(name, function, higher_is_better=)` makes one of any plain function.
+"""
 
 from typing import Any, Protocol
 
@@ -7,11 +10,12 @@ import numpy as np
 from harness.metrics.agreement import MCC, QuadraticKappa
 from harness.metrics.average_precision import MeanAveragePrecision
 from harness.metrics.confusion import confusion_per_image
-from harness.metrics.costs import Cost
+from harness.metrics.decision_costs import Cost
 from harness.metrics.labels import Accuracy, BalancedAccuracy, MacroF1, Precision, Recall
 from harness.metrics.masks import MeanDice, MeanImageIoU, MeanIoU
-from harness.metrics.numbers import MAE, R2, RMSE
+from harness.metrics.plain_function import PlainMetric, metric
 from harness.metrics.probabilities import ROCAUC, LogLoss
+from harness.metrics.regression_metrics import MAE, R2, RMSE
 from harness.metrics.sums import chunks, pooled
 
 __all__ = [
@@ -30,19 +34,21 @@ __all__ = [
     "MeanImageIoU",
     "MeanIoU",
     "Metric",
+    "PlainMetric",
     "Precision",
     "QuadraticKappa",
     "Recall",
     "chunks",
     "confusion_per_image",
+    "metric",
     "pooled",
 ]
 
 
 class Metric(Protocol):
-    """See DESIGN: public and private scores, folds and bootstrap resamples are all sums over the same rows.
+    """Public and private scores, folds and bootstrap resamples are all made of the same rows of statistics.
 
-    needs: "decided" or "scores", what a submission must carry. version: raised whenever a score would change.
+    needs: "labels" or "probabilities", what a submission must carry. version: raised whenever a score would change.
     """
 
     @property

@@ -6,23 +6,23 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.errors import UserError
-from harness.metrics.labels import OfLabels, tally
+from harness.metrics.labels import LabelMetric, tally
 from harness.metrics.sums import number, pooled, ratio
 
 
 @dataclass(frozen=True)
-class _OneLabel(OfLabels):
+class _SingleLabelMetric(LabelMetric):
     name: ClassVar[str]
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """As of `Accuracy`; raise `UserError` where a row has several labels."""
+        """The rows of `Accuracy`; raise `UserError` where a row has several labels."""
         if truth.ndim == 2:
-            raise UserError(f"{self.name} is of one label a row, and here a row has several; MacroF1 and Accuracy fit")
+            raise UserError(f"{self.name} takes one label a row, and here a row has several; use MacroF1 or Accuracy")
         return super().statistics(truth, predicted)
 
 
 @dataclass(frozen=True)
-class MCC(_OneLabel):
+class MCC(_SingleLabelMetric):
     """Matthews' correlation of truth and prediction, for any number of classes (Gorodkin 2004): 1 is right, 0 chance.
 
     0 where all rows are of one class, or all are predicted so, as in scikit-learn. By class: the recall.
@@ -45,7 +45,7 @@ class MCC(_OneLabel):
 
 
 @dataclass(frozen=True)
-class QuadraticKappa(_OneLabel):
+class QuadraticKappa(_SingleLabelMetric):
     """Cohen's kappa with quadratic weights (Cohen 1968) of classes in their order: a miss by two costs that of four.
 
     1 is agreement, 0 that of chance. Where all rows are of one class and predicted so, nothing disagrees: 1 (where
@@ -53,7 +53,8 @@ class QuadraticKappa(_OneLabel):
 
     >>> metric = QuadraticKappa(("none", "mild", "severe"))
     >>> truth = np.array([0, 1, 2, 2])
-    >>> [round(metric.score(metric.statistics(truth, np.array(said))), 4) for said in ([0, 1, 2, 1], [0, 1, 2, 0])]
+    >>> near, far = np.array([0, 1, 2, 1]), np.array([0, 1, 2, 0])
+    >>> [round(metric.score(metric.statistics(truth, predicted)), 4) for predicted in (near, far)]
     [0.8, 0.3846]
     """
 

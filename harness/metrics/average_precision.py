@@ -65,7 +65,7 @@ class MeanAveragePrecision:
         lengths = np.diff(predicted.offsets)
         if lengths.max(initial=0) > MOST:
             row = int(lengths.argmax())
-            raise UserError(f"image {row} has {lengths[row]} predicted boxes, but mAP is of at most {MOST} an image")
+            raise UserError(f"image {row} has {lengths[row]} predicted boxes, but mAP takes at most {MOST} an image")
         finite(predicted.flat)
         table = np.zeros((len(truth), 3 * MOST + len(self.classes)))
         table[:, :MOST] = -1
@@ -98,7 +98,7 @@ class MeanAveragePrecision:
         return means if counts is not None and counts.ndim == 2 else means[0]
 
     def _ranked(self, statistics: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Of every class, from the best score down: the image of every box, and what it found."""
+        """Yield, class by class, the image of every box and what it found, from the best score down."""
         labels, scores, found = statistics[:, : 3 * MOST].reshape(len(statistics), 3, MOST).swapaxes(0, 1)
         image, place = np.nonzero(labels >= 0)
         labels, scores, found = (part[image, place] for part in (labels, scores, found))

@@ -36,7 +36,7 @@ def _count_together(codes: np.ndarray, size: int) -> np.ndarray:
 
 
 def _count_by_opencv(codes: np.ndarray, size: int) -> np.ndarray:
-    """The same; changes `codes`.
+    """(rows, size) counts of every row of codes (rows, pixels) uint8; changes `codes`.
 
     A histogram of 256 bins has room for several copies of the counters. Some go to neighbouring pixels, which mostly
     hold the same label: adding to one counter twice in a row waits for the first sum to be stored. The rest go to

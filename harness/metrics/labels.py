@@ -1,4 +1,4 @@
-"""Metrics of decided labels, one a row or several: from hits, true rows and predicted rows of every class."""
+"""Metrics of labels, one a row or several: from hits, true rows and predicted rows of every class."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from harness.metrics.sums import ABSENT, Absent, mean_of_classes, mean_of_rows, 
 
 
 class Tally(NamedTuple):
-    """Rows of every class, each (..., C): where it is true and predicted, where it is true, where it is predicted."""
+    """Counts of rows, each (..., C): where the class is true and predicted, where it is true, where it is predicted."""
 
     hits: np.ndarray
     true: np.ndarray
@@ -22,8 +22,8 @@ def tally(statistics: np.ndarray, counts: np.ndarray | None) -> Tally:
 
 
 @dataclass(frozen=True)
-class OfLabels:
-    """What they share. classes: names, the index is the label."""
+class LabelMetric:
+    """The base of metrics of labels. classes: names, the index is the label."""
 
     classes: tuple[str, ...]
     version: ClassVar[int] = 1
@@ -51,7 +51,7 @@ class OfLabels:
 
 
 @dataclass(frozen=True)
-class Accuracy(OfLabels):
+class Accuracy(LabelMetric):
     """The share of rows that are right. With several labels a row: all of them must be (subset accuracy).
 
     >>> metric = Accuracy(("cat", "dog", "fox"))
@@ -82,7 +82,7 @@ class Accuracy(OfLabels):
 
 
 @dataclass(frozen=True)
-class BalancedAccuracy(OfLabels):
+class BalancedAccuracy(LabelMetric):
     """The mean recall of the classes that are in the truth, as in scikit-learn: chance is 1 / C whatever the shares.
 
     Half of the cats, all dogs; there is no fox, and calling a cat one costs the cat only:
@@ -99,7 +99,7 @@ class BalancedAccuracy(OfLabels):
 
 
 @dataclass(frozen=True)
-class _Macro(OfLabels, ABC):
+class _Macro(LabelMetric, ABC):
     """absent: what a class in neither truth nor prediction counts as: "skip" leaves it out of the mean (as scikit-learn
     does where it is given no labels), "zero" and "one" are those scores. A class in one of the two alone is 0.
     """
@@ -128,7 +128,7 @@ class MacroF1(_Macro):
 
     absent: what a class in neither truth nor prediction counts as: "skip" leaves it out, "zero" and "one" are scores.
 
-    Cat 2/3, dog 4/5, and nobody spoke of a fox.
+    Cat 2/3, dog 4/5, and nobody predicted a fox.
 
     >>> def f1(**convention):
     ...     metric = MacroF1(("cat", "dog", "fox"), **convention)

@@ -104,7 +104,7 @@ class _PerImage:
         return dict(zip(self.classes[1:], mean_of_rows(statistics, counts).T, strict=True))
 
     def _areas(self, truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n, C - 1) pixels of every image and class: where both say it, and those of truth plus those of prediction.
+        """(n, C - 1) pixels of every image and class: where both have it, and those of truth plus those of prediction.
 
         truth, predicted: (n, h, w) uint8.
         """
@@ -120,7 +120,7 @@ class MeanDice(_PerImage):
     An image counts as much as any other, however small its objects. A class that is in neither truth nor prediction
     of an image was found to be absent: its Dice there is 1; predicted where there is none, it is 0.
 
-    Two images: of two gland pixels one is found; and nothing to find, nothing said.
+    Two images: of two gland pixels one is found; and nothing to find, nothing predicted.
 
     >>> metric = MeanDice(("background", "gland"))
     >>> truth = np.array([[[1, 1, 0]], [[0, 0, 0]]], np.uint8)

@@ -14,7 +14,7 @@ class LogLoss:
     """The mean over rows of -log of the probability that was given to the true class.
 
     classes: names, the index is the label. clip: probabilities below count as this, and then rows are divided by their
-    sum, as on Kaggle: no row costs more than -log(clip) = 34.5, and to say 1 to every class is to say 1 / C. All in
+    sum, as on Kaggle: no row costs more than -log(clip) = 34.5, and 1 for every class counts as 1 / C. All in
     float64, so probabilities in float16 lose nothing here; what half precision had rounded to 0 (below 6e-8) does count
     as clip, and clip=2**-24 is the convention for which that makes no difference.
 
@@ -44,7 +44,7 @@ class LogLoss:
         truth: (n,) labels; predicted: (n, C); raise `UserError` where it is not finite, or a row has several labels.
         """
         if truth.ndim == 2:
-            raise UserError(f"{self.name} is of one label a row, and here a row has several; ROCAUC takes them")
+            raise UserError(f"{self.name} takes one label a row, and here a row has several; use ROCAUC")
         probs = np.maximum(finite(predicted), self.clip)
         given = probs[np.arange(len(truth)), truth] / probs.sum(1)
         return np.stack([-np.log(given), truth], 1)
@@ -70,7 +70,7 @@ class ROCAUC:
     >>> metric.score(metric.statistics(np.array([0, 0, 1, 1]), probabilities))  # (1 + 1/2 + 1 + 1) / 4
     0.875
 
-    One against the rest: cat 1/2, dog 1, and without a fox nothing can be said of it.
+    One against the rest: cat 1/2, dog 1, and without a fox it has no area.
 
     >>> metric = ROCAUC(("cat", "dog", "fox"))
     >>> rows = metric.statistics(np.array([0, 1]), np.array([[0.4, 0.3, 0.3], [0.4, 0.6, 0.0]]))

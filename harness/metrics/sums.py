@@ -54,7 +54,7 @@ def number(scores: np.ndarray) -> Any:
 
 
 def finite(predicted: np.ndarray) -> np.ndarray:
-    """(n, ...) in float64; raise `UserError` at NaN or infinity, which would rank or cancel as no number does."""
+    """(n, ...) in float64; raise `UserError` at NaN or infinity, which would rank and cancel like no number."""
     values = np.asarray(predicted, np.float64)
     wrong = ~np.isfinite(values).all(tuple(range(1, values.ndim)))
     if wrong.any():

@@ -33,7 +33,7 @@ def advice(run: LastRun, ranked: list[Wish]) -> str:
         return "No class would gain anything: no specialist is worth training."
     has = (
         run.recipe.class_specialist is not None
-        and run.competition.task.classes[run.recipe.class_specialist.of] == first.name
+        and run.competition.task.classes[run.recipe.class_specialist.target_class] == first.name
     )
     interval = run.card["cv"]
     within = first.gain <= (interval["high"] - interval["low"]) / 2

@@ -40,7 +40,7 @@ def interval_of(told: Mapping[str, Any]) -> Interval:
 
 def role(recipe: Recipe, name: str) -> str:
     """ "" for a member of the blend, and for one that was left out."""
-    return "specialist" if recipe.class_specialist and recipe.class_specialist.by == name else ""
+    return "specialist" if recipe.class_specialist and recipe.class_specialist.model == name else ""
 
 
 def correlations(run: LastRun, members: Sequence[Part]) -> tuple[list[str], list[list[float | None]]]:

@@ -20,20 +20,23 @@ class View(NamedTuple):
 
 
 class ClassSpecialist(NamedTuple):
-    """A specialist's say over one class: its share in the blend, and the probability above which the class wins.
+    """How a model changes one class: its share in the blend, and the probability above which the class wins.
 
-    threshold: None where the class wins as any other. against: of a pair, the other class; the two are divided anew.
+    threshold: None where the class wins as any other. versus: of a pair, the other class; only the two are changed.
     """
 
-    by: str
-    of: int
+    model: str
+    target_class: int
     share: float
     threshold: float | None
     versus: int | None = None
 
 
 class Task(Protocol):
-    """A kind of prediction. A *prediction* holds rows of probabilities; *decided* rows are what a submission says."""
+    """A kind of prediction. A *prediction* holds rows of probabilities; *decided* rows are what a submission carries.
+
+    `ArrayTask` implements most of it for predictions that are arrays.
+    """
 
     @property
     def classes(self) -> tuple[str, ...]: ...
@@ -43,41 +46,47 @@ class Task(Protocol):
 
     @property
     def output(self) -> str:
-        """What its submissions carry, and so which metrics can judge them: "decided" or "scores"."""
+        """What its submissions carry, and so which metrics can judge them: "labels" or "probabilities"."""
 
     @property
-    def tunes(self) -> Sequence[str]:
-        """What is fitted out-of-fold after the blend, in this order: "calibration" (see `Calibrated`), "offsets"."""
-
-    @property
-    def combines(self) -> Sequence[str]:
-        """The ways, of `harness.ensemble.WAYS`, in which its members can become one beside greedy selection."""
+    def ensemble_steps(self) -> Sequence[str]:
+        """Which of "stacking", "calibration" and "offsets" an ensemble of this task may try (`harness.ensemble`)."""
 
     @property
     def views(self) -> Mapping[str, View]: ...
     @property
-    def suffix(self) -> str:
-        """Of an official submission; the judge's file is always a table, .csv."""
+    def official_suffix(self) -> str:
+        """Of an official submission's file; the judge's file is always a table, .csv."""
 
     @property
     def account(self) -> Account:
-        """What is told of its predictions beside a score."""
+        """Diagnostics of its predictions, for pages."""
 
     @property
     def row_bytes(self) -> int:
         """About what `pack` stores for one row."""
 
+    def pack(self, prediction: Any) -> dict[str, np.ndarray]:
+        """The arrays that a run stores."""
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any: ...
+
+    def join(self, predictions: Sequence[Any]) -> Any:
+        """Predictions of consecutive rows as one."""
+
+    def subsample(self, rows: Any) -> Any:
+        """A cheaper form of predictions or targets, on which weights and thresholds are fitted (never scored)."""
+
     def average(self, predictions: Sequence[Any], weights: Sequence[float]) -> Any:
         """Weighted mean of predictions; one member with any weight is returned as it is."""
 
-    def weighing(self, predictions: Sequence[Any]) -> Callable[[Sequence[float]], Any]:
-        """weights -> the decided mean of these predictions, where many weights are asked for."""
-
-    def expand(self, presence: Any, of: int) -> Any:
+    def expand(self, presence: Any, target_class: int) -> Any:
         """The probability of one class, as a binary network gives it, to a prediction of all classes."""
 
-    def overlay(self, prediction: Any, specialist: Any, of: int, share: float) -> Any:
-        """p'_c = (1 - share) p_c + share s_c for the class `of` alone, renormalised."""
+    def blend_class(
+        self, prediction: Any, specialist: Any, target_class: int, share: float, versus: int | None = None
+    ) -> Any:
+        """p'_c = (1 - share) p_c + share s_c for one class c, renormalised. versus: only these two are changed."""
 
     def decide(
         self, prediction: Any, offsets: Sequence[float] | None = None, class_specialist: ClassSpecialist | None = None
@@ -87,56 +96,27 @@ class Task(Protocol):
     def scores(self, prediction: Any) -> Any:
         """What a metric looks at that needs what submissions do not carry: probabilities beside labels, or labels."""
 
-    def subsample(self, rows: Any) -> Any:
-        """A cheaper view of predictions or targets, on which weights and thresholds are fitted (never scored)."""
-
-    def pack(self, prediction: Any) -> dict[str, np.ndarray]:
-        """The arrays that a bundle stores, in float16 where they are probabilities."""
-
-    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any: ...
-
-    def join(self, predictions: Sequence[Any]) -> Any:
-        """Predictions of consecutive rows as one."""
-
     def write(self, ids: np.ndarray, decided: Any, file: Path) -> None:
         """Write the submission: a function of its arguments only, so the same rows are the same bytes.
 
-        The suffix of the file is ".csv" for the judge, and `suffix` for the official test.
+        The suffix of the file is ".csv" for the judge, and `official_suffix` for the official test.
         """
 
     def read(self, file: Path, ids: np.ndarray) -> Any:
         """Strict: returns decided rows in the order of `ids`, or raises `InvalidSubmission` naming row and column."""
 
     def sample_submission(self, ids: np.ndarray, file: Path) -> None:
-        """A valid submission that knows nothing."""
+        """Write a valid submission that knows nothing."""
 
     def check_targets(self, targets: Any) -> None:
         """Raise `UserError` where the targets are not what this task is about (shape, dtype, range)."""
 
 
 class Calibrated(Task, Protocol):
-    """A task whose members may mean different things by the same score; needed where `tunes` names "calibration"."""
+    """A task whose members may mean different things by the same score; needed where it tries "calibration"."""
 
     def calibration(self, prediction: Any, targets: Any) -> Sequence[float]:
         """A few finite numbers, fitted on these rows of one member, for `calibrated`."""
 
     def calibrated(self, prediction: Any, fitted: Sequence[float]) -> Any:
         """The member's prediction with scores that mean the share of them that is right."""
-
-
-class Probabilistic(Task, Protocol):
-    """A task whose members can be taken apart into numbers; needed for most of what `combines` may name."""
-
-    def evidence(self, predictions: Sequence[Any], targets: Any) -> tuple[list[np.ndarray], np.ndarray]:
-        """Of each member (m, columns) float32, and the truth likewise, of all that is labelled."""
-
-    def mixed(self, change: Callable[[list[np.ndarray]], np.ndarray], predictions: Sequence[Any]) -> Any:
-        """The prediction whose scores `change` makes of the members' probabilities (n, classes, ...)."""
-
-
-class Paired(Task, Protocol):
-    """A task in which two classes can be told apart again; needed for an `ClassSpecialist` with `against`."""
-
-    def divided(self, prediction: Any, specialist: Any, pair: tuple[int, int], share: float) -> Any:
-        """What the pair has together, divided anew: the first gets (1 - share) of what it had of it, and of the rest
-        as much as the specialist gives it."""

@@ -1,4 +1,4 @@
-"""What a box's score is worth: which boxes are right, and the logistic curve from scores to that share (Platt 1999)."""
+"""Calibration of box scores: which boxes are right, and the logistic curve from scores to that share (Platt 1999)."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from harness.data.samples import Ragged
 from harness.metrics.boxes import iou
 
 HIT = 0.5  # intersection over union from which a box is right
-PRIOR = 1.0  # boxes' worth of doubt whether a member needs any calibration
+PRIOR = 1.0  # how many boxes the prior of no calibration weighs
 
 
 def right(prediction: Ragged, targets: Ragged) -> np.ndarray:

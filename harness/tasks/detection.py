@@ -4,7 +4,7 @@ Predictions and decided rows are `Ragged` (m, 6) float32: label, score, x1, y1, 
 by score; targets (m, 5): label, x1, y1, x2, y2. Inputs are `Pictures`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +15,7 @@ from harness.data.images import Pictures
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.metrics.boxes import MOST, Fusion, only, ragged, together, weighted_box_fusion
-from harness.tasks import ClassSpecialist, View, box_files
+from harness.tasks import ClassSpecialist, View, submission_boxes
 from harness.tasks.box_account import BoxAccount
 from harness.tasks.box_calibration import log_odds, logistic, right, sigmoid
 
@@ -33,7 +33,7 @@ def flipped() -> View:
 
 
 def scaled(factor: float) -> View:
-    """The picture is resized; a learner that resizes every picture to one size must keep the difference, as `Yolo`."""
+    """The view resized by `factor`; a learner that resizes every picture to one size must keep the difference."""
 
     def resized(picture: np.ndarray) -> np.ndarray:
         import cv2
@@ -57,11 +57,11 @@ def scaled(factor: float) -> View:
 class Detection:
     """classes: names, the index is the label and the category_id of official files.
 
-    fuse: how members, views and folds become one.
+    fuse: how members, views and folds become one; `boxes.weighted_box_fusion` by default.
 
-    A score means one thing to one network and another to the next, which mAP of one alone never shows and a fusion
-    suffers from. So each member's scores are calibrated on out-of-fold rows (Platt 1999): the probability that a box
-    is right, as a logistic function of its score's log-odds. A step of the ladder, taken where it helps.
+    Two networks may mean different things by the same score, which mAP of one alone never shows and a fusion suffers
+    from. So each member's scores are calibrated on out-of-fold rows (Platt 1999): the probability that a box is right,
+    as a logistic function of its score's log-odds. It is a step of the ensemble, taken where it helps.
     """
 
     classes: tuple[str, ...]
@@ -69,9 +69,8 @@ class Detection:
 
     void: ClassVar[None] = None
     output: ClassVar[str] = "probabilities"
-    tunes: ClassVar[tuple[str, ...]] = ("calibration",)
-    combines: ClassVar[tuple[str, ...]] = ("simplex",)  # bags ask for thousands of scores, and mAP takes its time
-    suffix: ClassVar[str] = ".json"
+    ensemble_steps: ClassVar[tuple[str, ...]] = ("calibration",)
+    official_suffix: ClassVar[str] = ".json"
     row_bytes: ClassVar[int] = MOST * 6 * 4
     views: ClassVar[Mapping[str, View]] = {
         "hflip": flipped(),
@@ -83,22 +82,38 @@ class Detection:
     def account(self) -> BoxAccount:
         return BoxAccount(self)
 
+    def pack(self, prediction: Ragged) -> dict[str, np.ndarray]:
+        return {"boxes": np.asarray(prediction.flat, np.float32), "offsets": np.asarray(prediction.offsets, np.int64)}
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Ragged:
+        return Ragged(arrays["boxes"], np.asarray(arrays["offsets"]))
+
+    def join(self, predictions: Sequence[Ragged]) -> Ragged:
+        return Ragged.join(predictions)
+
+    def subsample(self, rows: Ragged) -> Ragged:
+        """The best 50 predicted boxes of every image from a score of 0.01 on; targets as they are."""
+        if rows.flat.shape[1] == 5:
+            return rows
+        image, _, boxes = together([only(rows, rows.flat[:, 1] >= FAINT)])
+        return ragged(image, boxes, len(rows), FEW)
+
     def average(self, predictions: Sequence[Ragged], weights: Sequence[float]) -> Ragged:
         return predictions[0] if len(predictions) == 1 else self.fuse(predictions, weights)
 
-    def weighing(self, predictions: Sequence[Ragged]) -> Callable[[Sequence[float]], Ragged]:
-        return lambda weights: self.decide(self.average(predictions, weights))
-
-    def expand(self, presence: Ragged, of: int) -> Ragged:
-        """Boxes of a network that knows one class, as boxes of the class `of`."""
+    def expand(self, presence: Ragged, target_class: int) -> Ragged:
+        """Boxes of a network that knows one class, as boxes of `target_class`."""
         flat = presence.flat.copy()
-        flat[:, 0] = of
+        flat[:, 0] = target_class
         return Ragged(flat, presence.offsets)
 
-    def overlay(self, prediction: Ragged, specialist: Ragged, of: int, share: float) -> Ragged:
-        """The boxes of the class `of` are fused, the specialist's with weight `share`; the others stay."""
-        general = prediction.flat[:, 0] == of
-        both = [only(prediction, general), only(specialist, specialist.flat[:, 0] == of)]
+    def blend_class(
+        self, prediction: Ragged, specialist: Ragged, target_class: int, share: float, versus: int | None = None
+    ) -> Ragged:
+        """Fuse the boxes of one class, the specialist's with weight `share`; the others stay. versus: has no meaning
+        for boxes, which are not shares of one whole."""
+        general = prediction.flat[:, 0] == target_class
+        both = [only(prediction, general), only(specialist, specialist.flat[:, 0] == target_class)]
         fused = self.fuse(both, [1 - share, share])
         image, _, rows = together([only(prediction, ~general), fused])
         return ragged(image, rows, len(prediction))
@@ -109,19 +124,13 @@ class Detection:
         offsets: Sequence[float] | None = None,
         class_specialist: ClassSpecialist | None = None,
     ) -> Ragged:
-        """At most 100 boxes an image, the best. Offsets and an override's threshold say nothing where scores rank."""
+        """At most 100 boxes an image, the best. Offsets and a specialist's threshold have no meaning where scores
+        rank."""
         image, _, rows = together([prediction])
         return ragged(image, rows, len(prediction))
 
     def scores(self, prediction: Ragged) -> Ragged:
         return self.decide(prediction)
-
-    def subsample(self, rows: Ragged) -> Ragged:
-        """Of predictions, the best 50 boxes of every image from a score of 0.01 on; targets as they are."""
-        if rows.flat.shape[1] == 5:
-            return rows
-        image, _, boxes = together([only(rows, rows.flat[:, 1] >= FAINT)])
-        return ragged(image, boxes, len(rows), FEW)
 
     def calibration(self, prediction: Ragged, targets: Ragged) -> tuple[float, float]:
         """(slope, shift) of the log-odds; (1, 0) changes nothing."""
@@ -133,35 +142,26 @@ class Detection:
         flat[:, 1] = sigmoid(slope * log_odds(flat[:, 1]) + shift)
         return Ragged(flat, prediction.offsets)
 
-    def pack(self, prediction: Ragged) -> dict[str, np.ndarray]:
-        return {"boxes": np.asarray(prediction.flat, np.float32), "offsets": np.asarray(prediction.offsets, np.int64)}
-
-    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Ragged:
-        return Ragged(arrays["boxes"], np.asarray(arrays["offsets"]))
-
-    def join(self, predictions: Sequence[Ragged]) -> Ragged:
-        return Ragged.join(predictions)
-
     def write(self, ids: np.ndarray, decided: Ragged, file: Path) -> None:
         """`id,PredictionString` for the judge, COCO results where the file's name ends in .json."""
-        layout = box_files.write_json if file.suffix == self.suffix else box_files.write_csv
-        layout(ids, decided, file)
+        write = submission_boxes.write_json if file.suffix == self.official_suffix else submission_boxes.write_csv
+        write(ids, decided, file)
 
     def read(self, file: Path, ids: np.ndarray) -> Ragged:
-        return box_files.read(file, ids, self.classes)
+        return submission_boxes.read(file, ids, self.classes)
 
     def sample_submission(self, ids: np.ndarray, file: Path) -> None:
         self.write(ids, Ragged(np.zeros((0, 6), np.float32), np.zeros(len(ids) + 1, np.int64)), file)
 
     def check_targets(self, targets: Ragged) -> None:
         if not isinstance(targets, Ragged) or targets.flat.ndim != 2 or targets.flat.shape[1] != 5:
-            raise UserError("targets are no rows of boxes (Ragged of label, x1, y1, x2, y2)")
+            raise UserError("targets are not rows of boxes (Ragged of label, x1, y1, x2, y2)")
         label, corners = targets.flat[:, 0], targets.flat[:, 1:]
         top = len(self.classes) - 1
         sized = (corners[:, 2:] > corners[:, :2]).all(1)
         for wrong, why in (
             (~np.isfinite(targets.flat).all(1), "holds NaN or an infinity"),
-            ((label < 0) | (label > top) | (label % 1 != 0), f"has a label that is none from 0 to {top}"),
+            ((label < 0) | (label > top) | (label % 1 != 0), f"has a label that is not one from 0 to {top}"),
             (~sized, "has no area: x2 must be more than x1, and y2 more than y1"),
         ):
             if wrong.any():

@@ -88,7 +88,7 @@ class LabelAccount:
         if self.task.multilabel or self.task.output == "probabilities":
             true = targets[:, of] if self.task.multilabel else targets == of
             truth = self.task.expand(np.asarray(true, np.float32), of)
-            replaced = self.task.overlay(decided, truth, of, 1.0)
+            replaced = self.task.blend_class(decided, truth, of, 1.0)
             return replaced if self.task.output == "probabilities" else replaced.astype(np.uint8)
         others = np.where(np.arange(len(self.task.classes)) == of, -1, prediction).argmax(1)
         return np.where(targets == of, of, np.where(decided == of, others, decided))

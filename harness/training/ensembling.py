@@ -1,4 +1,4 @@
-"""The ensemble of bundles: which rows they share, fitted cross-fitted and gated, and told as a table."""
+"""The ensemble of model runs: which rows they share, cross-fitted and gated; its step table and its submission."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,18 +30,21 @@ from harness.training.predictions import ModelRun, code_hash
 
 
 def blend_of(competition: Competition, model_runs: Mapping[str, ModelRun]) -> Blend:
-    """The declared ensemble, of these bundles; raise `UserError` where none of them predicts every class."""
+    """The declared ensemble of these runs; raise `UserError` where none of them predicts every class."""
     manifests = {name: model_run.manifest for name, model_run in model_runs.items()}
     general = tuple(name for name, manifest in manifests.items() if manifest["config"]["target_class"] is None)
     if not general:
         raise UserError(
-            f"there is no complete bundle to blend; run `make submit COMP={competition.name}` or `make train` first"
+            f"there is no complete run to blend; run `make submit COMP={competition.name}` or `make train` first"
         )
     special = {name: manifest for name, manifest in manifests.items() if name not in general}
-    named = [name for name, manifest in special.items() if manifest["model"] == competition.ensemble.specialist]
-    others = {name: manifest["config"] for name, manifest in special.items() if name not in named}
-    more = tuple(SpecialistRole(name, config["target_class"], config.get("versus")) for name, config in others.items())
-    return replace(competition.ensemble, names=general, specialist=named[-1] if named else None, found=more)
+    roles = [
+        SpecialistRole(name, manifest["config"]["target_class"], manifest["config"].get("versus"))
+        for name, manifest in special.items()
+    ]
+    declared = competition.ensemble.specialist
+    roles.sort(key=lambda role: special[role.model]["model"] != declared)  # the declared one is tried first
+    return replace(competition.ensemble, names=general, specialist_roles=tuple(roles))
 
 
 def ensemble(
@@ -72,7 +75,7 @@ def refitted(
 
 
 def sharing(model_runs: Mapping[str, ModelRun], count: int) -> tuple[dict[str, ModelRun], list[int]]:
-    """The bundles with the most folds, specialists last, and the folds that all have; who shares none is left out."""
+    """The runs with the most folds, specialists last, and the folds that all have; one that shares none is left out."""
     held = {name: set(model_run.held(count)) for name, model_run in model_runs.items()}
     special = {name: model_run.manifest["config"]["target_class"] is not None for name, model_run in model_runs.items()}
     kept = dict[str, ModelRun]()
@@ -84,15 +87,22 @@ def sharing(model_runs: Mapping[str, ModelRun], count: int) -> tuple[dict[str, M
 
 
 def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, Any]]:
-    """The ladder as rows: what each step gained, whether it was taken, and the cross-fitted score up to it."""
+    """A row a step.
+
+    accepted, reason, gain: what the gate said on all rows. score, low, high, by_class: cross-fitted up to this step;
+    the rows of a fold are scored with what was chosen without the fold. That took the step in `accepted_in_folds` of
+    `folds` fits, whatever was chosen on all rows.
+    """
+    folds = len(fitted_ensemble.without)
     return [
         {
             "step": step_result.step,
             "accepted": step_result.accepted,
             "reason": step_result.reason,
-            "way": step_result.way,
-            "refused": dict(step_result.refused),
+            "way": step_result.variant,
+            "refused": {} if step_result.accepted else {step_result.step: step_result.reason},
             "accepted_in_folds": accepted,
+            "folds": folds,
             "gain": step_result.gain
             and {name: getattr(step_result.gain, name) for name in ("difference", "low", "high", "p")},
             **interval(oof.metric, statistics, oof.groups)._asdict(),
@@ -105,12 +115,12 @@ def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, An
 
 
 def members_of(oof: OOFData, recipe: Recipe) -> dict[str, Any]:
-    """What every member weighs, and gains where it was fitted: the ensemble against the same one without it."""
-    told = ("difference", "low", "high", "p")
+    """Every member's weight, and its gain on the fitted rows: the ensemble against the same one without it."""
+    fields = ("difference", "low", "high", "p")
     return {
         name: {
             "weight": recipe.weights.get(name, 0.0),
-            "gain": gain and {key: float(getattr(gain, key)) for key in told},
+            "gain": gain and {key: float(getattr(gain, key)) for key in fields},
         }
         for name, gain in leave_one_out(oof.subsample(), recipe).items()
     }
@@ -127,7 +137,7 @@ def write_submission(
     fitted_ensemble: FittedEnsemble,
     oof: OOFData,
 ) -> tuple[Path, dict[str, Any]]:
-    """Write the judge's file with its card: what was done, and the score that the player claims."""
+    """Write the judge's file with its manifest: what was done, and the score that the player claims."""
     competition, recipe = request.competition, fitted_ensemble.recipe
     held = {name: model_runs[name].held(int(folds.max()) + 1) for name in recipe.names}
     members = {name: model_runs[name].holdout(competition.task, held[name]) for name in recipe.names}
@@ -158,7 +168,7 @@ def write_submission(
 
 
 def keep_baseline(request: Request, prepared: Prepared) -> None:
-    """From the first minute on there is a valid submission."""
+    """Save the sample submission as the best one, so that a valid one is there from the first minute on."""
     folder = paths.submissions(request.competition.name, prepared.data_hash)
     if not request.fast:
         writer.keep_best(prepared.folder / "sample_submission.csv", folder, None)

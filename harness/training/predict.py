@@ -40,13 +40,13 @@ def predict_official(
     fits = fits_of(model_runs, recipe, final)
     for part, samples in prepared.official.items():
         name = ("official" if len(prepared.official) == 1 else f"official-{part}") + ("-final" if final else "")
-        known = writer.beside_best(file, name, competition.task.suffix)
+        known = writer.beside_best(file, name, competition.task.official_suffix)
         if known and not final:
             written[part] = paths.shown(known)
             continue
         request.say(f"predicting {part}: {len(samples)} rows with {', '.join(recipe.names)}")
         decided = predict_rows(competition, samples.inputs, fits, recipe, engine)
-        official = file.with_name(f"{file.stem}-{name}{competition.task.suffix}")
+        official = file.with_name(f"{file.stem}-{name}{competition.task.official_suffix}")
         competition.task.write(samples.ids, decided, official)
         written[part] = paths.shown(writer.keep_beside_best(official, file, name))
     return written
@@ -120,7 +120,7 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
     with workers(request.listen) as engine:
         decided = predict_rows(competition, samples.inputs, fits_of(runs_of(card), recipe), recipe, engine)
     folder = paths.submissions(competition.name, prepared.data_hash)
-    file = folder / f"predicted-{inputs.resolve().name}{competition.task.suffix}"
+    file = folder / f"predicted-{inputs.resolve().name}{competition.task.official_suffix}"
     competition.task.write(samples.ids, decided, file)
     return {"competition": competition.name, "path": paths.shown(file), "rows": len(samples)}
 

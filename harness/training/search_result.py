@@ -24,7 +24,7 @@ def keep(competition: str, data_hash: str, card: Mapping[str, Any]) -> None:
 
 def used(recipe: Mapping[str, Any]) -> set[str]:
     """The members that a recipe needs, of its JSON."""
-    return {*recipe["weights"], *([recipe["class_specialist"]["by"]] if recipe["class_specialist"] else [])}
+    return {*recipe["weights"], *([recipe["class_specialist"]["model"]] if recipe["class_specialist"] else [])}
 
 
 def variants(competition: str, data_hash: str, train_hash: str) -> dict[str, Learner]:

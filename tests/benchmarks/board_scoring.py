@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.competition import Competition, find
-from harness.tasks.mask_files import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation
+from harness.tasks.submission_masks import RUN_LENGTH
 from leaderboard.answers import Answers
 from leaderboard.scoring import score_file
 

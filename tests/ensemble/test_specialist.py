@@ -30,7 +30,7 @@ from harness.models.torch_loop.outputs import IGNORED, TargetEncoding
 from harness.models.yolo.detector import Yolo
 from harness.options import Request
 from harness.report.run import LastRun, last_run
-from harness.specialist import Trained, Wanted, chosen, derived, label_of
+from harness.specialist import DerivedSpecialist, SpecialistTarget, choose_target, derive, label_of
 from harness.tasks import ClassSpecialist
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
@@ -95,8 +95,8 @@ def finished(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def test_of_labels_the_pair_that_is_most_taken_for_each_other_is_wanted(finished: Run) -> None:
     _, run = finished()
-    assert chosen(run, None) == Wanted(0, 1)
-    assert chosen(run, 1) == Wanted(1, 0)
+    assert choose_target(run, None) == SpecialistTarget(0, 1)
+    assert choose_target(run, 1) == SpecialistTarget(1, 0)
 
 
 def test_the_pair_is_counted_both_ways_and_the_class_that_is_asked_for_comes_first() -> None:
@@ -141,10 +141,10 @@ def test_without_a_run_there_is_one_sentence() -> None:
 
 def test_the_heaviest_member_that_can_be_made_one_is_its_base(finished: Run) -> None:
     _, run = finished()
-    pair = derived(run, Wanted(0, 1))
+    pair = derive(run, SpecialistTarget(0, 1))
     assert (pair.name, pair.base) == ("specialist_ant_or_bee", "line")
     assert canonical(pair.learner) == canonical(replace(line, target_class=0, versus=1))
-    assert derived(run, Wanted(2)).name == "specialist_big_cat"
+    assert derive(run, SpecialistTarget(2)).name == "specialist_big_cat"
 
 
 def test_a_network_sees_the_class_in_half_of_every_batch_and_minds_what_is_rare() -> None:
@@ -192,22 +192,6 @@ def test_an_estimator_for_a_pair_learns_from_the_pair_alone(tmp_path: Path) -> N
 # -- divided anew ------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_pair_has_is_divided_anew_and_the_third_class_keeps_its_own() -> None:
-    task = Classification(NAMES)
-    prediction, says = np.array([[0.3, 0.3, 0.4]], np.float32), np.array([[0.9, 0.05, 0.05]], np.float32)
-    np.testing.assert_allclose(task.divided(prediction, says, (0, 1), 0.5), [[0.42, 0.18, 0.4]], rtol=1e-6)
-    np.testing.assert_allclose(task.divided(prediction, says, (1, 0), 1.0), [[0.57, 0.03, 0.4]], rtol=1e-6)
-    np.testing.assert_allclose(task.divided(prediction, says, (0, 1), 0.0), prediction)
-
-
-def test_without_a_threshold_the_class_wins_as_any_other() -> None:
-    probs = np.array([[0.2, 0.5, 0.3]], np.float32)
-    masks = probs[..., None, None]
-    for task, prediction in ((Classification(NAMES), probs), (Segmentation(NAMES, (1, 1)), masks)):
-        assert np.ravel(task.decide(prediction, None, ClassSpecialist("s", 1, 0.5, None))).tolist() == [1]
-        assert np.ravel(task.decide(prediction, None, ClassSpecialist("s", 1, 0.5, 0.6))).tolist() == [2]
-
-
 # -- kept or not -------------------------------------------------------------------------------------------------------
 
 
@@ -215,8 +199,8 @@ def test_a_specialist_that_tells_the_pair_apart_is_kept_and_takes_part_from_then
     finished: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request, run = finished()
-    knows = Trained("specialist_ant_or_bee", replace(forest, target_class=0, versus=1), "line")
-    monkeypatch.setattr(specialist, "derived", lambda *_: knows)
+    knows = DerivedSpecialist("specialist_ant_or_bee", replace(forest, target_class=0, versus=1), "line")
+    monkeypatch.setattr(specialist, "derive", lambda *_: knows)
     told = specialist.specialist(request, None)
     assert told["accepted"] and told["gain"]["low"] > 0.1
     assert "hurts no class" in told["reason"]
@@ -256,8 +240,8 @@ def test_a_specialist_that_knows_nothing_is_refused_with_numbers_and_forgotten(
     finished: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request, run = finished(forest=forest)
-    useless = Trained("specialist_ant_or_bee", replace(line, target_class=0, versus=1), "forest")
-    monkeypatch.setattr(specialist, "derived", lambda *_: useless)
+    useless = DerivedSpecialist("specialist_ant_or_bee", replace(line, target_class=0, versus=1), "forest")
+    monkeypatch.setattr(specialist, "derive", lambda *_: useless)
     place = (run.competition.name, run.prepared.data_hash)
     search_result.keep_specialist(
         *place, useless.name, {"train_hash": run.card["train_hash"], "config": canonical(line)}
@@ -277,7 +261,7 @@ def test_a_specialist_that_knows_nothing_is_refused_with_numbers_and_forgotten(
 
 def test_where_nothing_is_mistaken_there_is_nothing_to_train(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     request, run = finished()
-    monkeypatch.setattr(specialist, "chosen", lambda *_: None)
+    monkeypatch.setattr(specialist, "choose_target", lambda *_: None)
     told = specialist.specialist(request, None)
     assert (told["class"], told["accepted"], told["gain"]["difference"]) == (None, False, 0.0)
     assert told["path"] == run.card["file"]
@@ -295,14 +279,7 @@ def test_boxes_of_one_class_are_fused_with_those_of_a_specialist_and_no_threshol
     misses, finds = (Ragged.of([rows] * 8) for rows in (said[:1], said[1:2]))
     members = {name: Member(rows, rows) for name, rows in (("general", misses), ("finder", finds))}
     oof = OOFData(task, MeanAveragePrecision(NAMES), members, truth, np.arange(8) % 2, np.arange(8))
-    search_result = with_specialist(oof, Recipe({"general": 1.0}), "finder", 1)
-    assert (
-        search_result.class_specialist.by,
-        search_result.class_specialist.of,
-        search_result.class_specialist.threshold,
-    ) == (
-        "finder",
-        1,
-        None,
-    )
-    assert oof.quality(search_result) == 1.0
+    found = with_specialist(SpecialistRole("finder", 1), oof, Recipe({"general": 1.0}))
+    assert found.class_specialist is not None
+    assert (*found.class_specialist[:2], found.class_specialist.threshold) == ("finder", 1, None)
+    assert oof.quality(found) == 1.0

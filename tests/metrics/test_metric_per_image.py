@@ -1,4 +1,4 @@
-"""Dice and IoU image by image are those of scikit-learn and torchmetrics, and an empty image is defined."""
+"""Dice and IoU image by image are those of scikit-learn, and an empty image is defined."""
 
 import numpy as np
 import pytest
@@ -31,17 +31,6 @@ def test_they_are_the_means_of_scikit_learns_images(seed: int, classes: int) -> 
         assert statistics == pytest.approx(of_images, abs=1e-12)
         assert metric.score(statistics) == pytest.approx(of_images.mean(), abs=1e-12)
         assert list(metric.by_class(statistics).values()) == pytest.approx(list(of_images.mean(0)), abs=1e-12)
-
-
-def test_dice_is_that_of_torchmetrics_where_something_is_there() -> None:
-    import torch
-    from torchmetrics.functional.segmentation import dice_score
-
-    truth, predicted = (rows[3:] for rows in masks(0))
-    tensors = torch.from_numpy(predicted.astype(int)), torch.from_numpy(truth.astype(int))
-    expected = dice_score(*tensors, num_classes=3, include_background=False, average="macro", input_format="index")
-    metric = MeanDice(CLASSES)
-    assert metric.statistics(truth, predicted).mean(1) == pytest.approx(expected.numpy(), abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", [MeanDice, MeanImageIoU])

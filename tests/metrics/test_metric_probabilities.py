@@ -106,5 +106,5 @@ def test_what_is_no_number_is_refused(metric, value: float) -> None:
 
 
 def test_several_labels_a_row_have_no_log_loss() -> None:
-    with pytest.raises(UserError, match="log loss is of one label a row"):
+    with pytest.raises(UserError, match="log loss takes one label a row"):
         LogLoss(CLASSES).statistics(np.eye(3), np.eye(3))

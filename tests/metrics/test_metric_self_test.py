@@ -64,7 +64,7 @@ def several_probabilities(classes: int) -> Rows:
     return Rows(of.truth, 1.0 * of.truth, 1.0 * of.worst, of.truth * 0 + 0.5, some, (of.absent[0], some), broken(some))
 
 
-def amounts(classes: int) -> Rows:
+def numbers(classes: int) -> Rows:
     truth, noise = np.random.default_rng(0).normal(3, 2, (2, ROWS))
     some = truth + noise
     return Rows(truth, truth, -9 * truth, np.full(ROWS, truth.mean()), some, (truth, some), broken(some))
@@ -100,9 +100,9 @@ Maker = Callable[[int], Rows]
 OF_MODULE: dict[str, Maker] = {
     "labels": labels,
     "agreement": labels,
-    "costs": labels,
+    "decision_costs": labels,
     "probabilities": probabilities,
-    "numbers": amounts,
+    "regression_metrics": numbers,
     "masks": masks,
     "average_precision": detections,
 }
@@ -110,7 +110,7 @@ OF_MODULE: dict[str, Maker] = {
 OF_TASK: dict[tuple[str, str], Maker] = {
     ("Classification", "labels"): labels,
     ("Classification", "probabilities"): probabilities,
-    ("Regression", "labels"): amounts,
+    ("Regression", "labels"): numbers,
     ("Segmentation", "labels"): masks,
     ("Detection", "probabilities"): detections,
 }
@@ -138,6 +138,14 @@ class Case:
         return score if self.metric.higher_is_better else -score
 
 
+def smape(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    return float(np.mean(2 * np.abs(y_pred - y_true) / (np.abs(y_true) + np.abs(y_pred) + 1e-9)))
+
+
+def pixel_accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    return float((y_true == y_pred).mean())
+
+
 def of_the_harness() -> list[Case]:
     kinds = [getattr(metrics, name) for name in metrics.__all__ if hasattr(getattr(metrics, name), "higher_is_better")]
     kinds.remove(metrics.Metric)
@@ -152,6 +160,8 @@ def of_the_harness() -> list[Case]:
         Case(metrics.ROCAUC(CLASSES[:2]), probabilities, 2, name="two"),
         Case(metrics.MeanAveragePrecision(CLASSES, iou=0.5), detections),
         Case(metrics.MeanIoU(CLASSES, void=0), masks, name="void"),
+        Case(metrics.metric("smape", smape, higher_is_better=False), numbers),
+        Case(metrics.metric("pixel accuracy", pixel_accuracy, higher_is_better=True), masks),
     ]
 
 

@@ -45,17 +45,17 @@ from harness.ensemble import Blend
 from harness.errors import InvalidSubmission
 from harness.data.splits import stratified_grouped
 from harness.tasks.number_account import NumberAccount
-from harness.tasks.tables import Wanted, read_table
+from harness.tasks.submission_tables import RequiredIds, read_table
 
 
 class Numbers:
     classes, void, views, output, account = (), None, {{}}, "labels", NumberAccount()
 
     def read(self, file, ids):
-        wanted, values = Wanted(file, ids), np.zeros(len(ids))
+        required, values = RequiredIds(file, ids), np.zeros(len(ids))
         for line, (name, value) in read_table(file, ["id", "value"]):
-            values[wanted.row(name, line)] = float(value)
-        wanted.require_all()
+            values[required.row(name, line)] = float(value)
+        required.require_all()
         return values
 
 

@@ -35,7 +35,7 @@ from harness.models.augment import Augment
 from harness.models import TrainingCost
 from harness.models.smp import Network
 from harness.competition import Competition, Rules
-from harness.ensemble import Overlay, blend
+from harness.ensemble import blend
 from harness.errors import UserError
 from harness.metrics import MeanIoU
 from harness.data.samples import Dataset, Samples, numbered
@@ -140,7 +140,7 @@ competition = Competition(
         "thief": Spy(steals=True),
         "scout": replace(net, target_class=2, epochs=2),
     },
-    ensemble=Overlay(blend("net", "spy", "thief"), specialist="scout", of=2),
+    ensemble=blend("net", "spy", "thief", specialist="scout", target_class=2),
     default=("net", "scout"),
     tta=("hflip",),
 )

@@ -1,21 +1,15 @@
 """Classification: what a submission says comes back as it was, what breaks it is named, offsets and views work."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.data.images import Pictures, encode
-from harness.data.samples import Samples, numbered
 from harness.ensemble import Member, OOFData, Recipe, with_offsets
 from harness.errors import InvalidSubmission, UserError
-from harness.metrics import Accuracy, LogLoss
-from harness.models import Context
-from harness.models.losses import InverseFrequency, binary_cross_entropy, cross_entropy
-from harness.models.smp import Network
-from harness.tasks import ClassSpecialist
-from harness.tasks.classification import LABELS, PROBABILITIES, Classification
+from harness.metrics import Accuracy
+from harness.tasks.classification import PROBABILITIES, Classification
 
 CLASSES = ("cat", "dog", "fox")
 IDS = np.array(["a", "b", "c"])
@@ -42,23 +36,6 @@ def test_the_layouts_by_hand(tmp_path: Path) -> None:
     assert written(chances, np.array([[0.25, 0.125, 0.625]]), tmp_path) == "id,cat,dog,fox\na,0.25,0.125,0.625\n"
     named = Classification(("cat, tabby", "dog"), PROBABILITIES)
     assert written(named, np.array([[0.5, 0.5]]), tmp_path) == 'id,"cat, tabby",dog\na,0.5,0.5\n'
-
-
-@pytest.mark.parametrize("task", [single, several, chances, marks], ids=["one", "several", "chances", "marks"])
-def test_what_is_written_is_what_is_read(task: Classification, tmp_path: Path) -> None:
-    decided = task.decide(probabilities())
-    task.write(IDS, decided, tmp_path / "s.csv")
-    np.testing.assert_allclose(task.read(tmp_path / "s.csv", IDS), decided, atol=1e-6)
-    np.testing.assert_allclose(task.read(tmp_path / "s.csv", IDS[::-1]), decided[::-1], atol=1e-6)
-    before = (tmp_path / "s.csv").read_bytes()
-    task.write(IDS, decided, tmp_path / "s.csv")
-    assert (tmp_path / "s.csv").read_bytes() == before
-
-
-@pytest.mark.parametrize("task", [single, several, chances, marks], ids=["one", "several", "chances", "marks"])
-def test_the_sample_submission_is_valid(task: Classification, tmp_path: Path) -> None:
-    task.sample_submission(IDS, tmp_path / "s.csv")
-    assert len(task.read(tmp_path / "s.csv", IDS)) == 3
 
 
 LABEL_LINES = ["id,label", "a,0", "b,2", "c,1"]
@@ -133,23 +110,6 @@ def test_targets_that_are_labels_are_not() -> None:
 # -- means and decisions -----------------------------------------------------------------------------------------------
 
 
-def test_the_average_is_weighted_and_of_one_it_is_itself() -> None:
-    a, b = probabilities(5, 1), probabilities(5, 2)
-    assert single.average([a], [0.3]) is a
-    expected = (3 * a.astype(np.float64) + b.astype(np.float64)) / 4
-    np.testing.assert_allclose(single.average([a, b], [3, 1]), expected, atol=1e-6)
-    assert (single.average([a, b], [6, 2]) == single.average([a, b], [0.75, 0.25])).all()
-
-
-@pytest.mark.parametrize("offsets", [None, (0.0, 0.7, -0.4)])
-def test_the_decision_is_the_most_probable_class_with_its_offset(offsets) -> None:
-    probs = probabilities(300)
-    logs = np.log(probs.astype(np.float64)) + (offsets or (0, 0, 0))
-    assert (single.decide(probs, offsets) == logs.argmax(1)).all()
-    assert (chances.decide(probs, offsets).argmax(1) == logs.argmax(1)).all()
-    np.testing.assert_allclose(chances.decide(probs, offsets).sum(1), 1, atol=1e-6)
-
-
 def test_offsets_of_several_labels_are_thresholds() -> None:
     """0.6 has the odds 1.5; with the offset -0.5 they are 0.91, which is no longer more likely than not."""
     probs = np.array([[0.6, 0.6, 0.3]], np.float32)
@@ -168,58 +128,6 @@ def test_a_threshold_is_fitted_where_a_model_is_too_shy() -> None:
     recipe = Recipe({"shy": 1.0})
     assert oof.quality(recipe) < 0.3
     assert oof.quality(with_offsets(oof, recipe)) == 1.0
-
-
-def test_the_overlay_by_hand() -> None:
-    """p = (0.1, 0.6, 0.3), s_fox = 0.9, share 1/2: fox 0.6; the others keep 1 to 6 in the 0.4 that is left."""
-    prediction, specialist = np.array([[0.1, 0.6, 0.3]], np.float16), np.full((1, 3), 0.9, np.float16)
-    np.testing.assert_allclose(single.overlay(prediction, specialist, 2, 0.5), [(0.4 / 7, 2.4 / 7, 0.6)], atol=1e-3)
-    np.testing.assert_allclose(several.overlay(prediction, specialist, 2, 0.5), [(0.1, 0.6, 0.6)], atol=1e-3)
-    np.testing.assert_allclose(single.overlay(prediction, specialist, 2, 0.0), prediction, atol=1e-3)
-    sure = np.array([[0, 0, 1]], np.float16)
-    assert np.isfinite(single.overlay(sure, 0 * sure, 2, 0.5)).all()
-
-
-def test_of_a_pair_the_two_probabilities_are_divided_anew() -> None:
-    pair = Classification(("well", "ill"))
-    divided = pair.overlay(np.array([[0.7, 0.3]]), pair.expand(np.array([0.8]), 1), 1, 0.5)
-    np.testing.assert_allclose(divided, [(0.45, 0.55)], atol=1e-6)
-
-
-def test_a_binary_model_is_expanded_to_all_classes() -> None:
-    presence = np.array([0.0, 0.25, 1.0])
-    np.testing.assert_allclose(single.expand(presence, 1), [(0.5, 0, 0.5), (0.375, 0.25, 0.375), (0, 1, 0)])
-    np.testing.assert_allclose(several.expand(presence, 1), [(0, 0, 0), (0, 0.25, 0), (0, 1, 0)])
-
-
-def test_an_override_decides_its_class_above_its_threshold_and_nowhere_else() -> None:
-    probs = np.array([[0.0, 0.7, 0.3], [0.0, 0.1, 0.9], [0.0, 0.6, 0.4]], np.float16)
-    assert single.decide(probs).tolist() == [1, 2, 1]
-    assert single.decide(probs, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.35)).tolist() == [1, 2, 2]
-    assert single.decide(probs, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.95)).tolist() == [1, 1, 1]
-    assert single.decide(probs, (0, 0, 9.0), ClassSpecialist("finder", 2, 1.0, 0.35)).tolist() == [1, 2, 2]
-    assert several.decide(probs, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.35))[:, 2].tolist() == [0, 1, 1]
-
-
-def test_a_metric_sees_labels_or_probabilities_whichever_is_handed_in() -> None:
-    probs, truth = probabilities(50), np.arange(50) % 3
-    members = {"one": Member(probs, probs)}
-    for task in (single, chances):
-        said = {needs: Recipe({"one": 1.0}).says(task, members, needs) for needs in ("labels", "probabilities")}
-        assert (said["labels"] == probs.argmax(1)).all()
-        np.testing.assert_allclose(said["probabilities"], probs, atol=1e-3)
-        assert Accuracy(CLASSES).statistics(truth, said["labels"]).shape[0] == 50
-        assert np.isfinite(LogLoss(CLASSES).score(LogLoss(CLASSES).statistics(truth, said["probabilities"])))
-    assert (single.output, chances.output, LABELS.output) == ("labels", "probabilities", "labels")
-
-
-def test_predictions_are_packed_in_half_precision_and_come_back() -> None:
-    packed = single.pack(probabilities().astype(np.float32))
-    assert {name: array.dtype for name, array in packed.items()} == {"probabilities": np.float16}
-    assert (single.unpack(packed) == probabilities()).all()
-    assert sum(array.nbytes for array in packed.values()) == 3 * single.row_bytes
-    joined = single.join([probabilities(2, 1), probabilities(1, 2)])
-    assert (joined == np.concatenate([probabilities(2, 1), probabilities(1, 2)])).all()
 
 
 # -- views -------------------------------------------------------------------------------------------------------------
@@ -265,52 +173,3 @@ def test_pictures_of_any_size_are_seen_the_same_way() -> None:
         seen = single.views[name].apply(pictures)
         for row, picture in enumerate(different):
             assert (seen[row] == single.views[name].apply(picture[None])[0]).all()
-
-
-# -- in the torch loop -------------------------------------------------------------------------------------------------
-
-
-def squares(rows: int = 24) -> Samples:
-    """Every class has a corner of its own, and a picture shows any of them."""
-    rng = np.random.default_rng(0)
-    marks = rng.integers(0, 2, (rows, 3), dtype=np.uint8)
-    images = rng.integers(0, 40, (rows, 8, 8), dtype=np.uint8)
-    for k, (y, x) in enumerate(((0, 0), (0, 4), (4, 0))):
-        images[:, y : y + 4, x : x + 4] += 180 * marks[:, k, None, None]
-    return Samples(numbered(rows), images, marks, np.arange(rows))
-
-
-def dense(classes: int, channels: int, width: int):
-    from torch import nn
-
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
-
-
-NETWORK = Network(build=dense, epochs=40, batch=8, lr=0.05, loss=binary_cross_entropy)
-
-
-def test_several_labels_are_learned_by_one_sigmoid_each(tmp_path: Path) -> None:
-    train = squares()
-    weighted = replace(NETWORK, class_weights=InverseFrequency())
-    for name, learner in (("plain", NETWORK), ("weighted", weighted)):
-        probs = learner.fit(train, None, Context(several, tmp_path / name)).predict(train.inputs)
-        assert (several.decide(probs) == train.targets).all()
-        assert probs.sum(1).max() > 1.5  # they do not share one probability
-
-
-@pytest.mark.parametrize(
-    ("loss", "targets"), [(cross_entropy, squares().targets), (binary_cross_entropy, np.arange(24) % 3)]
-)
-def test_a_loss_that_does_not_go_with_the_targets_is_refused(loss, targets: np.ndarray, tmp_path: Path) -> None:
-    train = replace(squares(), targets=targets)
-    with pytest.raises(UserError, match=r"do not go with this loss: .* loss=binary_cross_entropy"):
-        replace(NETWORK, loss=loss).fit(train, None, Context(single, tmp_path))
-
-
-def test_the_loss_of_several_labels_by_hand() -> None:
-    import torch
-
-    logits, targets = torch.tensor([[0.0, 2.0]]), torch.tensor([[1, 0]])
-    expected = (np.log(2) + np.log1p(np.exp(2.0))) / 2
-    assert binary_cross_entropy(logits, targets).item() == pytest.approx(expected)
-    assert (cross_entropy.several, (0.5 * binary_cross_entropy + binary_cross_entropy).several) == (False, True)

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from harness.errors import InvalidSubmission, UserError
-from harness.tasks import ClassSpecialist
-from harness.tasks.mask_files import RUN_LENGTH, WIDE, _one_figure_each, decode_runs, encode_runs
 from harness.tasks.segmentation import Segmentation
+from harness.tasks.submission_masks import RUN_LENGTH, WIDE, _one_figure_each, decode_runs, encode_runs
 
 CLASSES = ("void", "soil", "rock")
 IDS = np.array(["a", "b", "c"])
@@ -44,13 +43,6 @@ def test_what_is_written_is_what_is_read(layout, classes, tmp_path: Path) -> Non
     task.write(IDS, decided, tmp_path / "s.csv")
     assert (task.read(tmp_path / "s.csv", IDS) == decided).all()
     assert (task.read(tmp_path / "s.csv", IDS[::-1]) == decided[::-1]).all()  # in the order that is asked for
-
-
-@LAYOUTS
-def test_the_same_rows_are_the_same_bytes(layout, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        task_of(layout).write(IDS, masks(), tmp_path / name)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 def test_the_two_layouts_by_hand(tmp_path: Path) -> None:
@@ -177,121 +169,16 @@ def test_targets_that_are_no_masks_are_refused(targets: np.ndarray, words: list[
 # -- views, means, decisions -------------------------------------------------------------------------------------------
 
 
-def brightness_network(images: np.ndarray) -> np.ndarray:
-    """Equivariant to flips: a pixel's probabilities depend on its own brightness alone."""
-    rock = images.astype(np.float32) / 255
-    return np.stack([np.zeros_like(rock), 1 - rock, rock], 1).astype(np.float16)
-
-
-def position_network(images: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(np.linspace(0, 1, images.shape[2]), images.shape)[:, None]
-
-
-def test_a_flip_is_undone() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (3, 2, 3), dtype=np.uint8)
-    view = task_of().views["hflip"]
-    assert (view.undo(brightness_network(view.apply(images)), images) == brightness_network(images)).all()
-    assert not (view.undo(position_network(view.apply(images)), images) == position_network(images)).all()
-    colour = np.random.default_rng(0).integers(0, 256, (3, 2, 3, 3), dtype=np.uint8)
-    assert (view.apply(colour)[:, :, 0] == colour[:, :, -1]).all()
-
-
-def test_the_average_of_one_is_itself() -> None:
-    prediction = probabilities()
-    assert (task_of().average([prediction], [0.3]) == prediction).all()
-
-
-def test_the_average_is_weighted_and_rows_stay_rows() -> None:
-    a, b = probabilities(300, 1), probabilities(300, 2)  # more rows than are blended at once
-    expected = (3 * a.astype(np.float64) + b.astype(np.float64)) / 4
-    np.testing.assert_allclose(task_of().average([a, b], [3, 1]), expected, atol=1e-3)
-    assert (task_of().average([a, b], [6, 2]) == task_of().average([a, b], [0.75, 0.25])).all()
-
-
-def test_void_is_never_decided() -> None:
-    prediction = np.zeros((2, 3, 2, 3), np.float16)
-    prediction[:, 0] = 1  # sure of void, everywhere
-    for offsets in (None, (9.0, 0.0, 0.0)):
-        assert (task_of().decide(prediction, offsets) != 0).all()
-    assert (task_of(void=None).decide(prediction) == 0).all()
-
-
-@pytest.mark.parametrize("offsets", [None, (0.0, 0.7, -0.4)])
-def test_the_decision_is_the_most_probable_class_with_its_offset(offsets) -> None:
-    prediction = probabilities(300)
-    logs = np.log(prediction.astype(np.float64)) + np.reshape(offsets or (0, 0, 0), (3, 1, 1))
-    best = np.sort(logs[:, 1:], axis=1)
-    clear = best[:, -1] - best[:, -2] > 1e-3  # float16 cannot tell the others
-    decided = task_of().decide(prediction, offsets)
-    assert decided.dtype == np.uint8
-    assert clear.mean() > 0.9
-    assert (decided == 1 + logs[:, 1:].argmax(1))[clear].all()
-
-
-def test_the_overlay_by_hand() -> None:
-    """p = (0.1, 0.6, 0.3), s = (., ., 0.9), share 1/2: rock 0.6; the others keep 1 to 6 in the 0.4 that is left."""
-    prediction = np.full((1, 3, 1, 1), 0, np.float16)
-    prediction[0, :, 0, 0] = (0.1, 0.6, 0.3)
-    specialist = np.full_like(prediction, 0.9)
-    changed = task_of(shape=(1, 1)).overlay(prediction, specialist, of=2, share=0.5)[0, :, 0, 0]
-    np.testing.assert_allclose(changed, (0.4 / 7, 0.4 * 6 / 7, 0.6), atol=1e-3)
-
-
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_the_overlay_stays_a_probability(share: float) -> None:
     a, s = probabilities(300, 1), probabilities(300, 2)
-    changed = task_of().overlay(a, s, of=2, share=share).astype(np.float64)
+    changed = task_of().blend_class(a, s, target_class=2, share=share).astype(np.float64)
     np.testing.assert_allclose(changed.sum(1), 1, atol=2e-3)
     np.testing.assert_allclose(changed[:, 2], (1 - share) * a[:, 2] + share * s[:, 2].astype(float), atol=1e-3)
     np.testing.assert_allclose(changed[:, 0] * a[:, 1], changed[:, 1] * a[:, 0], atol=2e-3)  # proportions are kept
 
 
-def test_the_overlay_survives_a_network_that_is_sure() -> None:
-    sure = np.zeros((1, 3, 1, 1), np.float16)
-    sure[:, 2] = 1
-    none = np.zeros_like(sure)
-    changed = task_of(shape=(1, 1)).overlay(sure, none, of=2, share=0.5)
-    assert np.isfinite(changed).all()
-
-
-def test_an_override_decides_its_class_above_its_threshold_and_nowhere_else() -> None:
-    prediction = np.array([[0.0, 0.7, 0.3], [0.0, 0.1, 0.9], [0.0, 0.6, 0.4]], np.float16)[:, :, None, None]
-    task = task_of(shape=(1, 1))
-    assert task.decide(prediction).ravel().tolist() == [1, 2, 1]
-    assert task.decide(prediction, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.35)).ravel().tolist() == [
-        1,
-        2,
-        2,
-    ]
-    assert task.decide(prediction, class_specialist=ClassSpecialist("finder", 2, 1.0, 0.95)).ravel().tolist() == [
-        1,
-        1,
-        1,
-    ]
-    assert task.decide(prediction, (0, 0, 9.0), ClassSpecialist("finder", 2, 1.0, 0.35)).ravel().tolist() == [1, 2, 2]
-
-
-def test_a_binary_network_is_expanded_to_all_classes() -> None:
-    presence = np.array([0.0, 0.25, 1.0], np.float32).reshape(3, 1, 1)
-    task = Segmentation(("void", "soil", "sand", "rock"), (1, 1), void=0)
-    expanded = task.expand(presence, of=3)[:, :, 0, 0]
-    np.testing.assert_allclose(expanded, [(0, 0.5, 0.5, 0), (0, 0.375, 0.375, 0.25), (0, 0, 0, 1)], atol=1e-3)
-
-
 # -- stored and thinned ------------------------------------------------------------------------------------------------
-
-
-def test_predictions_are_packed_in_half_precision_and_come_back() -> None:
-    packed = task_of().pack(probabilities().astype(np.float32))
-    assert {name: array.dtype for name, array in packed.items()} == {"probabilities": np.float16}
-    assert (task_of().unpack(packed) == probabilities()).all()
-    assert sum(array.nbytes for array in packed.values()) == 3 * task_of().row_bytes
-
-
-def test_joined_rows_stand_one_after_the_other() -> None:
-    joined = task_of().join([probabilities(2, 1), probabilities(1, 2)])
-    assert (joined[:2] == probabilities(2, 1)).all()
-    assert (joined[2] == probabilities(1, 2)[0]).all()
 
 
 def test_thinned_targets_and_predictions_keep_the_same_pixels() -> None:

@@ -27,7 +27,7 @@ from functools import partial
 
 from competitions.mars.competition import competition as mars
 from competitions.mars.data import BIG_ROCK
-from harness.ensemble import Overlay, blend
+from harness.ensemble import blend
 
 
 def saved_often(build, classes, channels, width):
@@ -46,7 +46,7 @@ competition = replace(
     name="tiles",
     split=replace(mars.split, folds=2),
     models={"coarse": short(mars.models["coarse"], 8), "big_rock": short(mars.models["big_rock"], 4)},
-    ensemble=Overlay(blend("coarse"), specialist="big_rock", of=BIG_ROCK),
+    ensemble=blend("coarse", specialist="big_rock", target_class=BIG_ROCK),
 )
 """
 

@@ -1,4 +1,4 @@
-"""How masks stand in a submission file: wide rows of pixels, or run lengths."""
+"""The two layouts of masks in a submission file: wide rows of pixels, or run lengths."""
 
 import re
 from collections.abc import Callable
@@ -9,12 +9,12 @@ import numpy as np
 
 from harness.errors import InvalidSubmission
 from harness.files import atomic
-from harness.tasks.tables import Wanted, read_table
+from harness.tasks.submission_tables import RequiredIds, read_table
 
 _NUMBERS = re.compile(r"[0-9\s]*")
 
 
-class Masks(Protocol):
+class MaskTask(Protocol):
     """What a layout must know of its task."""
 
     @property
@@ -23,17 +23,17 @@ class Masks(Protocol):
     def shape(self) -> tuple[int, int]: ...
 
 
-class Layout(NamedTuple):
-    """How masks stand in a submission file."""
+class MaskLayout(NamedTuple):
+    """How a task's masks are written and read back: `WIDE` or `RUN_LENGTH`."""
 
-    write: Callable[[Masks, np.ndarray, np.ndarray, Path], None]
-    read: Callable[[Masks, Path, np.ndarray], np.ndarray]
+    write: Callable[[MaskTask, np.ndarray, np.ndarray, Path], None]
+    read: Callable[[MaskTask, Path, np.ndarray], np.ndarray]
 
 
 # -- wide: id,0,1,...,8191, row-major ----------------------------------------------------------------------------------
 
 
-def _write_wide(task: Masks, ids: np.ndarray, masks: np.ndarray, file: Path) -> None:
+def _write_wide(task: MaskTask, ids: np.ndarray, masks: np.ndarray, file: Path) -> None:
     text = [str(c) for c in range(len(task.classes))]
     with atomic(file) as out:
         out.write((",".join(_wide_header(task)) + "\n").encode())
@@ -41,12 +41,12 @@ def _write_wide(task: Masks, ids: np.ndarray, masks: np.ndarray, file: Path) -> 
             out.write((f"{name}," + ",".join([text[label] for label in mask.ravel().tolist()]) + "\n").encode())
 
 
-def _read_wide(task: Masks, file: Path, ids: np.ndarray) -> np.ndarray:
+def _read_wide(task: MaskTask, file: Path, ids: np.ndarray) -> np.ndarray:
     label_of = {str(c): c for c in range(len(task.classes))}
     masks = np.zeros((len(ids), task.shape[0] * task.shape[1]), np.uint8)
-    wanted = Wanted(file, ids)
+    required = RequiredIds(file, ids)
     for line, (name, *fields) in read_table(file, _wide_header(task)):
-        row = wanted.row(name, line)
+        row = required.row(name, line)
         figures = _one_figure_each(fields)
         if figures is not None and figures.max(initial=0) < len(label_of):
             masks[row] = figures
@@ -56,10 +56,10 @@ def _read_wide(task: Masks, file: Path, ids: np.ndarray) -> np.ndarray:
         except KeyError as unknown:
             column = next(k for k, field in enumerate(fields) if field not in label_of)
             raise InvalidSubmission(
-                f"{file.name}, line {line} (id {name}), column {column}: {unknown.args[0]!r} is no class "
+                f"{file.name}, line {line} (id {name}), column {column}: {unknown.args[0]!r} is not a class "
                 f"from 0 to {len(label_of) - 1}"
             ) from None
-    wanted.require_all()
+    required.require_all()
     return masks.reshape(-1, *task.shape)
 
 
@@ -71,14 +71,14 @@ def _one_figure_each(fields: list[str]) -> np.ndarray | None:
     return figures if plain else None
 
 
-def _wide_header(task: Masks) -> list[str]:
+def _wide_header(task: MaskTask) -> list[str]:
     return ["id", *map(str, range(task.shape[0] * task.shape[1]))]
 
 
 # -- run lengths: id,class,rle (id,rle where there are two classes) ----------------------------------------------------
 
 
-def _write_run_length(task: Masks, ids: np.ndarray, masks: np.ndarray, file: Path) -> None:
+def _write_run_length(task: MaskTask, ids: np.ndarray, masks: np.ndarray, file: Path) -> None:
     header = _run_length_header(task)
     with atomic(file) as out:
         out.write((",".join(header) + "\n").encode())
@@ -89,16 +89,18 @@ def _write_run_length(task: Masks, ids: np.ndarray, masks: np.ndarray, file: Pat
                 out.write((",".join([str(name), *middle, encode_runs(mask == c)]) + "\n").encode())
 
 
-def _read_run_length(task: Masks, file: Path, ids: np.ndarray) -> np.ndarray:
+def _read_run_length(task: MaskTask, file: Path, ids: np.ndarray) -> np.ndarray:
     header = _run_length_header(task)
     masks = np.zeros((len(ids), task.shape[0] * task.shape[1]), np.uint8)
-    wanted, pairs = Wanted(file, ids), set()
+    required, pairs = RequiredIds(file, ids), set()
     for line, (name, *middle, runs) in read_table(file, header):
         where = f"{file.name}, line {line} (id {name})"
-        row = wanted.row(name, line, again=len(header) == 3)
+        row = required.row(name, line, repeated=len(header) == 3)
         label = middle[0] if middle else "1"
         if label not in map(str, range(1, len(task.classes))):
-            raise InvalidSubmission(f"{where}, column class: {label!r} is no class from 1 to {len(task.classes) - 1}")
+            raise InvalidSubmission(
+                f"{where}, column class: {label!r} is not a class from 1 to {len(task.classes) - 1}"
+            )
         if (row, label) in pairs:
             raise InvalidSubmission(f"{where}: class {label} stands here a second time")
         pairs.add((row, label))
@@ -106,11 +108,11 @@ def _read_run_length(task: Masks, file: Path, ids: np.ndarray) -> np.ndarray:
         if masks[row][pixels].any():
             raise InvalidSubmission(f"{where}, column rle: a pixel is given to two classes")
         masks[row][pixels] = int(label)
-    wanted.require_all()
+    required.require_all()
     return masks.reshape(-1, *task.shape)
 
 
-def _run_length_header(task: Masks) -> list[str]:
+def _run_length_header(task: MaskTask) -> list[str]:
     return ["id", "rle"] if len(task.classes) == 2 else ["id", "class", "rle"]
 
 
@@ -147,5 +149,5 @@ def decode_runs(runs: str, size: int, where: str = "rle") -> np.ndarray:
     return np.cumsum(steps[:-1], dtype=np.int8).astype(bool)
 
 
-WIDE = Layout(_write_wide, _read_wide)
-RUN_LENGTH = Layout(_write_run_length, _read_run_length)
+WIDE = MaskLayout(_write_wide, _read_wide)
+RUN_LENGTH = MaskLayout(_write_run_length, _read_run_length)

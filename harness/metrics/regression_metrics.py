@@ -1,4 +1,4 @@
-"""Metrics of amounts, one number a row: RMSE, MAE and R2."""
+"""Regression metrics: RMSE, MAE and R2 of one number a row."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,17 +9,17 @@ from harness.metrics.sums import finite, mean_of_rows, number, pooled
 
 
 @dataclass(frozen=True)
-class _Amounts:
+class _RegressionMetric:
     version: ClassVar[int] = 1
     needs: ClassVar[str] = "labels"
 
     def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        """There are no classes."""
+        """Numbers have no classes."""
         return {}
 
 
 @dataclass(frozen=True)
-class RMSE(_Amounts):
+class RMSE(_RegressionMetric):
     """The root of the mean squared error, in the unit of the target; one large error costs more than many small ones.
 
     >>> metric = RMSE()
@@ -39,7 +39,7 @@ class RMSE(_Amounts):
 
 
 @dataclass(frozen=True)
-class MAE(_Amounts):
+class MAE(_RegressionMetric):
     """The mean absolute error, in the unit of the target.
 
     >>> metric = MAE()
@@ -59,7 +59,7 @@ class MAE(_Amounts):
 
 
 @dataclass(frozen=True)
-class R2(_Amounts):
+class R2(_RegressionMetric):
     """The share of the variance that is explained: 1 - squared errors / squared distances of the truth from its mean.
 
     The mean is that of the scored rows, in a resample its own. Where all truths are equal there is nothing to explain:

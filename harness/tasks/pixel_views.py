@@ -1,4 +1,4 @@
-"""Views of test-time augmentation where every pixel is predicted: the dihedral ones, which are exact, and two scales.
+"""Test-time augmentation of masks (TTA views): the dihedral views, which are exact, and two scales.
 
 Inputs are images (n, h, w) or (n, h, w, 3) uint8, predictions are probabilities (n, classes, h, w).
 """
@@ -13,7 +13,7 @@ HALVED = 32  # a side of a scaled view is a multiple of this, or of the largest 
 
 
 def turned(quarters: int) -> View:
-    """By so many times 90 degrees."""
+    """The view turned by so many times 90 degrees."""
     return View(
         apply=lambda images: np.rot90(images, quarters, axes=(1, 2)),
         undo=lambda probs_nchw, _: np.rot90(probs_nchw, -quarters, axes=(2, 3)),
@@ -21,7 +21,7 @@ def turned(quarters: int) -> View:
 
 
 def scaled(factor: float) -> View:
-    """Resized by about `factor`: networks halve an image up to five times, and each half must be whole."""
+    """The view resized by about `factor`: networks halve an image up to five times, and each half must be whole."""
 
     def apply(images: np.ndarray) -> np.ndarray:
         height, width = (scaled_side(side, factor) for side in images.shape[1:3])
@@ -36,7 +36,7 @@ def scaled(factor: float) -> View:
 
 
 def scaled_side(side: int, factor: float) -> int:
-    """The next multiple beyond side * factor, at least one.
+    """The next multiple of what networks can halve beyond side * factor, at least one.
 
     >>> scaled_side(128, 1.25), scaled_side(128, 0.8), scaled_side(64, 1.25), scaled_side(8, 0.8)
     (160, 96, 96, 8)
@@ -47,7 +47,7 @@ def scaled_side(side: int, factor: float) -> int:
 
 
 def resized(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(n, h, w[, 3]) to (n, height, width[, 3]): bilinear where they grow, areas averaged where they shrink."""
+    """Resize (n, h, w[, 3]) to (n, height, width[, 3]): bilinear where they grow, areas averaged where they shrink."""
     import cv2
 
     method = cv2.INTER_AREA if height < images.shape[1] else cv2.INTER_LINEAR

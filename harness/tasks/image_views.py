@@ -1,4 +1,4 @@
-"""Views of test-time augmentation where a whole picture has one answer: flips, turns, crops, scales; nothing to undo.
+"""Test-time augmentation of whole images (TTA views): flips, turns, crops, scales; there is nothing to undo.
 
 Every view keeps the size of a picture, but the quarter turns and transpositions of one that is not square.
 """
@@ -47,7 +47,7 @@ def zoomed(share: float, down: int = 0, right: int = 0) -> View:
     return view(change)
 
 
-VIEWS = {
+IMAGE_VIEWS = {
     "hflip": view(lambda images: images[:, :, ::-1]),
     "vflip": view(lambda images: images[:, ::-1]),
     "rot90": view(lambda images: np.rot90(images, 1, axes=(1, 2))),

@@ -1,6 +1,6 @@
-"""How boxes stand in a submission file: a table with a PredictionString, or COCO results as JSON.
+"""The two layouts of boxes in a submission file: a table with a PredictionString, or COCO results as JSON.
 
-Both say where a box begins and how large it is (x, y, w, h in pixels), with nine digits: float32 comes back exactly.
+Both write the corner and the size of a box (x, y, w, h in pixels) with nine digits: float32 comes back exactly.
 """
 
 import json
@@ -14,7 +14,7 @@ from harness.data.samples import Ragged
 from harness.errors import InvalidSubmission, UserError
 from harness.files import atomic
 from harness.metrics.boxes import MOST
-from harness.tasks.tables import Wanted, read_table
+from harness.tasks.submission_tables import RequiredIds, read_table
 
 HEADER = ("id", "PredictionString")
 FAR = 1e6  # pixels: no picture is larger
@@ -33,12 +33,12 @@ class Box(NamedTuple):
 
 
 def read(file: Path, ids: np.ndarray, classes: Sequence[str]) -> Ragged:
-    """Rows in the order of `ids`, each sorted by score; (m, 6) float32. The first character tells the layout."""
+    """Read rows in the order of `ids`, each sorted by score; (m, 6) float32. The first character tells the layout."""
     return _ragged((read_json if _begins_a_list(file) else read_csv)(file, ids, classes))
 
 
 def _begins_a_list(file: Path) -> bool:
-    """Not by its name: the judge keeps files under their hash alone."""
+    """Whether the content is a JSON list. The name says nothing: the judge stores files by their hash."""
     try:
         with open(file, "rb") as content:
             return content.read(64).lstrip().startswith(b"[")
@@ -59,9 +59,9 @@ def write_csv(ids: np.ndarray, decided: Ragged, file: Path) -> None:
 
 def read_csv(file: Path, ids: np.ndarray, classes: Sequence[str]) -> list[list[Box]]:
     rows: list[list[Box]] = [[] for _ in ids]
-    wanted = Wanted(file, ids)
+    required = RequiredIds(file, ids)
     for line, (name, text) in read_table(file, HEADER):
-        row = wanted.row(name, line)
+        row = required.row(name, line)
         where = f"{file.name}, line {line} (id {name}), column PredictionString"
         values = _numbers(text.split(), _of_text, where)
         if len(values) % 6:
@@ -69,7 +69,7 @@ def read_csv(file: Path, ids: np.ndarray, classes: Sequence[str]) -> list[list[B
         _require_few(len(values) // 6, where)
         for at in range(0, len(values), 6):
             rows[row].append(_checked(values[at : at + 6], classes, f"{where}, box {at // 6 + 1}"))
-    wanted.require_all()
+    required.require_all()
     return rows
 
 
@@ -77,7 +77,7 @@ def read_csv(file: Path, ids: np.ndarray, classes: Sequence[str]) -> list[list[B
 
 
 def write_json(ids: np.ndarray, decided: Ragged, file: Path) -> None:
-    """An image without boxes has no entry. Raise `UserError` where the ids are no whole numbers, as COCO's are."""
+    """An image without boxes has no entry. Raise `UserError` where the ids are not whole numbers, as COCO's are."""
     entries = [
         json.dumps(
             {"image_id": number, "category_id": box.label, "bbox": _short(box[2:]), "score": _short(box[1:2])[0]}
@@ -101,7 +101,7 @@ def read_json(file: Path, ids: np.ndarray, classes: Sequence[str]) -> list[list[
             raise InvalidSubmission(f"{where}: image_id {number!r} is not one of the {len(row_of)} asked for")
         where = f"{where} (image_id {number})"
         if not isinstance(corners, list) or len(corners) != 4:
-            raise InvalidSubmission(f"{where}: bbox {corners!r} is no [x, y, w, h]")
+            raise InvalidSubmission(f"{where}: bbox {corners!r} is not [x, y, w, h]")
         values = _numbers([entry["category_id"], entry["score"], *corners], _of_json, where)
         row = rows[row_of[number]]
         row.append(_checked(values, classes, where))
@@ -113,12 +113,12 @@ def _whole(ids: np.ndarray) -> list[int]:
     try:
         return [int(name) for name in ids.tolist()]
     except ValueError as error:
-        raise UserError(f"COCO results name images by whole numbers, and an id is none: {error}") from None
+        raise UserError(f"COCO results name images by whole numbers, and an id is not one: {error}") from None
 
 
 def _entries(file: Path) -> list[Any]:
     def refuse(name: str) -> None:
-        raise InvalidSubmission(f"{file.name} holds {name}, which is no number")
+        raise InvalidSubmission(f"{file.name} holds {name}, which is not a number")
 
     try:
         return json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
@@ -130,14 +130,14 @@ def _entries(file: Path) -> list[Any]:
 
 
 def _checked(values: Sequence[float], classes: Sequence[str], where: str) -> Box:
-    """class conf x y w h; raise `InvalidSubmission` where a value is none."""
+    """class conf x y w h; raise `InvalidSubmission` where a value is not valid."""
     label, score, *pixels = values
     if not (0 <= label < len(classes) and label == int(label)):
-        raise InvalidSubmission(f"{where}: class {label:g} is none from 0 to {len(classes) - 1}")
+        raise InvalidSubmission(f"{where}: class {label:g} is not one from 0 to {len(classes) - 1}")
     if not 0 <= score <= 1:
         raise InvalidSubmission(f"{where}: the score {score:g} is not between 0 and 1")
     if not all(abs(value) < FAR for value in pixels):
-        raise InvalidSubmission(f"{where}: x y w h are {' '.join(f'{value:g}' for value in pixels)}: no pixels")
+        raise InvalidSubmission(f"{where}: x y w h are {' '.join(f'{value:g}' for value in pixels)}: not pixels")
     if min(pixels[2:]) <= 0:
         raise InvalidSubmission(f"{where}: width {pixels[2]:g} and height {pixels[3]:g} must be more than 0")
     return Box(int(label), score, *pixels)
@@ -149,7 +149,7 @@ def _numbers(fields: Sequence[Any], value_of: Callable[[Any], float], where: str
         try:
             values.append(value_of(field))
         except (ValueError, OverflowError):
-            raise InvalidSubmission(f"{where}: {str(field)[:20]!r} is no number") from None
+            raise InvalidSubmission(f"{where}: {str(field)[:20]!r} is not a number") from None
     return values
 
 
