@@ -1,13 +1,14 @@
 """What stands beside an input and is no signal: its place in the order, its name, and what its file tells."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from harness.audit.looks import STATISTICS, Look
 from harness.data.images import Pictures, written
-from harness.data.samples import Samples
+from harness.data.samples import Ragged, Samples
 
 
 def written_of(samples: Samples) -> np.ndarray | None:
@@ -75,3 +76,21 @@ def of_names(ids: np.ndarray) -> np.ndarray:
 def ranks(texts: Any) -> np.ndarray:
     """(n, 1) float: equal texts have one rank."""
     return np.unique(texts, return_inverse=True)[1].astype(float)[:, None]
+
+
+def label_matrix(targets: Any, classes: Sequence[str]) -> np.ndarray:
+    """(n, k) float: the targets as numbers, by their shape: how much of every class a row has, or the number itself.
+
+    Boxes are counted, pixels give shares; without classes there is one column.
+    """
+    if isinstance(targets, Ragged):
+        counts = np.zeros((len(targets), len(classes)))
+        rows = np.repeat(np.arange(len(targets)), np.diff(targets.offsets))
+        np.add.at(counts, (rows, targets.flat[:, 0].astype(int)), 1)
+        return counts
+    targets = np.asarray(targets)
+    if targets.ndim == 3:
+        return np.stack([(targets == label).mean((1, 2)) for label in range(len(classes))], 1)
+    if targets.ndim == 1:
+        targets = np.eye(len(classes))[targets] if classes else targets[:, None]
+    return np.asarray(targets, np.float64)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.audit.checks import Check
-from harness.audit.facts import facts, signals
+from harness.audit.facts import facts, label_matrix, signals
 from harness.audit.features import features, mean_of_others, out_of_fold, whole_groups
 from harness.audit.looks import Look, at
 from harness.bootstrap import resamples
@@ -51,7 +51,7 @@ def check_leaks(
     if len(np.unique(groups[rows])) < FEWEST:
         return [Check("leaks", "pass", f"with fewer than {FEWEST} groups, no probe can tell a leak from chance")]
     probes, easy = facts(labelled, files, rows), signals(at(seen, rows))
-    targets = standardised(task.account.facets(labelled.targets)[rows])
+    targets = standardised(label_matrix(labelled.targets, task.classes)[rows])
     if not targets.size:
         return [Check("leaks", "pass", "the target never changes: nothing can give it away")]
     fold, counts = whole_groups(groups[rows], FOLDS), np.concatenate(list(resamples(groups[rows], len(rows))))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from harness.audit.checks import Check
+from harness.audit.facts import label_matrix
 from harness.audit.looks import Look
 from harness.data.samples import Samples
 from harness.data.splits import Holdout, Split
@@ -25,7 +26,7 @@ def parted(samples: Samples, split: Split, holdout: Holdout) -> np.ndarray:
 
 def check_parts(labelled: Samples, seen: Look, task: Task, part: np.ndarray) -> Check:
     """The judge's rows are counted and no more: what they hold is the judge's."""
-    facets, table, missing = task.account.facets(labelled.targets), [], []
+    facets, table, missing = label_matrix(labelled.targets, task.classes), [], []
     learnt = (facets[part != HELD_OUT] != 0).any(0)
     declared = [(label, name) for label, name in enumerate(task.classes) if label != task.void]
     for k in np.unique(part).tolist():

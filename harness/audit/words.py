@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from harness.audit.checks import Check, first
+from harness.audit.facts import label_matrix
 from harness.data.samples import Samples
 from harness.tasks import Task
 
@@ -20,7 +21,7 @@ def check_words(labelled: Samples, official: Mapping[str, Samples], files: Files
 
     files: `facts.written_of` every part, and of "labelled".
     """
-    present = task.account.facets(labelled.targets) != 0
+    present = label_matrix(labelled.targets, task.classes) != 0
     found = [
         f"{labelled.ids[row]} says {text!r}"
         for row, text, named in naming(files["labelled"], task.classes)

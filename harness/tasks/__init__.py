@@ -6,8 +6,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from harness.tasks.accounts import Account
-
 
 class View(NamedTuple):
     """One view of test-time augmentation: how to change the inputs, and how to undo it on a prediction.
@@ -58,10 +56,6 @@ class Task(Protocol):
     @property
     def suffix(self) -> str:
         """Of an official submission; the judge's file is always a table, .csv."""
-
-    @property
-    def account(self) -> Account:
-        """What is told of its predictions beside a score."""
 
     @property
     def row_bytes(self) -> int:

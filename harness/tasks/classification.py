@@ -10,7 +10,6 @@ import numpy as np
 from harness.errors import InvalidSubmission, UserError
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.columns import label, probability, read_columns, write_columns
-from harness.tasks.label_account import LabelAccount
 from harness.tasks.label_views import VIEWS
 from harness.tasks.temperature import sharpened, temperature
 
@@ -53,10 +52,6 @@ class Classification:
         """Several labels a row are no shares of one whole, which the others speak of."""
         shared = ("bagged", "simplex", "least squares", "temperatures", "rank", "class-wise")
         return shared if self.multilabel else (*shared, "geometric", "stacking")
-
-    @property
-    def account(self) -> LabelAccount:
-        return LabelAccount(self)
 
     @property
     def row_bytes(self) -> int:

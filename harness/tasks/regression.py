@@ -10,7 +10,6 @@ import numpy as np
 from harness.errors import UserError
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.columns import number, read_columns, write_columns
-from harness.tasks.number_account import NumberAccount
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,6 @@ class Regression:
     combines: ClassVar[tuple[str, ...]] = ("bagged", "simplex", "least squares")
     views: ClassVar[Mapping[str, View]] = {}
     row_bytes: ClassVar[int] = 4
-    account: ClassVar[NumberAccount] = NumberAccount()
 
     def average(self, predictions: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
         if len(predictions) == 1:

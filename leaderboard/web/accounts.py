@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.competition import find
+from harness.report.diagnostics import diagnostics
 from leaderboard import archive
 from leaderboard.answers import Prepared, read_answers
 from leaderboard.web import charts
@@ -48,8 +49,8 @@ def account_of(data: Prepared, sha256: str) -> Account | None:
     answers = read_answers(data)
     rows = np.flatnonzero(answers.rows("public"))
     targets, decided = answers.targets[rows], task.read(file, answers.ids)[rows]
-    counts = task.account.confusion(targets, decided)
-    curves = charts.precision_recall(task.account.curves(targets, decided))
+    counts = diagnostics(task).confusion(targets, decided)
+    curves = charts.precision_recall(diagnostics(task).precision_recall(targets, decided))
     if counts is None:
         return Account([], [], "", curves)
     return matrix(tuple(task.classes), np.asarray(counts), curves)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup, escape
 
-from harness.tasks.accounts import Curve
+from harness.report.diagnostics import PrecisionRecall
 from leaderboard.board import Board
 from leaderboard.web.boards import Shown
 
@@ -212,7 +212,7 @@ def rank_intervals(rows: Sequence[Shown], width: int = 400) -> Markup:
 # -- precision and recall ----------------------------------------------------------------------------------------------
 
 
-def precision_recall(curves: Mapping[str, Curve], width: int = 400, height: int = 300) -> Markup:
+def precision_recall(curves: Mapping[str, PrecisionRecall], width: int = 400, height: int = 300) -> Markup:
     """A line a class, precision made to fall only. "" without curves."""
     drawn = {name: curve for name, curve in curves.items() if len(curve.recall)}
     if not drawn:

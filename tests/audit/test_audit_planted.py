@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 from harness.audit import Audit, audit
+from harness.audit.facts import label_matrix
 from harness.competition import find
 from harness.data.images import Pictures
 from harness.data.samples import Dataset, Samples
 from harness.options import Request
 from harness.prepare import prepare
-from harness.report.label_quality import suspects
+from harness.report.label_issues import label_issues
 from tests.conftest import REAL_SETS, SHARED
 
 pytestmark = pytest.mark.real
@@ -99,7 +100,7 @@ def encoded(images: np.ndarray, **options: Any) -> Pictures:
 
 def test_a_file_size_that_counts_the_platelets_fails() -> None:
     dataset = read("bccd", "bccd")
-    platelets = find("bccd").task.account.facets(dataset.labelled.targets)[:, 2].astype(int)
+    platelets = label_matrix(dataset.labelled.targets, find("bccd").task.classes)[:, 2].astype(int)
     labelled = replace(dataset.labelled, inputs=padded(dataset.labelled.inputs, 8000 * platelets))
     found = verdicts(seen("bccd", replace(dataset, labelled=labelled)))
     assert found["file size leak"] == "fail"
@@ -206,6 +207,6 @@ def test_most_of_sixty_flipped_labels_are_in_the_first_tenth_of_the_queue(name: 
     flipped = rng.permutation(ROWS)[:60]
     given = labelled.targets.copy()
     given[flipped] = (given[flipped] + rng.integers(1, len(task.classes), 60)) % len(task.classes)
-    queue = suspects(task, replace(labelled, targets=given), out_of_fold(labelled.inputs, given))
+    queue = label_issues(task, replace(labelled, targets=given), out_of_fold(labelled.inputs, given))
     found = np.isin([suspect.row for suspect in queue[:150]], flipped).sum()
     assert found >= 48

@@ -1,6 +1,6 @@
-"""The last run as a report needs it: its card and bundles, its ensemble fitted again, and what that says out-of-fold.
+"""The last run as a report needs it: its card and model runs, its ensemble fitted again, and its predictions.
 
-Everything is of training rows; every row is decided by the recipe that was fitted without the row's fold.
+Every row is a training row, decided by the recipe that was fitted without the row's fold.
 """
 
 from collections.abc import Mapping
@@ -18,25 +18,38 @@ from harness.ensemble import FittedEnsemble, OOFData, Recipe, part_of
 from harness.errors import UserError
 from harness.files import read_json
 from harness.prepare import Prepared
+from harness.report.diagnostics import Diagnostics, diagnostics
 from harness.training.ensembling import refitted
 from harness.training.predict import runs_of
 from harness.training.predictions import ModelRun
 
+ALIKE = 9  # decimal places after which gains differ by rounding alone
 
-class Said(NamedTuple):
-    """What the ensemble says of every row. prediction: thinned (Task.thin), with its targets; perfect: by class, the
-    metric's statistics if that class were perfect.
+
+class Predictions(NamedTuple):
+    """The ensemble's out-of-fold predictions, in the order of the samples.
+
+    subsampled, targets: by `Task.subsample`. statistics_if_perfect: by class, of the metric, if that class were
+    perfect.
     """
 
     decided: Any
-    prediction: Any
+    subsampled: Any
     targets: Any
-    perfect: Mapping[str, np.ndarray]
+    statistics_if_perfect: Mapping[str, np.ndarray]
+
+
+class PerfectClass(NamedTuple):
+    """The metric if one class were perfect. gain: positive where it is better, also where lower scores win."""
+
+    name: str
+    score: float
+    gain: float
 
 
 @dataclass(frozen=True)
 class LastRun:
-    """samples: the rows with out-of-fold predictions of every member, aligned with `problem`; share: of all rows."""
+    """samples: the rows with out-of-fold predictions of every member, aligned with `oof`; share: of all rows."""
 
     competition: Competition
     prepared: Prepared
@@ -57,8 +70,12 @@ class LastRun:
 
     @property
     def statistics(self) -> np.ndarray:
-        """Of the metric, cross-fitted."""
+        """The metric's statistics, cross-fitted."""
         return self.fitted_ensemble.statistics[-1]
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        return diagnostics(self.competition.task)
 
     @cached_property
     def score(self) -> float:
@@ -66,13 +83,22 @@ class LastRun:
 
     @cached_property
     def classes(self) -> dict[str, Interval]:
-        """The worst first."""
+        """The score of every class, the worst first."""
         found = class_intervals(self.competition.metric, self.statistics, self.oof.groups)
         return dict(sorted(found.items(), key=lambda item: self.sign * item[1].score))
 
     @cached_property
-    def said(self) -> Said:
+    def predictions(self) -> Predictions:
         return cross_fitted(self)
+
+    @cached_property
+    def headroom(self) -> list[PerfectClass]:
+        """Every class that can be predicted, the largest gain first; at the same gain, the weaker class first."""
+        perfect = self.predictions.statistics_if_perfect
+        scores = {name: float(self.competition.metric.score(rows)) for name, rows in perfect.items()}
+        rows = [PerfectClass(name, score, self.sign * (score - self.score)) for name, score in scores.items()]
+        weakest = {name: place for place, name in enumerate(self.classes)}  # a metric may leave classes out
+        return sorted(rows, key=lambda row: (-round(row.gain, ALIKE), weakest.get(row.name, len(weakest))))
 
 
 def last_run(competition: Competition) -> LastRun:
@@ -86,7 +112,7 @@ def last_run(competition: Competition) -> LastRun:
 
 
 def last_card(competition: str) -> dict[str, Any]:
-    """Raise `UserError` where nothing was trained, or only a baseline stands."""
+    """Raise `UserError` where nothing was trained, or there is only a baseline."""
     current = paths.data(competition) / "current.json"
     if current.exists():
         data_hash = read_json(current)["data_hash"]
@@ -101,25 +127,25 @@ def last_card(competition: str) -> dict[str, Any]:
     return max(made, key=lambda card: card["created_at"])
 
 
-def cross_fitted(run: LastRun) -> Said:
+def cross_fitted(run: LastRun) -> Predictions:
     task, metric, oof = run.competition.task, run.competition.metric, run.oof
     choices = [(label, name) for label, name in enumerate(task.classes) if label != task.void]
-    decided, thinned, order = [], [], []
+    decided, subsampled, order = [], [], []
     perfect: dict[str, list[np.ndarray]] = {name: [] for _, name in choices}
     for fold, recipe in run.fitted_ensemble.without.items():
         rows = np.flatnonzero(oof.folds == fold)
         members = {name: part_of(oof.members[name], recipe.tta, rows) for name in recipe.names}
         prediction, targets = recipe.blend(task, members), oof.targets[rows]
         decided.append(recipe.decided(task, prediction))
-        thinned.append(task.subsample(prediction))
+        subsampled.append(task.subsample(prediction))
         order.append(rows)
         for label, name in choices:
-            replaced = task.account.perfected(targets, prediction, decided[-1], label)
+            replaced = run.diagnostics.with_perfect_class(targets, prediction, decided[-1], label)
             perfect[name].append(metric.statistics(targets, replaced))
     back = np.argsort(np.concatenate(order))
-    return Said(
+    return Predictions(
         task.join(decided)[back],
-        task.join(thinned)[back],
+        task.join(subsampled)[back],
         task.subsample(oof.targets),
         {name: np.concatenate(parts)[back] for name, parts in perfect.items()},
     )

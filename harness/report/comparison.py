@@ -1,4 +1,4 @@
-"""Is A really better than B? Two bundles or submissions on the same out-of-fold rows: `make compare A= B=`."""
+"""Is A really better than B? Two runs or submissions on the same out-of-fold rows: `make compare A= B=`."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +11,8 @@ from harness.competition import Competition, find
 from harness.ensemble import statistics_alone
 from harness.errors import UserError
 from harness.files import read_json
-from harness.metrics.gallery import row_scores
 from harness.prepare import Prepared
+from harness.report.gallery import row_scores
 from harness.training.ensembling import refitted
 from harness.training.predictions import ModelRun
 
@@ -20,8 +20,8 @@ MOST = 10  # rows that are named
 VERDICTS = {"better": "A is better", "worse": "B is better", "cannot tell": "cannot tell"}
 
 
-class Side(NamedTuple):
-    """Rows with out-of-fold predictions: ids, groups and the metric's statistics, aligned."""
+class Compared(NamedTuple):
+    """One side: rows with out-of-fold predictions, their groups and the metric's statistics, aligned."""
 
     competition: Competition
     data_hash: str
@@ -31,22 +31,23 @@ class Side(NamedTuple):
 
 
 def compare_files(a: Path, b: Path) -> dict[str, Any]:
-    """A minus B on the rows both have, positive where A is better, also where lower scores win (paired group
-    bootstrap): what `compare --json` prints.
+    """What `compare --json` prints: A minus B on the rows that both have, by a paired group bootstrap.
+
+    The difference is positive where A is better, also where lower scores win.
     """
-    sides = {"a": side(a), "b": side(b)}
-    first, second = sides.values()
+    first, second = out_of_fold(a), out_of_fold(b)
     if (first.competition.name, first.data_hash) != (second.competition.name, second.data_hash):
-        told = " and ".join(f"{of.competition.name} ({of.data_hash})" for of in sides.values())
+        sides = " and ".join(f"{side.competition.name} ({side.data_hash})" for side in (first, second))
         raise UserError(
-            f"A and B are of different competitions or data: {told}; compare what was made on the same rows"
+            f"A and B are of different competitions or data: {sides}; compare what was made on the same rows"
         )
     ids, rows_a, rows_b = np.intersect1d(first.ids, second.ids, return_indices=True)
     if not len(ids):
-        raise UserError("A and B have no row in common; compare bundles that hold the same folds")
+        raise UserError("A and B have no row in common; compare runs that hold the same folds")
     metric, of_a, of_b = first.competition.metric, first.statistics[rows_a], second.statistics[rows_b]
     groups = first.groups[rows_a]
     gain = compare(metric, of_b, of_a, groups)
+    by_class = {name: change._asdict() for name, change in gain.by_class.items() if np.isfinite(change).all()}
     return {
         "competition": first.competition.name,
         "metric": metric.name,
@@ -55,13 +56,13 @@ def compare_files(a: Path, b: Path) -> dict[str, Any]:
         "b": {"path": paths.shown(b), **interval(metric, of_b, groups)._asdict()},
         **{name: getattr(gain, name) for name in ("difference", "low", "high", "p")},
         "verdict": VERDICTS[gain.verdict],
-        "by_class": {name: change._asdict() for name, change in gain.by_class.items() if np.isfinite(change).all()},
+        "by_class": by_class,
         "most_different": most_different(first.competition, ids, of_a, of_b),
     }
 
 
 def most_different(competition: Competition, ids: np.ndarray, a: np.ndarray, b: np.ndarray) -> list[dict[str, Any]]:
-    """The rows of which the metric says most differently, each alone; none where it says nothing of one row."""
+    """The rows whose own scores differ most; none where the metric has no score of one row."""
     sign = 1 if competition.metric.higher_is_better else -1
     of_a, of_b = row_scores(competition.metric, a), row_scores(competition.metric, b)
     apart = sign * (of_a - of_b)
@@ -73,33 +74,32 @@ def most_different(competition: Competition, ids: np.ndarray, a: np.ndarray, b: 
     ]
 
 
-def side(path: Path) -> Side:
-    """A bundle's own rows, or the cross-fitted rows of a submission's ensemble; raise `UserError` for anything else."""
+def out_of_fold(path: Path) -> Compared:
+    """A run's own rows, or the cross-fitted rows of a submission; raise `UserError` for anything else."""
     if (path / "run.json").exists():
-        return of_model_run(ModelRun(path))
+        return of_run(ModelRun(path))
     card = path.with_suffix(".json")
     if path.suffix == ".csv" and card.exists() and read_json(card).get("bundles"):
         return of_submission(read_json(card))
     raise UserError(
-        f"{paths.shown(path)} is neither a bundle (a folder with bundle.json below runs/) nor a submission that the "
-        "harness made (a .csv of submissions/ with its .json beside it)"
+        f"{paths.shown(path)} is neither a run (a folder with run.json below runs/) nor a submission that the harness "
+        "made (a .csv of submissions/ with its .json beside it)"
     )
 
 
-def of_model_run(model_run: ModelRun) -> Side:
+def of_run(model_run: ModelRun) -> Compared:
     manifest = model_run.manifest
     competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
     folds = prepared.folds_named(competition, manifest["train_hash"])
-    rows = np.isin(folds, manifest["folds"])
-    samples = prepared.train[rows]
+    samples = prepared.train[np.isin(folds, manifest["folds"])]
     plain = model_run.out_of_fold(competition.task, folds, manifest["folds"]).plain
     statistics = statistics_alone(competition.task, competition.metric, samples.targets, plain)
-    return Side(competition, prepared.data_hash, samples.ids, samples.groups, statistics)
+    return Compared(competition, prepared.data_hash, samples.ids, samples.groups, statistics)
 
 
-def of_submission(card: dict[str, Any]) -> Side:
-    """Its ensemble is fitted again, without every fold, as the card's CV was."""
+def of_submission(card: dict[str, Any]) -> Compared:
+    """Fit the ensemble again without every fold, as for the CV of the submission."""
     competition, prepared = find(card["competition"]), Prepared(card["competition"], card["data_hash"])
     folds, fitted_ensemble, oof = refitted(competition, prepared, card)
-    rows = np.isin(folds, np.unique(oof.folds))
-    return Side(competition, prepared.data_hash, prepared.train.ids[rows], oof.groups, fitted_ensemble.statistics[-1])
+    ids = prepared.train.ids[np.isin(folds, np.unique(oof.folds))]
+    return Compared(competition, prepared.data_hash, ids, oof.groups, fitted_ensemble.statistics[-1])

@@ -1,10 +1,12 @@
-"""Numbers and spans of time as a person reads them, and round ticks between two of them."""
+"""Numbers and spans of time as a person reads them, on pages and in the terminal."""
 
 import math
 import re
 from html import escape
+from typing import TYPE_CHECKING
 
-from harness.bootstrap import Interval
+if TYPE_CHECKING:
+    from harness.bootstrap import Interval
 
 
 def number(value: float) -> str:
@@ -18,11 +20,21 @@ def number(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    return f"{'-' if value < 0 else '+'}{number(abs(value))}".replace("-", "−")
+    return f"{'−' if value < 0 else '+'}{number(abs(value))}"
 
 
-def scored(interval: Interval) -> str:
-    return f"{number(interval.score)} ({number(interval.low)} to {number(interval.high)})"
+def bounds(low: float, high: float) -> str:
+    """The ends of an interval, for the bracket behind a score."""
+    return f"({number(low)} to {number(high)})"
+
+
+def scored(interval: "Interval") -> str:
+    return f"{number(interval.score)} {bounds(interval.low, interval.high)}"
+
+
+def gained(difference: float, low: float, high: float) -> str:
+    """A difference with its interval."""
+    return f"{signed(difference)} ({signed(low)} to {signed(high)})"
 
 
 def setting(value: object) -> str:
@@ -70,27 +82,21 @@ def coded(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-def alike(reason: str) -> str:
-    """Reasons that differ in their numbers only are one kind."""
+def without_numbers(reason: str) -> str:
+    """The same text for reasons that differ in their numbers only."""
     return re.sub(r"[-+−]?\d[\d.,e+-]*", "#", reason)
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers from low to high.
+def named(names: list[str], most: int = 3) -> str:
+    """The first few names, and how many more there are.
 
-    >>> ticks(0.61, 0.72)
-    [0.62, 0.64, 0.66, 0.68, 0.7, 0.72]
+    >>> named(["ant", "bee", "cat", "dog", "eel"])
+    'ant, bee, cat and 2 more'
     """
-    rough = (high - low) / most or 1.0
-    scale = 10.0 ** math.floor(math.log10(rough))
-    step = min((scale * k for k in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / rough)))
-    return [round(k * step, 12) for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten, or the powers alone where that is too many."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    found = [k * 10.0**power for power in range(first, last + 1) for k in (1, 2, 5)]
-    inside = [value for value in found if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
-    tens = [value for value in inside if math.isclose(math.log10(value), round(math.log10(value)))]
-    return tens if len(inside) > 5 and len(tens) >= 2 else inside
+def places(step: float) -> int:
+    """How many decimal places ticks of this step need."""
+    return max(0, -math.floor(math.log10(step) + 1e-9))
