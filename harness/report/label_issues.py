@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness import paths
-from harness.audit import Check
-from harness.audit.checks import first
+from harness.audit import Check, first
 from harness.competition import Competition
 from harness.data.samples import Samples
 from harness.errors import UserError

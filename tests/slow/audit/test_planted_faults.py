@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,13 @@ import pytest
 from PIL import Image
 
 from harness.audit import Audit, audit
-from harness.audit.facts import label_matrix
+from harness.audit.label_checks import label_matrix
 from harness.competition import find
 from harness.data.images import Pictures
 from harness.data.samples import Dataset, Samples
-from harness.options import Request
-from harness.prepare import prepare
 from harness.report.label_issues import label_issues
 from tests.conftest import REAL_SETS, SHARED
+from tests.support.audited import evidence, problems, under_motifs
 
 pytestmark = pytest.mark.real
 
@@ -37,23 +35,15 @@ def read(name: str, folder: str, rows: int | None = ROWS) -> Dataset:
     return Dataset(some(whole.labelled), {part: some(samples) for part, samples in whole.official.items()})
 
 
-def seen(name: str, dataset: Dataset) -> Audit:
+def audited(name: str, dataset: Dataset) -> Audit:
     declared = find(name)
     return audit(dataset, declared.task, declared.split, declared.holdout)
 
 
-def verdicts(found: Audit) -> dict[str, str]:
-    return {check.name: check.verdict for check in found.checks if check.verdict != "pass"}
-
-
-def evidence(found: Audit, name: str) -> str:
-    return next(check.evidence for check in found.checks if check.name == name)
-
-
 @pytest.mark.parametrize(("name", "folder"), REAL_SETS)
 def test_real_data_as_they_are_raise_no_alarm(name: str, folder: str) -> None:
-    found = seen(name, read(name, folder, None))
-    assert "fail" not in verdicts(found).values(), verdicts(found)
+    found = audited(name, read(name, folder, None))
+    assert "fail" not in problems(found).values(), problems(found)
     assert found.exclusions == {}
 
 
@@ -64,9 +54,9 @@ def test_forty_duplicates_are_grouped_and_so_on_one_side() -> None:
     samples.inputs[copies] = (samples.inputs[originals] * 0.95 + 5).astype(np.uint8)
     samples.inputs[copies[:20]] = samples.inputs[originals[:20]]
     samples.targets[copies] = samples.targets[originals]
-    found = seen("blood", dataset)
+    found = audited("blood", dataset)
     assert (found.groups[originals] == found.groups[copies]).all()
-    assert "duplicates" not in verdicts(found)
+    assert "duplicates" not in problems(found)
 
 
 def test_thirty_aliens_under_one_mask_are_exactly_those_excluded() -> None:
@@ -74,9 +64,23 @@ def test_thirty_aliens_under_one_mask_are_exactly_those_excluded() -> None:
     masks, planted = dataset.labelled.targets.copy(), np.random.default_rng(1).permutation(2615)[:30]
     masks[planted] = 2
     masks[planted, 20:44, 50:70] = 4
-    found = seen("mars", replace(dataset, labelled=replace(dataset.labelled, targets=masks)))
+    found = audited("mars", replace(dataset, labelled=replace(dataset.labelled, targets=masks)))
     assert sorted(found.exclusions) == sorted(dataset.labelled.ids[planted].tolist())
-    assert verdicts(found) == {"shared masks": "warn"}
+    assert problems(found) == {"shared masks": "warn"}
+
+
+@pytest.mark.parametrize("folder", ["bloodcells28", "bloodcells96"])
+def test_copies_of_real_cells_make_small_groups(folder: str) -> None:
+    found = audited("blood", read("blood", folder, None))
+    assert np.unique(found.groups, return_counts=True)[1].max() <= 3
+
+
+def test_motifs_over_copies_of_real_cells_are_found_and_no_cell_with_them() -> None:
+    declared, cells = find("blood"), read("blood", "bloodcells96", None).labelled
+    samples, planted = under_motifs(cells, each=75, classes=len(declared.task.classes))  # 13 %, as in the course
+    found = set(audit(Dataset(samples), declared.task).exclusions)
+    assert found <= set(planted.astype(str))
+    assert len(found) >= 0.95 * len(planted)
 
 
 # -- leaks -------------------------------------------------------------------------------------------------------------
@@ -100,24 +104,24 @@ def encoded(images: np.ndarray, **options: Any) -> Pictures:
 
 def test_a_file_size_that_counts_the_platelets_fails() -> None:
     dataset = read("bccd", "bccd")
-    platelets = label_matrix(dataset.labelled.targets, find("bccd").task.classes)[:, 2].astype(int)
+    platelets = label_matrix(find("bccd").task, dataset.labelled.targets)[:, 2].astype(int)
     labelled = replace(dataset.labelled, inputs=padded(dataset.labelled.inputs, 8000 * platelets))
-    found = verdicts(seen("bccd", replace(dataset, labelled=labelled)))
+    found = problems(audited("bccd", replace(dataset, labelled=labelled)))
     assert found["file size leak"] == "fail"
 
 
 def test_the_size_of_honest_files_is_no_leak_though_it_says_something_of_the_class() -> None:
     labelled = read("blood", "bloodcells28").labelled
-    found = seen("blood", Dataset(replace(labelled, inputs=encoded(labelled.inputs, quality=90))))
-    assert "fail" not in verdicts(found).values(), evidence(found, "file size leak")
+    found = audited("blood", Dataset(replace(labelled, inputs=encoded(labelled.inputs, quality=90))))
+    assert "fail" not in problems(found).values(), evidence(found, "file size leak")
 
 
 def test_files_whose_quality_goes_with_the_class_fail() -> None:
     labelled = read("blood", "bloodcells28").labelled
     files = [encoded(labelled.inputs[row : row + 1], quality=80 + int(labelled.targets[row])) for row in range(ROWS)]
     inputs = Pictures.of([np.frombuffer(file.encoded(0), np.uint8) for file in files])
-    found = seen("blood", Dataset(replace(labelled, inputs=inputs)))
-    assert verdicts(found)["file size leak"] == "fail"
+    found = audited("blood", Dataset(replace(labelled, inputs=inputs)))
+    assert problems(found)["file size leak"] == "fail"
 
 
 def test_a_test_picture_with_its_label_in_a_jpeg_comment_fails_and_is_named() -> None:
@@ -127,8 +131,8 @@ def test_a_test_picture_with_its_label_in_a_jpeg_comment_fails_and_is_named() ->
     note = b"label=WBC"
     rows[7] = rows[7][:2] + b"\xff\xfe" + (len(note) + 2).to_bytes(2, "big") + note + rows[7][2:]
     leaking = replace(test, inputs=Pictures.of([np.frombuffer(row, np.uint8) for row in rows]))
-    found = seen("bccd", replace(dataset, official={"test": leaking}))
-    assert verdicts(found)["labels in files"] == "fail"
+    found = audited("bccd", replace(dataset, official={"test": leaking}))
+    assert problems(found)["labels in files"] == "fail"
     assert evidence(found, "labels in files") == f"1 pictures name their class: test {test.ids[7]} says 'label=WBC'"
 
 
@@ -136,7 +140,7 @@ def test_rows_sorted_by_their_class_fail() -> None:
     labelled = read("digits", "mnist").labelled
     order = np.argsort(labelled.targets, kind="stable")
     sorted_ = Samples(np.arange(ROWS).astype(str), labelled.inputs[order], labelled.targets[order])
-    assert verdicts(seen("digits", Dataset(sorted_)))["order leak"] == "fail"
+    assert problems(audited("digits", Dataset(sorted_)))["order leak"] == "fail"
 
 
 # -- shift -------------------------------------------------------------------------------------------------------------
@@ -157,18 +161,7 @@ def off_centre(images: np.ndarray) -> np.ndarray:
 def test_a_test_set_of_another_camera_is_said(name: str, folder: str, change: Any) -> None:
     dataset = read(name, folder)
     other = {part: replace(samples, inputs=change(samples.inputs)) for part, samples in dataset.official.items()}
-    assert verdicts(seen(name, replace(dataset, official=other)))["shift"] == "warn"
-
-
-def test_a_shifted_test_is_said_before_anything_is_trained(tmp_path: Path) -> None:
-    """`submit` begins with `prepare`, and prints what it says."""
-    dataset, lines = read("blood", "bloodcells28"), list[str]()
-    bright = replace(dataset.official["test"], inputs=255 - (255 - dataset.official["test"].inputs) // 2)
-    shifted = replace(dataset, official={"test": bright})
-    declared = replace(find("blood"), load=lambda raw: shifted)
-    prepare(Request(declared, data=SHARED / "data" / "bloodcells28", say=lines.append))
-    (told,) = (line for line in lines if line.startswith("audit, shift:"))
-    assert "scores made here will not hold there" in told
+    assert problems(audited(name, replace(dataset, official=other)))["shift"] == "warn"
 
 
 # -- flipped labels ----------------------------------------------------------------------------------------------------
@@ -202,11 +195,11 @@ def out_of_fold(images: np.ndarray, given: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("name", "folder"), [("blood", "bloodcells28"), ("digits", "mnist")])
-def test_most_of_sixty_flipped_labels_are_in_the_first_tenth_of_the_queue(name: str, folder: str) -> None:
+def test_most_of_sixty_flipped_labels_are_in_the_first_tenth_of_the_label_issues(name: str, folder: str) -> None:
     labelled, task, rng = read(name, folder).labelled, find(name).task, np.random.default_rng(2)
     flipped = rng.permutation(ROWS)[:60]
     given = labelled.targets.copy()
     given[flipped] = (given[flipped] + rng.integers(1, len(task.classes), 60)) % len(task.classes)
-    queue = label_issues(task, replace(labelled, targets=given), out_of_fold(labelled.inputs, given))
-    found = np.isin([suspect.row for suspect in queue[:150]], flipped).sum()
+    ranking = label_issues(task, replace(labelled, targets=given), out_of_fold(labelled.inputs, given))
+    found = np.isin([issue.row for issue in ranking[:150]], flipped).sum()
     assert found >= 48

@@ -1,4 +1,4 @@
-"""Inputs that are the same, or alike: they become one group, so that no split can part them."""
+"""Duplicates and near duplicates: they become one group, so that no split can separate them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from harness.audit.checks import Check, first
-from harness.audit.looks import Look, digest
-from harness.audit.motifs import unit
+from harness.audit.inspection import Inspection, digest, unit
 from harness.data.samples import Samples
 
 HASHED = 12  # frequencies per axis in the hash: 143 signs
@@ -15,14 +14,15 @@ HASHED = 12  # frequencies per axis in the hash: 143 signs
 # brightness, noise of 2 grey levels or JPEG quality 75; 93 % with noise of 5; 77 % shifted by a pixel.
 SIGNS_AGREE = 0.85
 CORRELATE = 0.98
-# Of high contrast, 0.98 leaves more room: 361 pairs of 20,000 handwritten digits pass it where strokes coincide, and
+# At high contrast, 0.98 leaves more room: 361 pairs of 20,000 handwritten digits pass it where strokes coincide, and
 # are 7.9 grey levels apart or more. Of 1,473 copies as above that pass it, all but one are 7.0 at most.
 APART = 7.0  # root mean square of the blurred grey levels that differ
 BLOCK = 512  # rows compared at once
+LARGE_GROUP = 0.2  # share of the rows in one group: folds become uneven
 
 
-def same(digests: Iterable[bytes]) -> list[list[int]]:
-    """The rows that are byte for byte the same, two or more."""
+def exact_duplicates(digests: Iterable[bytes]) -> list[list[int]]:
+    """Clusters of rows that are byte for byte the same."""
     rows_of = defaultdict(list)
     for row, content in enumerate(digests):
         rows_of[content].append(row)
@@ -34,19 +34,19 @@ def pairs_of(clusters: Iterable[list[int]]) -> list[tuple[int, int]]:
     return [(rows[0], row) for rows in clusters for row in rows[1:]]
 
 
-def alike(left: Look, right: Look) -> np.ndarray:
-    """(k, 2) rows of near-duplicate pictures, without byte-identical ones; each pair once where both are the same set.
+def near_duplicates(left: Inspection, right: Inspection) -> np.ndarray:
+    """(k, 2) rows of near-duplicate pictures, without exact ones; each pair once where both are the same set.
 
     A perceptual hash, the signs of the lowest frequencies (DCT), finds the candidates: each frequency has one vote, so
     that neither a common brightness gradient nor an even surface makes two pictures alike. The correlation of their
-    blurred pixels, and how many grey levels it leaves between them, have the last word. Two constant pictures have no
-    sign at all and are never alike.
+    blurred pixels, and how many grey levels it leaves between them, decide. Two constant pictures have no sign at all
+    and are never alike.
     """
     if left.low is None or right.low is None:
         return np.zeros((0, 2), int)
-    signs_left, signs_right = (_rows(np.sign(low[:, :HASHED, :HASHED])) for low in (left.low, right.low))
-    blurred_left, blurred_right = unit(_rows(left.low)), unit(_rows(right.low))
-    contrast = np.linalg.norm(_rows(left.low), axis=1)
+    signs_left, signs_right = (_flat(np.sign(low[:, :HASHED, :HASHED])) for low in (left.low, right.low))
+    blurred_left, blurred_right = unit(_flat(left.low)), unit(_flat(right.low))
+    contrast = np.linalg.norm(_flat(left.low), axis=1)
     found = [np.zeros((0, 2), int)]
     for start in range(0, len(left.low), BLOCK):
         agreement = signs_left[start : start + BLOCK] @ signs_right.T / (HASHED**2 - 1)
@@ -62,27 +62,25 @@ def alike(left: Look, right: Look) -> np.ndarray:
     return pairs[np.array(differ, bool)]
 
 
-def _rows(spectra: np.ndarray) -> np.ndarray:
+def _flat(spectra: np.ndarray) -> np.ndarray:
     return spectra.reshape(len(spectra), -1)
 
 
 def merge(groups: np.ndarray, pairs: Iterable[Sequence[int]]) -> np.ndarray:
-    """(n,) int: connected components of groups and pairs of rows, each named by its smallest group (union-find).
+    """(n,) int: connected components of groups and pairs of rows, each named by its smallest group.
 
     >>> merge(np.array([7, 7, 3, 5]), [(1, 3)]).tolist()
     [5, 5, 3, 5]
     """
-    parent = {group: group for group in groups.tolist()}
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(group: int) -> int:
-        while parent[group] != group:
-            parent[group] = group = parent[parent[group]]
-        return group
-
-    for left, right in pairs:
-        low, high = sorted((root(int(groups[left])), root(int(groups[right]))))
-        parent[high] = low
-    return np.array([root(group) for group in groups.tolist()], dtype=np.int64)
+    names, node = np.unique(groups, return_inverse=True)
+    left, right = node[np.array([*pairs], int).reshape(-1, 2)].T
+    links = coo_array((np.ones(len(left)), (left, right)), shape=(len(names), len(names)))
+    _, component = connected_components(links, directed=False)
+    smallest = np.unique(component, return_index=True)[1]  # names are sorted
+    return names[smallest][component[node]].astype(np.int64)
 
 
 # -- the checks --------------------------------------------------------------------------------------------------------
@@ -91,14 +89,14 @@ def merge(groups: np.ndarray, pairs: Iterable[Sequence[int]]) -> np.ndarray:
 def check_duplicates(
     labelled: Samples, clusters: Sequence[list[int]], near: np.ndarray, declared: np.ndarray, part: np.ndarray | None
 ) -> Check:
-    """part: (n,) int, the fold of every row or the hold-out; a pair that it cuts is a leak."""
+    """part: (n,) int, the fold of every row or the hold-out; a pair across two parts is a leak."""
     copies, pairs = sum(len(rows) - 1 for rows in clusters), [*pairs_of(clusters), *map(tuple, near.tolist())]
     evidence = f"{copies} exact copies and {len(near)} near-duplicate pairs"
     if part is not None and (cut := [pair for pair in pairs if part[pair[0]] != part[pair[1]]]):
         return Check(
             "duplicates",
             "fail",
-            f"{evidence}; the split cuts {len(cut)} of them: {_named(labelled, cut)}",
+            f"{evidence}; the split separates {len(cut)} of them: {_named(labelled, cut)}",
             "let the declared split keep the groups of the samples whole",
         )
     if across := [pair for pair in pairs if declared[pair[0]] != declared[pair[1]]]:
@@ -113,13 +111,13 @@ def _named(labelled: Samples, pairs: Sequence[Sequence[int]]) -> str:
 
 
 def check_test_duplicates(
-    labelled: Samples, seen: Look, official: Mapping[str, Samples], asked: Mapping[str, Look]
+    labelled: Samples, seen: Inspection, official: Mapping[str, Samples], tests: Mapping[str, Inspection]
 ) -> Check:
     known = {content: row for row, content in enumerate(seen.digests)}
     found = []
     for part, samples in official.items():
-        twins = {row: known[content] for row, content in enumerate(asked[part].digests) if content in known}
-        twins |= {row: k for k, row in alike(seen, asked[part]).tolist()}
+        twins = {row: known[content] for row, content in enumerate(tests[part].digests) if content in known}
+        twins |= {row: k for k, row in near_duplicates(seen, tests[part]).tolist()}
         found += [f"{labelled.ids[k]} = {part} {samples.ids[row]}" for row, k in twins.items()]
     if not found:
         return Check("test duplicates", "pass", "no labelled input is in the official test")
@@ -127,12 +125,12 @@ def check_test_duplicates(
         "test duplicates",
         "warn",
         f"{len(found)} official test inputs are copies of labelled ones: {first(found)}",
-        "their score says nothing about new data; do not read it as one",
+        "their score says nothing about new data",
     )
 
 
 def check_conflicts(labelled: Samples, clusters: Sequence[list[int]]) -> Check:
-    """The same input with different labels."""
+    """Find equal inputs with different labels."""
     torn = [rows for rows in clusters if len({digest(labelled.targets[row]) for row in rows}) > 1]
     if not torn:
         return Check("conflicting labels", "pass", "no input has two labels")
@@ -147,7 +145,7 @@ def check_conflicts(labelled: Samples, clusters: Sequence[list[int]]) -> Check:
 
 def check_groups(groups: np.ndarray) -> Check:
     counts = np.unique(groups, return_counts=True)[1]
-    evidence = f"{len(counts)} groups that no split may cut; the largest holds {counts.max()} of {len(groups)} samples"
-    if counts.max() <= 0.2 * len(groups):
+    evidence = f"{len(counts)} groups that no split separates; the largest has {counts.max()} of {len(groups)} samples"
+    if counts.max() <= LARGE_GROUP * len(groups):
         return Check("groups", "pass", evidence)
     return Check("groups", "warn", evidence, "folds will be uneven; use fewer (FOLDS=n), or look for a wrong duplicate")
