@@ -37,7 +37,9 @@ def judged(oof: OOFData, before: Recipe, statistics: np.ndarray, tries: int = 1)
     The classes are looked at together: of many, one would soon seem hurt by chance.
     """
     gain = compare(oof.metric, oof.statistics_of(before), statistics, oof.groups, jointly=True)
-    hurt = [name for name, change in gain.by_class.items() if change.high < 0]
+    hurt = sorted(
+        (name for name, change in gain.by_class.items() if change.high < 0), key=lambda n: gain.by_class[n].score
+    )
     if hurt:
         return gain, f"hurts {', '.join(hurt)}"
     if gain.verdict == "worse":

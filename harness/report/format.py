@@ -97,6 +97,16 @@ def named(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def shortened(reason: str) -> str:
+    """A refusal with at most three of the classes that a step hurts.
+
+    >>> shortened("hurts ant, bee, cat, dog")
+    'hurts ant, bee, cat and 1 more'
+    """
+    _, hurts, names = reason.partition("hurts ")
+    return hurts + named(names.split(", ")) if names else reason
+
+
 def places(step: float) -> int:
     """How many decimal places ticks of this step need."""
     return max(0, -math.floor(math.log10(step) + 1e-9))
