@@ -89,11 +89,11 @@ class Chart:
 
     def _axes(self, labels: tuple[str, str], categories: Sequence[Any]) -> None:
         ticks, foot = self.y.ticks, self.height - BOTTOM + 16
-        digits = places(min((b - a for a, b in pairwise(ticks)), default=1.0))
+        decimals = places(min((b - a for a, b in pairwise(ticks)), default=1.0))
         for tick in ticks:
             at = self.y(tick)
             self.add("path", "grid", d=f"M{LEFT} {at}H{self.width - RIGHT}")
-            self.text(LEFT - 7, at + 4, f"{tick:.{digits}f}", anchor="end")
+            self.text(LEFT - 7, at + 4, f"{tick:.{decimals}f}", anchor="end")
         marks: Mapping[float, str] = dict(enumerate(map(short, categories))) or {t: setting(t) for t in self.x.ticks}
         for at, name in marks.items():
             self.text(self.x(at), foot, name)

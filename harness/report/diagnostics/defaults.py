@@ -52,15 +52,15 @@ class Diagnostics:
 
     def label_issues(self, targets: Any, prediction: Any) -> LabelIssues:
         """Find the labels that look wrong (cleanlab)."""
-        raise NotImplementedError(f"{type(self.task).__name__} has no label issues; register its diagnostics")
+        raise NotImplementedError("this kind of task has no label issues; register its diagnostics")
 
     def errors(self, targets: Any, prediction: Any) -> np.ndarray:
         """(n,): how far every row is from its truth, 0 where it is exact; signed for numbers."""
-        raise NotImplementedError(f"{type(self.task).__name__} has no errors; register its diagnostics")
+        raise NotImplementedError("this kind of task has no errors; register its diagnostics")
 
     def with_perfect_class(self, targets: Any, prediction: Any, decided: Any, label: int) -> Any:
         """The decided rows if one class were perfect: its truth replaces its predictions, the others stay."""
-        raise ValueError(f"{type(self.task).__name__} has no class {label}")
+        raise ValueError(f"this kind of task has no class {label}")
 
     def confusion(self, targets: Any, decided: Any) -> np.ndarray | None:
         """(classes, classes) counts of rows or pixels, the truth in rows."""
