@@ -180,6 +180,7 @@ def comparison_table(result: dict[str, Any]) -> None:
         for row in result["most_different"]:
             table.add_row(row["id"], number(row["a"]), number(row["b"]), signed(row["difference"]))
         out.print(table)
+    out.print(f"page: {result['report']}")
 
 
 def status_table(result: dict[str, Any]) -> None:

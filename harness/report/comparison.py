@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.files import read_json
 from harness.prepare import Prepared
 from harness.report.gallery import row_scores
+from harness.report.html_page import write_page
 from harness.training.ensembling import refitted
 from harness.training.predictions import ModelRun
 
@@ -33,7 +34,8 @@ class Compared(NamedTuple):
 def compare_files(a: Path, b: Path) -> dict[str, Any]:
     """What `compare --json` prints: A minus B on the rows that both have, by a paired group bootstrap.
 
-    The difference is positive where A is better, also where lower scores win.
+    The difference is positive where A is better, also where lower scores win. The page is
+    reports/<competition>/comparison.html.
     """
     first, second = out_of_fold(a), out_of_fold(b)
     if (first.competition.name, first.data_hash) != (second.competition.name, second.data_hash):
@@ -48,7 +50,7 @@ def compare_files(a: Path, b: Path) -> dict[str, Any]:
     groups = first.groups[rows_a]
     gain = compare(metric, of_b, of_a, groups)
     by_class = {name: change._asdict() for name, change in gain.by_class.items() if np.isfinite(change).all()}
-    return {
+    result = {
         "competition": first.competition.name,
         "metric": metric.name,
         "rows": len(ids),
@@ -59,6 +61,8 @@ def compare_files(a: Path, b: Path) -> dict[str, Any]:
         "by_class": by_class,
         "most_different": most_different(first.competition, ids, of_a, of_b),
     }
+    page = write_page(first.competition.name, "comparison", **result)
+    return {**result, "report": paths.shown(page)}
 
 
 def most_different(competition: Competition, ids: np.ndarray, a: np.ndarray, b: np.ndarray) -> list[dict[str, Any]]:

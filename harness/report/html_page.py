@@ -13,7 +13,7 @@ FORMATS = ("bounds", "counted", "gained", "number", "percent", "scored", "shorte
 MANY = 12  # rows of a table; the page says how many were left out
 
 
-def write_page(competition: str, template: str, **values: Any) -> Path:
+def write_page(competition: str, template: str, /, **values: Any) -> Path:
     """Write reports/<competition>/<template>.html; every name that the template uses must be given."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
