@@ -30,11 +30,15 @@ from harness.report.run_tables import (
 
 
 def report(competition: Competition) -> dict[str, str]:
-    """Write reports/<competition>/report.html; what `report --json` prints. Raise `UserError` where there is no run."""
-    run = last_run(competition)
-    members = member_rows(run)
+    """What `report --json` prints. Raise `UserError` where there is no run."""
+    return {"competition": competition.name, "path": paths.shown(run_page(last_run(competition)))}
+
+
+def run_page(run: LastRun) -> Path:
+    """Write reports/<competition>/report.html."""
+    competition, members = run.competition, member_rows(run)
     standings = board(competition.name, run.prepared.data_hash)
-    file = write_page(
+    return write_page(
         competition.name,
         "report",
         metric=competition.metric.name,
@@ -60,7 +64,6 @@ def report(competition: Competition) -> dict[str, str]:
         excluded=len(run.prepared.exclusions),
         **charts(run),
     )
-    return {"competition": competition.name, "path": paths.shown(file)}
 
 
 def charts(run: LastRun) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.report.format import counted, number, percent, setting, span, without_numbers
+from harness.report.format import counted, number, setting, span, without_numbers
 from harness.report.search_history import HOUR, SearchHistory, TrialRow
 
 FEWEST = 10  # trials of a model, to rank its parameters
@@ -14,8 +14,6 @@ AMONG_THE_BEST = 5  # trials at least, as Optuna's documentation asks for
 BEST_SHARE, LARGEST_SHARE = 0.1, 0.5  # of the trials that count as the best
 EDGE = 0.04  # of a range, at either end
 EDGES, EDGE_SHARE = 3, 0.08  # best values at an edge that are named, and the importance that they need
-DECISIVE, ENOUGH = 0.4, 20  # the importance of a decisive parameter, and the trials that must show it
-DECISIONS = 2  # that are named
 BEHIND = 0.1  # the worst class is this share of the classes' mean below it
 OFTEN = 0.15  # share of the trials that fail
 LATE, EARLY = 0.75, 0.5  # share of the time: better submissions after it, or none
@@ -58,7 +56,7 @@ def _importance(trials: Sequence[TrialRow], higher: bool) -> dict[str, float]:
 
 
 def advice(history: SearchHistory, important: Importances) -> list[str]:
-    rules = (no_result, edges, decisive, worst_class, failures, few_trials, pace, noise)
+    rules = (no_result, edges, worst_class, failures, few_trials, pace, noise)
     found = [sentence for rule in rules for sentence in rule(history, important)]
     return found or ["Nothing stands out: new networks or new data promise more than another search of the same space."]
 
@@ -92,19 +90,6 @@ def end_of(value: Any, limits: Any) -> str:
     low, high, value = (math.log(v) if limits.log else v for v in (limits.low, limits.high, value))
     share = (value - low) / (high - low)
     return "lower" if share < EDGE else "upper" if share > 1 - EDGE else ""
-
-
-def decisive(history: SearchHistory, important: Importances) -> Iterator[str]:
-    """One parameter alone makes the difference, somewhere inside its range."""
-    found = [(share, model, name) for model, shares in important.items() for name, share in [*shares.items()][:1]]
-    clear = [each for each in found if each[0] >= DECISIVE and len(history.sampled(each[1])) >= ENOUGH]
-    for share, model, name in sorted(clear, reverse=True)[:DECISIONS]:
-        best = history.best_sampled(model, name)
-        if best and len(important[model]) > 1 and not end_of(best.params[name], best.distributions[name]):
-            yield (
-                f"`{name}` decides most for `{model}` ({percent(share)} of the importance): search it more finely "
-                f"around {setting(best.params[name])}, and fix the others."
-            )
 
 
 def worst_class(history: SearchHistory, _: Importances) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.bootstrap import Interval
 from harness.competition import Competition
@@ -50,18 +50,12 @@ class TrialRow:
         return self.interval or Interval(self.score, self.score, self.score)
 
 
-@dataclass(frozen=True)
-class Incumbent:
-    """A submission that replaced the one before. hours: of searching; seconds: of compute up to then."""
+class Incumbent(NamedTuple):
+    """A submission that replaced the one before. hours: of searching; event: as the search wrote it."""
 
     hours: float
     interval: Interval
-    in_sample: float
-    by_class: Mapping[str, float | None]
-    weights: Mapping[str, float]
-    models: Mapping[str, Mapping[str, float]]
-    folds: int
-    seconds: float
+    event: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -145,7 +139,7 @@ class SearchHistory:
 
     def classes(self) -> list[tuple[str, float | None, float]]:
         """(class, score before, score now), the worst now first; empty where there are no classes."""
-        now = self.incumbents[-1].by_class if self.incumbents else {}
+        now = self.incumbents[-1].event.get("by_class", {}) if self.incumbents else {}
         was = self.before.by_class if self.before else {}
         known = [(name, was.get(name), score) for name, score in now.items() if score is not None]
         return sorted(known, key=lambda row: self.better_by(row[2], 0.0))
@@ -167,7 +161,7 @@ def read_history(competition: Competition, study: "optuna.Study", events: Sequen
         metric=competition.metric.name,
         higher=competition.metric.higher_is_better,
         trials=[trial_row(trial, timeline) for trial in trials],
-        incumbents=[incumbent(event, timeline) for event in events if event["event"] == SAVED],
+        incumbents=[Incumbent(timeline.at(e), interval_of(e), e) for e in events if e["event"] == SAVED],
         refused=[(timeline.at(event), event["score"]) for event in events if event["event"] == REFUSED],
         hours=timeline.total,
         searches=len(starts),
@@ -202,19 +196,6 @@ def trial_row(trial: "optuna.trial.FrozenTrial", timeline: "Timeline") -> TrialR
         reason=stored.get("reason", ""),
         params=own(trial.params),
         distributions=own(trial.distributions),
-    )
-
-
-def incumbent(event: Mapping[str, Any], timeline: "Timeline") -> Incumbent:
-    return Incumbent(
-        hours=timeline.at(event),
-        interval=interval_of(event),
-        in_sample=event["in_sample"],
-        by_class=event.get("by_class") or {},
-        weights=event.get("weights") or {},
-        models=event.get("models") or {},
-        folds=event.get("folds") or 0,
-        seconds=event.get("spent") or 0.0,
     )
 
 

@@ -47,7 +47,7 @@ def search_page(competition: Competition, study: "optuna.Study", events: Sequenc
         compute_saved=compute_saved(history),
         models=[model_row(history, model) for model in history.models],
         members=members(history),
-        classes=class_rows(history),
+        classes=history.classes(),
         advice=advice(history, important),
     )
 
@@ -251,31 +251,7 @@ def members(history: SearchHistory) -> list[tuple[str, float, Interval | None]]:
     """(name, weight, score alone) of the best submission, the heaviest first; members with weight 0 too."""
     if not history.incumbents:
         return []
-    last = history.incumbents[-1]
-    weights = {name: last.weights.get(name, 0.0) for name in [*last.weights, *last.models]}
-    return [
-        (name, weight, interval_of(last.models[name]) if name in last.models else None)
-        for name, weight in sorted(weights.items(), key=lambda item: -item[1])
-    ]
-
-
-def class_rows(history: SearchHistory) -> list[dict[str, Any]]:
-    """The worst first. from, to: the places of the scores between the ends of all, in percent."""
-    rows = history.classes()
-    values = [score for _, before, after in rows for score in (before, after) if score is not None]
-    low, room = min(values, default=0.0), (max(values, default=1.0) - min(values, default=0.0)) or 1.0
-
-    def place(score: float | None) -> float | None:
-        return None if score is None else round(100 * (score - low) / room, 1)
-
-    return [
-        {
-            "name": name,
-            "before": before,
-            "after": after,
-            "from": place(before),
-            "to": place(after),
-            "change": None if before is None else history.better_by(after, before),
-        }
-        for name, before, after in rows
-    ]
+    event = history.incumbents[-1].event
+    scores = {name: interval_of(score) for name, score in event.get("models", {}).items()}
+    weights = dict.fromkeys(scores, 0.0) | event.get("weights", {})
+    return [(name, weight, scores.get(name)) for name, weight in sorted(weights.items(), key=lambda item: -item[1])]

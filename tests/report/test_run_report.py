@@ -12,9 +12,10 @@ from harness.errors import UserError
 from harness.files import read_json, write_json
 from harness.report import run_report
 from harness.report.format import number, percent, scored, signed
-from harness.report.last_run import last_run
+from harness.report.last_run import LastRun, last_run
 from harness.report.run_tables import confused_pairs, confusion_table, correlation, interval_of
 from tests.report.conftest import Finished
+from tests.support import here
 from tests.support.pages import PageReader
 from tests.support.tiny_runs import RUNS
 
@@ -43,16 +44,29 @@ def no_board(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_report, "board", lambda name, data_hash: None)
 
 
-def page_of(kind: str) -> PageReader:
-    printed = run_report.report(RUNS[kind]())
-    assert printed == {"competition": kind, "path": f"reports/{kind}/report.html"}
-    file = paths.root() / printed["path"]
+def page_of(run: LastRun) -> PageReader:
+    file = run_report.run_page(run)
+    assert file == paths.reports(run.competition.name) / "report.html"
     assert file.stat().st_size < 5_000_000
     page = PageReader(file.read_text())
     assert page.open == [] and page.loads == []
     assert "<script" not in file.read_text()
     assert not re.search(r"\b(nan|inf|None)\b", page.text)
     return page
+
+
+def assert_cross_fitted(run: LastRun, made: here.Run) -> None:
+    """Every row is decided by a recipe fitted without its fold; a perfect class never makes the score worse."""
+    metric = run.competition.metric
+    statistics = metric.statistics(run.oof.targets, run.predictions.decided)
+    assert metric.score(statistics) == pytest.approx(made.card["cv"]["score"], abs=1e-12)
+    assert run.samples.ids.tolist() == made.prepared.train.ids[made.folds >= 0].tolist()
+    gains = [row.gain for row in run.headroom]
+    assert gains == sorted(gains, reverse=True)
+    assert {row.name for row in run.headroom} == set(run.competition.task.classes) - {"void"}
+    if gains:
+        assert gains[-1] >= 0 and gains[0] > 0
+        assert f"A perfect specialist for {run.headroom[0].name}" in run_report.specialist_advice(run)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,7 +77,9 @@ def test_the_page_of_every_kind_says_what_the_card_says_without_the_answers(kind
     shutil.rmtree(run.prepared.folder / "holdout")
     for file in (paths.root() / "runs").rglob("holdout-*"):
         file.unlink()
-    page, card = page_of(kind), run.card
+    rebuilt, card = last_run(RUNS[kind]()), run.card
+    assert_cross_fitted(rebuilt, run)
+    page = page_of(rebuilt)
     own, pictures = KINDS[kind]
     sections = CALIBRATED | {"Precision and recall", "Predicted against true"}
     assert {heading for heading in sections if heading in page.text} == own
@@ -85,7 +101,7 @@ def test_the_page_of_every_kind_says_what_the_card_says_without_the_answers(kind
 def test_the_board_is_shown_with_the_teams_own_row(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
     finished("numbers")
     monkeypatch.setattr(run_report, "board", lambda name, data_hash: STANDINGS)
-    page = page_of("numbers")
+    page = page_of(last_run(RUNS["numbers"]()))
     assert "The leaderboard" in page.text and "rank 2 of 2" in page.text
     html = (paths.reports("numbers") / "report.html").read_text()
     assert 'class="own"><td class="n">=2</td><td>blue</td>' in html
@@ -104,29 +120,9 @@ def test_a_run_on_other_data_and_a_card_from_other_code_are_noted(finished: Fini
     write_json(card, read_json(card) | {"cv": {**run.card["cv"], "score": run.card["cv"]["score"] - 0.25}})
     shutil.rmtree(folder / "best")
     (paths.data("numbers") / "current.json").unlink()
-    text = page_of("numbers").text
+    text = page_of(last_run(RUNS["numbers"]())).text
     assert "not of the data prepared last" in text
     assert "The code has changed since" in text
-
-
-# -- what it rests on --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_row_is_decided_by_a_recipe_fitted_without_its_fold(kind: str, finished: Finished) -> None:
-    """So the decided rows have the card's cross-fitted score; and a perfect class never makes it worse."""
-    made = finished(kind)
-    run, metric = last_run(RUNS[kind]()), RUNS[kind]().metric
-    statistics = metric.statistics(run.oof.targets, run.predictions.decided)
-    assert metric.score(statistics) == pytest.approx(made.card["cv"]["score"], abs=1e-12)
-    assert run.samples.ids.tolist() == made.prepared.train.ids[made.folds >= 0].tolist()
-    assert run.share == 1
-    gains = [row.gain for row in run.headroom]
-    assert gains == sorted(gains, reverse=True)
-    if kind != "numbers":
-        assert {row.name for row in run.headroom} == set(run.competition.task.classes) - {"void"}
-        assert gains[-1] >= 0 and gains[0] > 0
-        assert f"A perfect specialist for {run.headroom[0].name}" in run_report.specialist_advice(run)
 
 
 def test_the_confusion_matrix_counts_rows(finished: Finished) -> None:

@@ -142,6 +142,8 @@ def test_an_empty_study_has_a_page() -> None:
     page = read(MASKS, empty_study(), [])
     assert "No trial finished" in page.text and "Nothing to draw yet" in page.text
     assert "give more hours" in page.text
+    page = read(MASKS, empty_study(), [BEGUN, saved(0.1, 0.5, {"coarse": 1.0}, fake_search.CLASSES)])
+    assert "no declared model finished" in page.text
 
 
 @pytest.mark.parametrize("events", [[], [BEGUN], [BEGUN, saved(0.2, 0.61, {"coarse": 1.0}, ())]])
@@ -160,11 +162,6 @@ def test_trials_that_only_failed_or_still_run_have_a_page() -> None:
     assert "3 GB <asked>" in page.text  # escaped
     assert "1 still running" in page.text
     assert "smaller batch" in page.text
-
-
-def test_a_saved_submission_without_a_finished_trial_has_a_page() -> None:
-    page = read(MASKS, empty_study(), [BEGUN, saved(0.1, 0.5, {"coarse": 1.0}, fake_search.CLASSES)])
-    assert "no declared model finished" in page.text
 
 
 def test_an_infinite_score_is_left_out() -> None:
