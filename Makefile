@@ -1,4 +1,4 @@
-# Every verb is one line over `python -m harness` or `python -m leaderboard`; the variables are the options of the same name.
+# A verb is one line over `python -m harness` or `python -m leaderboard`; its variables are the options of the same name.
 # The first call creates the environment in .venv; python3 (3.11 or newer), make and git are all it needs.
 
 PYTHON ?= python3
@@ -6,68 +6,70 @@ SHARED ?= ../shared
 PY := .venv/bin/python
 export SHARED
 export LEADERBOARD_URL ?= $(SERVER)
+# The names that were typed as NAME=value; make exports their values, and harness/command_line.py reads them.
+typed := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+run = @MAKE_VERB=$@ MAKE_VARIABLES="$(typed)" $(PY) -m
 
-options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
-offs = $(foreach name,$(1),$(if $(filter 0,$($(name))),--no-$(shell echo $(name) | tr A-Z a-z)))
-flags = $(foreach name,$(1),$(if $(filter-out 0,$($(name))),--$(shell echo $(name) | tr A-Z_ a-z-)))
-competition = $(if $(COMP),'$(COMP)',$(error Say which competition: make $@ COMP=mars))
+.DEFAULT_GOAL := help
+.PHONY: help submit search specialist train blend data audit predict compare report kaggle status clean new leaderboard score finals serve verify rescore backup restore export test test-all check bench lock
 
-.PHONY: submit search data audit train specialist blend predict compare report status clean kaggle leaderboard score finals verify rescore backup restore export serve test test-all check bench lock new
+help:
+	@sed -n 's/^\([a-z-]*\): .*## *\(.*\) | \(.*\)/\1|\2|\3/p' Makefile | while IFS='|' read -r verb names text; do printf '%-12s %s\n%-12s   %s\n' "$$verb" "$$text" '' "$$names"; done
 
-submit: .venv/ready
-	@$(PY) -m harness submit $(competition) $(call options,DATA MODELS FOLDS BUDGET TEAM ACCEPT ENGINE WORKERS) $(call flags,FAST FINAL) $(call offs,SEARCHED)
-data: .venv/ready
-	@$(PY) -m harness data $(competition) $(call options,DATA ACCEPT SERVER)
-audit: .venv/ready
-	@$(PY) -m harness audit $(competition) $(call options,DATA)
-train: .venv/ready
-	@$(PY) -m harness train $(competition) '$(MODEL)' $(call options,FOLDS BUDGET)
-specialist: .venv/ready
-	@$(PY) -m harness specialist $(competition) $(call options,CLASS DATA BUDGET ENGINE WORKERS) $(call flags,FAST)
-search: .venv/ready
-	@$(PY) -m harness search $(competition) $(call options,HOURS DATA MODELS FOLDS WORKERS ENGINE STORAGE TEAM ACCEPT) $(call offs,RACE CUT)
-blend: .venv/ready
-	@$(PY) -m harness blend $(competition) $(foreach file,$(FILES),--files '$(file)') $(call options,FOLDS TEAM SERVER)
-predict: .venv/ready
-	@$(PY) -m harness predict $(competition) '$(INPUT)'
-compare: .venv/ready
-	@$(PY) -m harness compare '$(A)' '$(B)'
-report: .venv/ready
-	@$(PY) -m harness report $(competition)
-status: .venv/ready
-	@$(PY) -m harness status $(competition)
-clean: .venv/ready
-	@$(PY) -m harness clean $(competition)
-new: .venv/ready
-	@$(PY) -m harness new $(competition) $(call options,TASK)
-kaggle: .venv/ready
-	@$(PY) -m harness kaggle $(competition) $(call options,FILE MESSAGE)
-leaderboard: .venv/ready
-	@$(PY) -m leaderboard board $(competition) $(call options,SERVER) $(call flags,REVEAL TRUST)
-score: .venv/ready
-	@$(PY) -m leaderboard score $(competition) '$(FILE)' $(call options,TEAM SERVER)
-serve: .venv/ready
-	@$(PY) -m leaderboard serve $(call options,PORT HOST NAME) $(call flags,TEAM_MODE)
-finals: .venv/ready
-	@$(PY) -m leaderboard finals $(competition) '$(A)' '$(B)' $(call options,TEAM SERVER)
-verify: .venv/ready
-	@$(PY) -m leaderboard verify $(competition)
-rescore: .venv/ready
-	@$(PY) -m leaderboard rescore $(competition) $(call options,REASON)
-backup: .venv/ready
-	@$(PY) -m leaderboard backup '$(TO)'
-restore: .venv/ready
-	@$(PY) -m leaderboard restore '$(FROM)'
-export: .venv/ready
-	@$(PY) -m leaderboard export $(competition) $(call options,FORMAT)
+submit: .venv/ready       ## COMP= [DATA=] [BUDGET=10m] [MODELS=a,b] [FOLDS=] [TEAM=] [ACCEPT=] [ENGINE=ray] [WORKERS=] [SERVER=] [FAST=1] [FINAL=1] [SEARCHED=0] | everything, from the data to a rank on the leaderboard
+	$(run) harness submit
+search: .venv/ready       ## COMP= HOURS= [DATA=] [MODELS=] [FOLDS=] [WORKERS=] [ENGINE=ray] [STORAGE=postgresql://...] [TEAM=] [ACCEPT=] [SERVER=] [RACE=0] [CUT=0] | hyper-parameters overnight; the best valid submission so far is always on disk
+	$(run) harness search
+specialist: .venv/ready   ## COMP= [CLASS=] [DATA=] [BUDGET=] [ENGINE=ray] [WORKERS=] [FAST=1] | train a class specialist; keep it only if it wins and hurts no class
+	$(run) harness specialist
+train: .venv/ready        ## COMP= MODEL= [FOLDS=] [BUDGET=] | train one model on all folds
+	$(run) harness train
+blend: .venv/ready        ## COMP= [FILES="run ..."] [FOLDS=] [TEAM=] [SERVER=] | ensemble the runs there are, or the folders in FILES
+	$(run) harness blend
+data: .venv/ready         ## COMP= [DATA=] [ACCEPT=] [SERVER=] | get, verify and split the data
+	$(run) harness data
+audit: .venv/ready        ## COMP= [DATA=] | duplicates, leaks, shift, outliers, label issues
+	$(run) harness audit
+predict: .venv/ready      ## COMP= INPUT=folder | the final ensemble on new images
+	$(run) harness predict
+compare: .venv/ready      ## A= B= | is run or submission A really better than B?
+	$(run) harness compare
+report: .venv/ready       ## COMP= | one HTML page on the best run
+	$(run) harness report
+kaggle: .venv/ready       ## COMP= [FILE=] [MESSAGE=] | send the official file to Kaggle, and get its public score back
+	$(run) harness kaggle
+status: .venv/ready       ## COMP= | what is there, what runs, the disk it takes
+	$(run) harness status
+clean: .venv/ready        ## COMP= | free the disk; what best/ needs stays
+	$(run) harness clean
+new: .venv/ready          ## COMP= TASK= | a new competition folder that already runs
+	$(run) harness new
+leaderboard: .venv/ready  ## COMP= [DATA=] [TRUST=1] [REVEAL=1] [SERVER=] | the ranking, and whether the lead means anything
+	$(run) leaderboard board
+score: .venv/ready        ## COMP= FILE= [TEAM=] [DATA=] [SERVER=] | hand a submission file to the judge
+	$(run) leaderboard score
+finals: .venv/ready       ## COMP= [A=] [B=] [TEAM=] [DATA=] [SERVER=] | list a team's entries, or name its finals A and B
+	$(run) leaderboard finals
+serve: .venv/ready        ## [PORT=] [HOST=] [TEAM_MODE=1] [NAME=] | the board as a web page and an API
+	$(run) leaderboard serve
+verify: .venv/ready       ## COMP= | score the stored files again and compare
+	$(run) leaderboard verify
+rescore: .venv/ready      ## COMP= [REASON=] [DATA=] | all entries by a new version of the metric, at once
+	$(run) leaderboard rescore
+backup: .venv/ready       ## TO=file.tar | database, files and answers in one file
+	$(run) leaderboard backup
+restore: .venv/ready      ## FROM=file.tar | a backup into an empty home
+	$(run) leaderboard restore
+export: .venv/ready       ## COMP= [FORMAT=json] [DATA=] | the board as CSV or JSON
+	$(run) leaderboard export
 
-test: .venv/ready
+test: .venv/ready         ## - | the fast tests
 	$(PY) -m pytest -m "not real and not soak"
-test-all: .venv/ready
+test-all: .venv/ready     ## - | all tests, with real data and the slow ones
 	$(PY) -m pytest
-check: .venv/ready
+check: .venv/ready        ## - | format, lint, types
 	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m mypy
-bench: .venv/ready
+bench: .venv/ready        ## - | the performance table
 	@$(PY) -m tests.benchmarks
 
 # The lock files hold hashes and no registry address: whatever index pip and uv are set up for is used.

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.errors import run
+from harness.command_line import run
 
 
-class Kind(StrEnum):
-    """Of engine."""
+class EngineKind(StrEnum):
+    """Where fold jobs run."""
 
     local = "local"
     ray = "ray"
@@ -31,7 +31,7 @@ Count = Annotated[int | None, typer.Option(min=2, max=50, help="Another number o
 Budget = Annotated[str | None, typer.Option(help="Wall-clock time of the whole command: 90s, 10m, 1.5h.")]
 Accept = Annotated[list[str] | None, typer.Option(help="Go on despite these failed checks of the audit, with commas.")]
 Fast = Annotated[bool, typer.Option("--fast", help="2 folds, 1 epoch, few rows, no official test: does it run?")]
-Engine = Annotated[Kind, typer.Option(help="Where it runs: processes of this machine, or a Ray cluster (RAY_ADDRESS).")]
+Engine = Annotated[EngineKind, typer.Option(help="Where it runs: this machine, or a Ray cluster (RAY_ADDRESS).")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Jobs at once; else as many as there is room for.")]
 Team = Annotated[str | None, typer.Option(help="The team to submit for; else your user name.")]
 
@@ -50,7 +50,7 @@ def submit(
     ] = False,
     accept: Accept = None,
     searched: Annotated[bool, typer.Option(help="Train what a search found, where there was one.")] = True,
-    engine: Engine = Kind.local,
+    engine: Engine = EngineKind.local,
     workers: Workers = None,
     json_: Json = False,
 ) -> None:
@@ -62,7 +62,7 @@ def submit(
         from harness import pipeline
         from harness.training import predict
 
-        request = asked(console, competition, data, models, folds, budget, team, fast, accept)
+        request = request_of(console, competition, data, models, folds, budget, team, fast, accept)
         request = replace(request, searched=searched, engine=engine.value, workers=workers)
         return predict.submit_final(request) if final else pipeline.submit(request)
 
@@ -88,7 +88,7 @@ def data(
 
         if server:
             client.fetch(server, competition)
-        prepared = prepare(asked(console, competition, data, accept=accept))
+        prepared = prepare(request_of(console, competition, data, accept=accept))
         return {
             "competition": competition,
             "path": paths.shown(prepared.folder),
@@ -98,7 +98,7 @@ def data(
             "holdout": len(prepared.holdout),
         }
 
-    show(work, json_, told)
+    show(work, json_, print_lines)
 
 
 @app.command()
@@ -108,7 +108,7 @@ def audit(competition: Name, data: Data = None, json_: Json = False) -> None:
     def work(console: Any) -> dict[str, Any]:
         from harness import pipeline
 
-        return pipeline.look(asked(console, competition, data))
+        return pipeline.look(request_of(console, competition, data))
 
     from harness.console import audit_table
 
@@ -123,26 +123,26 @@ def train(
     budget: Budget = None,
     json_: Json = False,
 ) -> None:
-    """Train one model on all folds; leaves its bundle."""
+    """Train one model on all folds; leaves its run."""
 
     def work(console: Any) -> dict[str, Any]:
         from harness import pipeline
 
-        return pipeline.train(asked(console, competition, None, model, folds, budget))
+        return pipeline.train(request_of(console, competition, None, model, folds, budget))
 
-    show(work, json_, told)
+    show(work, json_, print_lines)
 
 
 @app.command()
 def specialist(
     competition: Name,
     class_: Annotated[
-        str | None, typer.Option("--class", help="What it should know; else what the oracle table promises most of.")
+        str | None, typer.Option("--class", help="Its target class; else the one with the most headroom.")
     ] = None,
     data: Data = None,
     budget: Budget = None,
     fast: Annotated[bool, typer.Option("--fast", help="1 epoch: does it run?")] = False,
-    engine: Engine = Kind.local,
+    engine: Engine = EngineKind.local,
     workers: Workers = None,
     json_: Json = False,
 ) -> None:
@@ -153,10 +153,10 @@ def specialist(
 
         from harness.specialist import specialist
 
-        request = asked(console, competition, data, budget=budget, fast=fast)
+        request = request_of(console, competition, data, budget=budget, fast=fast)
         return specialist(replace(request, engine=engine.value, workers=workers), class_)
 
-    show(work, json_, told)
+    show(work, json_, print_lines)
 
 
 @app.command()
@@ -167,22 +167,22 @@ def search(
     models: Models = None,
     folds: Count = None,
     workers: Workers = None,
-    engine: Engine = Kind.local,
+    engine: Engine = EngineKind.local,
     storage: Annotated[str | None, typer.Option(help="postgresql://... for several machines; else a file.")] = None,
     team: Team = None,
     accept: Accept = None,
-    race: Annotated[bool, typer.Option(help="End variants that a paired test tells from the best.")] = True,
-    cut: Annotated[bool, typer.Option(help="End folds whose learning curve is hopeless.")] = True,
+    race: Annotated[bool, typer.Option(help="Prune variants that a paired test tells from the best.")] = True,
+    cut: Annotated[bool, typer.Option(help="Prune variants by the learning curve of their first fold.")] = True,
     json_: Json = False,
 ) -> None:
-    """Overnight: variants of the models race; the best valid submission so far is always on disk."""
+    """Search hyper-parameters overnight; the best valid submission so far is always on disk."""
 
     def work(console: Any) -> dict[str, Any]:
         from dataclasses import replace
 
         from harness.pipeline import search
 
-        request = asked(console, competition, data, models, folds, None, team, accept=accept)
+        request = request_of(console, competition, data, models, folds, None, team, accept=accept)
         request = replace(request, budget=3600 * hours, engine=engine.value, workers=workers)
         return search(request, storage, race, cut)
 
@@ -195,25 +195,22 @@ def search(
 def blend(
     competition: Name,
     files: Annotated[
-        list[Path] | None, typer.Option(help="Bundle folders, also team-mates'; else all there are.")
+        list[Path] | None, typer.Option(help="Folders of model runs, also of team-mates; else all there are.")
     ] = None,
     folds: Count = None,
     team: Team = None,
-    server: Annotated[
-        str | None, typer.Option(help="Share them with the team on this server, and blend theirs.")
-    ] = None,
     json_: Json = False,
 ) -> None:
-    """Ensemble whatever bundles exist, also those of the team; no training."""
+    """Ensemble whatever model runs exist; no training."""
 
     def work(console: Any) -> dict[str, Any]:
         from harness import pipeline
 
-        return pipeline.blend(asked(console, competition, None, None, folds, None, team), files, server)
+        return pipeline.blend(request_of(console, competition, None, None, folds, None, team), files)
 
-    from harness.console import blend_table
+    from harness.console import results_table
 
-    show(work, json_, blend_table)
+    show(work, json_, results_table)
 
 
 @app.command()
@@ -223,7 +220,7 @@ def kaggle(
     message: Annotated[str | None, typer.Option(help="What to call the entry on Kaggle; else the file's name.")] = None,
     json_: Json = False,
 ) -> None:
-    """Hand the official file to Kaggle, wait for its public score, and write it down."""
+    """Send the official file to Kaggle, wait for its public score, and store it."""
 
     def work(console: Any) -> dict[str, Any]:
         from harness.competition import find
@@ -232,13 +229,13 @@ def kaggle(
 
         return send(find(competition), current(competition).data_hash, file, message, console.say)
 
-    show(work, json_, told)
+    show(work, json_, print_lines)
 
 
 @app.command()
 def predict(
     competition: Name,
-    input: Annotated[Path, typer.Argument(help="A folder of pictures.", show_default=False)],
+    input: Annotated[Path, typer.Argument(help="A folder of images.", show_default=False)],
     json_: Json = False,
 ) -> None:
     """The final ensemble on new inputs."""
@@ -246,17 +243,17 @@ def predict(
     def work(console: Any) -> dict[str, Any]:
         from harness.training import predict
 
-        return predict.predict(asked(console, competition), input)
+        return predict.predict(request_of(console, competition), input)
 
-    show(work, json_, told)
+    show(work, json_, print_lines)
 
 
 @app.command()
 def compare(
     a: Annotated[
-        Path, typer.Argument(help="A bundle (a folder of runs/) or a submission (a .csv).", show_default=False)
+        Path, typer.Argument(help="A model run (a folder of runs/) or a submission (a .csv).", show_default=False)
     ],
-    b: Annotated[Path, typer.Argument(help="What it is held against.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="What it is compared with.", show_default=False)],
     json_: Json = False,
 ) -> None:
     """Is A really better than B? Paired, on the rows that both predict out-of-fold."""
@@ -273,7 +270,7 @@ def compare(
 
 @app.command()
 def report(competition: Name, json_: Json = False) -> None:
-    """One HTML page on the best run: what it reached, where it errs, what each part added and cost."""
+    """One HTML page on the best run: scores, errors, label issues, what each part added and cost."""
 
     def work(_: Any) -> dict[str, Any]:
         from harness.competition import find
@@ -281,7 +278,7 @@ def report(competition: Name, json_: Json = False) -> None:
 
         return report(find(competition))
 
-    show(work, json_, told)
+    show(work, json_, print_lines)
 
 
 @app.command()
@@ -301,7 +298,7 @@ def status(competition: Name, json_: Json = False) -> None:
 
 @app.command()
 def clean(competition: Name, json_: Json = False) -> None:
-    """Free disk space; keeps best/ and the bundles in use."""
+    """Free disk space; keeps best/ and the runs in use."""
 
     def work(console: Any) -> dict[str, Any]:
         from harness.competition import find
@@ -309,7 +306,7 @@ def clean(competition: Name, json_: Json = False) -> None:
 
         return clean(find(competition))
 
-    show(work, json_, told)
+    show(work, json_, print_lines)
 
 
 @app.command()
@@ -329,10 +326,10 @@ def new(
 
         return create(competition, task)
 
-    show(work, json_, told)
+    show(work, json_, print_lines)
 
 
-def asked(
+def request_of(
     console: Any,
     competition: str,
     data: Path | None = None,
@@ -343,7 +340,7 @@ def asked(
     fast: bool = False,
     accept: list[str] | None = None,
 ) -> Any:
-    """The request behind the options; what a person got wrong is said before anything is done."""
+    """Check the options and make a request of them, before anything is done."""
     from harness.competition import find
     from harness.options import Request
     from harness.training.budget import seconds
@@ -370,8 +367,8 @@ def show(work: Callable[[Any], dict[str, Any]], as_json: bool, table: Callable[[
         table(result)
 
 
-def told(result: dict[str, Any]) -> None:
-    """A result as lines."""
+def print_lines(result: dict[str, Any]) -> None:
+    """Print a result, a line a field."""
     for name, value in result.items():
         print(f"{name}: {value if isinstance(value, str | int | float) or value is None else json.dumps(value)}")
 

@@ -4,7 +4,7 @@ Plain percentiles are too narrow for few groups, and off where the score of few 
 own interval is bias-corrected and accelerated (BCa, Efron 1987), and all are expanded to Student's t (Hesterberg 2015,
 section 5.3) and to the standard error of the jackknife, which errs on the wide side (Efron and Stein 1981) where the
 bootstrap's is too small. The degrees of freedom are fewer where few groups make most of the variance (Satterthwaite
-1946; the jackknife says what each makes). LOG.md has the coverage this was chosen by:
+1946; the jackknife says what each makes). docs/log.md has the coverage this was chosen by:
 `python -m tests.benchmarks.coverage`.
 """
 

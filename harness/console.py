@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import Any
 
-from harness.report.format import bounds, counted, gained, number, percent, shortened, signed, span
+from harness.report.format import bounds, counted, gained, number, shortened, signed, span
 
 
 class Console:
@@ -107,18 +107,6 @@ def verdict_of(step: dict[str, Any]) -> str:
     fits = step.get("accepted_in_folds") or 0
     otherwise = f"; accepted in {counted(fits, 'fit')} without a fold" if fits else ""
     return f"refused ({shortened(step['reason'])}){otherwise}"
-
-
-def blend_table(result: dict[str, Any]) -> None:
-    """What every member contributes, where there are several; then the table of a submit."""
-    if len(result["members"]) > 1:
-        table = _table("member", "models", "weight", "gain of the member (95 %)")
-        for one in result["members"]:
-            models = ", ".join(f"{name} {percent(weight)}" for name, weight in one["models"].items())
-            gain = _gained(one["gain"]) if one["gain"] else "the only one" if one["weight"] else "not used"
-            table.add_row(one["member"], models, percent(one["weight"]), gain)
-        _out().print(table)
-    results_table(result)
 
 
 def search_table(result: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
-"""Files are the state: atomic writes, hashes and locks. Standard library only."""
+"""Files are the state: atomic writes, hashes and locks."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -57,26 +56,26 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, value: Any) -> None:
-    """One JSON value a line; a line that a kill tore stays alone, as the next one begins anew."""
+    """One JSON value a line; the next line starts fresh after one that a kill cut short."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab+") as file:
-        torn = file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
-        file.write((b"\n" if torn else b"") + json.dumps(value, allow_nan=False).encode() + b"\n")
+        cut_short = file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+        file.write((b"\n" if cut_short else b"") + json.dumps(value, allow_nan=False).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_lines(path: Path) -> list[Any]:
-    """The values that `append_line` wrote, without torn ones; [] where there is no file."""
+    """The values that `append_line` wrote, without those a kill cut short; [] where there is no file."""
     values = []
     for line in path.read_bytes().splitlines() if path.exists() else []:
-        with suppress(ValueError):  # torn by a kill
+        with suppress(ValueError):  # cut short by a kill
             values.append(json.loads(line))
     return values
 
 
 def read_json(path: Path) -> Any:
-    """Raise `UserError` where the file is no JSON: our own files are replaced whole, so a person edited it."""
+    """Raise `UserError` where the file is not JSON: our own files are replaced whole, so a person edited it."""
     try:
         return json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -110,25 +109,28 @@ def require_free(folder: Path, needed: int) -> None:
     if free < needed:
         raise UserError(
             f"{shown(folder)} has {free / 1e9:.1f} GB free, and this run needs about {needed / 1e9:.1f} GB; "
-            "free some space (`make clean COMP=<name>` removes what no bundle needs) and run the same command again"
+            "free some space (`make clean COMP=<name>` removes unused runs) and run the same command again"
         )
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` alone; a second process is told who holds it. The lock ends with its process, however it ends."""
+    """Hold `folder` alone; a second process learns who holds it. The lock ends with its process, however it ends.
+
+    Raise `UserError` where another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise UserError(f"{shown(folder)} is in use by process {holder}; wait for it to end, or stop it") from None
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
+    holder = folder / ".lock.pid"
+    lock = FileLock(folder / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        pid = holder.read_text() if holder.exists() else "unknown"
+        raise UserError(f"{shown(folder)} is in use by process {pid}; wait for it to end, or stop it") from None
+    with lock:
+        holder.write_text(str(os.getpid()))
         yield
 
 

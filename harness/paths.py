@@ -1,4 +1,4 @@
-"""Where everything lies on disk (see DESIGN, "What lies on disk"). Every path starts at `root()`."""
+"""Where everything lies on disk. Every path starts at `root()`."""
 
 import os
 from pathlib import Path
@@ -26,7 +26,7 @@ def public(competition: str, data_hash: str) -> Path:
 
 
 def private(competition: str, data_hash: str) -> Path:
-    """The judge's: written once by `pipeline.prepare`, opened by `leaderboard` alone."""
+    """The judge's: written once by `prepare.write`, opened by `leaderboard` alone."""
     return data(competition) / data_hash / "private"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from harness import paths
 from harness.data.sources import locate
 from harness.errors import UserError
-from harness.files import append_line, locked, read_json, read_lines, sweep_partials
+from harness.files import append_line, locked, read_lines, sweep_partials
 from harness.options import Request
 from harness.prepare import Prepared, audit_once, current, prepare
 from harness.report.label_issues import check_label_issues
@@ -21,7 +21,7 @@ from harness.search.schedule import Clock
 from harness.search.storage import reached
 from harness.search.study import Study, opened
 from harness.submission import writer
-from harness.training import search_result, team
+from harness.training import search_result
 from harness.training.budget import plan_for
 from harness.training.cross_validation import cross_validate
 from harness.training.ensembling import blend_of, ensemble, keep_baseline, submit_file, write_submission
@@ -119,31 +119,26 @@ def told_in_the_morning(request: Request, study: Study, events: Sequence[dict[st
     return paths.shown(search_page(request.competition, study.optuna, events))
 
 
-def blend(request: Request, files: Sequence[Path] | None, server: str | None = None) -> dict[str, Any]:
-    """Ensemble whatever complete bundles exist, or those in `files`; no training.
-
-    server: share ours with the team there first, and blend with theirs.
-    """
+def blend(request: Request, files: Sequence[Path] | None = None) -> dict[str, Any]:
+    """Ensemble the complete model runs that exist, or those in `files`, also copied ones; no training."""
     competition, prepared = request.competition, current(request.competition.name)
     folds = prepared.folds(competition, request.fold_count)
     train_hash = prepared.train_hash(folds)
-    made_here = paths.runs(competition.name, train_hash).glob("*/bundle.json")
     kept = search_result.specialists(competition.name, prepared.data_hash, train_hash)
-    known = {competition.ensemble.specialist, *kept}
-    here = {manifest.parent: read_json(manifest) for manifest in made_here}
-    chosen = files or [
-        at for at, told in here.items() if told["config"]["target_class"] is None or told["model"] in known
+    specialists = {competition.ensemble.specialist, *kept}
+    runs_here = [file.parent for file in paths.runs(competition.name, train_hash).glob("*/run.json")]
+    manifests = {folder: ModelRun(folder).manifest for folder in runs_here}
+    usable = [
+        folder
+        for folder, manifest in manifests.items()
+        if manifest["config"]["target_class"] is None or manifest["model"] in specialists
     ]
-    model_runs = {folder.name: ModelRun(folder) for folder in sorted(chosen)}
+    model_runs = {folder.name: ModelRun(folder) for folder in sorted(files or usable)}
     require_same_rows(model_runs, train_hash)
     model_runs = {name: model_run for name, model_run in model_runs.items() if model_run.manifest["complete"]}
-    if server:
-        model_runs = team.exchange(server, competition.name, prepared.data_hash, train_hash, model_runs, request.say)
-        team.require_rows(model_runs, competition.task, folds, len(prepared.holdout))
     fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, blend_of(competition, model_runs))
     file, card = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
-    brought = team.contributions(oof, fitted_ensemble.recipe, {name: model_runs[name] for name in oof.members})
-    return submit_file(request, prepared, file, card, {}) | {"members": brought}
+    return submit_file(request, prepared, file, card, {})
 
 
 def look(request: Request) -> dict[str, Any]:

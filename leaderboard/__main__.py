@@ -1,4 +1,4 @@
-"""The judge's command line: `python -m leaderboard score|board|finals|verify|rescore|backup|serve|host|...`."""
+"""The command line of the leaderboard: `python -m leaderboard score|board|finals|verify|rescore|backup|serve|host`."""
 
 import getpass
 import json
@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.errors import UserError, run
-from leaderboard import host_verbs
+from harness.command_line import run
+from harness.errors import UserError
+from leaderboard.cli import host_verbs
+from leaderboard.cli.host_verbs import AsJson, CompetitionName, DataHash
 
 app = typer.Typer(
     help="Score submission files against private answers, and rank teams.",
@@ -22,32 +24,27 @@ app = typer.Typer(
 
 app.add_typer(host_verbs.app, name="host")
 
-Competition = Annotated[str, typer.Argument(help="The competition: a folder in competitions/.", show_default=False)]
 Team = Annotated[str | None, typer.Option(help="Whose entry it is; your user name by default.", show_default=False)]
-Data = Annotated[
-    str | None, typer.Option(help="The data, by (the beginning of) their hash; those prepared last by default.")
-]
 Server = Annotated[
     str | None, typer.Option(help="Ask this server instead (LEADERBOARD_TOKEN says who you are).", show_default=False)
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
 
 
 def main() -> int:
-    """Run a verb; the exit code (harness.errors)."""
+    """Run a verb; the exit code (harness.command_line)."""
     return run(app)
 
 
 @app.command()
 def score(
-    competition: Competition,
+    competition: CompetitionName,
     file: Annotated[Path, typer.Argument(help="The submission file.", show_default=False)],
     team: Team = None,
-    data: Data = None,
+    data: DataHash = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hand a submission file to the judge: it is checked, scored, and put on the board."""
+    """Submit a file to the judge: it is checked, scored, and put on the board."""
     if server:
         from harness.submission.client import hand_in
 
@@ -56,18 +53,18 @@ def score(
         return
     from leaderboard.judge import judge
 
-    verdict = judge(competition, file, team or _user(), data)
-    _tell(verdict, as_json)
+    _, judged_data = _find_board(competition, data)
+    _print(judge(competition, file, team or _user(), judged_data.data_hash), as_json)
 
 
 @app.command()
 def board(
-    competition: Competition,
+    competition: CompetitionName,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="As the host: show the private scores, from now on for good.")
     ] = False,
     trust: Annotated[bool, typer.Option("--trust", help="Does CV rank as the board does, and which to trust?")] = False,
-    data: Data = None,
+    data: DataHash = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,115 +74,95 @@ def board(
 
         if reveal:
             raise UserError(f"the host reveals on the server: `python -m leaderboard host reveal {competition}` there")
-        told = client.standings(server, competition, data, trust)
+        found = client.standings(server, competition, data, trust)
     else:
-        told = _standings(competition, data, reveal, trust)
+        found = _standings(competition, data, reveal, trust)
     if as_json:
-        print(_json(told))
+        print(_json(found))
         return
-    from leaderboard import table
+    from leaderboard.cli import terminal
 
-    table.show(told)
+    terminal.show_board(found)
     if trust:
-        from leaderboard.trust import show
-
-        show(told["trust"])
+        terminal.show_trust(found["trust"])
 
 
 def _standings(competition: str, data: str | None, reveal: bool, trust: bool) -> dict[str, Any]:
-    """Of the board on this machine."""
-    from harness.competition import find
-    from leaderboard import table
-    from leaderboard.answers import prepared
+    """The board on this machine."""
     from leaderboard.board import read
+    from leaderboard.cli.text import as_json
     from leaderboard.database import open_database
-    from leaderboard.finals import reveal_board
+    from leaderboard.host import reveal_board
 
-    declared, prepared_data = find(competition), prepared(competition, data)
+    declared, judged_data = _find_board(competition, data)
     engine = open_database()
     if reveal:
-        reveal_board(engine, prepared_data)
-    standings = read(engine, declared, prepared_data)
+        reveal_board(engine, judged_data, _user())
+    present = read(engine, declared, judged_data)
     if not trust:
-        return table.as_json(standings)
+        return as_json(present)
     from leaderboard.trust import read_trust
 
-    return table.as_json(standings) | {"trust": read_trust(engine, standings).to_json()}
+    return as_json(present) | {"trust": read_trust(engine, present).to_json()}
 
 
 @app.command()
 def finals(
-    competition: Competition,
+    competition: CompetitionName,
     entries: Annotated[
         list[str] | None, typer.Argument(help="The entries that shall count, by (the beginning of) their hash.")
     ] = None,
     team: Team = None,
-    data: Data = None,
+    data: DataHash = None,
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Name the entries of a team that shall count in the end; without names, list them, with advice."""
-    chosen = [name for name in entries or () if name]  # make hands over B= as an empty name
+    """Name the entries of a team that shall count in the end; without names, list them."""
+    from leaderboard.cli import terminal
+
+    names = [name for name in entries or () if name]  # make passes B= as an empty name
     if server:
         from harness.submission import client
-        from leaderboard import table
-        from leaderboard.finals import Candidate, Choice
-        from leaderboard.forecast import Advice
 
-        answer = client.finals(server, competition, team, chosen, data)
-        answer["entries"] = [Candidate(**candidate) for candidate in answer["entries"]]
-        answer["advice"] = Advice(**answer["advice"]) if answer.get("advice") else None
-        elsewhere = Choice(path=server, **answer)
-        print(_json(asdict(elsewhere))) if as_json else table.show_choice(elsewhere)
-        return
-    from harness.competition import find
-    from leaderboard import table
-    from leaderboard.answers import prepared
-    from leaderboard.database import open_database
-    from leaderboard.finals import read_choice, select_finals
-
-    declared, prepared_data, who = find(competition), prepared(competition, data), team or _user()
-    engine = open_database()
-    if chosen:
-        select_finals(engine, declared, prepared_data, who, chosen)
-    choice = read_choice(engine, declared, prepared_data, who)
-    if as_json:
-        print(_json(asdict(choice)))
+        choice = {"path": server, **client.finals(server, competition, team, names, data)}
     else:
-        table.show_choice(choice)
+        choice = _choice(competition, team or _user(), data, names)
+    print(_json(choice)) if as_json else terminal.show_finals(choice)
+
+
+def _choice(competition: str, team: str, data: str | None, names: list[str]) -> dict[str, Any]:
+    from leaderboard.database import open_database
+    from leaderboard.host import read_choice, select_finals
+
+    declared, judged_data = _find_board(competition, data)
+    engine = open_database()
+    if names:
+        select_finals(engine, declared, judged_data, team, names)
+    return asdict(read_choice(engine, declared, judged_data, team))
 
 
 @app.command()
-def rebuild(competition: Competition, as_json: AsJson = False) -> None:
-    """Bring back what the database lacks, from the stored files; a damaged database is set aside first."""
-    from leaderboard.rebuild import rebuild
+def verify(competition: CompetitionName, as_json: AsJson = False) -> None:
+    """Check the database, and score the stored files again. Exit code 2 if something is not as it was written."""
+    from leaderboard.backup import verify
 
-    rebuilt = rebuild(competition)
-    _tell(rebuilt, as_json)
-
-
-@app.command()
-def verify(competition: Competition, as_json: AsJson = False) -> None:
-    """Is everything as it was written: the ledger's chain, the stored files, the database? Exit code 2 where not."""
-    from leaderboard.verify import verify
-
-    verified = verify(competition)
-    _tell(verified, as_json)
+    _print(verify(competition), as_json)
 
 
 @app.command()
 def rescore(
-    competition: Competition,
-    reason: Annotated[str, typer.Option(help="Why, in words; they are kept and shown.")] = "",
-    data: Data = None,
+    competition: CompetitionName,
+    reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")] = "",
+    data: DataHash = None,
     as_json: AsJson = False,
 ) -> None:
     """After a new `version` of the declared metric: score all entries by it, then change the board over at once."""
-    from leaderboard import table
-    from leaderboard.rescore import rescore
+    from leaderboard.cli import terminal
+    from leaderboard.judge import rescore
 
-    rescored = rescore(competition, data, reason)
-    print(_json(rescored.to_json())) if as_json else table.show_moved(rescored)
+    _, judged_data = _find_board(competition, data)
+    result = rescore(competition, judged_data.data_hash, reason).to_json()
+    print(_json(result)) if as_json else terminal.show_rescore(result)
 
 
 @app.command()
@@ -193,11 +170,10 @@ def backup(
     to: Annotated[Path, typer.Argument(help="The file to write, as boards.tar.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Write the database, the ledgers, all stored files and the prepared data into one file."""
+    """Write the database, all stored files and the prepared data into one file."""
     from leaderboard.backup import backup
 
-    kept = backup(to)
-    _tell(kept, as_json)
+    _print(backup(to), as_json)
 
 
 @app.command()
@@ -208,33 +184,28 @@ def restore(
     """Fill an empty home, and an empty database, from a backup, and verify it; nothing is overwritten."""
     from leaderboard.backup import restore
 
-    kept = restore(source)
-    _tell(kept, as_json)
+    _print(restore(source), as_json)
 
 
 @app.command()
 def export(
-    competition: Competition,
+    competition: CompetitionName,
     format: Annotated[str, typer.Option(help="csv, safe for spreadsheets, or json.")] = "csv",
-    data: Data = None,
+    data: DataHash = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the board as it is shown, for other programs."""
-    from harness.competition import find
-    from harness.errors import UserError
-    from leaderboard import table
-    from leaderboard.answers import prepared
     from leaderboard.board import read
+    from leaderboard.cli import text
     from leaderboard.database import open_database
-    from leaderboard.export import as_csv
 
     if format not in ("csv", "json"):
-        raise UserError(f"{format!r} is no format of the board; there are csv and json")
-    standings = read(open_database(), find(competition), prepared(competition, data))
+        raise UserError(f"{format!r} is not a format of the board; there are csv and json")
+    present = read(open_database(), *_find_board(competition, data))
     if as_json or format == "json":
-        print(_json(table.as_json(standings)))
+        print(_json(text.as_json(present)))
     else:
-        print(as_csv(standings), end="")
+        print(text.as_csv(present), end="")
 
 
 @app.command()
@@ -261,9 +232,21 @@ def _user() -> str:
         raise UserError("this user has no name on this machine; name the team with --team") from None
 
 
-def _tell(done: Any, as_json: bool) -> None:
+def _find_board(competition: str, data: str | None) -> tuple[Any, Any]:
+    """(declaration, data with answers); say which data they are if none were named and current.json does not exist."""
+    from harness import paths
+    from harness.competition import find
+    from leaderboard.answers import prepared
+
+    declared, judged_data = find(competition), prepared(competition, data)
+    if data is None and not (paths.data(competition) / "current.json").exists():
+        print(f"the newest prepared data of {competition} are used: {judged_data.data_hash}", file=sys.stderr)
+    return declared, judged_data
+
+
+def _print(result: Any, as_json: bool) -> None:
     """A dataclass with a `message`: that, or all of it."""
-    print(_json(asdict(done)) if as_json else done.message)
+    print(_json(asdict(result)) if as_json else result.message)
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -13,8 +13,8 @@ from harness.errors import UserError
 from harness.files import read_json
 
 
-class Prepared(NamedTuple):
-    """Data that has been split for the judge. source: where they came from, None where that is not recorded."""
+class JudgedData(NamedTuple):
+    """Prepared data with private answers, which name a board. source: where they came from, None if not recorded."""
 
     competition: str
     data_hash: str
@@ -34,15 +34,19 @@ class Answers(NamedTuple):
         return self.public if part == "public" else ~self.public
 
 
-def prepared(competition: str, data_hash: str | None = None) -> Prepared:
-    """The data prepared last, or those whose hash begins with `data_hash`; raise `UserError` where there are none."""
+def prepared(competition: str, data_hash: str | None = None) -> JudgedData:
+    """The data whose hash begins with `data_hash`, else those prepared last; raise `UserError` if there are none.
+
+    current.json names the data prepared last. Where it is missing (FAST=1 does not write it), the newest data count.
+    """
     current = paths.data(competition) / "current.json"
     last = read_json(current) if current.exists() else {}
-    hashes = sorted(file.parent.parent.name for file in paths.data(competition).glob("*/private/answers.npz"))
-    wanted = data_hash or last.get("data_hash", "")
-    found = [known for known in hashes if known.startswith(wanted)] if wanted else []
+    files = sorted(paths.data(competition).glob("*/private/answers.npz"), key=lambda file: file.stat().st_mtime_ns)
+    hashes = [file.parent.parent.name for file in files]
+    wanted = data_hash or last.get("data_hash") or (hashes[-1] if hashes else "")
+    found = [known for known in hashes if wanted and known.startswith(wanted)]
     if len(found) == 1:
-        return Prepared(competition, found[0], last.get("source") if found[0] == last.get("data_hash") else None)
+        return JudgedData(competition, found[0], last.get("source") if found[0] == last.get("data_hash") else None)
     if data_hash and hashes:
         raise UserError(f"--data {data_hash} names {len(found)} of the data of {competition}: {', '.join(hashes)}")
     if server := last.get("server"):
@@ -54,17 +58,20 @@ def prepared(competition: str, data_hash: str | None = None) -> Prepared:
 
 
 @lru_cache(maxsize=64)
-def count_ids(data: Prepared) -> int:
-    """How many rows are asked for; the answers themselves stay where they are."""
+def count_ids(data: JudgedData) -> int:
+    """How many rows a submission must have; only the ids are read."""
     with np.load(_file(data), allow_pickle=False) as arrays:
         return len(arrays["ids"])
 
 
-def _file(data: Prepared) -> Path:
-    return paths.private(data.competition, data.data_hash) / "answers.npz"
+@lru_cache(maxsize=64)
+def count_groups(data: JudgedData, part: str) -> int:
+    """How many groups the bootstrap resamples."""
+    answers = read_answers(data)
+    return len(np.unique(answers.groups[answers.rows(part)]))
 
 
-def read_answers(data: Prepared) -> Answers:
+def read_answers(data: JudgedData) -> Answers:
     file = _file(data)
     try:
         with np.load(file, allow_pickle=False) as arrays:
@@ -76,3 +83,7 @@ def read_answers(data: Prepared) -> Answers:
             f"{paths.shown(file)} cannot be read ({type(error).__name__}); restore it, or delete the folder "
             f"{paths.shown(file.parents[1])} and run `make data COMP={data.competition}`"
         ) from error
+
+
+def _file(data: JudgedData) -> Path:
+    return paths.private(data.competition, data.data_hash) / "answers.npz"

@@ -1,33 +1,134 @@
-"""What a judge must not lose, in one file: database, ledgers, stored files and answers, with their sha256."""
+"""Verify that a competition's boards are as they were written; back up and restore everything in one file."""
 
 import hashlib
 import json
 import os
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from sqlalchemy import Connection, Table, func, insert, select, text
+from sqlalchemy import Connection, Engine, Row, func, insert, select, text
 
 from harness import paths
+from harness.competition import Competition, find
 from harness.errors import UserError
 from harness.files import atomic, sha256_of
-from leaderboard import decisions, ledger
-from leaderboard.database import now, open_database, reading, writing
-from leaderboard.tables import metadata, resamples
-from leaderboard.verify import verify
+from leaderboard.answers import Answers, JudgedData, read_answers
+from leaderboard.database import (
+    DAMAGED,
+    metadata,
+    now,
+    on_board,
+    open_database,
+    reading,
+    resamples,
+    schema_version,
+    scored_by,
+    scores,
+    shown,
+    submissions,
+    writing,
+)
+from leaderboard.entries import outdated
+from leaderboard.scoring import is_close, score_file, stored_file
 
 MANIFEST, SNAPSHOT = "manifest.json", "leaderboard.db"
-ROWS = 500
+ROWS_AT_ONCE = 500
+COPIED = [table for table in metadata.sorted_tables if table not in (resamples, schema_version)]
+
+
+# -- verify ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a backup holds. path: the file; competitions: those with a ledger."""
+class VerifyResult:
+    """entries, files: how many were looked at; rescored: entries whose file was scored again."""
+
+    competition: str
+    path: str
+    entries: int
+    files: int
+    rescored: int
+    message: str
+
+
+def verify(name: str) -> VerifyResult:
+    """Check the database, and score the stored files again; raise `UserError`, naming the first thing that differs."""
+    engine, competition = open_database(), find(name)
+    _check_database(engine)
+    boards = _boards(engine, name)
+    if not boards:
+        raise UserError(f"{name} has no entry yet, and nothing to verify")
+    entries, files, rescored = 0, set[str](), 0
+    for data in boards:
+        with reading(engine) as connection:
+            rows = connection.execute(select(submissions).where(*on_board(submissions, name, data.data_hash))).all()
+            is_current = outdated(connection, competition, data) is None
+        answers = read_answers(data) if is_current else None  # an older version of the metric is not declared any more
+        for row in rows:
+            _check_file(row)
+            if answers:
+                _check_scores(engine, row, competition, answers)
+        entries += len(rows)
+        files |= {row.sha256 for row in rows}
+        rescored += len(rows) if answers else 0
+    message = f"{name}: {entries} entries and {len(files)} files are as they were written"
+    if rescored:
+        message += f", and {rescored} were scored again with the same result"
+    return VerifyResult(name, shown(engine), entries, len(files), rescored, message)
+
+
+def _check_database(engine: Engine) -> None:
+    """SQLite is asked; PostgreSQL looks after itself."""
+    if engine.dialect.name == "sqlite":
+        with reading(engine) as connection:
+            is_sound = connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+            if not is_sound or connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise UserError(f"{shown(engine)} {DAMAGED}")
+
+
+def _check_file(row: Row[Any]) -> None:
+    file = stored_file(row.sha256)
+    if not file.exists() or sha256_of(file) != row.sha256 or file.stat().st_size != row.size:
+        what = "does not have its sha256 any more" if file.exists() else "is missing"
+        raise UserError(
+            f"the stored file of entry {row.id}, {row.sha256[:12]} of {row.team}, {what}; restore it from a backup"
+        )
+
+
+def _check_scores(engine: Engine, row: Row[Any], competition: Competition, answers: Answers) -> None:
+    """What was shown is not checked: it follows from the rules of its day, and from what the team was shown before."""
+    query = select(scores.c.part, scores.c.value, scores.c.low, scores.c.high)
+    ours = (scores.c.submission == row.id, *scored_by(scores, competition.metric))
+    with reading(engine) as connection:
+        kept = {part: bounds for part, *bounds in connection.execute(query.where(*ours))}
+    found = score_file(competition, stored_file(row.sha256), answers)
+    for part, score in found.items():
+        if part not in kept or not all(is_close(new, old) for new, old in zip(score[:3], kept[part], strict=True)):
+            raise UserError(
+                f"entry {row.id}, {row.sha256[:12]} of {row.team}, has another {part} score in the database than its "
+                "file gets: the answers, the code or the database have changed; restore a backup"
+            )
+
+
+def _boards(engine: Engine, competition: str | None = None) -> list[JudgedData]:
+    query = select(submissions.c.competition, submissions.c.data_hash).distinct().order_by(*submissions.c[1:3])
+    with reading(engine) as connection:
+        rows = connection.execute(
+            query if competition is None else query.where(submissions.c.competition == competition)
+        )
+        return [JudgedData(*row, None) for row in rows]
+
+
+# -- backup ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """What a backup holds. path: the file; competitions: those with an entry."""
 
     path: str
     files: int
@@ -36,46 +137,24 @@ class Kept:
     message: str
 
 
-def backup(to: Path) -> Kept:
-    """Write the file, whole or not at all; the board stays open meanwhile. Raise `UserError` where it is there."""
+def backup(to: Path) -> BackupResult:
+    """Write the file, whole or not at all; the board stays open meanwhile. Raise `UserError` if it is there already."""
     if to.exists():
         raise UserError(f"{to} exists already; name a new file, or delete it")
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=paths.root()) as desk, atomic(to) as file:
-        sources = _snapshot(Path(desk))
-        sources |= dict(_files())  # afterwards: every file is stored before the ledger names it
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=paths.root()) as folder, atomic(to) as file:
+        sources = {SNAPSHOT: _snapshot(Path(folder))}
+        sources |= dict(_files())  # afterwards: every file is stored before the database names it
         with tarfile.open(fileobj=file, mode="w") as tar:
             added = {name: _add(tar, name, source) for name, source in sorted(sources.items())}
             hashes = {name: sha256 for name, sha256 in added.items() if sha256}
-            listed = Path(desk) / MANIFEST
+            listed = Path(folder) / MANIFEST
             listed.write_text(json.dumps({"version": 1, "made_at": now(), "sha256": hashes}, indent=1))
             _add(tar, MANIFEST, listed)
-    return _kept(to, len(hashes), "holds")
-
-
-def restore(source: Path) -> Kept:
-    """Fill an empty home from a backup, and verify it. Raise `UserError` where it is not empty, or not as it was."""
-    _require_empty()
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=paths.root()) as desk:
-        names = _unpacked(source, Path(desk))
-        places = {name: paths.root() / name for name in names - {SNAPSHOT}}
-        if there := [name for name, place in places.items() if place.exists()]:
-            raise UserError(f"{there[0]} is there already; restore into an empty home (HARNESS_HOME names one)")
-        for name, place in places.items():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(Path(desk) / name, place)
-        for private in paths.root().glob("data/*/*/private"):
-            private.chmod(0o700)
-        _fill_database(Path(desk) / SNAPSHOT)
-    for competition in _competitions():
-        verify(competition)
-    return _kept(source, len(names), "is restored and verified:")
-
-
-# -- what there is -----------------------------------------------------------------------------------------------------
+    return _result(to, len(hashes), "holds")
 
 
 def _files() -> Iterator[tuple[str, Path]]:
-    """(name below the root, file): stored and waiting files, and the data that were prepared."""
+    """(name below the root, file): stored and waiting files, and the prepared data."""
     root = paths.root()
     found = [*root.glob("boards/??/*"), *root.glob("boards/incoming/*"), *root.glob("data/*/current.json")]
     for part in ("public", "private"):
@@ -85,33 +164,24 @@ def _files() -> Iterator[tuple[str, Path]]:
             yield file.relative_to(root).as_posix(), file
 
 
-def _snapshot(desk: Path) -> dict[str, Path]:
-    """Database and ledgers as they are at one moment, in which nobody writes."""
-    snapshot, copies = open_database(f"sqlite:///{desk / SNAPSHOT}"), {SNAPSHOT: desk / SNAPSHOT}
-    with writing(open_database()) as connection, writing(snapshot) as target:
+def _snapshot(folder: Path) -> Path:
+    """The database as it is at one moment, as a SQLite file."""
+    snapshot = open_database(f"sqlite:///{folder / SNAPSHOT}")
+    with reading(open_database()) as connection, writing(snapshot) as target:
         _copy(connection, target)
-        for data in ledger.boards():
-            name = ledger.file_of(data).relative_to(paths.root()).as_posix()
-            copies[name] = desk / f"{len(copies)}.jsonl"
-            shutil.copyfile(ledger.file_of(data), copies[name])
     snapshot.dispose()
-    return copies
+    return folder / SNAPSHOT
 
 
 def _copy(source: Connection, target: Connection) -> None:
-    for table in _tables():
+    for table in COPIED:
         query = select(table).order_by(*(table.c[name] for name in ("created_at", "id") if name in table.c))
-        for rows in source.execute(query).mappings().partitions(ROWS):
+        for rows in source.execute(query).mappings().partitions(ROWS_AT_ONCE):
             target.execute(insert(table), [dict(row) for row in rows])
 
 
-def _tables() -> list[Table]:
-    """All but the cache, which is computed again when somebody looks."""
-    return [table for table in metadata.sorted_tables if table is not resamples]
-
-
 def _add(tar: tarfile.TarFile, name: str, source: Path) -> str | None:
-    """Its sha256; None where a waiting file has been scored meanwhile and has gone to the archive."""
+    """Its sha256; None if it was a waiting file that has been scored, and so stored, meanwhile."""
     try:
         file = source.open("rb")
     except FileNotFoundError:
@@ -119,12 +189,12 @@ def _add(tar: tarfile.TarFile, name: str, source: Path) -> str | None:
     with file:
         info = tarfile.TarInfo(name)
         info.size, info.mtime = os.fstat(file.fileno()).st_size, int(source.stat().st_mtime)
-        hashing = _Hashing(file)
+        hashing = _HashingReader(file)
         tar.addfile(info, hashing)
     return hashing.digest.hexdigest()
 
 
-class _Hashing:
+class _HashingReader:
     """A file that is hashed while it is read."""
 
     def __init__(self, file: BinaryIO):
@@ -136,14 +206,38 @@ class _Hashing:
         return block
 
 
-# -- bringing it back --------------------------------------------------------------------------------------------------
+def _result(path: Path, files: int, does: str) -> BackupResult:
+    size, competitions = path.stat().st_size, sorted({data.competition for data in _boards(open_database())})
+    message = f"{path} {does} {files} files, {size / 1e6:.1f} MB, of {', '.join(competitions) or 'no competition yet'}"
+    return BackupResult(paths.shown(path), files, size, competitions, message)
+
+
+# -- restore -----------------------------------------------------------------------------------------------------------
+
+
+def restore(source: Path) -> BackupResult:
+    """Fill an empty home from a backup, and verify it. Raise `UserError` if home or file is not as it must be."""
+    _require_empty()
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=paths.root()) as folder:
+        names = _unpack(source, Path(folder))
+        places = {name: paths.root() / name for name in names - {SNAPSHOT}}
+        if there := [name for name, place in places.items() if place.exists()]:
+            raise UserError(f"{there[0]} is there already; restore into an empty home (HARNESS_HOME names one)")
+        for name, place in places.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(Path(folder) / name, place)
+        for private in paths.root().glob("data/*/*/private"):
+            private.chmod(0o700)
+        _fill_database(Path(folder) / SNAPSHOT)
+    for competition in {data.competition for data in _boards(open_database())}:
+        verify(competition)
+    return _result(source, len(names), "is restored and verified:")
 
 
 def _require_empty() -> None:
     with reading(open_database()) as connection:
-        full = next(
-            (table.name for table in _tables() if connection.scalar(select(func.count()).select_from(table))), ""
-        )
+        counts = {table.name: connection.scalar(select(func.count()).select_from(table)) for table in COPIED}
+    full = next((name for name, count in counts.items() if count), "")
     if full or any((paths.root() / "boards").glob("*/*")):
         raise UserError(
             f"there is a board already ({full or 'files in boards/'}), and nothing is overwritten; restore into an "
@@ -151,49 +245,39 @@ def _require_empty() -> None:
         )
 
 
-def _unpacked(source: Path, desk: Path) -> set[str]:
-    """The names of the files that lie in `desk` now, each as the manifest has it, and no other."""
+def _unpack(source: Path, folder: Path) -> set[str]:
+    """The names of the files that lie in `folder` now, each as the manifest has it, and no other."""
     try:
         with tarfile.open(source) as tar:
-            tar.extractall(desk, filter="data")
-        hashes = json.loads((desk / MANIFEST).read_text())["sha256"]
+            tar.extractall(folder, filter="data")
+        hashes = json.loads((folder / MANIFEST).read_text())["sha256"]
     except FileNotFoundError as error:
         raise UserError(
-            f"{error.filename} does not exist" if not source.exists() else f"{source} is no backup"
+            f"{source} is not a backup" if source.exists() else f"{error.filename} does not exist"
         ) from None
     except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{source} is no backup, or a damaged one ({type(error).__name__})") from None
-    there = {file.relative_to(desk).as_posix() for file in desk.rglob("*") if not file.is_dir() or file.is_symlink()}
+        raise UserError(f"{source} is not a backup, or a damaged one ({type(error).__name__})") from None
+    there = {
+        file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir() or file.is_symlink()
+    }
     if there != {*hashes, MANIFEST}:
         odd = min(there ^ {*hashes, MANIFEST})
         raise UserError(f"{source} is not as it was written: {odd} is in the manifest or in the file, and not in both")
     for name in sorted(hashes):
         if name != SNAPSHOT and PurePosixPath(name).parts[0] not in ("boards", "data"):
             raise UserError(f"{source} holds {name}, which belongs to no backup")
-        if (desk / name).is_symlink() or sha256_of(desk / name) != hashes[name]:
+        if (folder / name).is_symlink() or sha256_of(folder / name) != hashes[name]:
             raise UserError(f"{source} is not as it was written: {name} has another sha256 than in its manifest")
     return set(hashes)
 
 
 def _fill_database(snapshot: Path) -> None:
-    """The tables, in whichever database is ours; what the ledgers have beyond them is followed."""
+    """Copy the rows into our database, SQLite or PostgreSQL."""
     source, engine = open_database(f"sqlite:///{snapshot}"), open_database()
     with reading(source) as connection, writing(engine) as target:
         _copy(connection, target)
         if engine.dialect.name == "postgresql":
-            for table in (table for table in _tables() if "id" in table.c):
+            for table in (table for table in COPIED if "id" in table.c):
                 sequence = f"pg_get_serial_sequence('{table.name}', 'id')"
                 target.execute(text(f"SELECT setval({sequence}, (SELECT max(id) FROM {table.name}))"))  # noqa: S608
-        for data in ledger.boards():
-            decisions.catch_up(target, data)
     source.dispose()
-
-
-def _competitions() -> list[str]:
-    return sorted({data.competition for data in ledger.boards()})
-
-
-def _kept(path: Path, files: int, does: str) -> Kept:
-    size = path.stat().st_size
-    told = f"{path} {does} {files} files, {size / 1e6:.1f} MB, of {', '.join(_competitions()) or 'no competition yet'}"
-    return Kept(paths.shown(path), files, size, _competitions(), told)

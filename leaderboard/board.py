@@ -1,29 +1,47 @@
-"""Who is ahead: the ranking, made on reading and never stored."""
+"""Who is ahead: the ranking, made on reading and never stored, with ties and rank intervals.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+A `Row` is what JSON, the terminal, the CSV export and the web page all show.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
+from functools import lru_cache, partial
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, select
+import numpy as np
+from sqlalchemy import Connection, Engine
 
+from harness.bootstrap import RESAMPLES, percentiles, student
 from harness.competition import Competition
-from leaderboard.answers import Prepared
+from leaderboard.answers import JudgedData, count_groups
 from leaderboard.database import reading
-from leaderboard.entries import Book, Entry, read_book
-from leaderboard.host import Word, read_word
-from leaderboard.resampled import count_groups
-from leaderboard.tables import finals, on_board, reveals, selections
-from leaderboard.ties import Lead, leads, shown_leads
-from leaderboard.versions import as_it_stands, behind
+from leaderboard.entries import Entries, ScoredEntry, as_scored, entries_of, is_late, outdated, rank, rank_finals
+from leaderboard.host import HostState, read_host_state, read_selected
+from leaderboard.scoring import resampled_scores
+
+MOST_RANKS, FEWEST = 1_000_000, 400  # for 2,000 teams 500 resamples are ranked
+
+
+class Lead(NamedTuple):
+    """By how much one entry is better than another (positive also where lower scores win), with 95 % bounds."""
+
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def is_noise(self) -> bool:
+        return self.low <= 0
 
 
 @dataclass(frozen=True)
 class Row:
     """A team on the board, by the entry that counts. tied: not told apart from the row above.
 
-    same_file_as: the team that handed in the same file earlier; late: the entry came after the reveal; baseline,
-    reference: the host says that it is one. number: the id of the entry. moved: ranks won from public to private.
+    rank_low, rank_high: the ranks between which the team lies in 95 % of the resamples. gap: CV minus public score.
+    same_file_as: the team that submitted the same file earlier; late: the entry came after the reveal; baseline,
+    reference: the host marked the team. number: the id of the entry. moved: ranks won from public to private.
     """
 
     rank: int
@@ -36,6 +54,9 @@ class Row:
     private_low: float | None
     private_high: float | None
     cv: float | None
+    gap: float | None
+    rank_low: int
+    rank_high: int
     entries: int
     submitted_at: str
     submission: str
@@ -47,21 +68,23 @@ class Row:
     moved: int | None
 
     @property
-    def gap(self) -> float | None:
-        """CV minus public score."""
-        return None if self.cv is None else self.cv - self.score
+    def badges(self) -> list[tuple[str, str]]:
+        """(name, what it means)."""
+        found = [("baseline", "the host's, to compare with")] if self.baseline else []
+        found += [("reference", "the host's own solution")] if self.reference else []
+        found += [("duplicate", f"the same file as {self.same_file_as} submitted earlier")] if self.same_file_as else []
+        return found + ([("late", "came after the private scores were revealed")] if self.late else [])
 
 
 @dataclass(frozen=True)
 class Board:
     """Everything that may be shown of one competition on one set of data.
 
-    counted: of every row its entry. before: each team's best by the public score, as it stood before the reveal; until
+    counted: for every row its entry. before: each team's best by the public score, as it was before the reveal; until
     then that is `counted`. lead: of the first row over the second. leaders: how many of the first rows cannot be told
-    from the first. groups: of the rows that rank, as the bootstrap draws them. total: entries. missing: entries that
-    the ledger has and the database lacks. word: what the host said; the teams that it disqualified are in no row.
-    waits: why nothing is scored now, where the metric has a new version. protected: the public scores are not shown as
-    they are. declared: as the board stands by it.
+    from the first. groups: of the rows that rank, as the bootstrap draws them. waits: why nothing is scored now, when
+    the metric has a new version. protected: the public scores are not shown as they are. declared: the declaration
+    with the version of the metric that the board is scored by.
     """
 
     competition: str
@@ -71,15 +94,13 @@ class Board:
     higher_is_better: bool
     revealed_at: str | None
     rows: list[Row]
-    counted: list[Entry]
-    before: list[Entry]
-    book: Book
-    total: int
+    counted: list[ScoredEntry]
+    before: list[ScoredEntry]
+    entries: Entries
     lead: Lead | None
     leaders: int
     groups: int
-    missing: int
-    word: Word
+    host: HostState
     waits: str | None
     protected: bool
     declared: Competition
@@ -94,125 +115,73 @@ class Board:
 
     def entries_on(self, team: str, day: str) -> int:
         """How many entries of a team came on that UTC day (ISO date)."""
-        return sum(entry.received_at.startswith(day) for entry in self.book.of_team.get(team, ()))
+        return sum(entry.received_at.startswith(day) for entry in self.entries.of_team.get(team, ()))
 
 
-def read(engine: Engine, competition: Competition, data: Prepared) -> Board:
-    """The board as it is now. Private scores are looked at only after the reveal, and then they rank."""
+def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
+    """The board as it is now. Private scores are read only after the reveal, and then they rank."""
     with reading(engine) as connection:
-        waits, competition = behind(connection, competition, data), as_it_stands(connection, competition, data)
-        revealed_at = reveal_time(connection, data)
-        selected = read_selected(connection, data) if revealed_at else {}
-        word = read_word(connection, data)
-        book = read_book(engine, connection, competition, data, revealed_at is not None)
-    higher, part = competition.metric.higher_is_better, "private" if revealed_at else "public"
-    places: dict[str, int] = {}
-    if revealed_at:
-        ranked = [entry for entry in book.entries if entry.team not in word.disqualified]
-        counted = rank_finals(ranked, selected, revealed_at, higher)
-        before = rank([entry for entry in ranked if not is_late(entry, revealed_at)], public_score, higher)
-        places = {entry.team: place for place, entry in enumerate(before)}
-    else:
-        best = list(book.best.values())
-        before = counted = rank([entry for entry in best if entry.team not in word.disqualified], public_score, higher)
-
-    protected = not (revealed_at or competition.rules.feedback.exact)
-    compared = (
-        partial(shown_leads, higher_is_better=higher) if protected else partial(leads, engine, competition, data, part)
-    )
-    gaps = compared(list(pairwise(counted)))
-    tied = [False, *(gap.is_noise for gap in gaps)]
+        waits, competition = outdated(connection, competition, data), as_scored(connection, competition, data)
+        host = read_host_state(connection, data)
+        entries = entries_of(engine, connection, competition, data, host.revealed_at is not None)
+        counted, before = _ranked(connection, entries, host, data, competition.metric.higher_is_better)
+    part = "private" if host.revealed_at else "public"
+    protected = not (host.revealed_at or competition.rules.feedback.exact)
+    higher = competition.metric.higher_is_better
+    ties: Ties = ShownTies(counted, higher) if protected else ResampledTies(engine, competition, data, part, counted)
+    leads = ties.leads([(k, k + 1) for k in range(len(counted) - 1)])
+    tied = [False, *(lead.is_noise for lead in leads)]
+    places = {entry.team: place for place, entry in enumerate(before)} if host.revealed_at else {}
     return Board(
         competition=data.competition,
         data_hash=data.data_hash,
         source=data.source,
         metric=competition.metric.name,
         higher_is_better=higher,
-        revealed_at=revealed_at,
-        rows=[_row(k, tied[k], entry, book, revealed_at, word, places) for k, entry in enumerate(counted)],
+        revealed_at=host.revealed_at,
+        rows=[
+            _row(place, tied[place], entry, ranks, entries, host, places)
+            for place, (entry, ranks) in enumerate(zip(counted, ties.rank_intervals(), strict=True))
+        ],
         counted=counted,
         before=before,
-        book=book,
-        total=len(book.entries),
-        lead=gaps[0] if gaps else None,
-        leaders=_leaders(counted, tied, compared),
-        groups=count_groups(engine, data, part),
-        missing=book.missing,
-        word=word,
+        entries=entries,
+        lead=leads[0] if leads else None,
+        leaders=_count_leaders(tied, ties),
+        groups=count_groups(data, part),
+        host=host,
         waits=waits,
         protected=protected,
         declared=competition,
     )
 
 
-# -- ranking: pure functions -------------------------------------------------------------------------------------------
-
-
-def rank(entries: Iterable[Entry], value: Callable[[Entry], float], higher_is_better: bool) -> list[Entry]:
-    """Each team's best entry, the best team first; of equal ones the earlier wins."""
-    sign = -1 if higher_is_better else 1
-    best: dict[str, Entry] = {}
-    for entry in sorted(entries, key=lambda entry: (sign * value(entry), entry.id)):
-        best.setdefault(entry.team, entry)
-    return list(best.values())
-
-
-def rank_finals(
-    entries: Sequence[Entry], selected: Mapping[str, set[int]], revealed_at: str, higher_is_better: bool
-) -> list[Entry]:
-    """The final ranking, by private score, of each team's selected finals, or of its best public entry without any.
-
-    An entry that came after the reveal has seen it, and counts only for a team that has no other.
-    """
-    on_time = {entry.team for entry in entries if not is_late(entry, revealed_at)}
-    counting = [entry for entry in entries if not is_late(entry, revealed_at) or entry.team not in on_time]
-    unselected = rank([entry for entry in counting if entry.team not in selected], public_score, higher_is_better)
-    chosen = [entry for entry in counting if entry.id in selected.get(entry.team, ())]
-    return rank(chosen + unselected, private_score, higher_is_better)
-
-
-def public_score(entry: Entry) -> float:
-    return entry.public.score
-
-
-def private_score(entry: Entry) -> float:
-    return entry.on("private").score
-
-
-def is_late(entry: Entry, revealed_at: str | None) -> bool:
-    return revealed_at is not None and entry.received_at > revealed_at
-
-
-# -- reading -----------------------------------------------------------------------------------------------------------
-
-
-def reveal_time(connection: Connection, data: Prepared) -> str | None:
-    return connection.scalar(select(reveals.c.revealed_at).where(*on_board(reveals, data.competition, data.data_hash)))
-
-
-def read_selected(connection: Connection, data: Prepared) -> dict[str, set[int]]:
-    """Team -> the ids of its finals, by its last selection."""
-    query = (
-        select(selections.c.team, selections.c.id, finals.c.submission)
-        .join(finals)
-        .where(*on_board(selections, data.competition, data.data_hash))
-    )
-    last: dict[str, tuple[int, set[int]]] = {}
-    for team, selection, submission in connection.execute(query.order_by(selections.c.id)):
-        if team not in last or last[team][0] != selection:
-            last[team] = (selection, set())
-        last[team][1].add(submission)
-    return {team: chosen for team, (_, chosen) in last.items()}
-
-
-# -- rows --------------------------------------------------------------------------------------------------------------
+def _ranked(
+    connection: Connection, entries: Entries, host: HostState, data: JudgedData, higher_is_better: bool
+) -> tuple[list[ScoredEntry], list[ScoredEntry]]:
+    """(the entries that count, those that counted before the reveal), the first one first."""
+    if host.revealed_at is None:
+        best = [entry for entry in entries.best.values() if entry.team not in host.disqualified]
+        counted = rank(best, "public", higher_is_better)
+        return counted, counted
+    ranked = [entry for entry in entries.all if entry.team not in host.disqualified]
+    on_time = [entry for entry in ranked if not is_late(entry, host.revealed_at)]
+    selected = read_selected(connection, data)
+    counted = rank_finals(ranked, selected, host.revealed_at, higher_is_better)
+    return counted, rank(on_time, "public", higher_is_better)
 
 
 def _row(
-    place: int, tied: bool, entry: Entry, book: Book, revealed_at: str | None, word: Word, places: Mapping[str, int]
+    place: int,
+    tied: bool,
+    entry: ScoredEntry,
+    ranks: tuple[int, int],
+    entries: Entries,
+    host: HostState,
+    places: Mapping[str, int],
 ) -> Row:
     """places: of every team that was on the public board at the reveal, from 0."""
-    first = book.teams_with[entry.sha256][0]
+    first = entries.teams_with[entry.sha256][0]
     return Row(
         rank=place + 1,
         tied=tied,
@@ -224,23 +193,109 @@ def _row(
         private_low=entry.private and entry.private.low,
         private_high=entry.private and entry.private.high,
         cv=entry.cv,
-        entries=len(book.of_team[entry.team]),
+        gap=None if entry.cv is None else entry.cv - entry.public.score,
+        rank_low=ranks[0],
+        rank_high=ranks[1],
+        entries=len(entries.of_team[entry.team]),
         submitted_at=entry.received_at,
         submission=entry.name,
         same_file_as=first if first != entry.team else None,
-        late=is_late(entry, revealed_at),
-        baseline=entry.team in word.baselines,
-        reference=entry.team in word.references,
+        late=is_late(entry, host.revealed_at),
+        baseline=entry.team in host.baselines,
+        reference=entry.team in host.references,
         number=entry.id,
         moved=places[entry.team] - place if entry.team in places else None,
     )
 
 
-def _leaders(
-    counted: list[Entry], tied: list[bool], compared: Callable[[list[tuple[Entry, Entry]]], list[Lead]]
-) -> int:
-    """How many rows from the top on cannot be told from the first. A chain of ties may end far from where it began."""
-    for k in range(1, len(counted)):
-        if not tied[k] or not compared([(counted[0], counted[k])])[0].is_noise:
+# -- ties and rank intervals -------------------------------------------------------------------------------------------
+
+
+class ResampledTies:
+    """The paired bootstrap: all entries are scored on the same resamples of the rows of `part`."""
+
+    def __init__(
+        self, engine: Engine, competition: Competition, data: JudgedData, part: str, counted: list[ScoredEntry]
+    ):
+        metric = competition.metric
+        self.sign = 1 if metric.higher_is_better else -1
+        self.values = [entry.on(part).score for entry in counted]
+        self.ids = [entry.id for entry in counted]
+        self.known = _known_leads(engine, data, metric.name, metric.version, part)
+        self.groups = count_groups(data, part)
+        self.scores_of = partial(resampled_scores, engine, competition, data, part)
+
+    def leads(self, pairs: Sequence[tuple[int, int]]) -> list[Lead]:
+        """pairs: places, the better entry first. Computed once for every two entries."""
+        missing = [(a, b) for a, b in pairs if (self.ids[a], self.ids[b]) not in self.known]
+        if missing:
+            places = sorted({place for pair in missing for place in pair})
+            scores = dict(zip(places, self.scores_of([self.ids[place] for place in places]), strict=True))
+            gains = np.stack([self.sign * (scores[a] - scores[b]) for a, b in missing])
+            bounds = percentiles(gains, student(self.groups))
+            for (a, b), (low, high) in zip(missing, bounds.T.tolist(), strict=True):
+                lead = Lead(self.sign * (self.values[a] - self.values[b]), low, high)
+                self.known[self.ids[a], self.ids[b]] = lead
+        return [self.known[self.ids[a], self.ids[b]] for a, b in pairs]
+
+    def rank_intervals(self) -> list[tuple[int, int]]:
+        if len(self.ids) < 2:
+            return [(1, 1)] * len(self.ids)
+        most = max(FEWEST, min(RESAMPLES, MOST_RANKS // len(self.ids)))
+        return rank_intervals(self.scores_of(self.ids, most), self.sign > 0)
+
+
+@lru_cache(maxsize=32)
+def _known_leads(engine: Engine, data: JudgedData, metric: str, version: int, part: str) -> dict[tuple[int, int], Lead]:
+    """(id, id) -> lead; a board makes three new ones for an entry at most."""
+    return {}
+
+
+class ShownTies:
+    """The same from nothing but the shown scores and bounds, as if they were of different rows: wider."""
+
+    def __init__(self, counted: list[ScoredEntry], higher_is_better: bool):
+        self.shown, self.sign = [entry.public for entry in counted], 1 if higher_is_better else -1
+
+    def leads(self, pairs: Sequence[tuple[int, int]]) -> list[Lead]:
+        return [self._lead(a, b) for a, b in pairs]
+
+    def _lead(self, a: int, b: int) -> Lead:
+        better, other = self.shown[a], self.shown[b]
+        difference = self.sign * (better.score - other.score)
+        half = math.hypot(better.high - better.low, other.high - other.low) / 2
+        return Lead(difference, difference - half, difference + half)
+
+    def rank_intervals(self) -> list[tuple[int, int]]:
+        bounds = np.array([sorted((self.sign * shown.low, self.sign * shown.high)) for shown in self.shown])
+        if not len(bounds):
+            return []
+        lows, highs = np.sort(bounds[:, 0]), np.sort(bounds[:, 1])
+        above = len(bounds) - np.searchsorted(lows, bounds[:, 1], side="right")
+        below = np.searchsorted(highs, bounds[:, 0], side="left")
+        return list(zip((above + 1).tolist(), (len(bounds) - below).tolist(), strict=True))
+
+
+Ties = ResampledTies | ShownTies
+
+
+def rank_intervals(scores: np.ndarray, higher_is_better: bool) -> list[tuple[int, int]]:
+    """For every row the ranks between which it lies in 95 % of the resamples. scores: (teams, resamples).
+
+    >>> rank_intervals(np.array([[0.9, 0.9, 0.9], [0.5, 0.6, 0.4], [0.4, 0.5, 0.6]]), True)
+    [(1, 1), (2, 3), (2, 3)]
+    """
+    cost = -scores if higher_is_better else scores
+    cost = np.ascontiguousarray(np.where(np.isnan(cost), np.inf, cost).astype(scores.dtype).T)
+    ranks = np.array([1 + np.searchsorted(np.sort(row), row) for row in cost])  # those strictly better, and one
+    ranks.sort(axis=0)
+    low, high = (ranks[round(share * (len(ranks) - 1))].tolist() for share in (0.025, 0.975))
+    return list(zip(low, high, strict=True))
+
+
+def _count_leaders(tied: list[bool], ties: Ties) -> int:
+    """How many rows from the top cannot be told from the first. A chain of ties may end far from where it began."""
+    for k in range(1, len(tied)):
+        if not tied[k] or not ties.leads([(0, k)])[0].is_noise:
             return k
-    return len(counted)
+    return len(tied)

@@ -1,125 +1,258 @@
-"""How the database of the board is opened, and brought to the tables of today; SQLite by default, PostgreSQL by URL.
+"""The database of the boards: the one truth of what was submitted, scored and decided. SQLite, or PostgreSQL by URL.
 
-What was acknowledged is on the disk (WAL, synchronous=FULL). A transaction that writes is alone.
+Rows of entries, scores and decisions are only ever added: a correction is a new row. A score cannot be NULL, NaN or
+infinite, so two backends cannot rank differently. A committed transaction is on the disk; a writing one is alone.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, make_url, text
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import GenericFunction
-from sqlalchemy.types import Double
+from sqlalchemy import (
+    DDL,
+    JSON,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    ForeignKey,
+    FromClause,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    event,
+    exc,
+    inspect,
+    make_url,
+    select,
+)
 
 from harness import paths
 from harness.errors import UserError
-from leaderboard.tables import metadata
+from harness.metrics import Metric
 
+SCHEMA = 1  # raise it with every change of a table
+PARTS = ("public", "private")
+STATES = ("waiting", "scoring", "scored", "refused", "failed")
 BUSY_SECONDS = 30  # a writer holds the database for milliseconds; only a stopped process holds it longer
-SCHEMA = "ledger"  # the last of leaderboard/migrations/versions
-ALONE = 4_207_117  # the number of PostgreSQL's lock that writers take
-KEPT_OPEN = 15  # connections: to open one takes PostgreSQL 5 ms, as long as twenty queries
+WRITER_LOCK = 4_207_117  # the number of PostgreSQL's advisory lock that writers take
+POOL_SIZE = 15  # to open a connection takes PostgreSQL 5 ms, as long as twenty queries
+
+metadata = MetaData()
 
 
-class clock(GenericFunction[float]):  # noqa: N801 (it is written as a function)
-    """Seconds since 1970 by the clock of the database, the one that all its users share."""
-
-    type = Double()
-    inherit_cache = True
+# -- tables ------------------------------------------------------------------------------------------------------------
 
 
-@compiles(clock, "sqlite")
-def _of_sqlite(*_: Any, **__: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
+def _text(*names: str) -> list[Column[Any]]:
+    return [Column(name, String, nullable=False) for name in names]
 
 
-@compiles(clock, "postgresql")
-def _of_postgresql(*_: Any, **__: Any) -> str:
-    return "extract(epoch from clock_timestamp())::double precision"
+def _submission() -> Column[Any]:
+    return Column("submission", ForeignKey("submissions.id"), nullable=False)
+
+
+def _metric_columns(*parts: str) -> list[Column[Any]]:
+    """Which metric, in which version, on which rows."""
+    part = Column("part", String, CheckConstraint(f"part IN {parts}"), nullable=False)
+    return [Column("metric", String, nullable=False), Column("version", Integer, nullable=False), part]
+
+
+def _finite(name: str) -> Column[Any]:
+    """A double that is a number: the comparison is false or unknown for NaN, infinities and text, on every backend."""
+    return Column(name, Double, CheckConstraint(f"{name} BETWEEN -1e300 AND 1e300"), nullable=False)
+
+
+def _array_table(name: str) -> Table:
+    """One packed array (`scoring.pack`) for every part of a scored submission; the stored file gives it again."""
+    key = PrimaryKeyConstraint("submission", "metric", "version", "part")
+    packed = Column("packed", LargeBinary, nullable=False)
+    return Table(name, metadata, _submission(), *_metric_columns(*PARTS), packed, key)
+
+
+# One board per competition and data hash: scores made on other data never meet. Times are UTC, ISO 8601.
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", Integer, primary_key=True),  # the order of arrival, which decides between equal scores
+    *_text("competition", "data_hash", "team"),
+    Column("sha256", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    *_text("received_at"),
+    Column("manifest", JSON(none_as_null=True)),
+    UniqueConstraint("competition", "data_hash", "team", "sha256"),
+    Index("submissions_of_board", "competition", "data_hash", "id"),
+    sqlite_autoincrement=True,
+)
+scores = Table(
+    "scores",  # "shown" is what the public score is shown as before the reveal (harness.rules)
+    metadata,
+    _submission(),
+    *_metric_columns(*PARTS, "shown"),
+    _finite("value"),
+    _finite("low"),
+    _finite("high"),
+    PrimaryKeyConstraint("submission", "metric", "version", "part"),
+)
+statistics = _array_table("statistics")  # a row of the metric's statistics for every sample
+resamples = _array_table("resamples")  # the score of every bootstrap resample, the same resamples for all submissions
+versions = Table(
+    "versions",  # the metric, in the version, that a board is scored by; the last row counts
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_text("competition", "data_hash", "metric"),
+    Column("version", Integer, nullable=False),
+    *_text("reason", "since"),
+    Index("versions_of_board", "competition", "data_hash", "id"),
+    sqlite_autoincrement=True,
+)
+selections = Table(
+    "selections",  # a team chooses its finals; the last selection counts
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_text("competition", "data_hash", "team", "selected_at"),
+    Index("selections_of_board", "competition", "data_hash", "id"),
+    sqlite_autoincrement=True,
+)
+finals = Table(
+    "finals",
+    metadata,
+    Column("selection", ForeignKey("selections.id"), nullable=False),
+    _submission(),
+    PrimaryKeyConstraint("selection", "submission"),
+)
+host_actions = Table(
+    "host_actions",  # what the host did, and why; the last action on a subject counts
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_text("competition", "data_hash", "kind"),
+    Column("team", String),
+    *_text("text", "by", "at"),
+    Index("host_actions_of_board", "competition", "data_hash", "id"),
+    sqlite_autoincrement=True,
+)
+jobs = Table(
+    "jobs",  # a file that a server received, and what became of it
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_text("competition", "data_hash", "team"),
+    Column("sha256", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    *_text("name"),  # of the file, as its sender calls it
+    Column("manifest", JSON(none_as_null=True)),
+    *_text("received_at"),
+    Column("state", String, CheckConstraint(f"state IN {STATES}"), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("claimed_by", String),  # the scorer process that may write the result
+    Column("message", String),
+    Column("submission", ForeignKey("submissions.id")),
+    UniqueConstraint("competition", "data_hash", "team", "sha256"),
+    Index("jobs_by_state", "state"),
+    sqlite_autoincrement=True,
+)
+teams = Table(
+    "teams",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("looks", String, nullable=False, unique=True),  # what two names that look alike have in common
+    *_text("created_at"),
+)
+tokens = Table(
+    "tokens",  # of members, hosts and logged-in browsers; only their sha256 is kept
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    *_text("member"),
+    Column("team", ForeignKey("teams.name")),  # a host has none
+    Column("role", String, CheckConstraint("role IN ('player', 'host')"), nullable=False),
+    *_text("created_at"),
+    Column("expires_at", String),
+    Column("revoked_at", String),
+    Column("opened_by", ForeignKey("tokens.sha256")),  # a browser's session ends with the token that opened it
+)
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+POSTGRES_FUNCTION = """CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION '%% are never changed: a correction is a new row', TG_TABLE_NAME; END $$"""
+
+
+def _forbid_changes(table: Table) -> None:
+    for verb in ("UPDATE", "DELETE"):
+        trigger = f"CREATE TRIGGER {table.name}_refuse_{verb.lower()} BEFORE {verb} ON {table.name}"
+        abort = f"BEGIN SELECT RAISE(ABORT, '{table.name} are never changed: a correction is a new row'); END"
+        refusals = {"sqlite": abort, "postgresql": "FOR EACH ROW EXECUTE FUNCTION refuse_change()"}
+        for dialect, refusal in refusals.items():
+            event.listen(table, "after_create", DDL(f"{trigger} {refusal}").execute_if(dialect=dialect))
+
+
+event.listen(metadata, "before_create", DDL(POSTGRES_FUNCTION).execute_if(dialect="postgresql"))
+for _table in (submissions, scores, versions, selections, finals, host_actions):
+    _forbid_changes(_table)
+
+
+def on_board(table: Table, competition: str, data_hash: str) -> tuple[ColumnElement[bool], ...]:
+    """Select the rows of one board."""
+    return table.c.competition == competition, table.c.data_hash == data_hash
+
+
+def scored_by(table: FromClause, metric: Metric) -> tuple[ColumnElement[bool], ...]:
+    """Select the rows made by this version of the metric."""
+    return table.c.metric == metric.name, table.c.version == metric.version
+
+
+# -- opening -----------------------------------------------------------------------------------------------------------
 
 
 def open_database(url: str | None = None) -> Engine:
-    """The database of `folders.database()`, with its tables; raise `UserError` where it cannot be opened."""
+    """The database of `paths.database()`, with its tables; raise `UserError` where it cannot be opened."""
     try:
-        engine = create_engine(_with_our_driver(url or paths.database()), pool_size=KEPT_OPEN)
+        parsed = make_url(url or paths.database())
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = create_engine(parsed, pool_size=POOL_SIZE)
     except (exc.ArgumentError, exc.NoSuchModuleError, ImportError) as error:
         raise UserError(
             f"DATABASE_URL cannot be used ({error}); give sqlite:///<file> or postgresql://..., or unset it"
         ) from error
-    if engine.dialect.name == "sqlite":
-        _as_documented(engine)
-    else:
-        _one_writer(engine)
+    _begin_transactions(engine)
     with reading(engine) as connection:
-        version = _version(connection)
-    if version != SCHEMA:
+        is_ready = _has_tables(connection, engine)
+    if not is_ready:
         with writing(engine) as connection:  # two first processes take turns
-            _bring_up(connection)
+            if not _has_tables(connection, engine):
+                metadata.create_all(connection)
+                connection.execute(schema_version.insert().values(version=SCHEMA))
     return engine
 
 
-def _with_our_driver(url: str) -> Any:
-    """postgresql:// and postgres:// by psycopg 3."""
-    parsed = make_url(url)
-    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
+def _has_tables(connection: Connection, engine: Engine) -> bool:
+    """Whether the tables are there; raise `UserError` where they are those of another version of this project."""
+    names = inspect(connection).get_table_names()
+    found = connection.scalar(select(schema_version.c.version)) if "schema_version" in names else None
+    if found == SCHEMA or (found is None and not {"submissions", "alembic_version"} & set(names)):
+        return found == SCHEMA
+    raise UserError(
+        f"{shown(engine)} was written by another version of this project (its tables have version {found or 'none'}, "
+        f"this code wants {SCHEMA}): use that version, or name another database with DATABASE_URL"
+    )
 
 
-def _version(connection: Connection) -> str | None:
-    """Of the tables: None in an empty database, "initial" in one from before there were versions."""
-    there = inspect(connection)
-    if there.has_table("alembic_version"):
-        return connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return "initial" if there.has_table("reveals") else None
+def _begin_transactions(engine: Engine) -> None:
+    """A transaction that writes waits for the one before it, on both backends: no limit is overrun."""
 
+    def is_writing(connection: Connection) -> bool:
+        return bool(connection.get_execution_options().get("immediate", False))
 
-def _bring_up(connection: Connection) -> None:
-    """An empty database gets the tables of today at once; an older one goes there step by step."""
-    version = _version(connection)
-    if version == SCHEMA:
-        return
-    if version is None:
-        metadata.create_all(connection)
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": SCHEMA})
-    else:
-        _migrate(connection, version)
-
-
-def _migrate(connection: Connection, version: str) -> None:
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    settings = Config(attributes={"connection": connection})
-    settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    try:
-        if version == "initial":
-            command.stamp(settings, version)
-        command.upgrade(settings, "head")
-    except CommandError as error:
-        raise UserError(
-            f"the database is of a later version of this project ({version}); update the project, or use another one"
-        ) from error
-
-
-def _one_writer(engine: Engine) -> None:
-    """On PostgreSQL a transaction that writes waits for the one before, as on SQLite: no limit is overrun."""
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("immediate", False):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE})")
-
-
-def _as_documented(engine: Engine) -> None:
-    """SQLAlchemy's recipe: the driver's own transactions are off, and BEGIN is ours to say."""
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
+    def configure_sqlite(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's recipe: the driver's own transactions are off
         for pragma in (
             f"busy_timeout={BUSY_SECONDS * 1000}",
             "journal_mode=WAL",
@@ -129,38 +262,41 @@ def _as_documented(engine: Engine) -> None:
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails when another one wrote in between; one that says
-        # IMMEDIATE waits for its turn.
-        immediate = connection.get_execution_options().get("immediate", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    def begin_sqlite(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails when another one wrote in between.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing(connection) else "BEGIN")
+
+    def begin_postgresql(connection: Connection) -> None:
+        if is_writing(connection):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", configure_sqlite)
+        event.listen(engine, "begin", begin_sqlite)
+    else:
+        event.listen(engine, "begin", begin_postgresql)
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one state of the database, whatever is written meanwhile."""
     level = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
-    with _in_words(engine), engine.execution_options(**level).begin() as connection:
+    with _explained(engine), engine.execution_options(**level).begin() as connection:
         yield connection
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that is alone from its first statement on, and on the disk when the block has ended."""
-    with _in_words(engine), engine.execution_options(immediate=True).begin() as connection:
+    with _explained(engine), engine.execution_options(immediate=True).begin() as connection:
         yield connection
 
 
-class DamagedDatabaseError(UserError):
-    """The file is no database, or no longer."""
-
-
-# What SQLite says -> what it means and what to do.
-_DAMAGED = "is damaged; `python -m leaderboard rebuild <competition>` makes it anew from the stored files"
+DAMAGED = "is damaged; restore the last backup into an empty home: `HARNESS_HOME=<new folder> make restore FROM=<file>`"
+# What the driver says -> what it means and what to do.
 _SENTENCES = {
-    "not a database": _DAMAGED,
-    "malformed": _DAMAGED,
+    "not a database": DAMAGED,
+    "malformed": DAMAGED,
     "full": "cannot be written: the disk is full; free some space and run the same command again",
     "disk I/O error": "cannot be written: the disk is full or fails; free some space and run the same command again",
     "readonly": "cannot be written: it, or its folder, is read-only for you",
@@ -173,31 +309,19 @@ _SENTENCES = {
 
 
 @contextmanager
-def _in_words(engine: Engine) -> Iterator[None]:
+def _explained(engine: Engine) -> Iterator[None]:
     """Turn what the machine's owner can repair into a sentence."""
     try:
         yield
     except exc.DatabaseError as error:
         for phrase, sentence in _SENTENCES.items():
             if phrase in str(error.orig):
-                kind = DamagedDatabaseError if sentence is _DAMAGED else UserError
-                raise kind(f"{shown(engine)} {sentence}") from error
+                raise UserError(f"{shown(engine)} {sentence}") from error
         raise
 
 
-def is_sound(engine: Engine) -> bool:
-    """Whether SQLite finds nothing wrong with the file. PostgreSQL looks after itself."""
-    if engine.dialect.name != "sqlite":
-        return True
-    try:
-        with reading(engine) as connection:
-            return connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-    except DamagedDatabaseError:
-        return False
-
-
 def shown(engine: Engine) -> str:
-    """Where the board lies, for messages: a path, or a URL without its password."""
+    """Where the boards lie, for messages: a path, or a URL without its password."""
     if engine.dialect.name == "sqlite" and engine.url.database:
         return paths.shown(paths.root() / engine.url.database)
     return engine.url.render_as_string(hide_password=True)

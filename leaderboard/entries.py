@@ -1,24 +1,29 @@
-"""The scored entries of a board, in memory: they never change, so a reader asks the database for new ones alone."""
+"""The scored entries of a board, and the version of the metric that it is scored by.
 
+Entries never change, so a process keeps them in memory and asks the database for new ones alone.
+"""
+
+import math
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select, and_, func, select
 
 from harness.bootstrap import Interval
 from harness.competition import Competition
-from leaderboard.answers import Prepared
-from leaderboard.cards import finite
-from leaderboard.decisions import count_missing, followed_to
-from leaderboard.tables import PARTS, ledger, on_board, scored_by, scores, shown, submissions
+from harness.errors import UserError
+from harness.metrics import Metric
+from leaderboard.answers import JudgedData
+from leaderboard.database import PARTS, host_actions, on_board, scored_by, scores, selections, submissions, versions
 
 
-class Entry(NamedTuple):
+class ScoredEntry(NamedTuple):
     """A scored file of a team. id: the order of arrival; private: None before the reveal."""
 
     id: int
@@ -31,41 +36,35 @@ class Entry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How a person names the entry."""
+        """What a person types to name the entry."""
         return self.sha256[:12]
 
     def on(self, part: str) -> Interval:
         """Its score on the "public" or "private" rows."""
         if part == "public":
             return self.public
-        assert self.private is not None, "private scores are looked at only after the reveal"
+        assert self.private is not None, "private scores are read only after the reveal"
         return self.private
 
 
-class Book:
-    """All entries in the order of arrival, and what a ranking asks of them; only `keep` changes it.
+class Entries:
+    """All entries of a board in the order of arrival, and what a ranking asks of them; `add` alone changes it.
 
     best: each team's best by the public score, of equal ones the earlier. teams_with: sha256 -> teams, the first one
-    first. times, values: of every entry, in seconds since 1970, and its public score. missing: entries that the
-    ledger has and the database lacks.
+    first. times, values: of every entry, in seconds since 1970, and its public score.
     """
 
     def __init__(self, higher_is_better: bool):
         self.higher_is_better, self.lock = higher_is_better, threading.Lock()
-        self.followed: int | None = None
-        self.forget()
-
-    def forget(self) -> None:
-        self.entries: list[Entry] = []
-        self.of_team: dict[str, list[Entry]] = {}
-        self.best: dict[str, Entry] = {}
+        self.all: list[ScoredEntry] = []
+        self.of_team: dict[str, list[ScoredEntry]] = {}
+        self.best: dict[str, ScoredEntry] = {}
         self.teams_with: dict[str, list[str]] = {}
         self.times, self.values = array("d"), array("d")
-        self.missing = 0
 
-    def keep(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: Iterable[ScoredEntry]) -> None:
         for entry in entries:
-            self.entries.append(entry)
+            self.all.append(entry)
             self.of_team.setdefault(entry.team, []).append(entry)
             self.teams_with.setdefault(entry.sha256, []).append(entry.team)
             self.times.append(datetime.fromisoformat(entry.received_at).timestamp())
@@ -74,59 +73,160 @@ class Book:
             if gain and (gain > 0) == self.higher_is_better:
                 self.best[entry.team] = entry
 
-    def entry(self, number: int) -> Entry | None:
-        place = bisect_left(self.entries, number, key=lambda entry: entry.id)
-        return self.entries[place] if place < len(self.entries) and self.entries[place].id == number else None
+    def entry(self, number: int) -> ScoredEntry | None:
+        place = bisect_left(self.all, number, key=lambda entry: entry.id)
+        return self.all[place] if place < len(self.all) and self.all[place].id == number else None
 
 
-def read_book(engine: Engine, connection: Connection, competition: Competition, data: Prepared, revealed: bool) -> Book:
-    """The book as it is now, with private scores where `revealed`."""
+def entries_of(
+    engine: Engine, connection: Connection, competition: Competition, data: JudgedData, revealed: bool
+) -> Entries:
+    """The entries of the board as it is now, with private scores if `revealed`."""
     metric = competition.metric
-    book = _book(engine, data, metric.name, metric.version, metric.higher_is_better, revealed)
-    with book.lock:
-        followed = followed_to(connection, data)
-        if followed != book.followed:
-            new = _new_entries(connection, competition, data, revealed, book)
-            if new is None:
-                book.forget()
-                new = read_entries(connection, competition, data, revealed)
-            book.keep(new)
-            book.missing, book.followed = count_missing(connection, data), followed
-    return book
-
-
-def _new_entries(
-    connection: Connection, competition: Competition, data: Prepared, revealed: bool, book: Book
-) -> list[Entry] | None:
-    """Those of the ledger's new lines; None where they do not go behind the known ones, as in a rebuild."""
-    if book.followed is None:
-        return None
-    since = select(ledger.c.submission).where(*on_board(ledger, *data[:2]), ledger.c.seq > book.followed)
-    new = read_entries(connection, competition, data, revealed, submissions.c.id.in_(since))
-    return None if new and book.entries and new[0].id <= book.entries[-1].id else new
+    entries = _remembered(engine, data, metric.name, metric.version, metric.higher_is_better, revealed)
+    with entries.lock:
+        last = entries.all[-1].id if entries.all else 0
+        entries.add(read_entries(connection, competition, data, revealed, submissions.c.id > last))
+    return entries
 
 
 @lru_cache(maxsize=32)
-def _book(engine: Engine, data: Prepared, metric: str, version: int, higher_is_better: bool, revealed: bool) -> Book:
-    return Book(higher_is_better)
+def _remembered(
+    engine: Engine, data: JudgedData, metric: str, version: int, higher_is_better: bool, revealed: bool
+) -> Entries:
+    return Entries(higher_is_better)
 
 
 def read_entries(
-    connection: Connection, competition: Competition, data: Prepared, revealed: bool, *where: ColumnElement[bool]
-) -> list[Entry]:
-    """The entries with a score by the metric as it is now, in the order of arrival; `where` picks among them."""
+    connection: Connection, competition: Competition, data: JudgedData, revealed: bool, *where: ColumnElement[bool]
+) -> list[ScoredEntry]:
+    """The entries with a score by this version of the metric, in the order of arrival; `where` picks among them.
+
+    Before the reveal only what may be shown is read, neither the exact public score nor the private one.
+    """
     columns = (submissions.c.id, submissions.c.team, submissions.c.sha256, submissions.c.received_at)
-    query: Select[Any] = select(*columns, submissions.c.card["cv", "score"])
+    query: Select[Any] = select(*columns, submissions.c.manifest["cv", "score"])
     joined: FromClause = submissions
-    for part in PARTS if revealed else ("shown",):  # before the reveal what may be shown, and not what was measured
-        of = (scores if revealed else shown).alias(part)
-        ours = [of.c.submission == submissions.c.id, *scored_by(of, competition.metric)]
-        ours += [of.c.part == part] if revealed else []
-        query = query.add_columns(of.c.value, of.c.low, of.c.high)
-        joined = joined.join(of, and_(*ours))
+    for part in PARTS if revealed else ("shown",):
+        table = scores.alias(part)
+        ours = (table.c.submission == submissions.c.id, table.c.part == part, *scored_by(table, competition.metric))
+        query = query.add_columns(table.c.value, table.c.low, table.c.high)
+        joined = joined.join(table, and_(*ours))
     board = on_board(submissions, data.competition, data.data_hash)
     found = connection.execute(query.select_from(joined).where(*board, *where).order_by(submissions.c.id))
     return [
-        Entry(number, team, sha256, at, finite(cv), Interval(*bounds[:3]), Interval(*bounds[3:]) if revealed else None)
+        ScoredEntry(
+            *(number, team, sha256, at, finite(cv), Interval(*bounds[:3])), Interval(*bounds[3:]) if revealed else None
+        )
         for number, team, sha256, at, cv, *bounds in found
     ]
+
+
+def finite(value: Any) -> float | None:
+    """A number of a manifest, which may hold anything; None if it is not a finite number."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def board_state(connection: Connection, data: JudgedData) -> tuple[int, ...]:
+    """Changes whenever anything is added to the board: the last id of each table that the board is made of."""
+    tables = (submissions, host_actions, selections, versions)
+    last = [
+        select(func.coalesce(func.max(table.c.id), 0))
+        .where(*on_board(table, data.competition, data.data_hash))
+        .scalar_subquery()
+        for table in tables
+    ]
+    return tuple(connection.execute(select(*last)).one())
+
+
+# -- ranking: pure functions -------------------------------------------------------------------------------------------
+
+
+def rank(entries: Iterable[ScoredEntry], part: str, higher_is_better: bool) -> list[ScoredEntry]:
+    """Each team's best entry on the rows of `part`, the best team first; of equal ones the earlier wins."""
+    sign = -1 if higher_is_better else 1
+    best: dict[str, ScoredEntry] = {}
+    for entry in sorted(entries, key=lambda entry: (sign * entry.on(part).score, entry.id)):
+        best.setdefault(entry.team, entry)
+    return list(best.values())
+
+
+def rank_finals(
+    entries: Sequence[ScoredEntry], selected: Mapping[str, set[int]], revealed_at: str, higher_is_better: bool
+) -> list[ScoredEntry]:
+    """The final ranking, by private score, of each team's selected finals, or of its best public entry without any.
+
+    An entry that came after the reveal has seen it, and counts only for a team that has no other.
+    """
+    on_time = {entry.team for entry in entries if not is_late(entry, revealed_at)}
+    counting = [entry for entry in entries if not is_late(entry, revealed_at) or entry.team not in on_time]
+    unselected = rank([entry for entry in counting if entry.team not in selected], "public", higher_is_better)
+    chosen = [entry for entry in counting if entry.id in selected.get(entry.team, ())]
+    return rank(chosen + unselected, "private", higher_is_better)
+
+
+def is_late(entry: ScoredEntry, revealed_at: str | None) -> bool:
+    return revealed_at is not None and entry.received_at > revealed_at
+
+
+# -- the version of the metric -----------------------------------------------------------------------------------------
+
+
+class MetricVersion(NamedTuple):
+    """What a board is, or was, scored by. since: UTC, ISO 8601; reason: the host's, empty for the first one."""
+
+    metric: str
+    version: int
+    reason: str
+    since: str
+
+
+@dataclass(frozen=True)
+class PinnedMetric:
+    """A metric under the name and version that older scores are stored by."""
+
+    metric: Metric
+    name: str
+    version: int
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.metric, attribute)
+
+
+def read_versions(connection: Connection, data: JudgedData) -> list[MetricVersion]:
+    """All versions that the board was scored by, the present one last; [] for a board without entries."""
+    columns = (versions.c.metric, versions.c.version, versions.c.reason, versions.c.since)
+    board = on_board(versions, data.competition, data.data_hash)
+    return [MetricVersion(*row) for row in connection.execute(select(*columns).where(*board).order_by(versions.c.id))]
+
+
+def with_version(competition: Competition, version: MetricVersion) -> Competition:
+    """The declaration with its metric under that version."""
+    metric = competition.metric
+    if (metric.name, metric.version) == version[:2]:
+        return competition
+    pinned: Any = PinnedMetric(metric, version.metric, version.version)
+    return replace(competition, metric=pinned)
+
+
+def as_scored(connection: Connection, competition: Competition, data: JudgedData) -> Competition:
+    """The declaration with the version of the metric that the board is scored by."""
+    found = read_versions(connection, data)
+    return with_version(competition, found[-1]) if found else competition
+
+
+def outdated(connection: Connection, competition: Competition, data: JudgedData) -> str | None:
+    """Why nothing can be scored now, in a sentence; None if the board is scored by the metric as it is declared."""
+    found, metric = read_versions(connection, data), competition.metric
+    if not found or found[-1][:2] == (metric.name, metric.version):
+        return None
+    return (
+        f"the board of {data.competition} is scored by {found[-1].metric}, version {found[-1].version}, and the "
+        f"declaration has {metric.name}, version {metric.version}: once the host has run "
+        f"`make rescore COMP={data.competition}`, submit again"
+    )
+
+
+def require_current(connection: Connection, competition: Competition, data: JudgedData) -> None:
+    if sentence := outdated(connection, competition, data):
+        raise UserError(sentence)

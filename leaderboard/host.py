@@ -1,6 +1,6 @@
-"""What the host of a competition says: open, close, pause, a deadline, disqualify, baselines, news, outside scores.
+"""What the host of a competition does: open, close, pause, deadline, disqualify, baselines, news, reveal; and finals.
 
-Every word is a new row with who and why; the last word on a subject counts, and nothing is taken back silently.
+Every action is a new row with who and why; the last action on a subject counts, and nothing is undone silently.
 """
 
 from collections.abc import Mapping
@@ -8,52 +8,63 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, insert, select
 
+from harness.competition import Competition
 from harness.errors import UserError
-from leaderboard import decisions
-from leaderboard.answers import Prepared
-from leaderboard.database import now, writing
-from leaderboard.decisions import Decision
-from leaderboard.tables import events, on_board, submissions
+from leaderboard.answers import JudgedData
+from leaderboard.database import (
+    finals,
+    host_actions,
+    now,
+    on_board,
+    reading,
+    selections,
+    shown,
+    submissions,
+    writing,
+)
+from leaderboard.entries import ScoredEntry, as_scored, read_entries
 
 OF_A_TEAM = ("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference")
 KINDS = ("open", "close", "pause", "resume", "deadline", "announce", "outside", *OF_A_TEAM)
-SUBJECTS = {"reinstate": "disqualify", "no-baseline": "baseline", "no-reference": "reference"}
+OPPOSITES = {"reinstate": "disqualify", "no-baseline": "baseline", "no-reference": "reference"}
+SHORTEST_NAME = 4  # characters by which an entry is named
 
 
-class Said(NamedTuple):
-    """One word of the host. at: UTC, ISO 8601."""
+class HostAction(NamedTuple):
+    """One action of the host. at: UTC, ISO 8601."""
 
     kind: str
     team: str | None
-    said: str
+    text: str
     by: str
     at: str
 
 
 @dataclass(frozen=True)
-class Word:
-    """What holds now. deadline: UTC, ISO 8601; closed, paused: the reason, which may be empty.
+class HostState:
+    """What holds now. deadline, revealed_at: UTC, ISO 8601; closed, paused: the action, whose text may be empty.
 
-    disqualified: team -> reason. baselines, references: teams whose rows are the host's. news: announcements, the
-    latest first. history: everything said, the latest first.
+    disqualified: team -> action. baselines, references: teams whose rows are the host's. history: every action, the
+    latest first.
     """
 
     deadline: str | None = None
-    closed: Said | None = None
-    paused: Said | None = None
-    disqualified: Mapping[str, Said] = field(default_factory=dict)
+    revealed_at: str | None = None
+    closed: HostAction | None = None
+    paused: HostAction | None = None
+    disqualified: Mapping[str, HostAction] = field(default_factory=dict)
     baselines: frozenset[str] = frozenset()
     references: frozenset[str] = frozenset()
-    history: tuple[Said, ...] = ()
+    history: tuple[HostAction, ...] = ()
 
     @property
-    def news(self) -> list[Said]:
-        return [said for said in self.history if said.kind == "announce"]
+    def announcements(self) -> list[HostAction]:
+        return [action for action in self.history if action.kind == "announce"]
 
     def refusal(self, at: str) -> str | None:
-        """Why nothing can be handed in at this time; None where it can."""
+        """Why nothing can be submitted at this time; None if it can."""
         if self.closed:
             return f"the competition is closed{_because(self.closed)}"
         if self.deadline and at >= self.deadline:
@@ -61,22 +72,24 @@ class Word:
         return f"the competition is paused{_because(self.paused)}" if self.paused else None
 
 
-def _because(said: Said) -> str:
-    return f": {said.said}" if said.said else ""
+def _because(action: HostAction) -> str:
+    return f": {action.text}" if action.text else ""
 
 
-def read_word(connection: Connection, data: Prepared) -> Word:
-    query = select(events.c.kind, events.c.team, events.c.said, events.c.said_by, events.c.said_at)
-    rows = connection.execute(query.where(*on_board(events, data.competition, data.data_hash)).order_by(events.c.id))
-    history = [Said(*row) for row in rows]
-    last = {said.kind: said for said in history}
-    of_team = {(said.team, SUBJECTS.get(said.kind, said.kind)): said for said in history if said.team}
+def read_host_state(connection: Connection, data: JudgedData) -> HostState:
+    columns = (host_actions.c[name] for name in HostAction._fields)
+    board = on_board(host_actions, data.competition, data.data_hash)
+    rows = connection.execute(select(*columns).where(*board).order_by(host_actions.c.id))
+    history = [HostAction(*row) for row in rows]
+    last = {action.kind: action for action in history}
+    of_team = {(action.team, OPPOSITES.get(action.kind, action.kind)): action for action in history if action.team}
 
-    def holding(kind: str) -> dict[str, Said]:
-        return {said.team: said for said in of_team.values() if said.kind == kind and said.team}
+    def holding(kind: str) -> dict[str, HostAction]:
+        return {action.team: action for action in of_team.values() if action.kind == kind and action.team}
 
-    return Word(
-        deadline=last["deadline"].said if "deadline" in last else None,
+    return HostState(
+        deadline=last["deadline"].text if "deadline" in last else None,
+        revealed_at=last["reveal"].at if "reveal" in last else None,
         closed=_latest(history, "close", "open"),
         paused=_latest(history, "pause", "resume"),
         disqualified=holding("disqualify"),
@@ -86,41 +99,141 @@ def read_word(connection: Connection, data: Prepared) -> Word:
     )
 
 
-def _latest(history: list[Said], holds: str, ends: str) -> Said | None:
-    said = next((said for said in reversed(history) if said.kind in (holds, ends)), None)
-    return said if said and said.kind == holds else None
+def _latest(history: list[HostAction], begins: str, ends: str) -> HostAction | None:
+    action = next((action for action in reversed(history) if action.kind in (begins, ends)), None)
+    return action if action and action.kind == begins else None
 
 
-def say(engine: Engine, data: Prepared, kind: str, said: str, by: str, team: str | None = None) -> Said:
-    """Write one word of the host down; raise `UserError` where it makes no sense."""
+def act(engine: Engine, data: JudgedData, kind: str, text: str, by: str, team: str | None = None) -> HostAction:
+    """Add one action of the host; raise `UserError` if it makes no sense."""
     if kind not in KINDS:
-        raise UserError(f"{kind!r} is nothing a host can say; there are {', '.join(KINDS)}")
-    said = _moment(said) if kind == "deadline" else said.strip()
-    if kind in ("disqualify", "announce", "outside") and not said:
-        raise UserError(f"{kind} needs words: a reason, the news, or the score and whose it is")
+        raise UserError(f"{kind!r} is not an action of a host; there are {', '.join(KINDS)}")
+    text = _utc(text) if kind == "deadline" else text.strip()
+    if kind in ("disqualify", "announce", "outside") and not text:
+        raise UserError(f"{kind} needs a text: a reason, the news, or the score and whose it is")
     if (kind in OF_A_TEAM) != (team is not None):
         raise UserError(f"{kind} {'needs' if team is None else 'does not take'} a team")
     with writing(engine) as connection:
-        decisions.catch_up(connection, data)
-        if team is not None:
-            _require_entries(connection, data, team)
-        word = Said(kind, team, said, by, now())
-        row = {"kind": kind, "team": team, "said": said, "said_by": by, "said_at": word.at}
-        decisions.decide(connection, data, [Decision("host", row)])
-    return word
+        if team is not None and not _count_entries(connection, data, team):
+            raise UserError(f"{team} has no entry on this board of {data.competition}")
+        action = HostAction(kind, team, text, by, now())
+        _add(connection, data, action)
+    return action
 
 
-def _require_entries(connection: Connection, data: Prepared, team: str) -> None:
-    board = on_board(submissions, data.competition, data.data_hash)
-    if not connection.scalar(select(func.count()).where(*board, submissions.c.team == team)):
-        raise UserError(f"{team} has no entry on this board of {data.competition}")
+def reveal_board(engine: Engine, data: JudgedData, by: str = "") -> None:
+    """Show private scores from now on; a second time changes nothing. Raise `UserError` if nobody has entered."""
+    with writing(engine) as connection:
+        if read_host_state(connection, data).revealed_at is not None:
+            return
+        if not _count_entries(connection, data):
+            raise UserError(f"there is nothing to reveal: no team has an entry on this board of {data.competition}")
+        _add(connection, data, HostAction("reveal", None, "", by, now()))
 
 
-def _moment(text: str) -> str:
-    """A time as a person writes it, in UTC where no zone is named, as the database keeps it."""
+def _add(connection: Connection, data: JudgedData, action: HostAction) -> None:
+    board = {"competition": data.competition, "data_hash": data.data_hash}
+    connection.execute(insert(host_actions).values(**board, **action._asdict()))
+
+
+def _count_entries(connection: Connection, data: JudgedData, team: str | None = None) -> int:
+    query = select(func.count()).where(*on_board(submissions, data.competition, data.data_hash))
+    return connection.scalar(query if team is None else query.where(submissions.c.team == team)) or 0
+
+
+def _utc(text: str) -> str:
+    """A time as a person writes it, in UTC unless a zone is named, as the database keeps it."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise UserError(f"{text!r} is no time; write it as 2026-12-31T23:59 (UTC), or with a zone (+01:00)") from None
+        raise UserError(
+            f"{text!r} is not a time; write it as 2026-12-31T23:59 (UTC), or with a zone (+01:00)"
+        ) from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+# -- finals ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FinalCandidate:
+    """An entry that a team may choose as a final. private: None before the reveal."""
+
+    submission: str
+    public: float
+    private: float | None
+    cv: float | None
+    submitted_at: str
+    final: bool
+
+
+@dataclass(frozen=True)
+class FinalsChoice:
+    """A team's entries, and those it chose to count in the end. path: the database; finals: names of entries."""
+
+    competition: str
+    path: str
+    data_hash: str
+    team: str
+    allowed: int
+    finals: list[str]
+    entries: list[FinalCandidate]
+
+
+def select_finals(engine: Engine, competition: Competition, data: JudgedData, team: str, names: list[str]) -> None:
+    """Let these entries of the team count; an earlier choice is replaced. Raise `UserError` after the reveal."""
+    allowed = competition.rules.finals
+    with writing(engine) as connection:
+        competition = as_scored(connection, competition, data)
+        if read_host_state(connection, data).revealed_at:
+            raise UserError(f"the private scores of {data.competition} are revealed: finals can no longer be chosen")
+        own = read_entries(connection, competition, data, False, submissions.c.team == team)
+        chosen = {_named(name, own, team) for name in names}
+        if len(chosen) > allowed:
+            raise UserError(f"{len(chosen)} finals are too many; the rules of {data.competition} allow {allowed}")
+        row = {"competition": data.competition, "data_hash": data.data_hash, "team": team, "selected_at": now()}
+        selection = connection.execute(insert(selections).values(row).returning(selections.c.id)).scalar_one()
+        for number in sorted(entry.id for entry in chosen):
+            connection.execute(insert(finals).values(selection=selection, submission=number))
+
+
+def read_choice(engine: Engine, competition: Competition, data: JudgedData, team: str) -> FinalsChoice:
+    with reading(engine) as connection:
+        competition = as_scored(connection, competition, data)
+        revealed = read_host_state(connection, data).revealed_at is not None
+        entries = read_entries(connection, competition, data, revealed, submissions.c.team == team)
+        chosen = read_selected(connection, data).get(team, set())
+    own = [
+        FinalCandidate(
+            submission=entry.name,
+            public=entry.public.score,
+            private=entry.private and entry.private.score,
+            cv=entry.cv,
+            submitted_at=entry.received_at,
+            final=entry.id in chosen,
+        )
+        for entry in entries
+    ]
+    names = [candidate.submission for candidate in own if candidate.final]
+    allowed = competition.rules.finals
+    return FinalsChoice(data.competition, shown(engine), data.data_hash, team, allowed, names, own)
+
+
+def _named(name: str, own: list[ScoredEntry], team: str) -> ScoredEntry:
+    found = [entry for entry in own if len(name) >= SHORTEST_NAME and entry.sha256.startswith(name.lower())]
+    if len(found) != 1:
+        there = ", ".join(entry.name for entry in own) or "none"
+        raise UserError(f"{name!r} names {len(found)} entries of {team} and should name one; there are: {there}")
+    return found[0]
+
+
+def read_selected(connection: Connection, data: JudgedData) -> dict[str, set[int]]:
+    """Team -> the ids of its finals, by its last selection."""
+    board = on_board(selections, data.competition, data.data_hash)
+    last = select(func.max(selections.c.id)).where(*board).group_by(selections.c.team)
+    query = select(selections.c.team, finals.c.submission).join(finals).where(selections.c.id.in_(last))
+    chosen: dict[str, set[int]] = {}
+    for team, submission in connection.execute(query):
+        chosen.setdefault(team, set()).add(submission)
+    return chosen

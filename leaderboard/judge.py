@@ -1,43 +1,53 @@
-"""One file becomes an entry on the board: checked, scored, kept, written down, ranked."""
+"""One file becomes an entry on the board; after a new version of the metric all entries are scored again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, insert, select
 
 from harness.bootstrap import Interval
 from harness.competition import Competition, find
 from harness.errors import InvalidSubmission, UserError
 from harness.files import sha256_of
 from harness.metrics import Metric
-from leaderboard import archive, board, decisions, words
-from leaderboard.answers import Prepared, prepared, read_answers
-from leaderboard.cards import read_card
-from leaderboard.database import now, open_database, reading, writing
-from leaderboard.decisions import Decision
-from leaderboard.rows import keep_statistics
-from leaderboard.scoring import Scored, score_file
-from leaderboard.tables import ledger, on_board, scored_by, scores, shown, submissions
-from leaderboard.versions import require_current
+from leaderboard import board
+from leaderboard.answers import JudgedData, prepared, read_answers
+from leaderboard.cli.text import entry_message
+from leaderboard.database import (
+    now,
+    on_board,
+    open_database,
+    reading,
+    scored_by,
+    scores,
+    shown,
+    statistics,
+    submissions,
+    versions,
+    writing,
+)
+from leaderboard.entries import (
+    MetricVersion,
+    ScoredEntry,
+    rank,
+    rank_finals,
+    read_entries,
+    read_versions,
+    require_current,
+    with_version,
+)
+from leaderboard.host import read_host_state, read_selected
+from leaderboard.scoring import PartScore, keep_arrays, read_manifest, score_file, store_file, stored_file
+from leaderboard.teams import team_name
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """What the submitter can hold against us: the line of the ledger with the entry, and the head of its chain then."""
+class EntryResult:
+    """What a team learns about its file. submission: names the entry; entry: its number; rank: the team's, or None.
 
-    sha256: str
-    sequence: int
-    metric_version: int
-    head: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a team learns about its file. submission: names the entry (see `finals`); rank: the team's, None if none.
-
-    public: as the rules let it be shown (`Rules.feedback`); ledger: the receipt.
+    public, interval: as the rules let them be shown (`Rules.feedback`); sha256: of the stored file.
     """
 
     accepted: bool
@@ -45,6 +55,8 @@ class Verdict:
     data_hash: str
     team: str
     submission: str
+    sha256: str
+    entry: int
     public: float
     score_low: float
     score_high: float
@@ -53,90 +65,29 @@ class Verdict:
     teams: int
     entries_today: int
     message: str
-    ledger: Receipt | None
 
 
-def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> Verdict:
-    """Score `file` for `team`; raise `UserError` where that cannot be, and then nothing was counted."""
+def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> EntryResult:
+    """Score `file` for `team`; raise `UserError` if that cannot be, and then nothing was counted."""
     competition, data = find(name), prepared(name, data_hash)
     entry: dict[str, Any] = {
         "competition": name,
         "data_hash": data.data_hash,
-        "team": words.team_name(team),
+        "team": team_name(team),
         "sha256": _digest(file),
         "size": file.stat().st_size,
-        "card": read_card(file, data),
+        "manifest": read_manifest(file, data),
     }
     engine = open_database()
     with reading(engine) as connection:
         require_current(connection, competition, data)
-        known = is_scored(connection, entry, competition.metric)
+        known = find_entry(connection, data, entry["team"], entry["sha256"]) is not None
     if not known:
         scored = score_file(competition, file, read_answers(data))
-        archive.keep(file, entry["sha256"])
+        store_file(file, entry["sha256"])
         with writing(engine) as connection:
             record(connection, competition, entry, scored)
-    return verdict_of(engine, entry, board.read(engine, competition, data), competition, repeated=known)
-
-
-def is_scored(connection: Connection, entry: Mapping[str, Any], metric: Metric) -> bool:
-    """Whether the board has this file of this team, with a score of the metric as it is now."""
-    same = (*on_board(submissions, entry["competition"], entry["data_hash"]), submissions.c.sha256 == entry["sha256"])
-    found = select(submissions.c.id).join(scores).where(*same, *scored_by(scores, metric))
-    return connection.execute(found.where(submissions.c.team == entry["team"]).limit(1)).first() is not None
-
-
-def record(
-    connection: Connection, competition: Competition, entry: Mapping[str, Any], scored: Mapping[str, Scored]
-) -> int:
-    """Write an entry and its scores, whichever the database lacks; its number."""
-    data = Prepared(entry["competition"], entry["data_hash"], None)
-    decisions.catch_up(connection, data)
-    require_current(connection, competition, data)
-    number = decisions.number_of(connection, data, entry["team"], entry["sha256"])
-    if not is_scored(connection, entry, competition.metric):
-        decision = score_of(connection, competition, data, entry, scored)
-        if number is None:
-            number = decisions.next_number(connection)
-            arrived = {"id": number, "received_at": entry.get("received_at") or now()}
-            of_file = {name: entry[name] for name in ("size", "card")}
-            decision = Decision("entry", {**decision.body, **of_file, **arrived}, decision.secret)
-        decisions.decide(connection, data, [decision])
-    assert number is not None, "it was entered just now, or before"
-    keep_statistics(connection, competition.metric, number, scored)
-    return number
-
-
-def score_of(
-    connection: Connection,
-    competition: Competition,
-    data: Prepared,
-    entry: Mapping[str, Any],
-    scored: Mapping[str, Scored],
-) -> Decision:
-    """The score of an entry, with what is shown of it: that depends on what its team was shown before."""
-    metric = competition.metric
-    best = best_shown(connection, data, entry["team"], metric)
-    told = competition.rules.feedback.shown(Interval(*scored["public"][:3]), best, metric.higher_is_better)
-    body = {"team": entry["team"], "sha256": entry["sha256"], "metric": metric.name, "version": metric.version}
-    secret = {part: list(score[:3]) for part, score in scored.items()}
-    return Decision("score", body | {"shown": list(told)}, secret)
-
-
-def best_shown(connection: Connection, data: Prepared, team: str, metric: Metric) -> Interval | None:
-    better_first = shown.c.value.desc() if metric.higher_is_better else shown.c.value
-    mine = (*on_board(submissions, data.competition, data.data_hash), submissions.c.team == team)
-    query = select(shown.c.value, shown.c.low, shown.c.high).join(submissions).where(*mine, *scored_by(shown, metric))
-    best = connection.execute(query.order_by(better_first, submissions.c.id).limit(1)).first()
-    return Interval(*best) if best else None
-
-
-def read_receipt(engine: Engine, number: int, metric: Metric) -> Receipt | None:
-    """None for an entry from before there were ledgers."""
-    lines = select(ledger.c.seq, ledger.c.hash, submissions.c.sha256).join(submissions)
-    with reading(engine) as connection:
-        last = connection.execute(lines.where(ledger.c.submission == number).order_by(ledger.c.seq.desc())).first()
-    return Receipt(last.sha256, last.seq, metric.version, last.hash) if last else None
+    return result_of(entry, board.read(engine, competition, data), repeated=known)
 
 
 def _digest(file: Path) -> str:
@@ -148,29 +99,205 @@ def _digest(file: Path) -> str:
         raise InvalidSubmission(f"{file} cannot be read: {error.strerror}") from error
 
 
-def verdict_of(
-    engine: Engine, entry: Mapping[str, Any], now_on: board.Board, competition: Competition, repeated: bool
-) -> Verdict:
-    """What the team learns about `entry`, which is on the board; only its team and sha256 are looked at."""
-    this = next(e for e in now_on.book.of_team[entry["team"]] if e.sha256 == entry["sha256"])
-    row = now_on.row_of(this.team)
-    today = now_on.entries_on(this.team, now()[:10])
-    told = words.verdict(this, row, now_on, today, competition.rules.submissions_per_day, repeated)
-    if now_on.protected:
-        told += f"; {competition.rules.feedback.words}"
-    return Verdict(
+def find_entry(connection: Connection, data: JudgedData, team: str, sha256: str) -> int | None:
+    """The number of the entry; a team's file on a board is one entry, however often it comes."""
+    same = (*on_board(submissions, data.competition, data.data_hash), submissions.c.sha256 == sha256)
+    return connection.scalar(select(submissions.c.id).where(*same, submissions.c.team == team))
+
+
+def record(
+    connection: Connection, competition: Competition, entry: Mapping[str, Any], scored: Mapping[str, PartScore]
+) -> int:
+    """Add an entry and its scores unless the board has it; its number."""
+    data, metric = JudgedData(entry["competition"], entry["data_hash"], None), competition.metric
+    require_current(connection, competition, data)
+    if (number := find_entry(connection, data, entry["team"], entry["sha256"])) is not None:
+        return number
+    best = _best_shown(connection, data, entry["team"], metric)
+    names = ("competition", "data_hash", "team", "sha256", "size", "manifest")
+    row = {name: entry[name] for name in names} | {"received_at": entry.get("received_at") or now()}
+    number = connection.execute(insert(submissions).values(row).returning(submissions.c.id)).scalar_one()
+    if not read_versions(connection, data):
+        _add_version(connection, data, metric, "", row["received_at"])
+    values = {part: Interval(*score[:3]) for part, score in scored.items()}
+    _add_scores(connection, competition, number, values, best)
+    for part, score in scored.items():
+        keep_arrays(connection, statistics, metric, part, {number: score.statistics})
+    return number
+
+
+def _best_shown(connection: Connection, data: JudgedData, team: str, metric: Metric) -> Interval | None:
+    """The best score that the team was shown before."""
+    better_first = scores.c.value.desc() if metric.higher_is_better else scores.c.value
+    mine = (*on_board(submissions, data.competition, data.data_hash), submissions.c.team == team)
+    query = select(scores.c.value, scores.c.low, scores.c.high).join(submissions)
+    query = query.where(*mine, scores.c.part == "shown", *scored_by(scores, metric))
+    best = connection.execute(query.order_by(better_first, submissions.c.id).limit(1)).first()
+    return Interval(*best) if best else None
+
+
+def _add_scores(
+    connection: Connection, competition: Competition, number: int, scored: Mapping[str, Interval], best: Interval | None
+) -> Interval:
+    """Add both scores and what is shown, which depends on the best that the team was shown before; that one."""
+    metric = competition.metric
+    feedback = competition.rules.feedback.shown(scored["public"], best, metric.higher_is_better)
+    key = {"submission": number, "metric": metric.name, "version": metric.version}
+    for part, (value, low, high) in {**scored, "shown": feedback}.items():
+        connection.execute(insert(scores).values(**key, part=part, value=value, low=low, high=high))
+    return feedback
+
+
+def _add_version(connection: Connection, data: JudgedData, metric: Metric, reason: str, since: str) -> None:
+    row = {"metric": metric.name, "version": metric.version, "reason": reason, "since": since}
+    board_key = {"competition": data.competition, "data_hash": data.data_hash}
+    connection.execute(insert(versions).values(**board_key, **row))
+
+
+# -- what the team learns ----------------------------------------------------------------------------------------------
+
+
+def result_of(entry: Mapping[str, Any], present: board.Board, repeated: bool) -> EntryResult:
+    """The result of `entry`, which is on the board; only its team and sha256 are looked at."""
+    this = next(e for e in present.entries.of_team[entry["team"]] if e.sha256 == entry["sha256"])
+    row = present.row_of(this.team)
+    today = present.entries_on(this.team, now()[:10])
+    return EntryResult(
         accepted=True,
-        competition=now_on.competition,
-        data_hash=now_on.data_hash,
+        competition=present.competition,
+        data_hash=present.data_hash,
         team=this.team,
         submission=this.name,
+        sha256=this.sha256,
+        entry=this.id,
         public=this.public.score,
         score_low=this.public.low,
         score_high=this.public.high,
         interval=this.public._asdict(),
         rank=row.rank if row else None,
-        teams=len(now_on.rows),
+        teams=len(present.rows),
         entries_today=today,
-        message=told,
-        ledger=read_receipt(engine, this.id, now_on.declared.metric),
+        message=entry_message(this, row, present, today, repeated),
     )
+
+
+# -- a new version of the metric ---------------------------------------------------------------------------------------
+
+
+class RankChange(NamedTuple):
+    """A team before and after: ranks and scores, by what ranked (the private score after the reveal)."""
+
+    team: str
+    old_rank: int
+    new_rank: int
+    old_score: float
+    new_score: float
+
+
+@dataclass(frozen=True)
+class RescoreResult:
+    """was, now: the versions of the metric; entries: how many were scored; moved: every team, the first one first."""
+
+    competition: str
+    path: str
+    data_hash: str
+    was: MetricVersion
+    now: MetricVersion
+    entries: int
+    moved: list[RankChange]
+
+    def to_json(self) -> dict[str, Any]:
+        moved = [change._asdict() for change in self.moved]
+        return asdict(self) | {"was": self.was._asdict(), "now": self.now._asdict(), "moved": moved}
+
+
+def rescore(name: str, data_hash: str | None = None, reason: str = "") -> RescoreResult:
+    """Score all entries by the declared version of the metric, then change the board over in one transaction.
+
+    A kill leaves the board as it was. Raise `UserError` if the board is scored by that version already, or if a
+    stored file cannot be scored.
+    """
+    competition, data, engine = find(name), prepared(name, data_hash), open_database()
+    with reading(engine) as connection:
+        was = _other_version(connection, competition, data)
+    scored: dict[int, dict[str, Interval]] = {}
+    while missing := _change_over(engine, competition, data, scored, reason):
+        answers = read_answers(data)
+        for number, sha256 in missing:
+            found = _score_stored(competition, sha256, answers)
+            scored[number] = {part: Interval(*score[:3]) for part, score in found.items()}
+    with reading(engine) as connection:
+        changed = read_versions(connection, data)[-1]
+    moved = rank_changes(engine, competition, data)
+    return RescoreResult(name, shown(engine), data.data_hash, was, changed, len(scored), moved)
+
+
+def _other_version(connection: Connection, competition: Competition, data: JudgedData) -> MetricVersion:
+    found, metric = read_versions(connection, data), competition.metric
+    if not found:
+        raise UserError(f"there is nothing to score again: the board of {data.competition} has no entry")
+    if found[-1][:2] == (metric.name, metric.version):
+        raise UserError(
+            f"the board of {data.competition} is scored by {metric.name}, version {metric.version}, as declared; "
+            "raise `version` of the metric if its scores have changed"
+        )
+    return found[-1]
+
+
+def _change_over(
+    engine: Engine, competition: Competition, data: JudgedData, scored: Mapping[int, dict[str, Interval]], reason: str
+) -> list[tuple[int, str]]:
+    """(number, sha256) of the entries that `scored` lacks; if there are none, the board has changed over."""
+    columns = (submissions.c.id, submissions.c.sha256, submissions.c.team)
+    query = select(*columns).where(*on_board(submissions, data.competition, data.data_hash)).order_by(submissions.c.id)
+    metric, best = competition.metric, dict[str, Interval]()
+    with writing(engine) as connection:
+        entries = connection.execute(query).all()
+        if missing := [(number, sha256) for number, sha256, _ in entries if number not in scored]:
+            return missing
+        _other_version(connection, competition, data)  # another process may have been faster
+        for number, _, team in entries:  # in the order of arrival, on which depends what is shown
+            feedback = _add_scores(connection, competition, number, scored[number], best.get(team))
+            sign = 1 if metric.higher_is_better else -1
+            if team not in best or sign * (feedback.score - best[team].score) > 0:
+                best[team] = feedback
+        _add_version(connection, data, metric, reason, now())
+    return []
+
+
+def _score_stored(competition: Competition, sha256: str, answers: Any) -> dict[str, PartScore]:
+    try:
+        return score_file(competition, stored_file(sha256), answers)
+    except UserError as refusal:
+        raise UserError(
+            f"{sha256[:12]} cannot be scored by version {competition.metric.version} of {competition.metric.name}: "
+            f"{refusal}; the board stays as it was"
+        ) from refusal
+
+
+def rank_changes(engine: Engine, competition: Competition, data: JudgedData) -> list[RankChange]:
+    """What the last rescoring changed, team by team; [] if there was none. Both scores are kept for good.
+
+    It is about the entries that had come by then; before the reveal by the public scores as they were shown.
+    """
+    with reading(engine) as connection:
+        found = read_versions(connection, data)
+        if len(found) < 2:
+            return []
+        host = read_host_state(connection, data)
+        revealed = host.revealed_at is not None
+        both = [read_entries(connection, with_version(competition, version), data, revealed) for version in found[-2:]]
+        selected = read_selected(connection, data) if revealed else {}
+    had = {entry.id for entry in both[0] if entry.team not in host.disqualified}
+    higher, part = competition.metric.higher_is_better, "private" if revealed else "public"
+
+    def places(entries: list[ScoredEntry]) -> dict[str, tuple[int, float]]:
+        counting = [entry for entry in entries if entry.id in had]
+        if host.revealed_at:
+            ranked = rank_finals(counting, selected, host.revealed_at, higher)
+        else:
+            ranked = rank(counting, part, higher)
+        return {entry.team: (place, entry.on(part).score) for place, entry in enumerate(ranked, 1)}
+
+    before, after = map(places, both)
+    return [RankChange(team, before[team][0], place, before[team][1], score) for team, (place, score) in after.items()]

@@ -1,4 +1,4 @@
-"""Teams, their members and the tokens that open the door: 256 random bits, shown once, kept as their sha256."""
+"""Teams, their members, and tokens: 256 random bits, shown once, kept as their sha256."""
 
 import hashlib
 import secrets
@@ -9,10 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, insert, or_, select, update
 
 from harness.errors import UserError
-from leaderboard.database import now, reading, writing
-from leaderboard.tables import teams, tokens
-from leaderboard.words import team_name
+from leaderboard.database import now, reading, teams, tokens, writing
 
+LONGEST_TEAM = 40
 PREFIX = "lb_"  # so that a scanner for leaked secrets knows one
 SESSION_HOURS = 24 * 14
 # Letters of other scripts that look like Latin ones, after casefold (the whole table is Unicode's TR39).
@@ -20,8 +19,8 @@ LOOK_ALIKE = str.maketrans("авекмнорстухіјѕԁһҽαβεικνορ
 ALONE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"}  # scripts that look alike do not mix
 
 
-class Member(NamedTuple):
-    """Who is asking. team: None for a host."""
+class User(NamedTuple):
+    """Whose a token is. team: None for a host."""
 
     name: str
     team: str | None
@@ -30,6 +29,16 @@ class Member(NamedTuple):
     @property
     def is_host(self) -> bool:
         return self.role == "host"
+
+
+def team_name(given: str) -> str:
+    """The name as it is kept, one spelling for what looks the same; raise `UserError` if it cannot be a name."""
+    name = unicodedata.normalize("NFKC", given).strip()
+    if not name or len(name) > LONGEST_TEAM or not name.isprintable():
+        raise UserError(
+            f"{given!r} is not a team name; give 1 to {LONGEST_TEAM} printable characters, as in --team red"
+        )
+    return name
 
 
 def create_team(engine: Engine, name: str) -> str:
@@ -59,12 +68,12 @@ def issue_token(engine: Engine, member: str, team: str | None, role: str = "play
             there = ", ".join(connection.scalars(select(teams.c.name).order_by(teams.c.name))) or "none"
             raise UserError(f"there is no team {team!r}; there are: {there}")
         token = PREFIX + secrets.token_urlsafe(32)
-        _keep(connection, token, Member(team_name(member), team, role))
+        _keep(connection, token, User(team_name(member), team, role))
     return token
 
 
-def open_session(engine: Engine, token: str) -> tuple[str, Member] | None:
-    """The secret of a browser that logs in with a token, and whose it is; None where the token is none."""
+def open_session(engine: Engine, token: str) -> tuple[str, User] | None:
+    """The secret of a browser that logs in with a token, and whose it is; None if the token is not valid."""
     member = who(engine, token)
     if member is None:
         return None
@@ -75,8 +84,8 @@ def open_session(engine: Engine, token: str) -> tuple[str, Member] | None:
     return session, member
 
 
-def who(engine: Engine, token: str) -> Member | None:
-    """Whose this token, or session, is; None where it is none, has ended or was revoked."""
+def who(engine: Engine, token: str) -> User | None:
+    """Whose this token, or session, is; None if it is unknown, has expired or was revoked."""
     with reading(engine) as connection:
         row = connection.execute(
             select(tokens.c.member, tokens.c.team, tokens.c.role).where(
@@ -85,7 +94,7 @@ def who(engine: Engine, token: str) -> Member | None:
                 or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now()),
             )
         ).first()
-    return Member(*row) if row else None
+    return User(*row) if row else None
 
 
 def revoke(engine: Engine, member: str, team: str | None) -> int:
@@ -112,7 +121,7 @@ def digest(token: str) -> str:
 
 
 def _keep(
-    connection: Connection, token: str, member: Member, opened_by: str | None = None, expires_at: str | None = None
+    connection: Connection, token: str, member: User, opened_by: str | None = None, expires_at: str | None = None
 ) -> None:
     row = {"sha256": digest(token), "member": member.name, "team": member.team, "role": member.role}
     connection.execute(insert(tokens).values(**row, created_at=now(), opened_by=opened_by, expires_at=expires_at))

@@ -1,26 +1,22 @@
 """Trust CV or the board? How alike they rank the entries, and whether they differ by more than the rows explain."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.text import Text
 from sqlalchemy import Engine, select
 
 from harness.bootstrap import Interval, compare, interval
-from leaderboard.board import Board, is_late, private_score, public_score
-from leaderboard.cards import finite
-from leaderboard.database import reading
-from leaderboard.entries import Entry
-from leaderboard.tables import submissions
-from leaderboard.words import decimals_for
+from leaderboard.board import Board
+from leaderboard.cli.text import decimals_for
+from leaderboard.database import reading, submissions
+from leaderboard.entries import ScoredEntry, finite, is_late
 
 FEWEST = 5  # entries; of fewer, ranks say nothing
 MOST = 500  # the latest ones: every pair of entries is looked at
-DISAGREE = 0.5  # a rank correlation that is certainly below
+DISAGREE = 0.5  # a rank correlation below which CV and the board certainly differ
 
 
 class Agreement(NamedTuple):
@@ -46,10 +42,10 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class Trust:
-    """None: there are too few entries, or the reveal has not been. entries: those with a CV score; gap: over those
-    whose card has the interval of it.
+    """None: there are too few entries, or the scores are not revealed. entries: those with a CV score.
 
-    private: of CV with the private score; board: of the public score with the private one.
+    public, private: agreement of CV with that score; board: of the public score with the private one. gap: over the
+    entries whose manifest has an interval of the CV score.
     """
 
     entries: int
@@ -60,36 +56,28 @@ class Trust:
     advice: str
 
     def to_json(self) -> dict[str, Any]:
-        told: dict[str, Any] = {"entries": self.entries}
+        found: dict[str, Any] = {"entries": self.entries}
         for name in ("public", "private", "board"):
             agreement: Agreement | None = getattr(self, name)
-            told[name] = agreement and {kind: value._asdict() for kind, value in agreement._asdict().items()}
+            found[name] = agreement and {kind: value._asdict() for kind, value in agreement._asdict().items()}
         gap = self.gap and self.gap._asdict() | {"is_shift": self.gap.is_shift}
-        return told | {"gap": gap, "advice": self.advice}
+        return found | {"gap": gap, "advice": self.advice}
 
 
 def read_trust(engine: Engine, board: Board) -> Trust:
-    """Of every entry with a CV score, the same file once; private scores only as far as the board shows them."""
+    """Compare the scores of all entries with a CV score, the same file once; private ones only after the reveal."""
     counted = [
-        entry for entry in board.book.entries if entry.cv is not None and entry.team not in board.word.disqualified
+        entry for entry in board.entries.all if entry.cv is not None and entry.team not in board.host.disqualified
     ]
     entries = list({entry.sha256: entry for entry in reversed(counted)}.values())[:MOST]
-    cv, public = scores_of(entries, claimed_score, public_score).T
     on_time = [entry for entry in entries if entry.private and not is_late(entry, board.revealed_at)]
-    at_end = scores_of(on_time, claimed_score, public_score, private_score)
-    gap, agreed = gap_of(entries, half_widths(engine, entries)), agreement(cv, public)
-    told = (ranks_told(agreed, len(entries), gap), end_told(at_end), gap_told(gap, board.higher_is_better))
-    private, of_board = agreement(*at_end.T[[0, 2]]), agreement(*at_end.T[[1, 2]])
-    return Trust(len(entries), agreed, private, of_board, gap, " ".join(filter(None, told)))
-
-
-def claimed_score(entry: Entry) -> float:
-    assert entry.cv is not None, "only entries with a CV score are looked at"
-    return entry.cv
-
-
-def scores_of(entries: Sequence[Entry], *kinds: Callable[[Entry], float]) -> np.ndarray:
-    return np.array([[kind(entry) for kind in kinds] for entry in entries]).reshape(-1, len(kinds))
+    cv, public = np.array([(entry.cv, entry.public.score) for entry in entries], float).reshape(-1, 2).T
+    final = np.array([(entry.cv, entry.public.score, entry.on("private").score) for entry in on_time], float)
+    final = final.reshape(-1, 3)
+    gap, agreed = mean_gap(entries, _half_widths(engine, entries)), agreement(cv, public)
+    advice = (rank_advice(agreed, len(entries), gap), _final_advice(final), gap_advice(gap, board.higher_is_better))
+    private, of_board = agreement(*final.T[[0, 2]]), agreement(*final.T[[1, 2]])
+    return Trust(len(entries), agreed, private, of_board, gap, " ".join(filter(None, advice)))
 
 
 # -- rank correlation --------------------------------------------------------------------------------------------------
@@ -110,7 +98,7 @@ class Spearman:
         weights = np.ones((1, len(statistics))) if counts is None else counts.astype(float)
         x, y = (weights @ ((v[:, None] < v) + (v[:, None] == v) / 2) for v in statistics.T)
         x, y = (v - (weights * v).sum(-1, keepdims=True) / weights.sum(-1, keepdims=True) for v in (x, y))
-        found = correlation((weights * x * y).sum(-1), (weights * x * x).sum(-1), (weights * y * y).sum(-1))
+        found = _correlation((weights * x * y).sum(-1), (weights * x * x).sum(-1), (weights * y * y).sum(-1))
         return float(found[0]) if counts is None else found
 
 
@@ -122,18 +110,18 @@ class Kendall(Spearman):
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         weights = np.ones((1, len(statistics))) if counts is None else counts.astype(float)
         x, y = (np.sign(v[:, None] - v) for v in statistics.T)
-        found = correlation(*(((weights @ pairs) * weights).sum(-1) for pairs in (x * y, x * x, y * y)))
+        found = _correlation(*(((weights @ pairs) * weights).sum(-1) for pairs in (x * y, x * x, y * y)))
         return float(found[0]) if counts is None else found
 
 
-def correlation(both: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """NaN where one of them does not vary."""
+def _correlation(both: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """NaN if one of them does not vary."""
     spread = np.sqrt(x * y)
     return np.where(spread > 0, both / np.where(spread > 0, spread, 1), np.nan)
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> Agreement | None:
-    """None of too few entries, and where one side does not vary."""
+    """None for too few entries, and if one side does not vary."""
     if len(a) < FEWEST or not (np.ptp(a) and np.ptp(b)):
         return None
     pairs = Spearman().statistics(a, b)
@@ -143,37 +131,33 @@ def agreement(a: np.ndarray, b: np.ndarray) -> Agreement | None:
 # -- the gap -----------------------------------------------------------------------------------------------------------
 
 
-def half_widths(engine: Engine, entries: Sequence[Entry]) -> dict[int, float]:
-    """Entry -> half of the 95 % interval that its card claims for its CV score, where it claims one."""
-    numbers = [entry.id for entry in entries]
-    query = select(submissions.c.id, submissions.c.card["cv"]).where(submissions.c.id.in_(numbers))
+def _half_widths(engine: Engine, entries: Sequence[ScoredEntry]) -> dict[int, float]:
+    """Entry -> half of the 95 % interval of its CV score, if its manifest has one."""
+    query = select(submissions.c.id, submissions.c.manifest["cv"])
     with reading(engine) as connection:
-        claimed = {number: half_width(cv) for number, cv in connection.execute(query)}
-    return {number: half for number, half in claimed.items() if half is not None}
+        rows = connection.execute(query.where(submissions.c.id.in_([entry.id for entry in entries]))).all()
+    bounds = {number: (finite(cv.get("low")), finite(cv.get("high"))) for number, cv in rows}
+    return {
+        number: (high - low) / 2
+        for number, (low, high) in bounds.items()
+        if low is not None and high is not None and low <= high
+    }
 
 
-def half_width(cv: Mapping[str, Any]) -> float | None:
-    low, high = finite(cv.get("low")), finite(cv.get("high"))
-    return None if low is None or high is None or low > high else (high - low) / 2
-
-
-def gap_of(entries: Sequence[Entry], halves: Mapping[int, float]) -> Gap | None:
+def mean_gap(entries: Sequence[ScoredEntry], half_widths: Mapping[int, float]) -> Gap | None:
+    """half_widths: of the intervals of CV scores, by the id of the entry."""
     known = [
-        (claimed_score(entry) - public_score(entry), math.hypot(halves[entry.id], width(entry.public) / 2))
+        (entry.cv - entry.public.score, math.hypot(half_widths[entry.id], (entry.public.high - entry.public.low) / 2))
         for entry in entries
-        if entry.id in halves
+        if entry.id in half_widths and entry.cv is not None
     ]
     return Gap(*map(float, np.mean(known, axis=0))) if known else None
 
 
-def width(bounds: Interval) -> float:
-    return bounds.high - bounds.low
+# -- sentences ---------------------------------------------------------------------------------------------------------
 
 
-# -- in words ----------------------------------------------------------------------------------------------------------
-
-
-def ranks_told(agreed: Agreement | None, entries: int, gap: Gap | None) -> str:
+def rank_advice(agreed: Agreement | None, entries: int, gap: Gap | None) -> str:
     unknown = "Cannot tell whether CV ranks as the board does"
     if entries < FEWEST:
         return f"{unknown}: {FEWEST} different files with a CV score are needed, and there are {entries}."
@@ -189,17 +173,17 @@ def ranks_told(agreed: Agreement | None, entries: int, gap: Gap | None) -> str:
     return f"{unknown} ({found})."
 
 
-def end_told(at_end: np.ndarray) -> str:
+def _final_advice(final: np.ndarray) -> str:
     """After the reveal: which of the two was the better guide."""
-    if len(at_end) < FEWEST or not np.ptp(at_end, axis=0).all():
+    if len(final) < FEWEST or not np.ptp(final, axis=0).all():
         return ""
-    gain = compare(Spearman(), at_end[:, 1:], at_end[:, [0, 2]], None)
+    gain = compare(Spearman(), final[:, 1:], final[:, [0, 2]], None)
     if gain.verdict == "cannot tell":
         return "Which of the two was the better guide to the private score cannot be told."
     return f"In the end {'CV' if gain.verdict == 'better' else 'the board'} was the better guide to the private score."
 
 
-def gap_told(gap: Gap | None, higher_is_better: bool) -> str:
+def gap_advice(gap: Gap | None, higher_is_better: bool) -> str:
     if gap is None:
         return ""
     size, noise = (f"{value:.{decimals_for([abs(gap.mean), gap.noise])}f}" for value in (abs(gap.mean), gap.noise))
@@ -215,16 +199,3 @@ def gap_told(gap: Gap | None, higher_is_better: bool) -> str:
         "predicted by the networks of all folds together, the rows of CV by one; or it is easier than the training "
         "rows, or its answers leak."
     )
-
-
-def show(trust: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the correlations and the advice on standard output; trust: as `Trust.to_json` tells it."""
-    console = console or Console(highlight=False)
-    for name, key in (("CV and public", "public"), ("CV and private", "private"), ("public and private", "board")):
-        if found := trust[key]:
-            numbers = ", ".join(
-                f"{kind.capitalize()} {rho['score']:.2f} ({rho['low']:.2f} to {rho['high']:.2f})"
-                for kind, rho in found.items()
-            )
-            console.print(Text(f"{name}, of {trust['entries']} entries: {numbers}"))
-    console.print(Text(trust["advice"]))

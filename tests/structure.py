@@ -15,10 +15,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PRODUCT = ("harness", "leaderboard", "competitions")
 
 # From the ground up: a folder or loose module of harness/ imports only what stands before it.
-GROUND = "errors paths files data metrics bootstrap rules tasks ensemble models competition submission"
+GROUND = "errors command_line paths files data metrics bootstrap rules tasks ensemble models competition submission"
 UPPER = "audit options prepare training disk search report specialist pipeline new console __main__"
 ROAD = [*GROUND.split(), *UPPER.split()]
-PAGES = ("harness.report.diagnostics", "harness.report.chart")  # what the board's pages share with the reports
 DECLARATIONS_SEE = ROAD.index("submission")  # the last that competitions/ and leaderboard/ may import
 MOST_LOOSE, MOST_FILES = 14, 12
 SHARED_NAMES = {"__init__", "__main__", "competition", "networks", "models"}  # competitions/<name>/ all have these
@@ -61,7 +60,7 @@ def upward(package: str, place: str, tree: ast.AST) -> list[str]:
                 wrong.append(f"line {line}: {name} has no place on the road; give it one in tests/structure.py")
                 continue
             highest = ROAD.index(place) if package == "harness" and place in ROAD else DECLARATIONS_SEE
-            if ROAD.index(rest[0]) > highest and not (package == "leaderboard" and name.startswith(PAGES)):
+            if ROAD.index(rest[0]) > highest:
                 wrong.append(f"line {line}: {package}.{place} imports {name}")
     return wrong
 

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 import competitions
-from harness import errors
+from harness import command_line
+from harness.errors import UserError
+from tests.support.commands import MAKEFILE, arguments, groups, verbs
 from tests.support.tiny_competition import REPOSITORY, Home
 
 HEAVY = ("numpy", "pandas", "torch")
@@ -133,7 +135,7 @@ def complaint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) ->
         monkeypatch.delitem(sys.modules, "competitions.pebbles.competition", raising=False)
         monkeypatch.setattr(sys, "argv", [package, *arguments])
         capsys.readouterr()
-        code = errors.run(importlib.import_module(f"{package}.__main__").app)
+        code = command_line.run(importlib.import_module(f"{package}.__main__").app)
         out, err = capsys.readouterr()
         assert code == 2, err
         assert json.loads(out).keys() == {"error"}
@@ -202,15 +204,62 @@ def test_without_json_the_sentence_stands_on_standard_error_alone(home: Home) ->
     assert err.startswith("error: there is no competition 'peebles'")
 
 
-def test_make_hands_over_the_options_of_the_same_name() -> None:
-    command = ["make", "--no-print-directory", "-n", "submit", "COMP=mars", "BUDGET=10m"]
-    more = ["TEAM=red", "FAST=1", "MODELS=a,b", "FOLDS=3", "DATA=x"]
-    shown = subprocess.run(command + more, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout
-    last = shown.replace("'", "").splitlines()[-1]
-    assert " -m harness submit mars " in last
-    for option in ("--budget 10m", "--team red", "--fast", "--models a,b", "--folds 3", "--data x"):
-        assert option in last
-    assert "--fast" not in subprocess.run([*command, "FAST=0"], cwd=REPOSITORY, capture_output=True, text=True).stdout
+# -- make --------------------------------------------------------------------------------------------------------------
+
+
+def test_every_command_is_a_verb_of_make() -> None:
+    declared = {command for group in groups().values() for command in group.commands}
+    assert declared - {"host"} <= {command.name for command in verbs().values()}
+
+
+@pytest.mark.parametrize("verb", sorted(verbs()))
+def test_help_names_exactly_the_variables_of_the_verb(verb: str) -> None:
+    (line,) = re.findall(rf"^{verb}: .*## (.*) \|", MAKEFILE, re.MULTILINE)
+    told = set(re.findall(r"([A-Z_]+)=", line)) - {"SERVER"}  # read by the Makefile itself
+    names = {name for parameter in verbs()[verb].params for name in command_line.variables_of(parameter)}
+    assert told == names - {"JSON", "HELP", "SERVER"}
+
+
+def test_variables_become_options_of_the_same_name() -> None:
+    words = arguments("submit", COMP="mars", BUDGET="10m", TEAM="it's red", FAST="1", FINAL="0", SEARCHED="0", DATA="")
+    assert words[-2:] == ["--", "mars"]
+    assert words[:-2] == ["--budget", "10m", "--team", "it's red", "--fast", "--no-searched"]
+    assert arguments("blend", COMP="mars", FILES="runs/a 'runs/b c'")[:4] == [
+        "--files",
+        "runs/a",
+        "--files",
+        "runs/b c",
+    ]
+    assert arguments("submit", COMP="mars", ACCEPT="order leak")[:2] == ["--accept", "order leak"]
+    assert arguments("finals", COMP="mars", A="12", B="34") == ["--", "mars", "12", "34"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "values", "words"),
+    [
+        ("submit", {"COMP": "mars", "BUGDET": "3m"}, ["BUGDET=", "did you mean BUDGET"]),
+        ("compare", {}, ["A= and B="]),
+        ("compare", {"A": "one"}, ["needs B="]),
+        ("backup", {}, ["TO="]),
+        ("predict", {"COMP": "mars"}, ["INPUT="]),
+    ],
+)
+def test_a_variable_that_is_unknown_or_missing_is_named(verb: str, values: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(UserError) as refused:
+        arguments(verb, **values)
+    assert [word for word in words if word not in str(refused.value)] == []
+
+
+def test_make_refuses_in_its_own_words() -> None:
+    def make(*words: str) -> subprocess.CompletedProcess:
+        command = ["make", "--no-print-directory", "-o", ".venv/ready", f"PY={sys.executable}", *words]
+        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+    assert "BUGDET=" in make("submit", "COMP=mars", "BUGDET=3m").stderr
+    assert "HOURS=" in (refused := make("search", "COMP=mars", "HOURS=soon")).stderr
+    assert refused.returncode == 2
+    assert "--hours" not in refused.stderr
+    assert {line.split()[0] for line in make().stdout.splitlines()[::2]} >= set(verbs())
 
 
 # -- broken data and files ---------------------------------------------------------------------------------------------

@@ -1,10 +1,14 @@
 """What `make` installs, and from where."""
 
 import re
-from importlib.metadata import distributions
+import sys
+import tomllib
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 import pytest
+
+from tests.structure import imports, parsed, sources
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCKS = [REPOSITORY / "requirements.lock", REPOSITORY / "bootstrap.lock"]
@@ -38,3 +42,26 @@ def test_one_opencv_and_one_albumentations_are_installed():
     assert "opencv-python-headless" in names
     assert "albumentations" in names
     assert not names & {"opencv-python", "opencv-contrib-python", "albumentationsx"}
+
+
+def normalised(requirement: str) -> str:
+    """The name of the distribution in a requirement, as PEP 503 writes it."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    declared = {
+        normalised(line)
+        for line in tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    }
+    roots = {
+        name.split(".")[0]
+        for file in sources("harness", "leaderboard", "competitions")
+        for _, name in imports(parsed(file))
+    }
+    ours = {"harness", "leaderboard", "competitions", "a value"}
+    providers = packages_distributions()
+    found = {
+        root: {normalised(name) for name in providers.get(root, [])} for root in roots - sys.stdlib_module_names - ours
+    }
+    assert {root: names for root, names in found.items() if not names & declared} == {}

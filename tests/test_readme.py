@@ -1,59 +1,52 @@
-"""The README and the design page say what is there."""
+"""The README and the pages of docs/ say what is there."""
 
-import inspect
 import re
-import shlex
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from harness.__main__ import app as harness
-from leaderboard.__main__ import app as leaderboard
+from harness.errors import UserError
+from tests.support.commands import REPOSITORY, require_known, verbs
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-README = (REPOSITORY / "README.md").read_text()
-DESIGN = (REPOSITORY / "docs" / "design.md").read_text()
-COMMANDS = sorted({line.split("#")[0].strip() for line in README.splitlines() if line.startswith("make ")})
-VERBS = {
-    f"{package} {command.name or command.callback.__name__}": command.callback
-    for package, app in (("harness", harness), ("leaderboard", leaderboard))
-    for command in app.registered_commands
-}
+README = REPOSITORY / "README.md"
+PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md")), *sorted(REPOSITORY.glob("competitions/*/README.md"))]
+LOG = REPOSITORY / "docs" / "log.md"  # commands of the past stand there too
+COMMAND = re.compile(
+    r"^\s*(?:[A-Z_]+=\S+ )*(make [a-z][^`\n]*|python -m (?:harness|leaderboard) [^`\n]*)$", re.MULTILINE
+)
 
 
-def expanded(command: str) -> list[str]:
-    """What make would run."""
-    done = subprocess.run(
-        ["make", "--no-print-directory", "-n", "-o", ".venv/ready", *shlex.split(command)[1:]],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        check=True,
-    )
-    return shlex.split(done.stdout.strip().splitlines()[-1])
+def commands() -> list[tuple[str, str]]:
+    """(page, line) of every command in a code block."""
+    found = []
+    for page in PAGES:
+        blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        lines = [line for block in blocks for line in COMMAND.findall(block)] if page != LOG else []
+        found += [(str(page.relative_to(REPOSITORY)), line.strip()) for line in lines]
+    return found
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_readme_reaches_a_verb_that_knows_its_options(command):
-    words = expanded(command)
-    package, verb = words[words.index("-m") + 1 : words.index("-m") + 3]
-    options = {word[2:].replace("-", "_") for word in words if word.startswith("--")}
-    assert options <= set(inspect.signature(VERBS[f"{package} {verb}"]).parameters)
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_a_command_of_a_page_is_known(page: str, line: str) -> None:
+    require_known(line.split("#")[0].split(" | ")[0].split(" && ")[0].split(" &")[0])
 
 
-def test_every_verb_stands_in_the_readme_and_in_the_makefile():
-    makefile = (REPOSITORY / "Makefile").read_text()
-    for verb in VERBS:
-        assert f"$(PY) -m {verb}" in makefile or verb == "leaderboard rebuild", verb
-    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
-    for target in targets:
-        assert f"`{target}" in README or target == "lock", target
+def test_a_command_that_is_not_known_is_found() -> None:
+    with pytest.raises(UserError):
+        require_known("make submit COMP=mars BUGDET=3m")
+    with pytest.raises(AssertionError):
+        require_known("python -m leaderboard board mars --fast")
 
 
-@pytest.mark.parametrize("page", [README, DESIGN], ids=["README", "design"])
-def test_every_file_that_a_page_names_exists(page):
-    named = re.findall(r"(?:docs|harness|leaderboard|competitions|tests)/[\w./-]*\w", page)
-    assert named
-    for name in named:
+def test_the_readme_shows_the_verbs_that_people_begin_with() -> None:
+    shown = {line.split()[1] for page, line in commands() if page == "README.md" and line.startswith("make ")}
+    assert {"submit", "search", "leaderboard", "serve", "new", "test"} <= shown
+    assert shown <= {*verbs(), "test", "help"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != LOG], ids=lambda page: page.stem)
+def test_every_file_that_a_page_names_exists(page) -> None:
+    text = page.read_text()
+    for name in re.findall(r"(?<![\w/.-])(?:docs|harness|leaderboard|tests)/[\w./-]*\w", text):
         assert (REPOSITORY / name).exists(), name
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+        assert (page.parent / link).exists(), link

@@ -12,10 +12,8 @@ from harness.data.splits import labels, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import Accuracy, MacroF1, Precision, Recall
 from harness.models.augment import Augment
-from harness.models.class_weights import InverseFrequency
-from harness.models.losses import CrossEntropy
-from harness.models.optim import Muon
-from harness.models.schedules import CosineRestarts, EarlyStopping, ReduceOnPlateau
+from harness.models.losses import CrossEntropy, InverseFrequency
+from harness.models.optim import CosineRestarts, EarlyStopping, Muon, ReduceOnPlateau
 from harness.models.smp import Network
 from harness.models.timm import Head, Timm
 from harness.tasks.classification import Classification

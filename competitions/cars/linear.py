@@ -43,8 +43,8 @@ class Linear(NumpyLearner):
         step = self.lr / len(arrays["columns"])
         return {**arrays, "weights": arrays["weights"] - step * gradient}, loss
 
-    def predict(self, arrays: Arrays, inputs: Any) -> np.ndarray:
-        return (design(arrays, inputs) @ arrays["weights"]).astype(np.float32)
+    def predict(self, model: Arrays, inputs: Any, task: Task) -> np.ndarray:
+        return (design(model, inputs) @ model["weights"]).astype(np.float32)
 
 
 def loss_and_gradient(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:

@@ -14,8 +14,7 @@ from harness.metrics import Accuracy, LogLoss, MacroF1
 from harness.models import Learner
 from harness.models.augment import Augment
 from harness.models.losses import CrossEntropy
-from harness.models.optim import SGD, AdamW, Muon
-from harness.models.schedules import Constant
+from harness.models.optim import SGD, AdamW, Constant, Muon
 from harness.models.smp import Network
 from harness.tasks.classification import Classification
 

@@ -40,8 +40,8 @@ class Layers(NumpyLearner):
             losses.append(loss)
         return arrays, float(np.mean(losses))
 
-    def predict(self, arrays: Arrays, inputs: Any) -> np.ndarray:
-        return activations(arrays, pixels(inputs))[-1]
+    def predict(self, model: Arrays, inputs: Any, task: Task) -> np.ndarray:
+        return activations(model, pixels(inputs))[-1]
 
 
 def first_weights(sizes: tuple[int, ...]) -> dict[str, np.ndarray]:

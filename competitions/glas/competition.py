@@ -13,10 +13,9 @@ from harness.ensemble import blend
 from harness.metrics import MeanDice, MeanImageIoU
 from harness.models.augment import Augment
 from harness.models.losses import cross_entropy, dice
-from harness.models.optim import Muon
-from harness.models.schedules import Constant
+from harness.models.optim import Constant, Muon
 from harness.models.smp import Network, Smp
-from harness.models.torch_loop.sampling import Prime
+from harness.models.torch_loop.batches import Prime
 from harness.tasks.mask_files import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation
 
@@ -26,6 +25,14 @@ def network(name: str, classes: int, channels: int, width: int) -> Any:
     from competitions.glas import networks
 
     return getattr(networks, name)(classes, channels, width)
+
+
+def elastic() -> list[Any]:
+    """Soft tissue bends: the deformations with which the U-Net was introduced (Ronneberger et al. 2015)."""
+    import albumentations as A
+    import cv2
+
+    return [A.ElasticTransform(alpha=60, sigma=8, border_mode=cv2.BORDER_REFLECT_101, p=0.3)]
 
 
 tissue = Augment(hflip=0.5, vflip=0.5, rotate=180, scale=0.25, shift=0.1, brightness=0.1, contrast=0.2, colour=0.1)
@@ -64,7 +71,7 @@ primed = Network(
 )
 unprimed = replace(primed, prime=None)
 
-# The usual choice, from scratch.
+# The usual choice, from scratch, with the usual deformations.
 unet = Smp(
     "Unet",
     encoder="tu-resnet18",
@@ -73,7 +80,7 @@ unet = Smp(
     batch=8,
     lr=2e-3,
     loss=cross_entropy + dice,
-    augment=tissue,
+    augment=replace(tissue, transforms=elastic),
     mean=mean,
     std=std,
 )

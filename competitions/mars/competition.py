@@ -12,8 +12,7 @@ from harness.data.splits import Holdout, stratified_grouped
 from harness.ensemble import Overlay, blend
 from harness.metrics import MeanIoU
 from harness.models.augment import Augment
-from harness.models.class_weights import InverseFrequency
-from harness.models.losses import cross_entropy, dice, focal, tversky
+from harness.models.losses import InverseFrequency, cross_entropy, dice, focal, tversky
 from harness.models.optim import Muon
 from harness.models.smp import Network, Smp
 from harness.tasks.segmentation import Segmentation

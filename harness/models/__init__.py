@@ -1,16 +1,25 @@
-"""What can be fitted: the two protocols, and what a fit is told. One module per library stands beside this one."""
+"""What can be fitted: the base of all learners, and what a fit is given. One module per library stands beside this."""
 
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
+
+import numpy as np
 
 from harness.data.samples import Samples
 from harness.errors import UserError
+from harness.files import atomic, read_json, sha256_of, sweep_partials, write_json
 from harness.tasks import Task
 
+MODEL, FINISHED = "model.joblib", "finished.json"
+FEW, MORE, ENOUGH = 1000, 4, 1.0  # the first look at the cost: rows, times as many rows, seconds that say enough
 
-class Cost(NamedTuple):
+
+class TrainingCost(NamedTuple):
     """Measured on this machine with the threads of the context, in seconds."""
 
     start: float  # building the model, warming up and what ends a fit, once a fold
@@ -20,13 +29,13 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """What a fit is told besides its data.
+    """What a fit is given besides its data.
 
     folder: where checkpoints and `log.jsonl` go; a fit into a folder that holds a finished one loads it.
     deadline: on the clock `time.monotonic()`, or None. report: called with one dict per epoch, and now and then with
     the progress inside one. stop: asked after every step (a signal came). look: called after every epoch with the share
-    of the schedule that is done and a function inputs -> predictions, by learners that have a say in their loop; it may
-    raise. channels_last, compile: what `torch_probe.fast_paths` found to pay on this machine.
+    of the schedule that is done and a function inputs -> predictions, by learners with epochs; it may raise (pruning).
+    channels_last, compile: the `fast_paths` that pay on this machine.
     """
 
     task: Task
@@ -41,6 +50,15 @@ class Context:
     channels_last: bool = True
     compile: bool = False
 
+    def warn(self, sentence: str) -> None:
+        """Log it (standard error) and report it."""
+        logging.getLogger("harness.models").warning(sentence)
+        self.report({"warning": sentence})
+
+    def rng(self, epoch: int, stream: int = 0) -> np.random.Generator:
+        """Random numbers of an epoch; stream 0 orders its rows, so learners of any kind see the same batches."""
+        return np.random.default_rng([self.seed, self.fold, epoch, stream])
+
 
 class OutOfTime(Exception):
     """The deadline passed in the middle of a fit; everything is saved, and the same call goes on from there."""
@@ -51,7 +69,7 @@ class Interrupted(Exception):
 
 
 class Diverged(UserError):
-    """The loss is not a number any more; the last good state stays on the disk."""
+    """The loss is NaN or infinite; the last good state stays on the disk."""
 
 
 class Fitted(Protocol):
@@ -59,41 +77,116 @@ class Fitted(Protocol):
         """Predictions of the task, aligned with `inputs`, rows first."""
 
 
-class Learner(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Learner:
     """A frozen dataclass; a variant is `dataclasses.replace(...)`.
 
-    pretrained: whether it starts from weights trained on other data (a rule may forbid it).
-    focus: the one class that a specialist looks for, or None; where it tells that class from one other alone, it has a
-    field `against` for that one. epochs: the length of its schedule. fewest_epochs: a
-    schedule shorter than that teaches it less than leaving it out teaches the ensemble.
+    A subclass says how to `train` a model and how to `predict` with it. The model is trained whole and kept with
+    joblib. A learner that resumes inside a fit has a `fit`, a `load` and a `cost` of its own.
+
+    epochs: the length of its schedule. fewest_epochs: a shorter schedule is not worth its place in the ensemble.
+    target_class: the one class that a specialist looks for, or None. versus: the one class that it is told from, None:
+    all others. pretrained: whether it starts from weights trained on other data (a rule may forbid it).
     """
 
-    @property
-    def pretrained(self) -> bool: ...
-    @property
-    def target_class(self) -> int | None: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def fewest_epochs(self) -> int: ...
+    epochs: int = 1
+    fewest_epochs: int = 1
+    target_class: int | None = None
+    versus: int | None = None
+    pretrained: bool = False
 
-    def fit(self, train: Samples, valid: Samples | None, context: Context) -> Fitted: ...
+    library: ClassVar[str] = "scikit-learn"  # a model that another version of this package kept is not used
 
-    def cost(self, train: Samples, context: Context) -> Cost:
-        """Time a few steps on these samples; leaves nothing on the disk."""
+    def train(self, train: Samples, context: Context) -> Any:
+        """The model: anything that joblib can keep. The same every time; touches no file."""
+        raise NotImplementedError
 
-    def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
-        """The fields of `Context` that make it faster on this machine, by a probe that leaves nothing on the disk."""
+    def predict(self, model: Any, inputs: Any, task: Task) -> Any:
+        """The task's predictions, rows first."""
+        raise NotImplementedError
+
+    def fit(self, train: Samples, valid: Samples | None, context: Context) -> Fitted:
+        """Train, or load what is finished in the context's folder."""
+        context.folder.mkdir(parents=True, exist_ok=True)
+        sweep_partials(context.folder)
+        trouble = _unusable(context.folder, self.library)
+        if not trouble:
+            return self.load(context)
+        if (context.folder / FINISHED).exists():
+            context.warn(f"{context.folder}: {trouble}; this fold is fitted again")
+        began = time.monotonic()
+        model = self.train(train, context)
+        _keep(model, context.folder, self.library, time.monotonic() - began)
+        return FittedModel(self, model, context.task)
 
     def load(self, context: Context) -> Fitted:
         """The finished fit in the context's folder; raise `UserError` where there is none."""
+        import joblib
+
+        trouble = _unusable(context.folder, self.library)
+        if trouble:
+            raise UserError(f"{context.folder}: {trouble}; delete it and run the same training command again")
+        return FittedModel(self, joblib.load(context.folder / MODEL), context.task)
+
+    def cost(self, train: Samples, context: Context) -> TrainingCost:
+        """Time a fit and leave nothing on the disk: more and more rows, evenly drawn, until that says enough."""
+        by_target, count = np.lexsort(np.atleast_2d(train.targets.T)), FEW
+        while True:
+            some = train[np.sort(by_target[:: max(1, len(train) // count)])]
+            began = time.perf_counter()
+            model = self.train(some, context)
+            trained = time.perf_counter()
+            if len(some) == len(train) or trained - began > ENOUGH:
+                break
+            count *= MORE
+        self.predict(model, some.inputs, context.task)
+        predicted = time.perf_counter() - trained
+        return TrainingCost((trained - began) * len(train) / len(some), 0.0, predicted / len(some))
+
+    def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
+        """The fields of `Context` that make it faster on this machine, by a probe that leaves nothing on the disk."""
+        return {}
 
     def specialised(self, of: int, versus: int | None) -> Self | None:
-        """The same as a specialist for the class `of`, told from all others or `against` one; None if it cannot be."""
+        """The same as a specialist for the class `of`, told from all others or from one; None if it cannot be."""
+        return None
 
     def vary(self, trial: Any) -> Self:
         """A variant for the search, or itself where nothing can vary.
 
-        trial: of Optuna, or anything with its suggest_float, suggest_int and suggest_categorical. No network is built,
+        trial: Optuna's, or anything with its suggest_float, suggest_int and suggest_categorical. No network is built,
         and torch not imported: the search that asks trains nothing itself.
         """
+        return self
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """What a learner trained, and how it predicts."""
+
+    learner: Learner
+    model: Any
+    task: Task
+
+    def predict(self, inputs: Any) -> Any:
+        return self.learner.predict(self.model, inputs, self.task)
+
+
+def _keep(model: Any, folder: Path, library: str, seconds: float) -> None:
+    """`finished.json` is written last: it means done."""
+    import joblib
+
+    with atomic(folder / MODEL) as file:
+        joblib.dump(model, file)
+    facts = {"seconds": round(seconds, 3), "version": version(library), "sha256": sha256_of(folder / MODEL)}
+    write_json(folder / FINISHED, facts)
+
+
+def _unusable(folder: Path, library: str) -> str:
+    """What keeps the fit in the folder from being used: "" where nothing does."""
+    if not (folder / FINISHED).exists() or not (folder / MODEL).exists():
+        return "there is no finished fit"
+    facts = read_json(folder / FINISHED)
+    if facts["version"] != version(library):
+        return f"fitted by {library} {facts['version']}, and this is {version(library)}"
+    return "" if sha256_of(folder / MODEL) == facts["sha256"] else f"{MODEL} is damaged"

@@ -1,14 +1,17 @@
 """Augmentation: training images changed at random, their masks alike. uint8 in, uint8 out.
 
 Random numbers are drawn for a whole epoch at once, one row a sample, by whoever owns the seed; what is done to a sample
-is a function of its row alone.
+is a function of its row alone. OpenCV does the numbers of an `Augment` in a few calls a sample. albumentations would do
+them at seven times the cost, 5 to 50 % of the time of a step (`python -m tests.benchmarks.augmentation`).
 """
+
+from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,30 +28,19 @@ MOST = {
     "contrast": 0.9,
     "colour": 0.5,
 }
-
-
-class Augmentation(Protocol):
-    """images: (n, h, w) or (n, h, w, 3) uint8; masks: (n, h, w) uint8, or None where targets are no masks."""
-
-    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """(count, ...) random numbers, one row a sample."""
-
-    def __call__(
-        self, images: np.ndarray, masks: np.ndarray | None, draws: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray | None]: ...
-
-    def vary(self, trial: Any) -> Self:
-        """A variant for the search, or itself."""
+COLUMNS = 14  # random numbers a sample, before the seed of the transforms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """Flips, one affine warp and one brightness curve per image, in OpenCV: a few calls per sample.
+    """Flips, one affine warp and one brightness curve per image, then any transforms of albumentations.
 
     hflip, vflip: probabilities. rotate: degrees, either way. scale: 0.25 is from 1/1.25 to 1.25. shift: share of the
     image's size, either way. brightness: share of the full range that is added or taken. contrast: 0.2 is a factor
     from 0.8 to 1.2 around mid-grey. colour: the same two for red, green and blue each on their own, as dyes and lamps
     change them; of colour images only. The border is mirrored, in the mask too: what is seen there is labelled right.
+
+    transforms: builds a list of albumentations transforms that keep the size, and imports the library inside.
     """
 
     hflip: float = 0.5
@@ -59,54 +51,59 @@ class Augment:
     brightness: float = 0.0
     contrast: float = 0.0
     colour: float = 0.0
+    transforms: Callable[[], Sequence[Any]] | None = None
 
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        return rng.random((count, 14 if self.colour else 8))
+        """(count, 15) random numbers in 0..1, one row a sample; the last seeds the transforms."""
+        return rng.random((count, COLUMNS + 1))
 
     def __call__(
         self, images: np.ndarray, masks: np.ndarray | None, draws: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None]:
+        """images: (n, h, w[, 3]) uint8; masks: (n, h, w) uint8, or None where targets are not masks."""
         import cv2
 
         cv2.setNumThreads(0)  # an image is too small to share
         if self.rotate or self.scale or self.shift:
-            matrices = self.matrices(draws, *images.shape[1:3])
+            matrices = self._matrices(draws, *images.shape[1:3])
             images = warp(images, matrices, cv2.INTER_LINEAR)
             masks = masks if masks is None else warp(masks, matrices, cv2.INTER_NEAREST)
         else:
-            horizontal, vertical = self.flips(draws)
-            images = flip(images, horizontal, vertical)
-            masks = masks if masks is None else flip(masks, horizontal, vertical)
+            horizontal, vertical = self._flips(draws)
+            images = _flip(images, horizontal, vertical)
+            masks = masks if masks is None else _flip(masks, horizontal, vertical)
         if self.brightness or self.contrast or self.colour:
-            images = curve(images, self.curves(draws))
+            images = _apply_curves(images, self._curves(draws))
+        if self.transforms:
+            _transform(_pipeline(self.transforms), images, masks, draws[:, COLUMNS])
         return images, masks
 
     def vary(self, trial: Any) -> Self:
         return self.scaled(trial.suggest_float("augment", 0.0, 1.5))
 
     def scaled(self, strength: float) -> Self:
-        """Every amount and probability times `strength`, up to `MOST`: 0 leaves all images as they are.
+        """Every amount and probability times `strength`, up to `MOST`; the transforms stay.
 
-        >>> Augment(hflip=0.5, rotate=10).scaled(1.5)
-        Augment(hflip=0.5, vflip=0.0, rotate=15.0, scale=0.0, shift=0.0, brightness=0.0, contrast=0.0, colour=0.0)
+        >>> Augment(hflip=0.5, rotate=10).scaled(1.5).rotate
+        15.0
         """
         return replace(self, **{name: min(getattr(self, name) * strength, most) for name, most in MOST.items()})
 
-    def flips(self, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _flips(self, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return draws[:, 0] < self.hflip, draws[:, 1] < self.vflip
 
-    def matrices(self, draws: np.ndarray, height: int, width: int) -> np.ndarray:
+    def _matrices(self, draws: np.ndarray, height: int, width: int) -> np.ndarray:
         """(n, 2, 3): from a pixel of the result to where it lies in the source, x first, about the centre."""
         signed = 2 * draws - 1
         angle, zoom = np.radians(self.rotate) * signed[:, 2], (1 + self.scale) ** -signed[:, 3]
-        flips = np.where(np.stack(self.flips(draws), 1), -1.0, 1.0)
+        flips = np.where(np.stack(self._flips(draws), 1), -1.0, 1.0)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).transpose(2, 0, 1)
         linear = turn * zoom[:, None, None] * flips[:, None, :]
         centre = np.array([width - 1, height - 1]) / 2
         moved = centre + self.shift * signed[:, 4:6] * (width, height)
         return np.concatenate((linear, (moved - linear @ centre)[:, :, None]), 2)
 
-    def curves(self, draws: np.ndarray) -> np.ndarray:
+    def _curves(self, draws: np.ndarray) -> np.ndarray:
         """(n, 256, 1) uint8: the new value of every level; (n, 256, 3) where every channel has its own."""
         signed = 2 * draws - 1
         factor, offset = 1 + self.contrast * signed[:, 6:7], 255 * self.brightness * signed[:, 7:8]
@@ -117,14 +114,17 @@ class Augment:
         return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
-def flip(images: np.ndarray, horizontal: np.ndarray, vertical: np.ndarray) -> np.ndarray:
+# -- OpenCV ------------------------------------------------------------------------------------------------------------
+
+
+def _flip(images: np.ndarray, horizontal: np.ndarray, vertical: np.ndarray) -> np.ndarray:
     flipped = images.copy()
     flipped[horizontal] = flipped[horizontal, :, ::-1]
     flipped[vertical] = flipped[vertical, ::-1]
     return flipped
 
 
-def curve(images: np.ndarray, curves: np.ndarray) -> np.ndarray:
+def _apply_curves(images: np.ndarray, curves: np.ndarray) -> np.ndarray:
     import cv2
 
     curved = np.empty_like(images)
@@ -133,35 +133,23 @@ def curve(images: np.ndarray, curves: np.ndarray) -> np.ndarray:
     return curved
 
 
-@dataclass(frozen=True, kw_only=True)
-class Albumentations:
-    """Any albumentations pipeline that keeps the size; `build` returns the `Compose` and imports what it needs."""
-
-    build: Callable[[], Any]
-
-    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        return rng.integers(2**31, size=count)
-
-    def __call__(
-        self, images: np.ndarray, masks: np.ndarray | None, draws: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        compose = built(self.build)
-        images, masks = images.copy(), None if masks is None else masks.copy()
-        for row, seed in enumerate(draws):
-            compose.set_random_seed(int(seed))
-            fields = {"image": images[row]} if masks is None else {"image": images[row], "mask": masks[row]}
-            changed = compose(**fields)
-            images[row] = changed["image"]
-            if masks is not None:
-                masks[row] = changed["mask"]
-        return images, masks
-
-    def vary(self, trial: Any) -> Self:
-        """Itself: a pipeline does not tell its amounts."""
-        return self
+# -- albumentations ----------------------------------------------------------------------------------------------------
 
 
 @functools.cache
-def built(build: Callable[[], Any]) -> Any:
+def _pipeline(transforms: Callable[[], Sequence[Any]]) -> Any:
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import asks a server for the newest version otherwise
-    return build()
+    import albumentations
+
+    return albumentations.Compose(list(transforms()))
+
+
+def _transform(pipeline: Any, images: np.ndarray, masks: np.ndarray | None, draws: np.ndarray) -> None:
+    """Change images and masks in place; a sample's seed is its draw alone."""
+    for row, seed in enumerate((draws * 2**31).astype(np.int64).tolist()):
+        pipeline.set_random_seed(seed)
+        image = images[row][..., None] if images.ndim == 3 else images[row]
+        changed = pipeline(image=image) if masks is None else pipeline(image=image, mask=masks[row])
+        images[row] = changed["image"].reshape(images[row].shape)
+        if masks is not None:
+            masks[row] = changed["mask"]

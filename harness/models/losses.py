@@ -1,6 +1,6 @@
 """Losses as values: declared without importing torch, added and weighted (`cross_entropy + 0.5 * dice`), then called.
 
-Each takes logits (n, classes, ...) float32, targets (n, ...) int64 in which `IGNORED` counts nowhere, and class
+Each takes logits (n, classes, ...) float32, targets (n, ...) int64 in which `IGNORED` (void) counts nowhere, and class
 weights (classes,) or None, and gives a scalar tensor; 0 where everything is ignored. One logit is the binary form: the
 targets are 0 and 1, and the probability of 1 is its sigmoid. Cross-entropy and focal use the class weights; the
 overlap losses weigh classes alike by themselves.
@@ -8,8 +8,10 @@ overlap losses weigh classes alike by themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,9 +20,10 @@ IGNORED = -100  # torch's own default
 
 
 class Loss:
-    """What can be added and weighted. several: whether it is of several labels a row, one sigmoid each.
+    """What can be added and weighted.
 
-    overlaps: whether it looks at the overlap of whole masks, as against pixel by pixel.
+    several: whether it is for several labels a row, one sigmoid each. overlaps: whether it looks at the overlap of
+    whole masks, rather than pixel by pixel.
     """
 
     overlaps: ClassVar[bool] = False
@@ -73,10 +76,7 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True, kw_only=True)
 class BinaryCrossEntropy(Loss):
-    """Of several labels a row: logits and targets (n, classes), targets 0 and 1; the mean over both axes.
-
-    weights: of the classes, each as a whole.
-    """
+    """For several labels a row: logits and targets (n, classes), targets 0 and 1; the mean over both axes."""
 
     @property
     def several(self) -> bool:
@@ -92,7 +92,7 @@ class BinaryCrossEntropy(Loss):
 class Focal(Loss):
     """(1 - p)^gamma times cross-entropy, p the probability of the true class (Lin et al., arXiv 1708.02002).
 
-    On the softmax, which is what is predicted; segmentation-models-pytorch's is one sigmoid per class.
+    It works on the softmax, which is what is predicted; segmentation-models-pytorch's is one sigmoid per class.
     """
 
     gamma: float = 2.0
@@ -118,14 +118,7 @@ class Tversky(Loss):
     overlaps: ClassVar[bool] = True
 
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        probs, truth = probabilities_and_truth(logits, targets)
-        over = tuple(d for d in range(probs.ndim) if d != 1)
-        hits, predicted, true = (probs * truth).sum(over), probs.sum(over), truth.sum(over)
-        index = hits / (
-            hits + self.false_positives * (predicted - hits) + self.false_negatives * (true - hits)
-        ).clamp_min(1e-7)
-        present = (true > 0).float()
-        return ((1 - index) * present).sum() / present.sum().clamp_min(1)
+        return _overlap("TverskyLoss", logits, targets, alpha=self.false_positives, beta=self.false_negatives)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,27 +128,10 @@ class Dice(Loss):
     overlaps: ClassVar[bool] = True
 
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        return Tversky(false_positives=0.5, false_negatives=0.5)(logits, targets, weights)
+        return _overlap("DiceLoss", logits, targets)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lovasz(Loss):
-    """The Lovász extension of the Jaccard loss (Berman et al., arXiv 1705.08790): softmax, or hinge for one logit."""
-
-    overlaps: ClassVar[bool] = True
-
-    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        from segmentation_models_pytorch.losses import LovaszLoss
-
-        if not (targets != IGNORED).any():  # there segmentation-models-pytorch gives an empty tensor
-            return logits.sum() * 0
-        if logits.shape[1] == 1:
-            return LovaszLoss("binary", ignore_index=IGNORED)(logits[:, 0], targets)
-        flat = logits.movedim(1, -1).flatten(0, -2)  # a third axis alone would be taken for a sigmoid's height
-        return LovaszLoss("multiclass", ignore_index=IGNORED)(flat, targets.flatten())
-
-
-cross_entropy, focal, dice, tversky, lovasz = CrossEntropy(), Focal(), Dice(), Tversky(), Lovasz()
+cross_entropy, focal, dice, tversky = CrossEntropy(), Focal(), Dice(), Tversky()
 binary_cross_entropy = BinaryCrossEntropy()
 
 
@@ -173,12 +149,32 @@ def total_weight(targets: Tensor, weights: Tensor | None) -> Tensor:
     return total.clamp_min(1 if weights is None else 1e-7)
 
 
-def probabilities_and_truth(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Both (n, classes, ...) and 0 where ignored; one logit: (n, 1, ...), class 1 only."""
-    from torch.nn.functional import one_hot
+def _overlap(name: str, logits: Tensor, targets: Tensor, **options: Any) -> Tensor:
+    """A loss of segmentation-models-pytorch, whose mean would also count the classes that the batch lacks as 0."""
+    from segmentation_models_pytorch import losses
 
-    seen = (targets != IGNORED).unsqueeze(1)
+    kind = getattr(losses, name)
     if logits.shape[1] == 1:
-        return logits.sigmoid() * seen, targets.unsqueeze(1) * seen
-    truth = one_hot(targets.clamp_min(0), logits.shape[1]).movedim(-1, 1)
-    return logits.softmax(1) * seen, truth * seen
+        return kind("binary", ignore_index=IGNORED, **options)(logits, targets)
+    present = targets[targets != IGNORED].bincount().nonzero().flatten().tolist()  # unique() takes ten times as long
+    if not present:
+        return logits.sum() * 0
+    return kind("multiclass", classes=present, ignore_index=IGNORED, **options)(logits, targets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InverseFrequency:
+    """Class weights from how often each class occurs; those that occur weigh 1 on average, the others nothing.
+
+    power: 1 makes all classes weigh the same in sum, 0 leaves them as they are, 0.5 is a common middle.
+    """
+
+    power: float = 0.5
+
+    def __call__(self, counts: np.ndarray) -> np.ndarray:
+        """Counts (classes,) of pixels or samples to weights (classes,) float32."""
+        weights = (counts > 0) / np.maximum(counts, 1) ** self.power
+        return (weights * (counts > 0).sum() / weights.sum()).astype(np.float32)
+
+    def vary(self, trial: Any) -> Self:
+        return replace(self, power=trial.suggest_float("class_power", 0.0, 1.0))

@@ -1,10 +1,15 @@
-"""Optimizers for the torch loop, declared as values."""
+"""Optimizers, learning-rate schedules and early stopping for the torch loop, declared as values.
+
+Schedules are pure functions of progress and of the losses so far: they hold no state, so a resumed run restores none.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -16,9 +21,24 @@ class Optimizer(Protocol):
         """Over all trainable parameters; the schedule sets the `lr` of every group. Norms and biases do not decay."""
 
 
+class Schedule(Protocol):
+    """watches: whether it needs the loss on the validation rows after every epoch."""
+
+    watches: ClassVar[bool]
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        """What the learning rate is multiplied with where a share `done` in [0, 1) of all steps lies behind."""
+
+
+# -- optimizers --------------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class AdamW:
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv 1711.05101), fused."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv 1711.05101), fused.
+
+    timm's `create_optimizer_v2` makes the same one, but its import takes 2 s of CPU in every worker.
+    """
 
     betas: tuple[float, float] = (0.9, 0.999)
 
@@ -125,3 +145,95 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
         product = polynomial @ product if step else polynomial
         gram = polynomial @ gram @ polynomial
     return product @ matrix / scale.sqrt()
+
+
+# -- schedules ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """warmup: the share of all steps in which the rate rises to its height, in every schedule here."""
+
+    warmup: float = 0.0
+    watches: ClassVar[bool] = False
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        return warm_up(done, self.warmup)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmupCosine:
+    """Half a cosine from the height down to the share `final` of it (Loshchilov and Hutter, arXiv 1608.03983)."""
+
+    warmup: float = 0.05
+    final: float = 0.0
+    watches: ClassVar[bool] = False
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        return min(warm_up(done, self.warmup), half_cosine((done - self.warmup) / (1 - self.warmup), self.final))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosineRestarts:
+    """SGDR, the same paper: `cycles` cosines one after the other, each `longer` times as long as the one before."""
+
+    cycles: int = 3
+    longer: float = 2.0
+    warmup: float = 0.05
+    final: float = 0.0
+    watches: ClassVar[bool] = False
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        lengths = [self.longer**cycle for cycle in range(self.cycles)]
+        left = max(0.0, done - self.warmup) / (1 - self.warmup) * sum(lengths)
+        while len(lengths) > 1 and left >= lengths[0]:
+            left -= lengths.pop(0)
+        return min(warm_up(done, self.warmup), half_cosine(left / lengths[0], self.final))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReduceOnPlateau:
+    """Multiply the rate by `by` after every `patience` epochs in a row that bring no loss lower than before."""
+
+    by: float = 0.5
+    patience: int = 3
+    warmup: float = 0.0
+    watches: ClassVar[bool] = True
+
+    def factor(self, done: float, losses: Sequence[float]) -> float:
+        best, stale, reductions = math.inf, 0, 0
+        for loss in losses:
+            stale = 0 if loss < best else stale + 1
+            best = min(best, loss)
+            if stale == self.patience:
+                stale, reductions = 0, reductions + 1
+        return warm_up(done, self.warmup) * self.by**reductions
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Stop after `patience` epochs in a row that are not at least `least` better than the best one.
+
+    The weights at the stop are the model, not those of the best epoch: that would be chosen on the fold reported.
+    """
+
+    patience: int = 10
+    least: float = 0.0
+
+    def stop(self, losses: Sequence[float]) -> bool:
+        best, stale = math.inf, 0
+        for loss in losses:
+            better = loss < best - self.least
+            stale = 0 if better else stale + 1
+            best = loss if better else best
+        return stale >= self.patience
+
+
+def warm_up(done: float, warmup: float) -> float:
+    """Linear from near 0 to 1 during the warm-up; never exactly 0, or the first step would be lost."""
+    return min(1.0, (done + 1e-3) / (warmup + 1e-3))
+
+
+def half_cosine(done: float, final: float) -> float:
+    """Half a cosine from 1 to `final`."""
+    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from harness.errors import UserError
 from harness.models.torch_loop.learner import TorchLearner
-from harness.models.torch_loop.parameter_groups import Part, openings
+from harness.models.torch_loop.parameter_groups import ParameterGroup, openings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -107,13 +107,13 @@ class Timm(TorchLearner):
         except (AssertionError, RuntimeError, TypeError, ValueError) as error:
             raise UserError(f"timm cannot build {self.backbone} with {arguments}: {error}") from error
 
-    def parts(self, network: nn.Module) -> Sequence[Part]:
+    def parameter_groups(self, network: nn.Module) -> Sequence[ParameterGroup]:
         names = layers_of(network.backbone)  # type: ignore[arg-type]
         if len(names) == 1 and (self.trainable_layers or self.unfreeze == "gradual"):
             raise UserError(f"timm does not tell the layers of {self.backbone} apart; it can be frozen as a whole only")
         opens = openings(len(names), self.frozen, self.trainable_layers, self.unfreeze == "gradual")
         return [
-            Part.of(network.backbone, layer, self.layer_decay ** (depth + 1), opens[depth])  # type: ignore[arg-type]
+            ParameterGroup.of(network.backbone, layer, self.layer_decay ** (depth + 1), opens[depth])  # type: ignore[arg-type]
             for depth, layer in enumerate(names)
         ]
 

@@ -98,7 +98,7 @@ class Night:
         known = {*self.members, *(entry.name for entry in self.active)}
         for name, learner in self.request.learners.items():
             if name not in known:
-                scheduled = replace(learner, epochs=self.clock.epochs[name])  # type: ignore[type-var]
+                scheduled = replace(learner, epochs=self.clock.epochs[name])
                 special = Entry(name, name, scheduled, None, raced=False)
                 self.active.append(
                     special if learner.target_class is not None else self.study.declared(name, scheduled)
@@ -182,7 +182,7 @@ class Night:
                 epochs = self.clock.longest(entry.name, entry.model, entry.learner.epochs, len(self.members) + 1)
                 if epochs < WORTH * entry.learner.epochs:
                     return None
-                made = self.study.longer(entry, replace(entry.learner, epochs=epochs))  # type: ignore[type-var]
+                made = self.study.longer(entry, replace(entry.learner, epochs=epochs))
                 self.request.say(f"{made.name}: {entry.name}, the best so far, on {epochs} epochs")
                 return made
         return None

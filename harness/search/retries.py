@@ -19,7 +19,7 @@ def remedy(entry: Entry, error: BaseException) -> tuple[Entry | None, str]:
     told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     batch = getattr(entry.learner, "batch", 1)
     if starved(error) and entry.halved < HALVINGS and batch > 1:
-        learner = replace(entry.learner, batch=batch // 2)  # type: ignore[type-var]
+        learner = replace(entry.learner, batch=batch // 2)  # type: ignore[call-arg]
         again = replace(entry, learner=learner, halved=entry.halved + 1, folds=[])
         return again, f"out of memory with batches of {batch}; again with {batch // 2}"
     if isinstance(error, UserError) and not isinstance(error, WorkerDied):

@@ -9,7 +9,7 @@ from typing import Any
 from harness import paths
 from harness.errors import UserError
 from harness.files import once
-from harness.models import Cost
+from harness.models import TrainingCost
 from harness.options import Request
 from harness.prepare import Prepared
 from harness.training.budget import ensemble_seconds, look, work_of
@@ -88,7 +88,7 @@ class Clock:
         if not set(request.learners) <= set(known):
             file.unlink()
             known = once(file, measure)
-        costs = {name: Cost(*known[name]["cost"]) for name in request.learners}
+        costs = {name: TrainingCost(*known[name]["cost"]) for name in request.learners}
         work = work_of(request, prepared, engine, True, costs)
         fast = {name: known[name]["fast"] for name in request.learners}
         row_bytes, count = request.competition.task.row_bytes, request.fold_count

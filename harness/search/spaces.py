@@ -32,7 +32,7 @@ def variant(competition: Competition, trial: Named, model: str, declared: Learne
 
     Raise `UserError` where the space raises, or gives what may not be trained here.
     """
-    base = replace(declared, epochs=epochs)  # type: ignore[type-var]
+    base = replace(declared, epochs=epochs)
     space: Callable[[Any, Learner], Learner] = competition.search.get(model, vary)
     where = f"{competition.name}: the search space of {model}"
     try:

@@ -56,7 +56,7 @@ def scaled(factor: float) -> View:
 class Detection:
     """classes: names, the index is the label and the category_id of official files.
 
-    fuse: how members, views and folds become one: `boxes.weighted_box_fusion`, `boxes.nms` or `boxes.soft_nms`.
+    fuse: how members, views and folds become one.
 
     A score means one thing to one network and another to the next, which mAP of one alone never shows and a fusion
     suffers from. So each member's scores are calibrated on out-of-fold rows (Platt 1999): the probability that a box

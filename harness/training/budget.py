@@ -13,7 +13,7 @@ import numpy as np
 from harness import paths
 from harness.errors import UserError
 from harness.files import read_json, short_hash, write_json
-from harness.models import Cost, Learner
+from harness.models import Learner, TrainingCost
 from harness.models.config import canonical
 from harness.options import Request
 from harness.prepare import Prepared
@@ -51,7 +51,7 @@ class Plan:
 
     def learner(self, name: str, declared: Learner) -> Learner:
         """The declared learner with the planned epochs."""
-        return replace(declared, epochs=self.epochs[name])  # type: ignore[type-var]
+        return replace(declared, epochs=self.epochs[name])
 
     def deadline(self, request: Request) -> float | None:
         """Of the training, in seconds since the epoch; a resumed command has what was left at the last fold."""
@@ -151,7 +151,9 @@ def look(
     return work_of(request, prepared, engine, to_rank, costs), fast
 
 
-def work_of(request: Request, prepared: Prepared, engine: Engine, to_rank: bool, costs: Mapping[str, Cost]) -> Work:
+def work_of(
+    request: Request, prepared: Prepared, engine: Engine, to_rank: bool, costs: Mapping[str, TrainingCost]
+) -> Work:
     learners, count, competition = request.learners, request.fold_count, request.competition
     rows = (len(prepared.train), len(prepared.holdout), sum(map(len, prepared.official.values())) if to_rank else 0)
     fixed = ensemble_seconds(rows[0], competition.task.row_bytes, len(learners), count) if to_rank else 5.0
@@ -161,7 +163,7 @@ def work_of(request: Request, prepared: Prepared, engine: Engine, to_rank: bool,
 def ensemble_seconds(rows: int, row_bytes: int, members: int, folds: int) -> float:
     """Kept for fitting the ensemble, writing and judging; row_bytes: of one prediction.
 
-    Measured on Mars (LOG.md), where 2,091 rows x 2 take 60 s, each thinned to 2,560 bytes; and on 16,000 rows x 4 of
+    Measured on Mars (docs/log.md), where 2,091 rows x 2 take 60 s, each of 2,560 bytes; and on 16,000 rows x 4 of
     ten probabilities, which take 65 s, nearly all of it for the intervals.
     """
     return 10 + (1.5e-4 + 7.5e-7 * min(row_bytes, 2560)) * rows * members * (folds + 1)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import UserError
-from harness.models import Cost, Learner
+from harness.models import Learner, TrainingCost
 
 MARGIN = 0.92  # of the time left is planned: a shared machine's speed drifts by that much within an hour
 
@@ -17,7 +17,7 @@ class Work:
     """
 
     learners: Mapping[str, Learner]
-    costs: Mapping[str, Cost]
+    costs: Mapping[str, TrainingCost]
     folds: int
     workers: int
     views: int

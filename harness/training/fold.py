@@ -17,7 +17,7 @@ from harness.data.samples import Samples
 from harness.ensemble import Member, Recipe, statistics_alone
 from harness.errors import UserError
 from harness.files import write_json
-from harness.models import Context, Cost, Fitted, Learner, OutOfTime
+from harness.models import Context, Fitted, Learner, OutOfTime, TrainingCost
 from harness.prepare import Prepared
 from harness.training.predictions import ModelRun, code_hash, load_prediction, run_folder, save_prediction
 from harness.training.workers.process import report, stopping
@@ -59,7 +59,7 @@ class Fits(NamedTuple):
     folders: Sequence[Path]
 
 
-def measure_model(job: Fold) -> tuple[Cost, dict[str, Any]]:
+def measure_model(job: Fold) -> tuple[TrainingCost, dict[str, Any]]:
     """The cost of a fold on this machine, and the fast paths that pay."""
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     last = job.folds - 1  # in time, the fold that learns from the most rows

@@ -1,175 +1,299 @@
-"""The API: the same as the pages, as JSON; described in openapi.py."""
+"""The API: the same as the pages, as JSON. FastAPI makes its OpenAPI document of this file and schemas.py."""
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from functools import lru_cache
+from pathlib import Path as FilePath
+from typing import Annotated, Any, TypeVar
 
-from sqlalchemy import Row
+import sqlalchemy
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import FileResponse
+from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
 
 from harness import paths
 from harness.errors import InvalidSubmission
-from leaderboard import finals, queue
-from leaderboard.export import as_csv
-from leaderboard.judge import verdict_of
+from harness.files import TEMPORARY, sha256_of
+from leaderboard import host, queue
+from leaderboard.cli.text import as_csv, as_json
+from leaderboard.judge import result_of
 from leaderboard.queue import Refusal
-from leaderboard.table import as_json
 from leaderboard.trust import Trust, read_trust
-from leaderboard.web import boards, openapi, public
-from leaderboard.web.asking import asked_place, known_team, may_see, own_team, settings_of
-from leaderboard.web.boards import Place, View
-from leaderboard.web.pages import phase, quota_of
-from leaderboard.web.upload import hand_in, receipt
+from leaderboard.web import upload
+from leaderboard.web.hosted import (
+    MAX_CARD,
+    BoardView,
+    HostedCompetition,
+    find_hosted,
+    list_hosted,
+    phase,
+    settings_of,
+    view_of,
+)
+from leaderboard.web.schemas import (
+    BoardAnswer,
+    CompetitionAnswer,
+    CompetitionsAnswer,
+    DataAnswer,
+    ErrorAnswer,
+    FileAnswer,
+    FilesAnswer,
+    FinalsAnswer,
+    MeAnswer,
+    TrustAnswer,
+    VerdictAnswer,
+)
+from leaderboard.web.security import may_see, own_team, submitting_team
+
+MAX_NUMBER = 2**31 - 1  # PostgreSQL's integers
+STATUS = {"waiting": 202, "scoring": 202, "scored": 201, "refused": 422, "failed": 503}
+
+# -- what a request names ----------------------------------------------------------------------------------------------
 
 
-def document(request: Request) -> Response:
-    return JSONResponse(openapi.DOCUMENT)
+def _hosted(
+    competition: Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", description="The competition.")],
+    data: Annotated[str | None, Query(description="The hash of the data; the last prepared ones by default.")] = None,
+) -> HostedCompetition:
+    return find_hosted(competition, data)
 
 
-def me(request: Request) -> Response:
+async def _team(
+    request: Request, team: Annotated[str | None, Query(description="The team; a token knows its own.")] = None
+) -> str:
+    return submitting_team(request, team)
+
+
+Hosted = Annotated[HostedCompetition, Depends(_hosted)]
+Team = Annotated[str, Depends(_team)]
+Number = Annotated[int, Path(ge=1, le=MAX_NUMBER, description="The number of the file.")]
+Finals = Annotated[list[str], Query(description="A final, by (the beginning of) its sha256; once for each.")]
+
+router = APIRouter(
+    prefix="/api",
+    dependencies=[Depends(HTTPBearer(auto_error=False, scheme_name="token"))],
+    responses={"default": {"model": ErrorAnswer, "description": "A refusal."}},
+)
+ONE = "/competitions/{competition}"
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def read(path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    """Declare a GET, and the HEAD that goes with it."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False, **options)
+        router.add_api_route(path, endpoint, methods=["GET"], **options)
+        return endpoint
+
+    return declare
+
+
+def content(media_type: str) -> dict[str, Any]:
+    """Options of an endpoint whose answer is a file."""
+    described = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"response_class": Response, "responses": {200: {"description": "The file.", "content": described}}}
+
+
+# -- competitions and boards -------------------------------------------------------------------------------------------
+
+
+@read("/me")
+def me(request: Request) -> MeAnswer:
+    """Say whose token this is."""
     member = request.state.member
-    return JSONResponse({"name": member.name, "team": own_team(request), "role": member.role})
+    return MeAnswer(name=member.name, team=own_team(request), role=member.role)
 
 
-def competitions(request: Request) -> Response:
-    return JSONResponse({"competitions": [described(request, place) for place in boards.places()]})
+@read("/competitions", response_model=CompetitionsAnswer)
+def competitions(request: Request) -> Any:
+    """List the competitions that have a board here."""
+    return {"competitions": [described(request, hosted) for hosted in list_hosted()]}
 
 
-def competition(request: Request) -> Response:
-    return JSONResponse(described(request, asked_place(request)))
+@read(ONE, response_model=CompetitionAnswer)
+def competition(request: Request, hosted: Hosted) -> Any:
+    """Tell rules, phase, deadline, and the quota that is left."""
+    return described(request, hosted)
 
 
-def described(request: Request, place: Place) -> dict[str, Any]:
-    """What a player may know of a competition before it begins to work."""
-    declared, board = place.declared, boards.standings(settings_of(request).engine, place)
-    quota = quota_of(request, place)
+def described(request: Request, hosted: HostedCompetition) -> dict[str, Any]:
+    declared, board = hosted.declared, view_of(settings_of(request).engine, hosted).board
+    quota = quota_of(request, hosted)
     return {
-        "competition": place.name,
-        "title": place.title,
-        "data_hash": place.data.data_hash,
-        "source": place.data.source,
+        "competition": hosted.name,
+        "title": hosted.title,
+        "data_hash": hosted.data.data_hash,
+        "source": hosted.data.source,
         "metric": declared.metric.name,
         "higher_is_better": declared.metric.higher_is_better,
         "phase": phase(board),
-        "deadline": board.word.deadline,
+        "deadline": board.host.deadline,
         "teams": len(board.rows),
-        "entries": board.total,
+        "entries": len(board.entries.all),
         "rules": asdict(declared.rules) | {"feedback": declared.rules.feedback.words},
         "quota": quota._asdict() | {"left": quota.left} if quota else None,
     }
 
 
-def board(request: Request) -> Response:
-    place = asked_place(request)
-    view = boards.view(settings_of(request).engine, place)
-    told = as_json(view.board)
-    for row, shown in zip(told["rows"], view.shown(view.board.rows), strict=True):
-        row |= {"rank_low": shown.ranks[0], "rank_high": shown.ranks[1], "gap": shown.row.gap}
-    return JSONResponse(told)
+def quota_of(request: Request, hosted: HostedCompetition) -> queue.Quota | None:
+    """The quota of the member's team; None for a host."""
+    team, limit = own_team(request), hosted.declared.rules.submissions_per_day
+    return queue.read_quota(settings_of(request).engine, hosted.data, team, limit) if team is not None else None
 
 
-def trust(request: Request) -> Response:
-    return JSONResponse(boards.view(settings_of(request).engine, asked_place(request)).once(_trust).to_json())
+@read(f"{ONE}/board", response_model=BoardAnswer)
+def board(request: Request, hosted: Hosted) -> Any:
+    """Tell the ranking."""
+    return as_json(view_of(settings_of(request).engine, hosted).board)
 
 
-def _trust(view: View) -> Trust:
-    return read_trust(view.engine, view.board)
-
-
-def board_csv(request: Request) -> Response:
-    place = asked_place(request)
-    headers = {"content-disposition": f'attachment; filename="{place.name}-board.csv"'}
-    table = as_csv(boards.standings(settings_of(request).engine, place))
+@read(f"{ONE}/board.csv", **content("text/csv"))
+def board_csv(request: Request, hosted: Hosted) -> Response:
+    """Tell the ranking as a table."""
+    headers = {"content-disposition": f'attachment; filename="{hosted.name}-board.csv"'}
+    table = as_csv(view_of(settings_of(request).engine, hosted).board)
     return Response(table, media_type="text/csv", headers=headers)
 
 
-# -- handing in --------------------------------------------------------------------------------------------------------
-
-STATUS = {"waiting": 202, "scoring": 202, "scored": 201, "refused": 422, "failed": 503}
-
-
-async def submit(request: Request) -> Response:
-    job = await hand_in(request)
-    told = await run_in_threadpool(told_of, request, job)
-    headers = {"location": f"/api/competitions/{job.competition}/submissions/{job.id}"}
-    return JSONResponse(told, STATUS[job.state], headers)
+@read(f"{ONE}/trust", response_model=TrustAnswer)
+def trust(request: Request, hosted: Hosted) -> Any:
+    """Tell how alike CV and the board rank the entries, and which to trust."""
+    return view_of(settings_of(request).engine, hosted).once(_trust).to_json()
 
 
-def submissions(request: Request) -> Response:
-    """The files of a team, the latest first."""
-    place = asked_place(request)
-    team = known_team(request, request.query_params.get("team"))
-    found = queue.jobs_of(settings_of(request).engine, place.data, team)
-    return JSONResponse({"competition": place.name, "team": team, "submissions": [summary(job) for job in found]})
+def _trust(view: BoardView) -> Trust:
+    return read_trust(view.engine, view.board)
 
 
-def submission(request: Request) -> Response:
-    place = asked_place(request)
-    job = queue.read_job(settings_of(request).engine, request.path_params["number"])
-    if job is None or job.competition != place.name or not may_see(request, job.team):
-        raise Refusal(404, f"there is no file {request.path_params['number']} of yours")
-    return JSONResponse(told_of(request, job))
+# -- submissions -------------------------------------------------------------------------------------------------------
 
 
-def told_of(request: Request, job: Row[Any]) -> dict[str, Any]:
-    """What a team learns about its file; as `python -m leaderboard score --json` tells it, once it is scored."""
-    told = summary(job)
+@router.post(
+    f"{ONE}/submissions",
+    response_model=VerdictAnswer | ErrorAnswer,
+    status_code=201,
+    response_description="Scored, and on the board.",
+    responses={202: {"model": VerdictAnswer, "description": "Received and kept; ask again at Location."}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def submit(
+    request: Request,
+    response: Response,
+    hosted: Hosted,
+    team: Team,
+    name: Annotated[str, Query(description="What you call the file; messages name it so.")] = "submission.csv",
+    card: Annotated[
+        int, Query(ge=0, le=MAX_CARD, description="Bytes at the beginning of the body that are the manifest (JSON).")
+    ] = 0,
+    wait: Annotated[int, Query(ge=0, le=60, description="Seconds to wait for the verdict.")] = 20,
+) -> Any:
+    """Submit a file: the body is the file, and nothing else."""
+    job = await upload.submit(request, hosted, team, name, card, wait)
+    response.status_code = STATUS[job.state]
+    response.headers["location"] = f"/api/competitions/{job.competition}/submissions/{job.id}"
+    return await run_in_threadpool(verdict, request, job)
+
+
+@read(f"{ONE}/submissions", response_model=FilesAnswer)
+def submissions(request: Request, hosted: Hosted, team: Team) -> Any:
+    """List the files of a team, the latest first."""
+    found = queue.jobs_of(settings_of(request).engine, hosted.data, team)
+    return {"competition": hosted.name, "team": team, "submissions": [summary(job) for job in found]}
+
+
+@read(f"{ONE}/submissions/{{number:int}}", response_model=VerdictAnswer)
+def submission(request: Request, hosted: Hosted, number: Number) -> Any:
+    """Tell what became of a file."""
+    return verdict(request, job_of(request, hosted, number))
+
+
+def job_of(request: Request, hosted: HostedCompetition, number: int) -> sqlalchemy.Row[Any]:
+    """A submitted file; raise `Refusal` where the member may not see it."""
+    job = queue.read_job(settings_of(request).engine, number) if number <= MAX_NUMBER else None
+    if job is None or job.competition != hosted.name or not may_see(request, job.team):
+        raise Refusal(404, f"there is no file {number} of yours")
+    return job
+
+
+def verdict(request: Request, job: sqlalchemy.Row[Any]) -> dict[str, Any]:
+    """What a team learns about its file; once it is scored, the same as `python -m leaderboard score --json`."""
+    answer = summary(job)
     if job.state == "scored":
-        place = boards.find_place(job.competition, job.data_hash)
-        engine, entry = settings_of(request).engine, {"team": job.team, "sha256": job.sha256}
-        verdict = verdict_of(engine, entry, boards.standings(engine, place), place.declared, repeated=False)
-        return told | asdict(verdict) | {"page": place.link("entry", str(job.submission))}
-    sentences = {"refused": job.message, "failed": job.message}
-    told |= {"accepted": False, "public": None, "rank": None, "message": job.message or "received; it will be scored"}
-    if job.state in sentences:
-        told["error"] = job.message
-    return told | {"page": f"/c/{job.competition}/file/{job.id}"}
+        hosted, engine = find_hosted(job.competition, job.data_hash), settings_of(request).engine
+        entry, now_on = {"team": job.team, "sha256": job.sha256}, view_of(engine, hosted).board
+        scored = asdict(result_of(entry, now_on, repeated=False))
+        return answer | scored | {"page": hosted.link("entry", str(job.submission))}
+    answer |= {"accepted": False, "public": None, "rank": None, "message": job.message or "received; it will be scored"}
+    if job.state in ("refused", "failed"):
+        answer["error"] = job.message
+    return answer | {"page": f"/c/{job.competition}/file/{job.id}"}
 
 
-def summary(job: Row[Any]) -> dict[str, Any]:
-    names = ("id", "competition", "data_hash", "team", "name", "size", "sha256", "received_at", "state", "message")
-    return {name: getattr(job, name) for name in names} | {"receipt": receipt(job)}
+def summary(job: sqlalchemy.Row[Any]) -> dict[str, Any]:
+    return {name: getattr(job, name) for name in FileAnswer.model_fields}
 
 
 # -- finals ------------------------------------------------------------------------------------------------------------
 
 
-def choice(request: Request) -> Response:
-    place = asked_place(request)
-    team = known_team(request, request.query_params.get("team"))
-    told = asdict(finals.read_choice(settings_of(request).engine, place.declared, place.data, team))
-    del told["path"]
-    return JSONResponse(told)
+@read(f"{ONE}/finals", response_model=FinalsAnswer)
+def read_finals(request: Request, hosted: Hosted, team: Team) -> Any:
+    """Tell what a team can choose from, and what it chose."""
+    answer = asdict(host.read_choice(settings_of(request).engine, hosted.declared, hosted.data, team))
+    del answer["path"]
+    return answer
 
 
-def choose(request: Request) -> Response:
-    """?entry= once for every final."""
-    place = asked_place(request)
-    team = known_team(request, request.query_params.get("team"))
-    names = request.query_params.getlist("entry")
-    if not names:
+@router.put(f"{ONE}/finals", response_model=FinalsAnswer)
+def choose_finals(request: Request, hosted: Hosted, team: Team, entry: Finals) -> Any:
+    """Choose the finals; an earlier choice is replaced."""
+    if not entry:
         raise InvalidSubmission("name the finals with ?entry=, once for each")
-    finals.select_finals(settings_of(request).engine, place.declared, place.data, team, names)
-    return choice(request)
+    host.select_finals(settings_of(request).engine, hosted.declared, hosted.data, team, entry)
+    return read_finals(request, hosted, team)
 
 
 # -- data --------------------------------------------------------------------------------------------------------------
 
 
-def data(request: Request) -> Response:
-    place = asked_place(request)
-    files = public.listed(place.name, place.data.data_hash)
-    told = {"competition": place.name, "data_hash": place.data.data_hash, "source": place.data.source}
-    return JSONResponse(told | {"files": files})
+@read(f"{ONE}/data", response_model=DataAnswer)
+def data(hosted: Hosted) -> Any:
+    """List the public files, with size and sha256."""
+    answer = {"competition": hosted.name, "data_hash": hosted.data.data_hash, "source": hosted.data.source}
+    return answer | {"files": public_files(hosted)}
 
 
-def data_file(request: Request) -> Response:
-    """One file of the public part; a broken download goes on with a Range."""
-    place = asked_place(request)
-    wanted = request.path_params["path"]
-    known = {file["path"] for file in public.listed(place.name, place.data.data_hash)}
-    if wanted not in known:
-        raise Refusal(404, f"the public data of {place.name} hold no file {wanted[:80]!r}")
-    path = paths.public(place.name, place.data.data_hash) / wanted
-    return FileResponse(path, media_type="application/octet-stream")
+@read(f"{ONE}/data/{{path:path}}", **content("application/octet-stream"))
+def data_file(hosted: Hosted, path: Annotated[str, Path(description="As in the list.")]) -> Response:
+    """Send one public file; a broken download goes on with a Range."""
+    if path not in {file["path"] for file in public_files(hosted)}:
+        raise Refusal(404, f"the public data of {hosted.name} hold no file {path[:80]!r}")
+    file = paths.public(hosted.name, hosted.data.data_hash) / path
+    return FileResponse(file, media_type="application/octet-stream")
+
+
+def public_files(hosted: HostedCompetition) -> list[dict[str, Any]]:
+    """What was prepared, without what this machine made of it later (folds, locks)."""
+    folder = paths.public(hosted.name, hosted.data.data_hash)
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    wanted = [path for path in found if not path.name.startswith((".", "folds-")) and TEMPORARY not in path.name]
+    return [
+        {
+            "path": path.relative_to(folder).as_posix(),
+            "size": (stat := path.stat()).st_size,
+            "sha256": _hash(str(path), stat.st_size, stat.st_mtime_ns),
+        }
+        for path in wanted
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _hash(path: str, _size: int, _changed: int) -> str:
+    return sha256_of(FilePath(path))

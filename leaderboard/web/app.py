@@ -1,71 +1,72 @@
-"""The server's table of contents: every address, and what stands around them. `serve` is `make serve`."""
+"""The server: every address, and what stands around them. `serve` is `make serve`."""
 
 import getpass
+import os
 import socket
+import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from anyio.to_thread import current_default_thread_limiter
-from starlette.applications import Starlette
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from harness.errors import UserError
+from harness.errors import InvalidSubmission, UserError
 from leaderboard import queue
 from leaderboard.database import open_database, shown
-from leaderboard.teams import Member
-from leaderboard.web import api, bundles, entry_pages, errors, forms, pages
-from leaderboard.web.security import Guard
-from leaderboard.web.settings import HERE, LOOPBACK, THREADS, Settings
-from leaderboard.web.watch import Scorer
+from leaderboard.queue import Refusal
+from leaderboard.teams import User
+from leaderboard.web import api, pages, security, team_pages
+from leaderboard.web.hosted import HERE, Settings
+from leaderboard.web.render import refusal
+from leaderboard.web.security import SecurityMiddleware
 
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+THREADS = 6  # Python runs one at a time: forty, anyio's number, only make each other wait
+LOOK_SECONDS = 0.5  # between two looks whether the scorer lives
 ONE = "/c/{competition}"
-API = "/api/competitions/{competition}"
-ROUTES = [
+PAGES = [
     Route("/", pages.home),
-    Route("/login", forms.look_at_login),
-    Route("/login", forms.log_in, methods=["POST"]),
-    Route("/logout", forms.log_out, methods=["POST"]),
+    Route("/login", security.login_page),
+    Route("/login", security.log_in, methods=["POST"]),
+    Route("/logout", security.log_out, methods=["POST"]),
     Route("/healthz", pages.healthy),
     Route(ONE, pages.board),
     Route(f"{ONE}/shake-up", pages.shake_up),
     Route(f"{ONE}/rules", pages.rules),
     Route(f"{ONE}/submit", pages.submit),
-    Route(f"{ONE}/host", pages.look_at_host),
-    Route(f"{ONE}/host", forms.say, methods=["POST"]),
+    Route(f"{ONE}/host", pages.host_page),
+    Route(f"{ONE}/host", pages.act_as_host, methods=["POST"]),
     Route(f"{ONE}/sample_submission.csv", pages.sample),
-    Route(f"{ONE}/team/{{team:path}}/finals", forms.choose, methods=["POST"]),
-    Route(f"{ONE}/team/{{team:path}}", entry_pages.team),
-    Route(f"{ONE}/entry/{{number:int}}", entry_pages.entry),
-    Route(f"{ONE}/file/{{number:int}}", pages.job),
-    Route("/api/openapi.json", api.document),
-    Route("/api/me", api.me),
-    Route("/api/competitions", api.competitions),
-    Route(API, api.competition),
-    Route(f"{API}/board", api.board),
-    Route(f"{API}/board.csv", api.board_csv),
-    Route(f"{API}/trust", api.trust),
-    Route(f"{API}/submissions", api.submissions),
-    Route(f"{API}/submissions", api.submit, methods=["POST"]),
-    Route(f"{API}/submissions/{{number:int}}", api.submission),
-    Route(f"{API}/finals", api.choice),
-    Route(f"{API}/finals", api.choose, methods=["PUT"]),
-    Route(f"{API}/data", api.data),
-    Route(f"{API}/data/{{path:path}}", api.data_file),
-    Route(f"{API}/bundles", bundles.listed),
-    Route(f"{API}/bundles/{{sha256}}", bundles.fetched),
-    Route(f"{API}/bundles/{{sha256}}", bundles.shared, methods=["PUT"]),
+    Route(f"{ONE}/team/{{team:path}}/finals", team_pages.choose_finals, methods=["POST"]),
+    Route(f"{ONE}/team/{{team:path}}", team_pages.team),
+    Route(f"{ONE}/entry/{{number:int}}", team_pages.entry),
+    Route(f"{ONE}/file/{{number:int}}", team_pages.file),
     Mount("/static", StaticFiles(directory=HERE / "static")),
 ]
+SENTENCES = {
+    400: "this request cannot be understood",
+    403: "this is not yours to see",
+    404: "there is nothing here",
+    405: "this can be looked at, but not done like that",
+    413: "this is larger than anything that is wanted here",
+}
 
 
-def build(settings: Settings) -> Starlette:
+def build(settings: Settings) -> FastAPI:
     """The application; its scorer lives as long as it does."""
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = THREADS
         queue.sweep(settings.engine)
         if settings.scorer:
@@ -77,18 +78,59 @@ def build(settings: Settings) -> Starlette:
                 settings.scorer.stop()
             settings.engine.dispose()
 
-    app = Starlette(
-        routes=ROUTES,
-        middleware=[Middleware(Guard, settings)],
-        exception_handlers=errors.HANDLERS,
+    app = FastAPI(
+        title="Leaderboard",
+        version="1",
+        description="Who is ahead, and whether the lead means anything.",
+        routes=list(PAGES),
+        middleware=[Middleware(SecurityMiddleware, settings)],
+        exception_handlers={
+            UserError: user_error,
+            RequestValidationError: invalid_request,
+            HTTPException: http_error,
+        },
         lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
     )
+    app.include_router(api.router)
     app.state.settings = settings
     return app
 
 
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+async def user_error(request: Request, error: UserError) -> Response:
+    status = 422 if isinstance(error, InvalidSubmission) else 400
+    return refusal(request, error.status if isinstance(error, Refusal) else status, str(error))
+
+
+async def invalid_request(request: Request, error: RequestValidationError) -> Response:
+    """A parameter of the API that its description does not allow."""
+    first = error.errors()[0]
+    where, name = first["loc"][0], first["loc"][-1]
+    if where == "path":
+        return refusal(request, 404, SENTENCES[404])
+    if first["type"] == "missing":
+        return refusal(request, 422, f"{name}= is missing in the address")
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    return refusal(request, 400, f"{name}={str(first['input'])[:40]!r} cannot be understood: {reason}")
+
+
+async def http_error(request: Request, error: HTTPException) -> Response:
+    """What Starlette says: no such page, no such method."""
+    response = refusal(request, error.status_code, SENTENCES.get(error.status_code, str(error.detail)))
+    response.headers.update(error.headers or {})
+    return response
+
+
+# -- serving -----------------------------------------------------------------------------------------------------------
+
+
 def serve(port: int, host: str, team_mode: bool, names: list[str]) -> None:
-    """Until Ctrl-C. Raise `UserError` where this would open the door to everybody."""
+    """Serve until Ctrl-C. Raise `UserError` where everybody could get in, or where the port is taken."""
     import scipy.special  # noqa: F401 (else the first board loads it, and everybody waits)
     import uvicorn
 
@@ -100,7 +142,7 @@ def serve(port: int, host: str, team_mode: bool, names: list[str]) -> None:
     require_free_port(host, port)
     engine = open_database()
     reached = (*LOOPBACK, *names) if names or not team_mode else ()
-    settings = Settings(engine, team_mode, reached, Member(_user(), None, "host"), Scorer())
+    settings = Settings(engine, team_mode, reached, User(_user(), None, "host"), ScorerProcess())
     mode = "team mode: everybody logs in with a token" if team_mode else "local mode: you alone, without a login"
     print(f"http://{host}:{port}  ({mode}; the board is in {shown(engine)})", file=sys.stderr, flush=True)
     uvicorn.run(
@@ -117,12 +159,12 @@ def serve(port: int, host: str, team_mode: bool, names: list[str]) -> None:
 def require_free_port(host: str, port: int) -> None:
     """Raise `UserError` where the server cannot listen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as asked:
-        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            asked.bind((host, port))
+            probe.bind((host, port))
         except OSError as error:
-            raise UserError(f"{host}:{port} cannot be listened at ({error.strerror}); give another --port") from error
+            raise UserError(f"cannot listen at {host}:{port} ({error.strerror}); give another --port") from error
 
 
 def _user() -> str:
@@ -130,3 +172,55 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "you"
+
+
+class ScorerProcess:
+    """One scorer process. `wake` tells it that a file has come in; it looks once a second anyway."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ending = threading.Event()
+        self.watcher: threading.Thread | None = None
+
+    def start(self) -> None:
+        self.ending.clear()
+        self._launch()
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
+        self.watcher.start()
+
+    def stop(self) -> None:
+        """End the process. A file that it was scoring is scored by the next scorer, once its lease runs out."""
+        self.ending.set()
+        if self.process and self.process.stdin:
+            self.process.stdin.close()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.watcher:
+            self.watcher.join(2)
+
+    def wake(self) -> None:
+        process = self.process
+        if process and process.stdin and not process.stdin.closed:
+            try:
+                os.write(process.stdin.fileno(), b"\n")
+            except (BrokenPipeError, BlockingIOError):
+                return  # dead, and being replaced; or awake already
+
+    def _launch(self) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        importable = (str(Path(__file__).resolve().parents[2]), environment.get("PYTHONPATH"))
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, importable))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "leaderboard.scorer"], stdin=subprocess.PIPE, env=environment
+        )
+        assert self.process.stdin
+        os.set_blocking(self.process.stdin.fileno(), False)
+
+    def _watch(self) -> None:
+        while not self.ending.wait(LOOK_SECONDS):
+            if self.process and self.process.poll() is not None:
+                print(f"the scorer ended with code {self.process.returncode}; a new one begins", file=sys.stderr)
+                self._launch()

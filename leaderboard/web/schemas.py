@@ -1,97 +1,156 @@
-"""What the API's answers look like, as JSON Schema: fields may be added, and none of these is renamed or left out."""
+"""The answers of the API: fields may be added; none is renamed or left out."""
 
-from typing import Any
+from typing import Any, Literal
 
-Schema = dict[str, Any]
-
-TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
-TRUTH: Schema = {"type": "boolean"}
+from pydantic import BaseModel, ConfigDict
 
 
-def maybe(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="allow")
 
 
-def many(schema: Schema) -> Schema:
-    return {"type": "array", "items": schema}
+class ErrorAnswer(Answer):
+    """What was wrong, in one sentence."""
+
+    error: str
 
 
-def one_of(*words: str) -> Schema:
-    return {"enum": list(words)}
+class MeAnswer(Answer):
+    name: str
+    team: str | None
+    role: Literal["player", "host"]
 
 
-def shaped(**fields: Schema) -> Schema:
-    """An object that has at least these fields."""
-    return {"type": "object", "properties": fields, "required": list(fields)}
+class QuotaAnswer(Answer):
+    used: int
+    limit: int
+    left: int
+    renews_at: str
 
 
-BOARD_OF = {"competition": TEXT, "data_hash": TEXT}
+class CompetitionAnswer(Answer):
+    competition: str
+    data_hash: str
+    title: str
+    source: str | None
+    metric: str
+    higher_is_better: bool
+    phase: Literal["open", "paused", "closed", "revealed"]
+    deadline: str | None
+    teams: int
+    entries: int
+    rules: dict[str, Any]
+    quota: QuotaAnswer | None
 
-ME = shaped(name=TEXT, team=maybe(TEXT), role=one_of("player", "host"))
 
-COMPETITION = shaped(
-    **BOARD_OF,
-    title=TEXT,
-    source=maybe(TEXT),
-    metric=TEXT,
-    higher_is_better=TRUTH,
-    phase=one_of("open", "paused", "closed", "revealed"),
-    deadline=maybe(TEXT),
-    teams=WHOLE,
-    entries=WHOLE,
-    rules={"type": "object"},
-    quota=maybe(shaped(used=WHOLE, limit=WHOLE, left=WHOLE, renews_at=TEXT)),
-)
-COMPETITIONS = shaped(competitions=many(COMPETITION))
+class CompetitionsAnswer(Answer):
+    competitions: list[CompetitionAnswer]
 
-ROW = shaped(
-    rank=WHOLE,
-    rank_low=WHOLE,
-    rank_high=WHOLE,
-    tied=TRUTH,
-    team=TEXT,
-    score=NUMBER,
-    low=NUMBER,
-    high=NUMBER,
-    private=maybe(NUMBER),
-    cv=maybe(NUMBER),
-    gap=maybe(NUMBER),
-    entries=WHOLE,
-    submitted_at=TEXT,
-)
-BOARD = shaped(**BOARD_OF, metric=TEXT, higher_is_better=TRUTH, revealed_at=maybe(TEXT), rows=many(ROW))
 
-BOUNDED = shaped(score=NUMBER, low=NUMBER, high=NUMBER)
-AGREEMENT = maybe(shaped(spearman=BOUNDED, kendall=BOUNDED))
-TRUST = shaped(
-    entries=WHOLE,
-    public=AGREEMENT,
-    private=AGREEMENT,
-    board=AGREEMENT,
-    gap=maybe(shaped(mean=NUMBER, noise=NUMBER, is_shift=TRUTH)),
-    advice=TEXT,
-)
+class RowAnswer(Answer):
+    rank: int
+    rank_low: int
+    rank_high: int
+    tied: bool
+    team: str
+    score: float
+    low: float
+    high: float
+    private: float | None
+    cv: float | None
+    gap: float | None
+    entries: int
+    submitted_at: str
 
-FILE = {
-    "id": WHOLE,
-    **BOARD_OF,
-    "team": TEXT,
-    "name": TEXT,
-    "size": WHOLE,
-    "sha256": TEXT,
-    "received_at": TEXT,
-    "state": one_of("waiting", "scoring", "scored", "refused", "failed"),
-    "receipt": TEXT,
-}
-FILES = shaped(competition=TEXT, team=TEXT, submissions=many(shaped(**FILE, message=maybe(TEXT))))
-VERDICT = shaped(**FILE, message=TEXT, accepted=TRUTH, public=maybe(NUMBER), rank=maybe(WHOLE), page=TEXT)
 
-CANDIDATE = shaped(
-    submission=TEXT, public=NUMBER, private=maybe(NUMBER), cv=maybe(NUMBER), submitted_at=TEXT, final=TRUTH
-)
-CHOICE = shaped(**BOARD_OF, team=TEXT, allowed=WHOLE, finals=many(TEXT), entries=many(CANDIDATE))
+class BoardAnswer(Answer):
+    competition: str
+    data_hash: str
+    metric: str
+    higher_is_better: bool
+    revealed_at: str | None
+    rows: list[RowAnswer]
 
-DATA = shaped(**BOARD_OF, source=maybe(TEXT), files=many(shaped(path=TEXT, size=WHOLE, sha256=TEXT)))
 
-BUNDLE = shaped(sha256=TEXT, train=TEXT, name=TEXT, member=TEXT, size=WHOLE, received_at=TEXT)
-BUNDLES = shaped(**BOARD_OF, team=TEXT, most=WHOLE, bundles=many(BUNDLE))
+class IntervalAnswer(Answer):
+    score: float
+    low: float
+    high: float
+
+
+class AgreementAnswer(Answer):
+    spearman: IntervalAnswer
+    kendall: IntervalAnswer
+
+
+class GapAnswer(Answer):
+    mean: float
+    noise: float
+    is_shift: bool
+
+
+class TrustAnswer(Answer):
+    entries: int
+    public: AgreementAnswer | None
+    private: AgreementAnswer | None
+    board: AgreementAnswer | None
+    gap: GapAnswer | None
+    advice: str
+
+
+class FileAnswer(Answer):
+    id: int
+    competition: str
+    data_hash: str
+    team: str
+    name: str
+    size: int
+    sha256: str
+    received_at: str
+    state: Literal["waiting", "scoring", "scored", "refused", "failed"]
+    message: str | None
+
+
+class FilesAnswer(Answer):
+    competition: str
+    team: str
+    submissions: list[FileAnswer]
+
+
+class VerdictAnswer(FileAnswer):
+    message: str
+    accepted: bool
+    public: float | None
+    rank: int | None
+    page: str
+
+
+class CandidateAnswer(Answer):
+    submission: str
+    public: float
+    private: float | None
+    cv: float | None
+    submitted_at: str
+    final: bool
+
+
+class FinalsAnswer(Answer):
+    competition: str
+    data_hash: str
+    team: str
+    allowed: int
+    finals: list[str]
+    entries: list[CandidateAnswer]
+
+
+class DataFileAnswer(Answer):
+    path: str
+    size: int
+    sha256: str
+
+
+class DataAnswer(Answer):
+    competition: str
+    data_hash: str
+    source: str | None
+    files: list[DataFileAnswer]

@@ -1,21 +1,24 @@
-"""The door: which host is asked for, who asks, whether a form comes from our own page; and headers on every answer.
+"""Who may do what: the host's name, forged requests, tokens and sessions, rights, limits of forms; security headers.
 
-The algorithm against forged requests is that of Go's http.CrossOriginProtection: Sec-Fetch-Site, else Origin.
+The check against forged requests is that of Go's http.CrossOriginProtection: Sec-Fetch-Site, else Origin.
 """
 
+import asyncio
 import sys
 import traceback
-from urllib.parse import quote, urlsplit
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from leaderboard.teams import who
-from leaderboard.web.errors import answer
-from leaderboard.web.settings import Settings
+from leaderboard.queue import Refusal
+from leaderboard.teams import User, close_session, open_session, team_name, who
+from leaderboard.web.hosted import Settings, settings_of
+from leaderboard.web.render import page, refusal
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -31,13 +34,14 @@ HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 READS = ("GET", "HEAD", "OPTIONS")
-OPEN = ("/login", "/static/", "/healthz", "/api/openapi.json")
+WITHOUT_LOGIN = ("/login", "/static/", "/healthz", "/api/openapi.json")
 COOKIE = "session"
-BROKEN = "something is broken here; it is in the log of the server, and nothing was counted"
+MAX_FORM = 8 << 10  # bytes
+SILENT_SECONDS = 30  # between two chunks of a body
 
 
-class Guard:
-    """ASGI middleware around everything."""
+class SecurityMiddleware:
+    """Check every request, name its member, and put our headers on every answer."""
 
     def __init__(self, app: ASGIApp, settings: Settings):
         self.app, self.settings = app, settings
@@ -46,38 +50,38 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        guarded, request = _Guarded(send, scope["path"]), Request(scope)
+        answer, request = _SecuredAnswer(send, scope["path"]), Request(scope)
         try:
-            stopped = await self._stopped(request)
-            await (stopped or self.app)(scope, receive, guarded.send)
-        except Exception as error:  # a bug: the server lives, and what went wrong is in the log without any value
-            places = "".join(traceback.format_tb(error.__traceback__)[-6:])
-            print(f"{request.method} {request.url.path}: {type(error).__name__}\n{places}", file=sys.stderr, flush=True)
-            if not guarded.begun:
-                await answer(request, 500, BROKEN)(scope, receive, guarded.send)
+            refused = await self._refused(request)
+            await (refused or self.app)(scope, receive, answer.send)
+        except Exception as error:  # a bug: the server lives, and the log says where it was, without any value
+            lines = "".join(traceback.format_tb(error.__traceback__)[-6:])
+            print(f"{request.method} {request.url.path}: {type(error).__name__}\n{lines}", file=sys.stderr, flush=True)
+            if not answer.begun:
+                sentence = "something is broken here; it is in the log of the server, and nothing was counted"
+                await refusal(request, 500, sentence)(scope, receive, answer.send)
 
-    async def _stopped(self, request: Request) -> Response | None:
-        """The answer to a request that must go no further; None where it may. Says to the others who asks."""
+    async def _refused(self, request: Request) -> Response | None:
+        """The answer to a request that must go no further; None where it may. Sets `request.state.member`."""
         headers = request.headers
         if not is_our_name(headers.get("host", ""), self.settings.names):
-            return answer(request, 400, "this server does not go by that name; see `--name` in docs/team-server.md")
+            return refusal(request, 400, "this server does not go by that name; see `--name` in docs/team-server.md")
         if request.method not in READS and is_forged(headers):
-            return answer(request, 403, "this request comes from another site; nothing was changed")
+            return refusal(request, 403, "this request comes from another site; nothing was changed")
         if not self.settings.team_mode:
-            request.scope.setdefault("state", {})["member"] = self.settings.user
+            request.state.member = self.settings.user
             return None
         token = _token(request)
-        member = await run_in_threadpool(who, self.settings.engine, token) if token else None
-        request.scope.setdefault("state", {})["member"] = member
-        if member or request.url.path.startswith(OPEN):
+        request.state.member = await run_in_threadpool(who, self.settings.engine, token) if token else None
+        if request.state.member or request.url.path.startswith(WITHOUT_LOGIN):
             return None
         if request.url.path.startswith("/api/"):
-            return answer(request, 401, "a token is needed: send it as `Authorization: Bearer lb_...`")
+            return refusal(request, 401, "a token is needed: send it as `Authorization: Bearer lb_...`")
         return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
 
 
 def is_our_name(host: str, names: tuple[str, ...]) -> bool:
-    """Another name that leads here is another site's trick (DNS rebinding).
+    """Whether a Host header names this server: another name that leads here is DNS rebinding.
 
     >>> is_our_name("localhost:8000", ("localhost",)), is_our_name("evil.example", ("localhost",)), is_our_name("", ())
     (True, False, False)
@@ -101,12 +105,12 @@ def _token(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
 
 
-class _Guarded:
+class _SecuredAnswer:
     """Sends on, with our headers. begun: whether an answer is on its way."""
 
     def __init__(self, send: Send, path: str):
         self._send, self.begun = send, False
-        self.keep = "max-age=3600" if path.startswith("/static/") else "no-store"
+        self.cache_control = "max-age=3600" if path.startswith("/static/") else "no-store"
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -114,5 +118,105 @@ class _Guarded:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers[name] = value
-            headers.setdefault("cache-control", self.keep)
+            headers.setdefault("cache-control", self.cache_control)
         await self._send(message)
+
+
+# -- rights ------------------------------------------------------------------------------------------------------------
+
+
+def own_team(request: Request) -> str | None:
+    """The member's team; in local mode the user's name is the team."""
+    member: User | None = request.state.member
+    if member is None:
+        return None
+    return member.team if settings_of(request).team_mode else member.name
+
+
+def may_see(request: Request, team: str) -> bool:
+    """Whether the member sees what is for the team itself and the host: messages, manifests, refused files."""
+    member: User | None = request.state.member
+    return member is not None and (member.is_host or member.team == team)
+
+
+def require_host(request: Request) -> None:
+    if not request.state.member.is_host:
+        raise Refusal(403, "this page is the host's")
+
+
+def submitting_team(request: Request, given: str | None) -> str:
+    """The team that a file belongs to: the member's own, and in local mode whichever is named."""
+    own = own_team(request)
+    if not settings_of(request).team_mode:
+        return team_name(given or own or "")
+    if own is None:
+        raise Refusal(403, "a host has no team; submit with the token of a player")
+    if given and team_name(given) != own:
+        raise Refusal(403, f"this token is of the team {own}, not of {team_name(given)}")
+    return own
+
+
+# -- bodies ------------------------------------------------------------------------------------------------------------
+
+
+async def body_chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raise `Refusal` where nothing comes for half a minute."""
+    stream = request.stream()
+    while True:
+        try:
+            yield await asyncio.wait_for(anext(stream), SILENT_SECONDS)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise Refusal(408, f"nothing came for {SILENT_SECONDS} s; send the file again") from None
+        except ClientDisconnect:
+            raise Refusal(400, "the connection broke off before all of the file was here") from None
+
+
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """An urlencoded body of at most 8 kB."""
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise Refusal(400, "a form is sent as application/x-www-form-urlencoded")
+    body = b""
+    async for chunk in body_chunks(request):
+        body += chunk
+        if len(body) > MAX_FORM:
+            raise Refusal(413, "this form is longer than any of ours")
+    try:
+        return parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
+    except ValueError:
+        raise Refusal(400, "this form cannot be understood") from None
+
+
+# -- logging in --------------------------------------------------------------------------------------------------------
+
+
+def login_page(request: Request) -> Response:
+    return page(request, "login.html", wrong=False, next=next_page(request))
+
+
+async def log_in(request: Request) -> Response:
+    form = await read_form(request)
+    token = form.get("token", [""])[0].strip()
+    opened = await run_in_threadpool(open_session, settings_of(request).engine, token)
+    if opened is None:
+        return page(request, "login.html", 401, wrong=True, next=next_page(request))
+    response = RedirectResponse(next_page(request), 303)
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, opened[0], max_age=14 * 86400, httponly=True, samesite="lax", secure=secure)
+    return response
+
+
+def next_page(request: Request) -> str:
+    """The page to go to after the login, if it is one of ours; else the home page."""
+    asked = request.query_params.get("next", "/")
+    ours = asked.startswith("/") and not asked.startswith(("//", "/\\")) and asked.isprintable() and "\\" not in asked
+    return asked if ours else "/"
+
+
+async def log_out(request: Request) -> Response:
+    if session := request.cookies.get(COOKIE):
+        await run_in_threadpool(close_session, settings_of(request).engine, session)
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(COOKIE)
+    return response

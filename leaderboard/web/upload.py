@@ -1,13 +1,18 @@
-"""A file comes in: one raw body, streamed to the disk, looked at, put into the queue, and its verdict waited for.
+"""A submitted file: one raw body, streamed to the disk, put into the queue, and its verdict waited for.
 
-The file is the body; its name, team and the length of the card that goes before it are in the query. No multipart.
+The file is the body; its name, team and the length of the manifest that goes before it are in the query. No multipart.
 """
 
 import asyncio
+import hashlib
 import json
+import os
+import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -15,40 +20,39 @@ from sqlalchemy import Row
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from harness.files import short_hash
+from harness import paths
+from harness.errors import THEIRS
+from harness.files import TEMPORARY
 from leaderboard import queue
 from leaderboard.answers import count_ids
-from leaderboard.cards import is_card
-from leaderboard.queue import Received, Refusal
-from leaderboard.web.asking import asked_place, known_team, pieces, settings_of
-from leaderboard.web.boards import Place
-from leaderboard.web.settings import MOST_OF_A_CARD, Settings
-from leaderboard.web.spool import incoming, spooled
+from leaderboard.queue import ReceivedFile, Refusal
+from leaderboard.scoring import is_manifest
+from leaderboard.web.hosted import HostedCompetition, Settings, settings_of
+from leaderboard.web.security import body_chunks
 
-LONGEST_WAIT = 60.0
+TABLE = "write it as the table that the sample submission shows"
 MAGIC = {
     b"PK": "a zip archive: unpack it, and send the table that is in it",
     b"\x1f\x8b": "compressed: unpack it, and send the table that is in it",
-    b"\x93NUMPY": "a numpy array: write it as the table that the sample submission shows",
-    b"\x89PNG": "a picture: write it as the table that the sample submission shows",
-    b"\xff\xd8\xff": "a picture: write it as the table that the sample submission shows",
-    b"%PDF": "a PDF: send the table that the sample submission shows",
-    b"\x80": "a Python pickle, which nobody here opens: send the table that the sample submission shows",
-    b"\x7fELF": "a program, which nobody here runs: send the table that the sample submission shows",
+    b"\x93NUMPY": f"a numpy array: {TABLE}",
+    b"\x89PNG": f"a picture: {TABLE}",
+    b"\xff\xd8\xff": f"a picture: {TABLE}",
+    b"%PDF": f"a PDF: {TABLE}",
+    b"\x80": f"a Python pickle, which nobody here opens: {TABLE}",
+    b"\x7fELF": f"a program, which nobody here runs: {TABLE}",
 }
 
 
-async def hand_in(request: Request) -> Row[Any]:
-    """The job of the file, finished where that took less than `?wait=` seconds (20, at most 60)."""
-    settings = settings_of(request)
-    place, team, most = await run_in_threadpool(who_and_where, request)
-    name = queue.plain_name(request.query_params.get("name", "submission.csv"))
-    seconds = asked_number(request, "wait", 20, int(LONGEST_WAIT))
-    received = await receive(request, asked_number(request, "card", 0, MOST_OF_A_CARD), most, name)
-    rules = place.declared.rules
+async def submit(
+    request: Request, hosted: HostedCompetition, team: str, name: str, manifest_bytes: int, seconds: float
+) -> Row[Any]:
+    """The job of the file that is the body, finished where scoring took less than `seconds`."""
+    settings, rules = settings_of(request), hosted.declared.rules
+    limit = settings.max_bytes(await run_in_threadpool(count_ids, hosted.data))
+    received = await receive(request, manifest_bytes, limit, queue.plain_name(name))
     try:
         accept = partial(queue.accept, limit=rules.submissions_per_day, binding=settings.team_mode)
-        number = await run_sync(accept, settings.engine, place.data, team, received, limiter=settings.turn)
+        number = await run_sync(accept, settings.engine, hosted.data, team, received, limiter=settings.turn)
     finally:
         received.path.unlink(missing_ok=True)
     if settings.scorer:
@@ -56,47 +60,49 @@ async def hand_in(request: Request) -> Row[Any]:
     return await finished(settings, number, seconds)
 
 
-def who_and_where(request: Request) -> tuple[Place, str, int]:
-    """The place, the team, and how many bytes its files may have."""
-    place = asked_place(request)
-    team = known_team(request, request.query_params.get("team"))
-    return place, team, settings_of(request).most_bytes(count_ids(place.data))
-
-
-def asked_number(request: Request, name: str, otherwise: int, most: int) -> int:
-    text = request.query_params.get(name, str(otherwise))
-    if not (text.isascii() and text.isdigit() and len(text) < 10) or int(text) > most:
-        raise Refusal(400, f"{name}={text[:20]!r} should be a whole number from 0 to {most}")
-    return int(text)
-
-
-# -- the body ----------------------------------------------------------------------------------------------------------
-
-
-async def receive(request: Request, card_bytes: int, most: int, name: str) -> Received:
-    """The body on the disk, its card read. Raise `Refusal` where it is too long, too slow, empty or no text."""
+async def receive(request: Request, manifest_bytes: int, limit: int, name: str) -> ReceivedFile:
+    """Write the body to the disk and read its manifest. Raise `Refusal` where it is too long, empty or not a text."""
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > most + card_bytes:
-        raise Refusal(413, f"{name} has {int(length):,} bytes; a submission here has at most {most:,}")
-    card = bytearray()
-
-    async def table() -> AsyncIterator[bytes]:
-        begun = False
-        async for piece in pieces(request):
-            needed = card_bytes - len(card)
-            card.extend(piece[:needed])
-            content = piece[needed:] if needed else piece
-            if content and not begun:
-                begun = True
-                refuse_other_kinds(content, name)
-            yield content
-
-    with incoming("the file cannot be kept: {}; nothing was counted") as path:
-        longer = f"{name} is longer than the {most:,} bytes that a submission here has at most"
-        sha256, size = await spooled(table(), path, most, longer)
+    if length.isdigit() and int(length) > limit + manifest_bytes:
+        raise Refusal(413, f"{name} has {int(length):,} bytes; a submission here has at most {limit:,}")
+    manifest, digest, size = bytearray(), hashlib.sha256(), 0
+    with upload_buffer() as path:
+        with open(path, "wb") as file:
+            async for chunk in body_chunks(request):
+                rest = manifest_bytes - len(manifest)
+                manifest += chunk[:rest]
+                content = chunk[rest:]
+                if content and not size:
+                    refuse_other_kinds(content, name)
+                size += len(content)
+                if size > limit:
+                    raise Refusal(413, f"{name} is longer than the {limit:,} bytes that a submission here has at most")
+                digest.update(content)
+                file.write(content)
+            file.flush()
+            await run_in_threadpool(os.fsync, file.fileno())
         if not size:
             raise Refusal(400, f"{name} is empty; send the file as the body of the request")
-        return Received(path, sha256, size, name, read_card(bytes(card)) if card_bytes else None)
+        card = read_manifest(bytes(manifest)) if manifest_bytes else None
+        return ReceivedFile(path, digest.hexdigest(), size, name, card)
+
+
+@contextmanager
+def upload_buffer() -> Iterator[Path]:
+    """A path of its own, which the queue moves or removes; after an error nothing is left there."""
+    folder = paths.root() / "boards" / "incoming"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
+    try:
+        yield path
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        if error.errno not in THEIRS:
+            raise
+        raise Refusal(507, f"the file cannot be kept: {THEIRS[error.errno]}; nothing was counted") from error
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def refuse_other_kinds(beginning: bytes, name: str) -> None:
@@ -104,24 +110,21 @@ def refuse_other_kinds(beginning: bytes, name: str) -> None:
         if beginning.startswith(magic):
             raise Refusal(415, f"{name} is {sentence}")
     if b"\0" in beginning[:4096]:
-        raise Refusal(415, f"{name} is no text: send the table that the sample submission shows, in UTF-8")
+        raise Refusal(415, f"{name} is not a text: send the table that the sample submission shows, in UTF-8")
 
 
-def read_card(text: bytes) -> dict[str, Any]:
+def read_manifest(text: bytes) -> dict[str, Any]:
     try:
-        card = json.loads(text.decode())
+        manifest = json.loads(text.decode())
     except (ValueError, RecursionError):
-        card = None
-    if not is_card(card):
-        raise Refusal(400, "the card before the file is no JSON object without NaN")
-    return card
-
-
-# -- the verdict -------------------------------------------------------------------------------------------------------
+        manifest = None
+    if not is_manifest(manifest):
+        raise Refusal(400, "the manifest before the file is not a JSON object without NaN")
+    return manifest
 
 
 async def finished(settings: Settings, number: int, seconds: float) -> Row[Any]:
-    """The job as it is when it is finished, or when the time is up."""
+    """The job when it is finished, or as it stands when the time is up."""
     deadline, pause = time.monotonic() + seconds, 0.02
     while True:
         job = await run_in_threadpool(queue.read_job, settings.engine, number)
@@ -130,8 +133,3 @@ async def finished(settings: Settings, number: int, seconds: float) -> Row[Any]:
             return job
         await asyncio.sleep(pause)
         pause = min(0.25, pause * 1.3)
-
-
-def receipt(job: Row[Any]) -> str:
-    """Names what was received: team, board and content."""
-    return short_hash(job.competition, job.data_hash, job.team, job.sha256)

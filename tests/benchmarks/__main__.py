@@ -1,4 +1,4 @@
-"""Measure every row, print the table and append it to LOG.md: `python -m tests.benchmarks [--rows 1,3,6] [--no-log]`.
+"""Measure every row and print the performance table: `python -m tests.benchmarks [--rows 1,3,6]`.
 
 Under 10 minutes on two idle cores. `--compile` lets row 4 try torch.compile too, which takes some minutes more.
 """
@@ -12,9 +12,8 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.benchmarks import data, detections, dispatch, ensembling, folds, loop, pruning, search, startup
-from tests.benchmarks.protocol import REPOSITORY, Result, entry, machine
+from tests.benchmarks.protocol import Result, entry, machine
 
-LOG = REPOSITORY / "LOG.md"
 ONE_THREAD_OFFLINE = {"OMP_NUM_THREADS": "1", "NO_ALBUMENTATIONS_UPDATE": "1", "HF_HUB_OFFLINE": "1"}
 
 Row = Callable[[], list[Result]]
@@ -40,18 +39,13 @@ def main(arguments: list[str]) -> None:
     began, load = time.monotonic(), os.getloadavg()[0]
     results = [result for row in asked.rows or rows for result in measured(row, rows[row])]
     command = shlex.join(["python", "-m", "tests.benchmarks", *arguments])
-    written = entry(results, command, machine(load), time.monotonic() - began)
-    print(written)
-    if asked.log:
-        with LOG.open("a") as log:
-            log.write("\n" + written)
+    print(entry(results, command, machine(load), time.monotonic() - began))
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     known = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     parser.add_argument("--rows", type=partial(numbers, known), help=f"with commas; else {numbers_text(known)}")
-    parser.add_argument("--no-log", dest="log", action="store_false", help="do not append the table to LOG.md")
     parser.add_argument("--compile", action="store_true", help="row 4 tries torch.compile too, if there is a compiler")
     return parser.parse_args(arguments)
 

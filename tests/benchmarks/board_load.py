@@ -27,12 +27,8 @@ from sqlalchemy import Table, insert
 
 from harness.bootstrap import resamples as draw
 from harness.metrics import Accuracy, chunks
-from leaderboard import decisions
-from leaderboard.answers import Prepared
-from leaderboard.database import open_database, writing
-from leaderboard.forecast import MOST_ADVISED
+from leaderboard.database import open_database, resamples, scores, statistics, submissions, versions, writing
 from leaderboard.scoring import pack
-from leaderboard.tables import resamples, scores, shown, statistics, submissions
 from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -93,10 +89,7 @@ def options() -> argparse.Namespace:
 
 
 def make(home: Path, teams: int, entries: int) -> list[int]:
-    """Every team improves slowly; each entry has its scores, and the best ones have what the scorer keeps of them.
-
-    The numbers of the latter.
-    """
+    """Every team improves slowly. The numbers of the best entries, which have what the scorer keeps of them."""
     folder = home / "competitions" / "field"
     folder.mkdir(parents=True)
     for package in (folder.parent, folder):
@@ -116,11 +109,10 @@ def make(home: Path, teams: int, entries: int) -> list[int]:
     correct = np.round(correct * [PUBLIC, IDS - PUBLIC]) / [PUBLIC, IDS - PUBLIC]
     engine = open_database()
     with writing(engine) as connection:
+        put(connection, versions, [{**BOARD, **METRIC, "reason": "", "since": "2026-01-01T00:00:00.000000Z"}])
         enter(connection, team, correct)
         best = best_of(team, correct[:, 0])
         keep_resamples(connection, best, correct[:, 0], truth, chance)
-    with writing(engine) as connection:
-        decisions.catch_up(connection, Prepared(**BOARD, source=None))
     engine.dispose()
     return [k + 1 for k in best]
 
@@ -149,20 +141,20 @@ def enter(connection: Any, team: np.ndarray, correct: np.ndarray) -> None:
     moments = (start + timedelta(seconds=52 * k) for k in count())
     models = {name: {"score": 0.8, "low": 0.79, "high": 0.81} for name in ("unet", "macro", "micro", "big_rock")}
     for some in chunks(len(team), 5000):
-        rows, told, measured = [], [], []
+        rows, measured = [], []
         for k, moment in zip(range(some.start, some.stop), moments, strict=False):
             cv = {"score": float(correct[k].mean()) - 0.01, "low": 0.0, "high": 1.0}
-            card = {"cv": cv, "models": models, "git": "0" * 40, "seconds": 600.0, "note": "x" * 800}
+            manifest = {"cv": cv, "models": models, "git": "0" * 40, "seconds": 600.0, "note": "x" * 800}
             at = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
             digest = sha256(str(k).encode()).hexdigest()
             named = {"id": k + 1, "team": f"team {team[k]}", "sha256": digest, "size": 20_000, "received_at": at}
-            rows.append({**BOARD, **named, "card": card})
-            for part, value in zip(("public", "private"), correct[k].tolist(), strict=True):
+            rows.append({**BOARD, **named, "manifest": manifest})
+            public, private = correct[k].tolist()
+            for part, value in (("public", public), ("private", private), ("shown", public)):
                 score = {"submission": k + 1, **METRIC, "value": value, "low": value - 0.02, "high": value + 0.02}
                 measured.append({**score, "part": part})
-                told += [score] if part == "public" else []
-        for table, values in ((submissions, rows), (scores, measured), (shown, told)):
-            put(connection, table, values)
+        put(connection, submissions, rows)
+        put(connection, scores, measured)
 
 
 def put(connection: Any, table: Table, rows: list[dict[str, Any]]) -> None:
@@ -170,10 +162,10 @@ def put(connection: Any, table: Table, rows: list[dict[str, Any]]) -> None:
 
 
 def best_of(team: np.ndarray, score: np.ndarray) -> list[int]:
-    """The places of every team's best entries: those whose resamples the scorer has kept."""
+    """The position of every team's best entry: the scorer keeps the resamples of those."""
     order = np.lexsort((np.arange(len(team)), -score, team))
-    nth = np.arange(len(team)) - np.searchsorted(team[order], team[order])
-    return order[nth < MOST_ADVISED].tolist()
+    first = np.r_[True, np.diff(team[order]) > 0]
+    return order[first].tolist()
 
 
 def keep_resamples(connection: Any, best: list[int], score: np.ndarray, truth: np.ndarray, chance: Any) -> None:
@@ -246,7 +238,6 @@ def pages(chance: random.Random, teams: int, best: list[int]) -> dict[str, str]:
         "sorted by gap": f"/c/field?sort=gap&order=down&page={chance.randint(1, last)}",
         "team": f"/c/field/team/team%20{chance.randrange(teams)}",
         "entry": f"/c/field/entry/{chance.choice(best)}",
-        "shake-up": f"/c/field/shake-up?page={chance.randint(1, last)}",
         "rules": "/c/field/rules",
         "submit": "/c/field/submit",
         "home": "/",

@@ -1,6 +1,6 @@
 """64 players of one team hand in at the same moment, and the limit is 5: `python -m tests.benchmarks.board_rush`.
 
-Over HTTP to a team server, in ten rounds, on SQLite and on PostgreSQL. What it prints is for LOG.md.
+Over HTTP to a team server, in ten rounds, on SQLite and on PostgreSQL. What it prints is for docs/log.md.
 """
 
 import http.client

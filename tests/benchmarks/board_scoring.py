@@ -1,6 +1,6 @@
 """How long the judge takes for 4,000 Mars tiles, and how much memory: `python -m tests.benchmarks.board_scoring`.
 
-Each file is read and scored in a process of its own, as the server's scorer does it. What it prints is for LOG.md.
+Each file is read and scored in a process of its own, as the server's scorer does it. What it prints is for docs/log.md.
 """
 
 import multiprocessing

@@ -59,7 +59,7 @@ def usual_loader(train: Samples, training: Any) -> Any:
     import cv2
     import torch
 
-    learner, codes = training.learner, training.labels.codes
+    learner, codes = training.learner, training.encoding.codes
     a, size = AUGMENT, 1 + AUGMENT.scale
     compose = albumentations.Compose(
         [

@@ -37,7 +37,7 @@ class Spent(NamedTuple):
 
 def step_overhead() -> list[Result]:
     """Row 1, in CPU seconds: everything in an epoch but forward and backward, over forward and backward."""
-    from harness.models.torch_loop.learner import SAVE_SECONDS
+    from harness.models.torch_loop.training_loop import SAVE_SECONDS
 
     steps = 4
     with TemporaryDirectory() as folder:
@@ -86,7 +86,7 @@ def efficiency() -> list[Result]:
 
     Ours has its share of a checkpoint added, which is due every `SAVE_SECONDS`.
     """
-    from harness.models.torch_loop.learner import SAVE_SECONDS
+    from harness.models.torch_loop.training_loop import SAVE_SECONDS
 
     learner, steps = mobilenet(), 8
     train = pictures(steps * BATCH)

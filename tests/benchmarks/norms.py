@@ -1,4 +1,4 @@
-"""The same networks with batch norms as training left them, and as measured anew (`norm_rows`), on rows they never saw.
+"""The same networks with batch norms as training left them, and recalibrated (`norm_rows`), on rows they never saw.
 
 make data COMP=mars DATA=../shared/data/mars
 python -m tests.benchmarks.norms mars coarse --epochs 12 --folds 0,1
@@ -16,7 +16,7 @@ from harness.competition import find
 from harness.ensemble import statistics_alone
 from harness.models import Context
 from harness.models.torch_loop.fitted import TorchFitted
-from harness.models.torch_loop.learner import Training
+from harness.models.torch_loop.training_loop import TrainingLoop
 from harness.prepare import current
 from harness.training.fold import predict_views
 from tests.benchmarks.protocol import one_model
@@ -35,11 +35,11 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             context = Context(task, Path(folder), fold=fold, threads=asked.threads)
             trained = learner.fit(train, None, context)
-            measured = Training(replace(learner, norm_rows=asked.rows), train, context)
+            measured = TrainingLoop(replace(learner, norm_rows=asked.rows), train, context)
             measured.state.network.load_state_dict(trained.network.state_dict())
-            measured.measure_norms()
-            anew = TorchFitted(measured.labels, measured.state.network, measured.machine)
-        for norms, fitted in (("as trained", trained), ("measured", anew)):
+            measured.recalibrate_batch_norm()
+            recalibrated = TorchFitted(measured.encoding, measured.state.network, measured.machine)
+        for norms, fitted in (("as trained", trained), ("measured", recalibrated)):
             for view, predicted in predict_views(declared, fitted, valid.inputs)._asdict().items():
                 rows = statistics_alone(task, metric, valid.targets, predicted)
                 scored.setdefault((norms, view), []).append(rows)

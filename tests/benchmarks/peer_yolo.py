@@ -18,8 +18,8 @@ from harness import paths
 from harness.competition import find
 from harness.data.images import Pictures
 from harness.data.samples import Ragged
-from harness.models.yolo.dataset import write_data
 from harness.models.yolo.detector import library
+from harness.models.yolo.trainer import write_data
 from harness.prepare import Prepared, current
 from harness.submission import writer
 

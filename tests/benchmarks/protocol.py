@@ -119,7 +119,7 @@ HEAD = """| row | goal | target | median [min, max] | worse quartile | control s
 
 
 def entry(results: Sequence[Result], command: str, machine: str, seconds: float) -> str:
-    """A dated section of LOG.md."""
+    """The results as a dated Markdown section; what is worth keeping goes into docs/log.md."""
     date = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     told = f"`{command}`, {seconds:.0f} s, {machine}."
     notes = [f"- {result.row}: {result.note}" for result in results if result.note]

@@ -1,11 +1,11 @@
-"""What racing and cutting save on variants that were really trained: `python -m tests.benchmarks.replay COMP MODEL`.
+"""What pruning saves on variants that were really trained: `python -m tests.benchmarks.replay COMP MODEL`.
 
 make data COMP=blood DATA=../shared/data/bloodcells96
 python -m tests.benchmarks.replay blood plain --epochs 12 --variants 24
 
 Trains every fold of the declared model and of random variants of it, alone on one worker; then replays the search in
 many orders, with the search's own `Race` and without, from the scores, curves and seconds that were measured. So luck
-is that of the order alone, which `tests.benchmarks.racing`, two whole searches side by side, cannot say.
+is that of the order alone.
 """
 
 import statistics

@@ -15,7 +15,7 @@ from harness.models.smp import Network, Smp
 from harness.tasks.segmentation import Segmentation
 
 if TYPE_CHECKING:
-    from harness.models.torch_loop.learner import Training
+    from harness.models.torch_loop.training_loop import TrainingLoop
 
 SHAPE = (64, 128)
 MARS = Segmentation(("void", "soil", "bedrock", "sand", "big_rock"), SHAPE, void=0)
@@ -80,21 +80,21 @@ def context(folder: str, task: Segmentation = MARS, **fields: Any) -> Context:
     return Context(task, Path(folder), threads=fields.pop("threads", 1), **fields)
 
 
-def training_of(learner: Any, train: Samples, context: Context) -> "Training":
+def training_of(learner: Any, train: Samples, context: Context) -> "TrainingLoop":
     """A fit that saves only when it is told to: checkpoints are due by the clock, and are measured apart."""
-    from harness.models.torch_loop.learner import Training
+    from harness.models.torch_loop.training_loop import TrainingLoop
 
-    training = Training(learner, train, context)
+    training = TrainingLoop(learner, train, context)
     training.saved = math.inf
     return training
 
 
-def save(training: "Training") -> None:
+def save(training: "TrainingLoop") -> None:
     training.save()
     training.saved = math.inf
 
 
-def epoch(training: "Training") -> None:
+def epoch(training: "TrainingLoop") -> None:
     """As in a fit: data, steps, average, log."""
     training.run_epoch()
     training.close_epoch(None)

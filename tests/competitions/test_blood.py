@@ -15,7 +15,7 @@ from competitions.blood.data import CLASSES, load
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.models import Context
-from harness.models.torch_loop.learner import Training
+from harness.models.torch_loop.training_loop import TrainingLoop
 from tests.support import hub
 
 # The smallest of the same family, for what would take seconds and gigabytes; head, schedule and freezing stay as they
@@ -100,7 +100,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def take_a_step(learner, folder: Path) -> None:
     """It changes the weights, and the loss is a number."""
     train = pictures(side=28)
-    training = Training(replace(learner, epochs=2), train, Context(competition.task, folder))
+    training = TrainingLoop(replace(learner, epochs=2), train, Context(competition.task, folder))
     before = [tensor.clone() for tensor in training.state.tracked]
     training.state.network.train()
     training.step(*next(training.batches.epoch(0)))

@@ -133,14 +133,15 @@ def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
     holder.kill()
     holder.communicate()
     with locked(tmp_path):  # a lock ends with its process, however it ends
-        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+        assert (tmp_path / ".lock.pid").read_text() == str(os.getpid())
 
 
 @pytest.mark.parametrize("content", [b"", b"999999999", b"\xff\x00 no number"], ids=["empty", "of the dead", "garbage"])
 def test_what_stands_in_an_old_lock_does_not_matter(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / ".lock").write_bytes(content)
+    for name in (".lock", ".lock.pid"):
+        (tmp_path / name).write_bytes(content)
     with locked(tmp_path):
-        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+        assert (tmp_path / ".lock.pid").read_text() == str(os.getpid())
 
 
 def test_a_lock_is_free_again_after_an_exception(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from harness.models.losses import focal
 from harness.models.numpy_learner import NumpyLearner
 from harness.models.sklearn import Sklearn
 from harness.models.smp import Network
-from harness.models.torch_loop.outputs import IGNORED, Labels
-from harness.models.torch_loop.sampling import Showing
+from harness.models.torch_loop.batches import Showing
+from harness.models.torch_loop.outputs import IGNORED, TargetEncoding
 from harness.models.yolo.detector import Yolo
 from harness.options import Request
 from harness.report.diagnostics import diagnostics
@@ -172,13 +172,13 @@ def test_a_mask_shows_a_class_in_any_pixel_and_a_row_of_labels_in_one_column() -
 
 
 def test_to_a_pair_all_other_classes_are_nothing() -> None:
-    codes = Labels(Classification(NAMES), target_class=2, versus=0).codes
+    codes = TargetEncoding(Classification(NAMES), target_class=2, versus=0).codes
     assert codes.tolist() == [0, IGNORED, 1]
-    assert Labels(Classification(NAMES), target_class=2).codes.tolist() == [0, 0, 1]
+    assert TargetEncoding(Classification(NAMES), target_class=2).codes.tolist() == [0, 0, 1]
 
 
 def test_one_of_several_labels_is_one_column() -> None:
-    several = Labels(Classification(NAMES, multilabel=True), target_class=1, several=True)
+    several = TargetEncoding(Classification(NAMES, multilabel=True), target_class=1, several=True)
     assert several.encode(np.array([[1, 0, 1], [0, 1, 0]])).tolist() == [[0], [1]]
 
 

@@ -1,12 +1,7 @@
 """Non-interference: with other private answers every answer and the log are the same bytes until the reveal."""
-# ruff: noqa: F811 (pytest finds the fixture `home` by its name)
 
 import itertools
-import json
-import os
-import random
 import re
-import shutil
 import sys
 from dataclasses import replace
 
@@ -15,30 +10,10 @@ import pytest
 
 from harness.competition import Rules, find
 from harness.rules import Exact, Ladder
-from leaderboard import __main__ as command_line
-from leaderboard import teams
-from leaderboard.database import open_database
-from leaderboard.web import app
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
-from tests.leaderboard.web.test_server import OURS, client_of
-from tests.support import tiny_board
-from tests.support.board_model import IDS, File
-from tests.support.frozen import Clock, forget, hold, no_chance
-
-CANARY = 9_876_543.0  # stands in the private answers of the second world alone, and so does every distance to it
-HITS = re.compile(rb"987654\d|98764\d\d|98765\d\d")
-NAMES, TEAMS = ("tiny", "darts"), ("red", "blue")
-ROLES = ("anonymous", "red", "blue", "host", "browser")
-VERBS = (
-    ("board", "--trust"),
-    ("board", "--trust", "--json"),
-    ("finals", "--team", "red", "--json"),
-    ("verify", "--json"),
-    ("rebuild", "--json"),
-    ("export", "--format", "csv"),
-    ("score", "x.csv", "--team", "red"),
-)
-WORDS = ("disqualify", "reinstate", "baseline", "no-baseline", "announce", "deadline", "pause", "dance")
+from tests.support.board_client import ROUTES
+from tests.support.board_model import File
+from tests.support.frozen import forget
+from tests.support.two_worlds import compare_two_worlds, play, upload_to
 
 
 @pytest.fixture(autouse=True)
@@ -47,83 +22,8 @@ def a_new_process():
     forget()
 
 
-@pytest.fixture(params=[40, pytest.param(500, marks=pytest.mark.soak)])
-def requests(request):
-    """What is asked, in this order, of both worlds."""
-    chance, files = random.Random(0), [File(frozenset("agh"))]
-    asked = [(team, *entering(name), {"content": files[0].content}) for team in TEAMS for name in NAMES]
-    asked.append(("red", "GET", "/c/nothing", {}))
-    while len(asked) < request.param:
-        asked += draw(chance, files)
-    return asked[: request.param]
-
-
-def draw(chance, files):
-    """(role, method, path, options) of one request, or of a pause and its end."""
-    name, kind = chance.choice(NAMES), chance.random()
-    team = chance.choice(TEAMS)
-    if kind < 0.3:
-        return [handed_in(chance, files, name, team)]
-    if kind < 0.38:
-        params = {"entry": chance.sample([file.sha256 for file in files], 1), "team": team}
-        return [(chance.choice(ROLES), "PUT", f"/api/competitions/{name}/finals", {"params": params})]
-    if kind < 0.48:
-        word, who = chance.choice(WORDS), chance.choice(("host", "host", "red"))
-        said = "2999-12-31T12:00" if word == "deadline" else "<why>"
-        of_a_team = {"team": team} if word in WORDS[:4] else {}
-        spoken = [(who, "POST", f"/c/{name}/host", {"data": {"kind": word, "said": said, **of_a_team}})]
-        return spoken + [("host", "POST", f"/c/{name}/host", {"data": {"kind": "resume"}})] * (word == "pause")
-    return [looked(chance, name, team)]
-
-
-def handed_in(chance, files, name, team):
-    wrong = frozenset(chance.sample(IDS, chance.randrange(6)))
-    files.append(File(wrong, chance.choice([None, 0.75]), broken=chance.random() < 0.1))
-    content = chance.choice([files[-1].content] * 6 + [b"", b"PK", b"id,value\nz,1\n", b"id,value\na,nan\n"])
-    card = json.dumps({"cv": {"score": 0.75}, "git": "c0ffee"}).encode() * chance.randrange(2)
-    params = {"card": len(card), "team": chance.choice(TEAMS[:1] * 3 + TEAMS), "name": "mine.csv"}
-    who = chance.choice([params["team"]] * 4 + list(ROLES))
-    return who, *entering(name), {"params": params, "content": card + content}
-
-
-def entering(name):
-    return "POST", f"/api/competitions/{name}/submissions"
-
-
-def looked(chance, name, team):
-    """Any address of the server, whatever it is called: those that come later are asked too."""
-    path = chance.choice(
-        [route.path for route in app.ROUTES if "static" not in route.path and "health" not in route.path]
-    )
-    number = str(chance.randrange(1, 25))
-    holes = {
-        "competition": name,
-        "team": team,
-        "path": chance.choice(["sample_submission.csv", "../private/answers.npz"]),
-    }
-    path = re.sub(r"{(\w+)(?::\w+)?}", lambda hole: holes.get(hole[1], number), path)
-    queries = [{}, {"sort": chance.choice(["score", "gap", "team", "private"]), "order": "down"}, {"team": team}]
-    queries += [{"data": "aaaa1111"}, {"page": "2"}, {"entry": number}, {"next": path}]
-    method = chance.choice(["GET"] * 12 + ["HEAD", "OPTIONS", "DELETE", "PUT", "POST"])
-    return chance.choice(ROLES), method, path, {"params": chance.choice(queries)}
-
-
-def test_with_other_private_answers_no_byte_of_any_answer_is_another_before_the_reveal(
-    home, requests, capfd, monkeypatch
-):
-    one, log = world(home / "one", np.arange(10.0), requests, monkeypatch, capfd)
-    other, other_log = world(
-        home / "other", np.r_[np.arange(6.0), CANARY + np.arange(6, 10)], requests, monkeypatch, capfd
-    )
-    for asked, answer, swapped in zip(requests, one, other, strict=False):
-        assert answer == swapped, asked
-        assert not HITS.search(repr(answer).encode()), asked
-    assert log == other_log and not HITS.search(log.encode())
-    statuses = {status for status, _, _ in one}
-    assert {200, 201, 404} <= statuses and len(statuses) >= 6 and max(statuses) < 500, log
-    revealed, swapped = one[len(requests) :], other[len(requests) :]
-    assert len(revealed) == 4 and all(answer != again for answer, again in zip(revealed, swapped, strict=True))
-    assert any(HITS.search(body) for _, _, body in swapped)
+def test_with_other_private_answers_no_byte_of_any_answer_is_another_before_the_reveal(home, capfd, monkeypatch):
+    compare_two_worlds(home, 40, capfd, monkeypatch)
 
 
 @pytest.mark.parametrize(("feedback", "roles"), [(Ladder(), ("red", "blue", "host")), (Exact(), ())])
@@ -135,21 +35,19 @@ def test_a_gain_that_a_ladder_does_not_show_is_in_no_byte_of_any_answer(home, ca
     declared = replace(find("tiny"), rules=Rules(feedback=feedback))
     monkeypatch.setattr(sys.modules["competitions.tiny.competition"], "competition", declared)
     submitted = [
-        (team, *entering("tiny"), {"content": File(frozenset(wrong)).content})
+        (team, *upload_to("tiny"), {"content": File(frozenset(wrong)).content})
         for team, wrong in (("red", "abc"), ("blue", "ae"), ("red", "bc"))
     ]
     holes = {"competition": "tiny", "path": "sample_submission.csv"}
     paths = [
         re.sub(r"{(\w+)(?::\w+)?}", lambda hole, more=more: (holes | more).get(hole[1], more["number"]), route.path)
-        for route, more in itertools.product(
-            app.ROUTES, ({"team": "red", "number": "3"}, {"team": "blue", "number": "1"})
-        )
+        for route, more in itertools.product(ROUTES, ({"team": "red", "number": "3"}, {"team": "blue", "number": "1"}))
         if "static" not in route.path
     ]
     asked = submitted + [(who, "GET", path, {}) for who in roles for path in dict.fromkeys(paths)]
     second = np.r_[-1.0, np.arange(1.0, 10.0)]
     worlds = [
-        world(home / str(k), answers, asked, monkeypatch, capfd, ("tiny",))
+        play(home / str(k), answers, asked, monkeypatch, capfd, ("tiny",))
         for k, answers in enumerate((np.arange(10.0), second))
     ]
     told, printed = zip(*worlds, strict=True)
@@ -157,56 +55,3 @@ def test_a_gain_that_a_ladder_does_not_show_is_in_no_byte_of_any_answer(home, ca
     different = [ask for ask, one, other in zip(asked, *told, strict=False) if one != other]
     assert (bool(different), before[0] != before[1]) == (feedback.exact, feedback.exact), (different, before)
     assert [status for status, _, _ in told[0][:3]] == [201] * 3
-
-
-def world(home, answers, requests, monkeypatch, capfd, names=NAMES):
-    """[(status, headers, body)] of the requests and of the boards after the reveal; what was printed until then."""
-    home.mkdir()
-    tiny_board.make(home)
-    for name in NAMES:
-        tiny_board.prepare(home, name, "aaaa1111", answers=answers)
-        sample = home / "data" / name / "aaaa1111" / "public" / "sample_submission.csv"
-        sample.parent.mkdir()
-        sample.write_bytes(File(frozenset()).content)
-        os.utime(sample, (0, 0))
-    monkeypatch.setenv("HARNESS_HOME", str(home))
-    forget()
-    with monkeypatch.context() as patched, client_of(team_mode=True) as client:
-        clock = hold(patched, Clock())
-        no_chance(patched)
-        doors = doors_of(client, open_database())
-        capfd.readouterr()
-        told = []
-        for who, method, path, options in requests:
-            clock.tick(minutes=20)
-            told.append(answer(client, doors[who], method, path, options))
-        for name, (verb, *more) in itertools.product(names, VERBS):
-            shutil.copy(sample, home / "x.csv")
-            patched.setattr(
-                sys, "argv", ["leaderboard", verb, name, *(m.replace("x.csv", f"{home}/x.csv") for m in more)]
-            )
-            assert command_line.main() == 0
-        log = "".join(capfd.readouterr())
-        for name in names:
-            for kind in ({"kind": "reinstate", "team": "red"}, {"kind": "reveal", "sure": "on"}):
-                answer(client, doors["host"], "POST", f"/c/{name}/host", {"data": kind})
-            for path in (f"/c/{name}", f"/api/competitions/{name}/board"):
-                told.append(answer(client, doors["host"], "GET", path, {}))
-    return told, log.replace(str(home), "")
-
-
-def doors_of(client, engine):
-    """Role -> the headers with which it comes."""
-    doors = {"anonymous": {}, "host": {"authorization": f"Bearer {teams.issue_token(engine, 'eva', None, 'host')}"}}
-    for team in TEAMS:
-        teams.create_team(engine, team)
-        token = teams.issue_token(engine, f"of {team}", team)
-        doors[team] = {"authorization": f"Bearer {token}"}
-    login = client.post("/login", data={"token": token}, headers=OURS)
-    return doors | {"browser": {"cookie": login.headers["set-cookie"].split(";")[0]}}
-
-
-def answer(client, headers, method, path, options):
-    client.cookies.clear()
-    told = client.request(method, path, headers=headers, **options)
-    return told.status_code, told.headers.raw, told.content

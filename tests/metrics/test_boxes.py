@@ -1,12 +1,10 @@
-"""Overlap, suppression and fusion of boxes, by hand and against slow and plain versions."""
-
-import math
+"""Overlap and fusion of boxes, by hand and against a slow and plain version."""
 
 import numpy as np
 import pytest
 
 from harness.data.samples import Ragged
-from harness.metrics.boxes import greedy, iou, nms, overlap, soft_nms, softened, weighted_box_fusion
+from harness.metrics.boxes import iou, overlap, weighted_box_fusion
 
 # label, score, x1, y1, x2, y2
 LEFT, RIGHT = [0, 0.8, 0, 0, 10, 10], [0, 0.4, 0, 0, 10, 8]  # overlap by 0.8
@@ -141,52 +139,3 @@ def test_all_images_at_once_say_what_one_box_after_the_other_says(seed: int) -> 
     expected = plainly_fused(members, weights, 0.55)
     assert np.diff(fused.offsets).tolist() == [len(boxes) for boxes in expected]
     np.testing.assert_allclose(fused.flat, [box for boxes in expected for box in boxes], rtol=2e-5, atol=1e-5)
-
-
-# -- suppression -------------------------------------------------------------------------------------------------------
-
-
-def test_of_boxes_that_overlap_the_best_one_stays() -> None:
-    found = nms([rows([LEFT, FAR]), rows([RIGHT])], [1, 1])
-    np.testing.assert_allclose(found.flat, [LEFT, FAR], rtol=1e-6)
-
-
-def test_a_weight_makes_a_member_speak_lower() -> None:
-    found = nms([rows([LEFT]), rows([RIGHT])], [1, 4])  # 0.8 / 4 against 0.4
-    np.testing.assert_allclose(found.flat, [RIGHT], rtol=1e-6)
-
-
-def test_other_classes_and_images_suppress_nothing() -> None:
-    found = nms([rows([LEFT], []), rows([[1, *RIGHT[1:]]], [RIGHT])], [1, 1])
-    assert found.offsets.tolist() == [0, 2, 3]
-
-
-def test_suppression_goes_by_what_stayed() -> None:
-    """The second box is suppressed, so it cannot suppress the third."""
-    boxes = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]], float)
-    assert greedy(boxes, np.array([0.9, 0.8, 0.7]), 0.4).tolist() == [0, 2]
-
-
-def test_it_agrees_with_torchvision() -> None:
-    torch = pytest.importorskip("torch")
-    from torchvision.ops import nms as reference
-
-    rng = np.random.default_rng(1)
-    for _ in range(20):
-        (boxes,) = random_rows(rng, 1, 60, classes=1)
-        kept = reference(torch.tensor(boxes[:, 2:]), torch.tensor(boxes[:, 1]), 0.5)
-        assert greedy(boxes[:, 2:], boxes[:, 1], 0.5).tolist() == kept.tolist()
-
-
-def test_soft_suppression_lowers_by_the_overlap() -> None:
-    found = soft_nms([rows([LEFT, FAR]), rows([RIGHT])], [1, 1])
-    np.testing.assert_allclose(found.flat[:, 1], [0.8, 0.6, 0.4 * math.exp(-0.64 / 0.5)], rtol=1e-6)
-
-
-def test_the_order_of_soft_suppression_is_that_of_the_lowered_scores() -> None:
-    """The second falls below the third, which is then the better one and lowers it once more."""
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [0, 6, 10, 16]], float)
-    once = 0.8 * math.exp(-(0.9**2) / 0.5)
-    third = 0.7 * math.exp(-((40 / 160) ** 2) / 0.5)
-    again = once * math.exp(-((30 / 160) ** 2) / 0.5)
-    np.testing.assert_allclose(softened(boxes, np.array([0.9, 0.8, 0.7]), 0.5), [0.9, again, third])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.models.augment import Albumentations, Augment
+from harness.models.augment import Augment
 
 STRONG = Augment(hflip=0.5, vflip=0.5, rotate=20, scale=0.3, shift=0.1)
 
@@ -37,7 +37,7 @@ def test_a_warp_that_only_flips_is_the_flip():
 
 def test_a_quarter_turn_puts_pixels_where_numpy_puts_them():
     square = ramps()[:1, :, :16]
-    draws = np.full((1, 8), 0.5)
+    draws = np.full((1, 15), 0.5)
     draws[0, :2], draws[0, 2] = 1, 1.0  # no flips, the full angle
     turned, masks = Augment(rotate=90)(square, square, draws)
     assert (turned[0] == np.rot90(square[0])).all() or (turned[0] == np.rot90(square[0], -1)).all()
@@ -70,35 +70,36 @@ def test_a_sample_depends_on_its_own_draws_only():
 
 def test_brightness_and_contrast_by_hand():
     augment = Augment(hflip=0, brightness=0.2, contrast=0.5)
-    draws = np.full((1, 8), 0.5)
-    draws[0, 6:] = 1  # factor 1.5, offset 51
+    draws = np.full((1, 15), 0.5)
+    draws[0, 6:8] = 1  # factor 1.5, offset 51
     images = np.array([[[0, 100, 127, 255]]], np.uint8)
     assert augment(images, None, draws)[0].tolist() == [[[0, 137, 178, 255]]]
 
 
 def test_colours_change_channel_by_channel_by_hand():
     augment = Augment(hflip=0, colour=0.2)
-    draws = np.full((1, 14), 0.5)
+    draws = np.full((1, 15), 0.5)
     draws[0, [8, 12]] = 1  # red: a factor of 1.2; green: 51 more; blue stays
     images = np.array([[[[0, 0, 0], [127, 127, 127], [200, 250, 9]]]], np.uint8)
     assert augment(images, None, draws)[0].tolist() == [[[[0, 51, 0], [127, 178, 127], [214, 255, 9]]]]
 
 
-def flip_and_darken():
+def flip_and_darken() -> list:
     import albumentations
 
-    return albumentations.Compose(
-        [albumentations.HorizontalFlip(p=0.5), albumentations.RandomBrightnessContrast(p=1, contrast_limit=0)]
-    )
+    return [albumentations.HorizontalFlip(p=0.5), albumentations.RandomBrightnessContrast(p=1, contrast_limit=0)]
 
 
-def test_albumentations_change_image_and_mask_alike_and_depend_on_the_draws_only():
-    pytest.importorskip("albumentations")
-    augment, masks = Albumentations(build=flip_and_darken), ramps() % 5
+@pytest.mark.parametrize("colour", [False, True])
+def test_albumentations_change_image_and_mask_alike_and_depend_on_the_draws_only(colour):
+    augment, masks = Augment(hflip=0, transforms=flip_and_darken), ramps() % 5
+    inputs = np.stack((ramps(),) * 3, -1) if colour else ramps()
     draws = augment.draw(np.random.default_rng(0), 10)
-    images, changed = augment(ramps(), masks, draws)
-    again, _ = augment(ramps()[::-1], masks[::-1], draws[::-1])
-    assert (again[::-1] == images).all() and (images != ramps()).any((1, 2)).all()
+    images, changed = augment(inputs, masks, draws)
+    again, _ = augment(inputs[::-1], masks[::-1], draws[::-1])
+    assert images.shape == inputs.shape and images.dtype == np.uint8
+    assert (again[::-1] == images).all() and (images != inputs).reshape(10, -1).any(1).all()
     flipped = (changed == masks[:, :, ::-1]).all((1, 2))
     assert (flipped | (changed == masks).all((1, 2))).all() and 0 < flipped.sum() < 10
     assert (np.sign(np.diff(images[flipped].astype(int), axis=2)) <= 0).mean() > 0.9
+    assert (ramps() % 5 == masks).all()  # the inputs are not changed

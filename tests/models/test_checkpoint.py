@@ -1,4 +1,4 @@
-"""Checkpoints: two generations, every damage noticed, nothing started anew in silence."""
+"""Checkpoints: two generations, every damage noticed, nothing started again in silence."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def test_any_damage_is_noticed_and_the_state_before_is_taken(damage, tmp_path):
     assert len(warnings) == 1 and str(newest) in warnings[0]
 
 
-def test_where_every_state_is_damaged_nothing_starts_anew(tmp_path):
+def test_where_every_state_is_damaged_nothing_starts_again(tmp_path):
     checkpoint.save(tmp_path, {"step": 1}, 1)
     checkpoint.generations(tmp_path)[0].write_bytes(b"rubbish")
     with pytest.raises(UserError, match=f"no checkpoint in {tmp_path} can be read.*delete the folder"):

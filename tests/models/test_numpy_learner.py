@@ -11,7 +11,7 @@ import pytest
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.models import Context, Interrupted, OutOfTime
-from harness.models.numpy_learner import FINISHED, STATE, NumpyLearner
+from harness.models.numpy_learner import ARRAYS, STATE, NumpyLearner
 from harness.tasks.regression import Regression
 
 TASK = Regression("weight")
@@ -31,8 +31,8 @@ class Walk(NumpyLearner):
         assert set(arrays) == {"place"}
         return {"place": 0.9 * arrays["place"] + rng.normal(size=2)}, 1.0
 
-    def predict(self, arrays: Any, inputs: Any) -> np.ndarray:
-        return inputs + arrays["place"].sum()
+    def predict(self, model: Any, inputs: Any, task: Any) -> np.ndarray:
+        return inputs + model["place"].sum()
 
 
 def after(asked: int) -> Any:
@@ -49,7 +49,7 @@ def whole(tmp_path: Path) -> bytes:
 def test_an_interrupted_fit_goes_on_to_the_same_bytes(whole: bytes, tmp_path: Path) -> None:
     with pytest.raises(Interrupted, match="stopped after epoch 2; the same command goes on from there"):
         Walk().fit(TRAIN, None, Context(TASK, tmp_path, stop=after(4)))
-    assert (tmp_path / STATE).exists() and not (tmp_path / FINISHED).exists()
+    assert (tmp_path / STATE).exists() and not (tmp_path / ARRAYS).exists()
     assert Walk().fit(TRAIN, None, Context(TASK, tmp_path)).predict(TRAIN.inputs).tobytes() == whole
     assert not (tmp_path / STATE).exists()
 
@@ -62,7 +62,7 @@ def test_a_deadline_saves_and_the_same_call_goes_on(whole: bytes, tmp_path: Path
 
 def test_a_fit_at_its_last_epoch_is_not_out_of_time(tmp_path: Path) -> None:
     Walk(epochs=1).fit(TRAIN, None, Context(TASK, tmp_path, deadline=time.monotonic()))
-    assert (tmp_path / FINISHED).exists()
+    assert (tmp_path / ARRAYS).exists()
 
 
 def test_a_finished_fit_is_loaded(whole: bytes, tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_a_finished_fit_is_loaded(whole: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"no archive at all"])
-def test_a_broken_file_is_said_and_the_fold_fitted_anew(content: bytes, whole: bytes, tmp_path: Path) -> None:
+def test_a_broken_file_is_reported_and_the_fold_fitted_again(content: bytes, whole: bytes, tmp_path: Path) -> None:
     said: list[dict] = []
-    (tmp_path / FINISHED).write_bytes(content)
+    (tmp_path / ARRAYS).write_bytes(content)
     fitted = Walk().fit(TRAIN, None, Context(TASK, tmp_path, report=said.append))
     assert fitted.predict(TRAIN.inputs).tobytes() == whole
     assert ["is broken" in event.get("warning", "") for event in said] == [True]

@@ -20,7 +20,7 @@ from conftest import tiny_declaration
 from harness.errors import UserError
 from harness.files import append_line, read_lines
 from harness.metrics import RMSE, Accuracy
-from harness.models import Cost, Diverged
+from harness.models import Diverged, TrainingCost
 from harness.options import Request
 from harness.prepare import Prepared
 from harness.search.disk_space import make_room
@@ -172,7 +172,7 @@ def test_where_less_is_better_the_lower_error_is_crowned_and_wins() -> None:
 
 def clock(hours: float = 1.0, epoch: float = 10.0) -> Clock:
     """Two workers, five folds, models of 20 epochs."""
-    work = Work({"net": Net()}, {"net": Cost(0, epoch, 0)}, 5, 2, 1, 100, 20, 0, 10.0)
+    work = Work({"net": Net()}, {"net": TrainingCost(0, epoch, 0)}, 5, 2, 1, 100, 20, 0, 10.0)
     return Clock(work, {"net": {}}, time.time(), hours, {}, pool=4, official=1.0, deposit=4.0)
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 VERSION = "4.14.1"
 SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
@@ -37,6 +38,18 @@ def fetch() -> Path:
         packed.extract("package/axe.min.js", FOLDER, filter="data")
     archive.unlink()
     return SCRIPT
+
+
+RUN = """axe.run({resultTypes: ['violations']}).then(found => { window.violations = found.violations.flatMap(
+    v => v.nodes.map(n => v.id + ': ' + n.html + ' ' + n.failureSummary)); })"""
+
+
+def violations(page: Any) -> list[str]:
+    """What axe-core finds wrong on the page that a browser shows."""
+    page.run(SCRIPT.read_text())
+    page.run(RUN)
+    page.wait("window.violations !== undefined")
+    return page.run("window.violations")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The rules of the board, said once more and shorter: what any history must leave on it. Knows nothing of ours."""
+"""The rules of the board, written once more and shorter: what any history must leave on it. Knows nothing of ours."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ IDS, PUBLIC, PER_DAY, FINALS = "abcdefghij", 6, 5, 2
 
 
 class File(NamedTuple):
-    """Predictions that are right but for the ids in `wrong`, which are off by 100; broken: it is none."""
+    """Predictions that are right but for the ids in `wrong`, which are off by 100; broken: it is not a valid file."""
 
     wrong: frozenset[str]
     cv: float | None = None
@@ -49,7 +49,7 @@ class Model:
     revealed: bool = False
     day: int = 0
 
-    def hand_in(self, team: str, file: File) -> int:
+    def submit(self, team: str, file: File) -> int:
         """The status of the answer."""
         if file.content in [entry.file.content for entry in self.of(team)]:
             return 201

@@ -1,8 +1,9 @@
-"""Two tiny competitions with answers, as `pipeline.prepare` leaves them: `tiny` (share of hits) and `darts` (distance).
+"""Two tiny competitions with answers, as `make data` leaves them: `tiny` (share of hits) and `darts` (distance).
 
 Ten hold-out rows a to j, each a group of its own; the first six are scored publicly. The answers are 0 to 9.
 """
 
+import io
 import json
 import os
 import subprocess
@@ -10,6 +11,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+
+from harness.competition import find
+from leaderboard import __main__ as command_line
+from leaderboard import board, host
+from leaderboard.answers import prepared
+from leaderboard.cli import terminal, text
+from leaderboard.database import open_database
+from leaderboard.judge import judge
 
 IDS = list("abcdefghij")
 PUBLIC = 6
@@ -20,6 +30,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from rich.console import Console
+
+from harness.competition import find
+from leaderboard import __main__ as command_line
+from leaderboard import board, host
+from leaderboard.answers import prepared
+from leaderboard.cli import terminal, text
+from leaderboard.database import open_database
+from leaderboard.judge import judge
 
 from harness.competition import Competition, Rules
 from harness.ensemble import Blend
@@ -101,13 +120,13 @@ def prepare(root: Path, name: str, data_hash: str, ids: list[str] = IDS, answers
     current.write_text(json.dumps({"data_hash": data_hash, "source": "sample"}))
 
 
-def entry(root: Path, wrong: str = "", by: float = 100.0, name: str = "entry", card: dict | None = None) -> Path:
+def entry(root: Path, wrong: str = "", by: float = 100.0, name: str = "entry", manifest: dict | None = None) -> Path:
     """A submission that is right but for the ids in `wrong`, which are off by `by`."""
     file = root / f"{name}.csv"
     rows = [f"{name_},{k + by * (name_ in wrong)}" for k, name_ in enumerate(IDS)]
     file.write_text("\n".join(["id,value", *rows]) + "\n")
-    if card is not None:
-        file.with_suffix(".json").write_text(json.dumps(card))
+    if manifest is not None:
+        file.with_suffix(".json").write_text(json.dumps(manifest))
     return file
 
 
@@ -128,3 +147,42 @@ def run(root: Path, *arguments: object) -> tuple[int, str, str]:
     process = python(root, "-m", "leaderboard", *arguments)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
+
+
+def everything_happens(home: Path) -> None:
+    """A board of `tiny` with three teams, finals, news, a disqualification and the reveal."""
+    engine, declared, data = open_database(), find("tiny"), prepared("tiny")
+    first = judge("tiny", entry(home, wrong="a", manifest={"cv": {"score": 0.75}}), "red")
+    for team, wrong in (("red", "b"), ("blue", "cd"), ("grün", "h")):
+        judge("tiny", entry(home, wrong, name=f"entry{wrong}"), team)
+    host.select_finals(engine, declared, data, "red", [first.submission])
+    host.act(engine, data, "announce", "Welcome — “all”", "eva")
+    host.act(engine, data, "disqualify", "two accounts", "eva", "blue")
+    host.reveal_board(engine, data, "eva")
+
+
+def everything() -> tuple:
+    """All that the board of `tiny` shows."""
+    present, data = shown(), prepared("tiny")
+    choice = host.read_choice(open_database(), find("tiny"), data, "red")
+    return text.as_json(present), present.host, choice.entries, present.entries.all
+
+
+def shown(name: str = "tiny", data_hash: str | None = None) -> board.Board:
+    """The board as it is now."""
+    return board.read(open_database(), find(name), prepared(name, data_hash))
+
+
+def printed(width: int = 120) -> str:
+    """The board of `tiny` as the terminal shows it."""
+    console = Console(width=width, record=True, highlight=False, file=io.StringIO())
+    terminal.show_board(text.as_json(shown()), console)
+    return console.export_text()
+
+
+def call(capsys, monkeypatch, *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the command line, in this process."""
+    monkeypatch.setattr(sys, "argv", ["leaderboard", *map(str, arguments)])
+    code = command_line.main()
+    out, err = capsys.readouterr()
+    return code, out, err

@@ -32,7 +32,7 @@ import numpy as np
 
 from harness import paths
 from harness.models.augment import Augment
-from harness.models import Cost
+from harness.models import TrainingCost
 from harness.models.smp import Network
 from harness.competition import Competition, Rules
 from harness.ensemble import Overlay, blend
@@ -76,9 +76,9 @@ def has_pebble(targets):
 def two_layers(classes, channels, width):
     from torch import nn
 
-    from harness.models.torch_loop import learner
+    from harness.models.torch_loop import training_loop
 
-    learner.SAVE_SECONDS = -1  # so that a kill finds a checkpoint of the step before
+    training_loop.SAVE_SECONDS = -1  # so that a kill finds a checkpoint of the step before
     return nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, classes, 3, padding=1))
 
 
@@ -101,7 +101,7 @@ class Spy:
         return Witness(context, frozenset(map(int, json.loads((context.folder / "trained.json").read_text()))))
 
     def cost(self, train, context):
-        return Cost(0.01, 0.01, 0.0001)
+        return TrainingCost(0.01, 0.01, 0.0001)
 
     def fast_paths(self, train, context):
         return {}

@@ -19,7 +19,7 @@ from harness.data.sources import Sample
 from harness.data.splits import Holdout, labels_of_boxes, quarters, stratified_grouped
 from harness.files import write_bytes
 from harness.metrics import RMSE, Accuracy, LogLoss, MacroF1, MeanAveragePrecision, MeanIoU
-from harness.models import Context, Cost
+from harness.models import Context, TrainingCost
 from harness.tasks.classification import PROBABILITIES, Classification
 from harness.tasks.detection import Detection
 from harness.tasks.regression import Regression
@@ -64,8 +64,8 @@ class Knowing:
         chance = np.array([key([row, self.seed])[0] / 256 for row in rows])
         return self.says(known.targets[rows], chance)
 
-    def cost(self, train: Samples, context: Context) -> Cost:
-        return Cost(0.01, 0.01, 0.0001)
+    def cost(self, train: Samples, context: Context) -> TrainingCost:
+        return TrainingCost(0.01, 0.01, 0.0001)
 
     def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
         return {}

@@ -12,8 +12,7 @@ from harness.ensemble import Member, OOFData, Recipe, with_offsets
 from harness.errors import InvalidSubmission, UserError
 from harness.metrics import Accuracy, LogLoss
 from harness.models import Context
-from harness.models.class_weights import InverseFrequency
-from harness.models.losses import binary_cross_entropy, cross_entropy
+from harness.models.losses import InverseFrequency, binary_cross_entropy, cross_entropy
 from harness.models.smp import Network
 from harness.tasks import ClassSpecialist
 from harness.tasks.classification import LABELS, PROBABILITIES, Classification

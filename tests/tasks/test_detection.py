@@ -11,7 +11,7 @@ from harness.data.samples import Ragged
 from harness.ensemble import Member, OOFData, Recipe, with_calibration
 from harness.errors import InvalidSubmission, UserError
 from harness.metrics import MeanAveragePrecision
-from harness.metrics.boxes import nms, soft_nms, weighted_box_fusion
+from harness.metrics.boxes import weighted_box_fusion
 from harness.tasks import ClassSpecialist
 from harness.tasks.box_calibration import logistic, right
 from harness.tasks.detection import Detection
@@ -83,11 +83,10 @@ def test_one_member_is_returned_as_it_is() -> None:
     assert TASK.average([PREDICTED], [0.3]) is PREDICTED
 
 
-@pytest.mark.parametrize("fuse", [weighted_box_fusion, nms, soft_nms])
-def test_members_are_averaged_as_declared(fuse) -> None:
+def test_members_are_averaged_by_weighted_box_fusion() -> None:
     other = rows([[0, 0.5, 1, 2, 11, 11]], [[1, 0.4, 1, 1, 3, 3]], [])
-    expected = fuse([PREDICTED, other], [1, 2])
-    average = Detection(CLASSES, fuse).average([PREDICTED, other], [1, 2])
+    expected = weighted_box_fusion([PREDICTED, other], [1, 2])
+    average = TASK.average([PREDICTED, other], [1, 2])
     assert (average.flat == expected.flat).all()
     assert len(average) == 3
 

@@ -31,9 +31,9 @@ from harness.ensemble import Overlay, blend
 
 
 def saved_often(build, classes, channels, width):
-    from harness.models.torch_loop import learner
+    from harness.models.torch_loop import training_loop
 
-    learner.SAVE_SECONDS = 0.5  # so that a kill finds checkpoints in a run of seconds
+    training_loop.SAVE_SECONDS = 0.5  # so that a kill finds checkpoints in a run of seconds
     return build(classes, channels, width)
 
 

@@ -12,7 +12,7 @@ from harness import prepare
 from harness.audit import Audit, Check
 from harness.ensemble import Blend
 from harness.errors import UserError
-from harness.models import Cost
+from harness.models import TrainingCost
 from harness.options import Request
 from harness.training.budget import SAMPLE_BUDGET, plan_for, seconds
 from harness.training.cost import MARGIN, Work, fitted
@@ -30,7 +30,7 @@ class Learner:
 
 
 def planned(
-    budget: float, costs: dict[str, Cost], workers: int = 1, fixed: float = 0, **epochs: int
+    budget: float, costs: dict[str, TrainingCost], workers: int = 1, fixed: float = 0, **epochs: int
 ) -> tuple[dict[str, int], dict[str, str], float]:
     """(epochs, left out, seconds): two folds of 100 rows, 50 held out, 1000 official, in one view.
 
@@ -42,7 +42,7 @@ def planned(
     return chosen, left_out, work.training(chosen) + work.after(list(chosen))
 
 
-TEN_SECONDS = Cost(start=0, epoch=10, predict=0)
+TEN_SECONDS = TrainingCost(start=0, epoch=10, predict=0)
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ TEN_SECONDS = Cost(start=0, epoch=10, predict=0)
         (101, 2, TEN_SECONDS, 0, 10),  # the folds side by side
         (109, 1, TEN_SECONDS, 0, 5),  # six would take 120 s
         (101, 1, TEN_SECONDS, 20, 4),  # 20 s are for the ensemble
-        (121, 1, Cost(10, 10, 0), 0, 5),  # 10 s to begin each fold
-        (120, 1, Cost(0, 10, 0.1), 0, None),  # 2 x (50 + 50) + 2 x 1000 rows to predict at 0.1 s: 220 s
-        (331, 1, Cost(0, 10, 0.1), 0, 5),  # the same, and 2 folds x 5 epochs x 10 s and more
+        (121, 1, TrainingCost(10, 10, 0), 0, 5),  # 10 s to begin each fold
+        (120, 1, TrainingCost(0, 10, 0.1), 0, None),  # 2 x (50 + 50) + 2 x 1000 rows to predict at 0.1 s: 220 s
+        (331, 1, TrainingCost(0, 10, 0.1), 0, 5),  # the same, and 2 folds x 5 epochs x 10 s and more
         (10_000, 1, TEN_SECONDS, 0, 20),  # never more than declared
     ],
 )
@@ -124,7 +124,7 @@ class Engine(Here):
 
     def start(self, function: object, *arguments: object) -> int:
         self.asked += 1
-        return super().start(lambda: (Cost(0, 0.1, 0), {"channels_last": False}))
+        return super().start(lambda: (TrainingCost(0, 0.1, 0), {"channels_last": False}))
 
 
 def request(**changed: object) -> Request:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +47,7 @@ def load(folder: Path, warn: Callable[[str], None]) -> dict[str, Any] | None:
     if found:
         raise UserError(
             f"no checkpoint in {folder} can be read ({', '.join(path.name for path in found)} are damaged); "
-            "restore one, or delete the folder to train this fold anew"
+            "restore one, or delete the folder to train this fold again"
         )
     return None
 
@@ -94,16 +93,6 @@ def finished(folder: Path) -> dict[str, Tensor] | None:
     if not path.exists() or sha256_of(path) != read_json(folder / "finished.json")["weights_sha256"]:
         raise UserError(
             f"{path} is missing or damaged, though the fit is finished; "
-            "restore it, or delete the folder to train this fold anew"
+            "restore it, or delete the folder to train this fold again"
         )
     return load_file(path)
-
-
-def warner(report: Callable[[dict[str, Any]], None]) -> Callable[[str], None]:
-    """Say it in the log (standard error) and to whoever listens to the fit."""
-
-    def warn(sentence: str) -> None:
-        logging.getLogger(__name__).warning(sentence)
-        report({"warning": sentence})
-
-    return warn

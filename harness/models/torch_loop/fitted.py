@@ -1,14 +1,15 @@
-"""A trained network as something that predicts."""
+"""A trained network as something that predicts, and the recalibration of its batch norms."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.metrics import chunks
-from harness.models.torch_loop.outputs import Labels
+from harness.models.torch_loop.outputs import TargetEncoding
 from harness.models.torch_loop.state import Machine
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ AT_ONCE = 64  # images: enough to fill a GPU with small images, 40 MB of logits 
 class TorchFitted:
     """network: with its final weights, in evaluation mode."""
 
-    labels: Labels
+    encoding: TargetEncoding
     network: nn.Module
     machine: Machine
 
@@ -31,7 +32,7 @@ class TorchFitted:
             return self.predict(np.zeros((1, *inputs.shape[1:]), np.uint8))[:0]
         prediction: Any = None
         for rows in chunks(len(inputs), AT_ONCE):
-            part = self.labels.decode(self.probabilities(inputs[rows]))
+            part = self.encoding.decode(self.probabilities(inputs[rows]))
             if prediction is None:
                 prediction = np.empty((len(inputs), *part.shape[1:]), np.float16)
             prediction[rows] = part
@@ -43,4 +44,29 @@ class TorchFitted:
 
         with torch.inference_mode(), self.machine.autocast():
             logits = self.network(self.machine.images(np.array(inputs, order="C"))).float()
-        return (logits.sigmoid() if self.labels.independent else logits.softmax(1)).cpu().numpy()
+        return (logits.sigmoid() if self.encoding.independent else logits.softmax(1)).cpu().numpy()
+
+
+def recalibrate(network: nn.Module, forward: Callable[[Any], Any], inputs: Any, rows: np.ndarray) -> None:
+    """Recalibrate batch norm: set its mean and variance to those of these rows of `inputs`, by the final weights.
+
+    Training leaves statistics of augmented and oversampled pictures, and of weights that have moved on since
+    (precise batch norm: Wu and Johnson 2021, arXiv 2105.07576, sections 3 and 5). Frozen layers keep theirs; so do
+    all where there are fewer than two rows. Leaves the network in evaluation mode.
+    """
+    import torch
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    norms = [each for each in network.modules() if isinstance(each, _BatchNorm) and each.training]
+    momenta = [norm.momentum for norm in norms]
+    network.eval()
+    if not norms or len(rows) < 2:
+        return
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train().momentum = None  # the mean of all batches
+    with torch.inference_mode():
+        for part in np.array_split(rows, -(-len(rows) // AT_ONCE)):
+            forward(inputs[part])
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.eval().momentum = momentum

@@ -15,10 +15,10 @@ from harness.tasks import Task
 
 
 @dataclass(frozen=True)
-class Labels:
-    """focus: the one class that is told from the rest, or None. several: whether targets are (n, classes) 0 and 1.
+class TargetEncoding:
+    """target_class: the one class that is told from the rest, or None. several: whether targets are (n, classes) 0, 1.
 
-    against: the one other class that `focus` is told from; all further ones are ignored.
+    versus: the one other class that `target_class` is told from; all further ones are ignored.
     """
 
     task: Task

@@ -1,4 +1,4 @@
-"""Parts of a network that train later than the rest, slower, or never."""
+"""Parameter groups of a network that train later than the rest, slower, or never."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NEVER = math.inf
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ParameterGroup:
     """Some parameters of a network, and the modules that own them.
 
-    scale: what the schedule's learning rate is multiplied with. opens: the share of all steps after which the part
+    scale: what the schedule's learning rate is multiplied with. opens: the share of all steps after which the group
     trains, or `NEVER`. Until then no gradient is computed for it, and its batch norms keep their statistics.
     """
 
@@ -29,7 +29,7 @@ class Part:
     opens: float = 0.0
 
     @classmethod
-    def of(cls, network: nn.Module, names: Sequence[str], scale: float = 1.0, opens: float = 0.0) -> Part:
+    def of(cls, network: nn.Module, names: Sequence[str], scale: float = 1.0, opens: float = 0.0) -> ParameterGroup:
         """The parameters of these names, at least one."""
         owners = sorted({name.rpartition(".")[0] for name in names})
         parameters = [network.get_parameter(name) for name in names]
@@ -50,16 +50,16 @@ class Part:
             module.training = opened  # not `train(opened)`, which goes on to the modules inside
 
 
-def set_scales(optimizer: torch.optim.Optimizer, parts: Iterable[Part]) -> None:
+def set_scales(optimizer: torch.optim.Optimizer, groups: Iterable[ParameterGroup]) -> None:
     """Split the groups of a new optimizer by the scale of their parameters, and note it in each as "scale"."""
-    scale_of = {id(parameter): part.scale for part in parts for parameter in part.parameters}
-    groups = []
+    scale_of = {id(parameter): group.scale for group in groups for parameter in group.parameters}
+    split = []
     for group in optimizer.param_groups:
         members = defaultdict(list)
         for parameter in group["params"]:
             members[scale_of.get(id(parameter), 1.0)].append(parameter)
-        groups += [{**group, "params": members[scale], "scale": scale} for scale in members]
-    optimizer.param_groups = groups
+        split += [{**group, "params": members[scale], "scale": scale} for scale in members]
+    optimizer.param_groups = split
 
 
 def openings(layers: int, frozen: float, trained: int | None, gradual: bool) -> list[float]:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.data.samples import Samples
-from harness.models import Context, Cost
+from harness.models import Context, TrainingCost
 from harness.models.torch_loop.fitted import TorchFitted
-from harness.models.torch_loop.learner import Training
+from harness.models.torch_loop.training_loop import TrainingLoop
 
 if TYPE_CHECKING:
     from harness.models.torch_loop.learner import TorchLearner
@@ -22,22 +22,22 @@ PROBED = 16  # rows a batch: half the time of 32, the same ratio
 GAIN = 1.03  # what a fast path must bring to be taken: two arms alike differ by that much by chance
 
 
-def cost(learner: TorchLearner, train: Samples, context: Context) -> Cost:
+def cost(learner: TorchLearner, train: Samples, context: Context) -> TrainingCost:
     """The median of a few real steps on real batches, after one that warms up."""
     began = time.perf_counter()
-    training = Training(learner, train, context)
+    training = TrainingLoop(learner, train, context)
     steps = step_seconds(training, learner.epochs - 1)
     next(steps)
     start = time.perf_counter() - began
     step = median_of(steps)
-    openings = [part.opens for part in training.state.parts if part.opens <= 1]
+    openings = [group.opens for group in training.state.groups if group.opens <= 1]
     if frozen := sum(openings) / max(1, len(openings)):  # a share of all steps, which are cheaper
         step += frozen * (median_of(step_seconds(training)) - step)
     inputs = train.inputs[: learner.batch]
-    fitted = TorchFitted(training.labels, training.state.network.eval(), training.machine)
+    fitted = TorchFitted(training.encoding, training.state.network.eval(), training.machine)
     predict = median_of(seconds_of(lambda: fitted.predict(inputs)) for _ in itertools.count()) / len(inputs)
-    norms = min(learner.norm_rows, len(train)) * predict
-    return Cost(max(0.0, start - step) + norms, step * training.batches.steps, predict)
+    recalibration = min(learner.norm_rows, len(train)) * predict
+    return TrainingCost(max(0.0, start - step) + recalibration, step * training.batches.steps, predict)
 
 
 def fast_paths(learner: TorchLearner, train: Samples, context: Context, compile: bool = False) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def fast_paths(learner: TorchLearner, train: Samples, context: Context, compile:
     tried = itertools.product((False, True)[: 1 + compile], (False, True))
     ways: list[dict[str, Any]] = [{"channels_last": last, "compile": made} for made, last in tried]
     learner = replace(learner, batch=min(learner.batch, PROBED))
-    arms = [step_seconds(Training(learner, train, replace(context, **way))) for way in ways]
+    arms = [step_seconds(TrainingLoop(learner, train, replace(context, **way))) for way in ways]
     for arm in arms:
         next(arm)
     rounds: list[list[float]] = []
@@ -69,7 +69,7 @@ def fast_paths(learner: TorchLearner, train: Samples, context: Context, compile:
     return {**chosen, "probe": {"seconds": time.perf_counter() - began, "ratios": named}}
 
 
-def step_seconds(training: Training, epoch: int = 0) -> Iterator[float]:
+def step_seconds(training: TrainingLoop, epoch: int = 0) -> Iterator[float]:
     """The time of one step of an epoch after the other, data included, for as long as one asks."""
     while True:
         batches = training.batches.epoch(epoch)

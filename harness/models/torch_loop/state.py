@@ -88,20 +88,15 @@ class State:
         tensors = [*self.network.parameters(), *self.network.buffers()]
         self.tracked = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]  # same memory
         self.average = [tensor.clone() for tensor in self.tracked]
-        self.parts = learner.parts(self.network)
+        self.groups = learner.parameter_groups(self.network)
         self.open(1.0)  # what never trains is none of the optimizer's business
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = learner.optimizer.build(self.network, learner.weight_decay)
-        set_scales(self.optimizer, self.parts)
+        set_scales(self.optimizer, self.groups)
         self.scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.half == torch.float16)
         self.steps = steps
         self.reach = max(1.0, learner.ema * steps)
         self.stride = max(1, min(FOLLOW_STEPS, int(self.reach / 8)))
-        self.ends = {round(share * steps) for share in learner.schedule.ends}
-        self.snapshots = [torch.zeros_like(tensor) for tensor in self.tracked] if self.ends else []  # their mean
-        fork = learner.schedule.fork
-        self.fork = None if fork is None else round(fork * steps)
-        self.common = [] if fork is None else [tensor.clone() for tensor in self.tracked]  # where a soup's begin
         self.epoch, self.step = 0, 0  # of the epoch
         self.loss = torch.zeros((), device=machine.device)  # summed over the steps of the epoch
         self.seconds = 0.0  # spent in the epoch
@@ -109,8 +104,8 @@ class State:
 
     def open(self, done: float) -> None:
         """Let train what trains where a share `done` of all steps lies behind, and nothing else."""
-        for part in self.parts:
-            part.set(done)
+        for group in self.groups:
+            group.set(done)
 
     def follow(self, step: int) -> None:
         """Move the average after the network, some steps at once; far at first, so that it forgets where it started."""
@@ -119,15 +114,6 @@ class State:
         if step % self.stride == 0 or step == self.steps:
             kept = 1 - 1 / min(self.reach, 1 + step / 10)
             torch._foreach_lerp_(self.average, self.tracked, 1 - kept**self.stride)
-        if step == self.fork:
-            torch._foreach_copy_(self.common, self.tracked)
-        if step in self.ends:
-            torch._foreach_add_(self.snapshots, self.tracked, alpha=1 / len(self.ends))
-            if self.common and step < self.steps:
-                torch._foreach_copy_(self.tracked, self.common)
-                self.optimizer.state.clear()
-        if step == self.steps and self.ends:
-            torch._foreach_copy_(self.average, self.snapshots)
 
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:
@@ -154,8 +140,6 @@ class State:
         return {
             "network": self.network.state_dict(),
             "average": self.average,
-            "snapshots": self.snapshots,
-            "common": self.common,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "position": [self.epoch, self.step],
@@ -169,9 +153,7 @@ class State:
         import torch
 
         self.network.load_state_dict(saved["network"])
-        for name in ("average", "snapshots", "common"):
-            if kept := saved.get(name):
-                torch._foreach_copy_(getattr(self, name), [tensor.to(self.loss.device) for tensor in kept])
+        torch._foreach_copy_(self.average, [tensor.to(self.loss.device) for tensor in saved["average"]])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scaler.load_state_dict(saved["scaler"])
         self.epoch, self.step = saved["position"]

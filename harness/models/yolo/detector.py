@@ -1,6 +1,6 @@
 """YOLO detectors by ultralytics, which owns the training loop: declared as a frozen value, fitted per fold.
 
-Nothing of it leaves the folder of the run: no settings at home, no call, no download.
+Everything stays in the folder of the run: no settings in the user's home, no call, no download.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,58 +17,57 @@ from harness import paths
 from harness.data.samples import Samples
 from harness.errors import UserError
 from harness.files import read_json, sweep_partials
-from harness.models import Context, Cost, search_spaces
-from harness.models.optim import AdamW, Optimizer
-from harness.models.schedules import Schedule, WarmupCosine
+from harness.models import Context, Learner, TrainingCost, search_spaces
 from harness.models.torch_loop import checkpoint
 from harness.models.yolo.predictor import STRIDE, YoloFitted
+from harness.tasks import Task
 
 if TYPE_CHECKING:
     from torch import nn
+    from ultralytics.nn.tasks import DetectionModel
 
-CALLERS = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
+LOGGERS = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yolo:
+class Yolo(Learner):
     """A YOLO of any generation and size: "yolo11n", "yolov8s", "yolov3-tiny", ... (ultralytics' cfg/models).
 
-    imgsz: the long side of the pictures it sees; small pictures are not enlarged. lr: at the height of the schedule.
-    mosaic: the share of the epochs, from the first on, in which four pictures are put together (Bochkovskiy et al.
-    2020, arXiv 2004.10934); the rest sees them as they are. ema: the share of all steps that the average of the weights
-    reaches back; it is the model that is kept. options: more of ultralytics' training arguments, as pairs.
-    focus: train a specialist that knows this class alone. pretrained: start from <model>.pt in the folder weights/.
+    imgsz: the long side at which it sees pictures; small pictures are not enlarged. optimizer: "MuSGD", "AdamW", "SGD"
+    or another of ultralytics. lr: the peak, after a linear warm-up over a share `warmup` of the epochs and before a
+    cosine to 0. mosaic: the share of the epochs, from the first on, in which four pictures are put together
+    (Bochkovskiy et al. 2020, arXiv 2004.10934). ema: the share of all steps that the moving average of the weights
+    reaches back; the average is the model that is kept. options: more of ultralytics' training arguments, as pairs.
+    target_class: train a specialist for this class alone. pretrained: start from <model>.pt in the folder weights/.
 
-    An optimizer step follows every batch, and the last weights are kept: nothing is chosen by the validation rows.
+    An optimizer step follows every batch, and the last weights are kept: the validation rows choose nothing.
     """
 
     model: str = "yolo11n"
     imgsz: int = 320
     epochs: int = 60
     batch: int = 16
-    lr: float = 2e-3
-    weight_decay: float = 1e-2
-    optimizer: Optimizer = AdamW()
-    schedule: Schedule = WarmupCosine()
+    lr: float = 1e-2
+    weight_decay: float = 5e-4
+    optimizer: str = "MuSGD"
+    warmup: float = 0.05
     mosaic: float = 0.7
     ema: float = 0.1
     options: tuple[tuple[str, Any], ...] = ()
-    target_class: int | None = None
-    pretrained: bool = False
-    fewest_epochs: int = 10  # with random weights, nothing is found before that
+    fewest_epochs: int = 10  # random weights find nothing before that
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> YoloFitted:
         context.folder.mkdir(parents=True, exist_ok=True)
         sweep_partials(context.folder)
         if checkpoint.finished(context.folder) is None:
-            from harness.models.yolo.trainer import Training
+            from harness.models.yolo.trainer import DetectorFit
 
             library(context.folder)
-            Training(self, train, context).run()
+            DetectorFit(self, train, context).run()
         return self.load(context)
 
     def load(self, context: Context) -> YoloFitted:
-        """The finished fit in the context's folder; raise `UserError` where there is none."""
+        """Load the finished fit in the context's folder; raise `UserError` where there is none."""
         import torch
 
         weights = checkpoint.finished(context.folder)
@@ -75,29 +75,30 @@ class Yolo:
             raise UserError(f"{context.folder} holds no finished fit; run the same training command again")
         library(context.folder)
         torch.set_num_threads(context.threads)
-        network = self.network(self.outputs(context))
+        facts = read_json(context.folder / "finished.json")
+        classes, known = self.classes(context.task), facts["source_classes"]
+        network = self.network(classes, None if known is None else self.network([""] * known))
         network.load_state_dict(weights)
-        sides = read_json(context.folder / "finished.json")["long_sides"]
-        return YoloFitted.of(self, context.task, network, sides)
+        return YoloFitted.of(self, context.task, network, facts["long_sides"])
 
-    def cost(self, train: Samples, context: Context) -> Cost:
-        """Of a few real batches in a folder that is removed."""
-        from harness.models.yolo.trainer import Training
+    def cost(self, train: Samples, context: Context) -> TrainingCost:
+        """Time a few real batches in a folder that is removed."""
+        from harness.models.yolo.trainer import DetectorFit
 
         with tempfile.TemporaryDirectory() as folder:
             library(Path(folder))
-            return Training(self, train, replace(context, folder=Path(folder))).cost()
+            return DetectorFit(self, train, replace(context, folder=Path(folder))).cost()
 
     def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
-        """None to choose from: on CUDA it trains in bfloat16 where that is supported, with channels last."""
+        """Offer no choice: on CUDA it trains in bfloat16 where that is supported, with channels last."""
         return {}
 
     def specialised(self, of: int, versus: int | None) -> Self:
-        """It sees every picture, with the boxes of this class alone."""
+        """Return a detector that sees every picture, with the boxes of this class alone."""
         return replace(self, target_class=of)
 
     def vary(self, trial: Any) -> Self:
-        """Rate, decay, mosaics, average, length, and the size of what it sees in three steps; the model stays."""
+        """Vary rate, decay, mosaics, average and length, and the size of its pictures in three steps."""
         step = round(0.2 * self.imgsz / STRIDE) * STRIDE
         sizes = (self.imgsz - step, self.imgsz + step)
         return replace(
@@ -110,27 +111,27 @@ class Yolo:
             epochs=search_spaces.epochs(trial, self),
         )
 
-    def network(self, outputs: int) -> nn.Module:
-        """With random weights. Raise `UserError` where ultralytics knows no such model."""
+    def network(self, classes: Sequence[str], source: nn.Module | None = None) -> DetectionModel:
+        """Build it with random weights, or with those of `source`. Raise `UserError` where there is no such model.
+
+        `DetectionModel.load` widens the class branch to that of the source, so a finished fit needs a source of as many
+        classes to be loaded again.
+        """
         from ultralytics.nn.tasks import DetectionModel
 
         try:
-            return DetectionModel(f"{self.model}.yaml", nc=outputs, verbose=False)
+            network = DetectionModel(f"{self.model}.yaml", nc=len(classes), verbose=False)
         except FileNotFoundError as error:
             raise UserError(
                 f"ultralytics knows no model {self.model!r}; it has yolov3-tiny, yolov8n, yolo11n, yolo11s and others"
             ) from error
+        network.names = dict(enumerate(classes))  # a class that the source knows by name keeps its weights
+        if source is not None:
+            network.load(source, verbose=False)
+        return network
 
-    def seen(self, longest: int) -> int:
-        """The long side that it sees where `longest` is the largest of training: a multiple of its largest stride."""
-        return min(self.imgsz, -(-longest // STRIDE) * STRIDE)
-
-    def outputs(self, context: Context) -> int:
-        return len(context.task.classes) if self.target_class is None else 1
-
-    @property
-    def weights(self) -> Path | None:
-        """What it starts from, None for random weights. Raise `UserError` where they are not on this machine."""
+    def source(self) -> Any:
+        """Load the pretrained network, None for random weights; raise `UserError` where its file is missing."""
         if not self.pretrained:
             return None
         file = paths.root() / "weights" / f"{self.model}.pt"
@@ -140,14 +141,26 @@ class Yolo:
                 f"{self.model} needs weights: {paths.shown(file)} is not on this machine; fetch it where there is a "
                 f'network with `.venv/bin/python -c "{get}"`, or declare pretrained=False'
             )
-        return file
+        from ultralytics.nn.tasks import load_checkpoint
+
+        try:
+            return load_checkpoint(file)[0]
+        except TypeError as error:
+            raise UserError(f"{paths.shown(file)} is not a checkpoint of ultralytics; fetch it again") from error
+
+    def seen(self, longest: int) -> int:
+        """Return the long side, a multiple of the stride, at which it sees the largest training picture."""
+        return min(self.imgsz, -(-longest // STRIDE) * STRIDE)
+
+    def classes(self, task: Task) -> list[str]:
+        return list(task.classes) if self.target_class is None else [task.classes[self.target_class]]
 
 
 def library(folder: Path) -> None:
-    """Import ultralytics so that it calls nobody, prints nothing and keeps no settings.
+    """Import ultralytics so that it calls no server, prints nothing and keeps no settings.
 
-    It writes its settings while it is imported: into a folder below `folder` that is gone afterwards. Checkpoints are
-    read as weights and known classes alone, never as any pickle.
+    The import writes settings: into a folder below `folder` that is removed afterwards. Checkpoints are read as weights
+    and known classes alone, never as an arbitrary pickle.
     """
     if "ultralytics" in sys.modules:
         return
@@ -160,6 +173,6 @@ def library(folder: Path) -> None:
             YOLO_VERBOSE="false",
             ULTRALYTICS_SAFE_LOAD="true",
         )
-        import ultralytics
+        import ultralytics.models.yolo.detect  # all of it, once per process: `cost` must not measure imports
 
-        ultralytics.settings.update(dict.fromkeys(CALLERS, False))
+        ultralytics.settings.update(dict.fromkeys(LOGGERS, False))

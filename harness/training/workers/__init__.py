@@ -86,7 +86,7 @@ class Hardware:
 
     @property
     def workers(self) -> int:
-        """One process per GPU; without one, one single-threaded process per core (LOG.md: 1.2 times two threads)."""
+        """One process per GPU; without one, one single-threaded process per core (1.2 times two threads)."""
         return self.gpus or min(self.cores, 8)
 
     @property

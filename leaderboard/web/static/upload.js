@@ -1,4 +1,4 @@
-// Sends the chosen file as the body of one request, and says what the judge says.
+// Sends the chosen file as the body of one request.
 "use strict";
 const form = document.getElementById("upload");
 if (form) {
@@ -15,9 +15,9 @@ if (form) {
     request.upload.onprogress = (sent) => { bar.value = sent.loaded / sent.total; };
     request.onerror = () => finish("The server cannot be reached; try again.", "bad");
     request.onload = () => {
-      const told = JSON.parse(request.responseText);
-      if (told.page && request.status < 300) location.assign(told.page);
-      else finish(told.error || told.message, "bad");
+      const answer = JSON.parse(request.responseText);
+      if (answer.page && request.status < 300) location.assign(answer.page);
+      else finish(answer.error || answer.message, "bad");
     };
     const finish = (text, kind) => {
       verdict.textContent = text; verdict.className = "verdict " + kind; button.disabled = false; bar.hidden = true;

@@ -1,0 +1,117 @@
+"""The board, finals, a rescoring and the trust in CV as tables in the terminal, from the same values as the JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from leaderboard.cli.text import counted, decimals_for, short_time
+
+
+def show_board(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print title, table and sentences on standard output; found: as `text.as_json` gives it, here or on a server."""
+    console = console or Console(highlight=False)
+    direction = "higher is better" if found["higher_is_better"] else "lower is better"
+    data = f"data {found['data_hash']}" + (f" from {found['source']}" if found["source"] else "")
+    console.print(Text.assemble((found["competition"], "bold"), f" · {found['metric']}, {direction} · {data}"))
+    if found["rows"]:
+        console.print(_board_table(found["rows"], found["revealed_at"] is not None))
+    for sentence in (found["standing"], *found["notes"]):
+        console.print(Text(sentence))
+
+
+def _board_table(rows: Sequence[Mapping[str, Any]], revealed: bool) -> Table:
+    """What ranks stands first, with its interval: the public score, or after the reveal the private one."""
+    columns = zip(*((row["score"], row["private"] or 0) for row in rows), strict=True)
+    decimals = max(decimals_for(column) for column in columns)
+    table = _table()
+    table.add_column("rank", justify="right")
+    table.add_column("team", overflow="fold")
+    for name in ("private", "95 %", "public") if revealed else ("public", "95 %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("CV", "entries", "submitted (UTC)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*_board_cells(row, decimals, revealed))
+    return table
+
+
+def _board_cells(row: Mapping[str, Any], decimals: int, revealed: bool) -> list[str | Text]:
+    public, private = _number(row["score"], decimals), _number(row["private"], decimals)
+    if revealed:
+        ranked_by = [private, f"{_number(row['private_low'])}–{_number(row['private_high'])}", public]
+    else:
+        ranked_by = [public, f"{_number(row['low'])}–{_number(row['high'])}"]
+    return [
+        f"={row['rank']}" if row["tied"] else str(row["rank"]),
+        Text(row["team"]),  # not a string: rich would read [red] as markup
+        *ranked_by,
+        _number(row["cv"], decimals),
+        str(row["entries"]),
+        short_time(row["submitted_at"]),
+    ]
+
+
+def show_rescore(result: Mapping[str, Any]) -> None:
+    """Print what a rescoring changed; result: `RescoreResult.to_json`."""
+    console, was, now = Console(highlight=False), result["was"], result["now"]
+    because = f": {now['reason']}" if now["reason"] else ""
+    console.print(
+        Text(
+            f"{result['competition']} is scored by version {now['version']} of {now['metric']}, before by "
+            f"{was['version']}; {counted(result['entries'])} scored{because}"
+        )
+    )
+    table = _table()
+    for name in ("rank", "was", "team", "score", "was"):
+        table.add_column(name, justify="left" if name == "team" else "right")
+    decimals = decimals_for([row[name] for row in result["moved"] for name in ("old_score", "new_score")])
+    for row in result["moved"]:
+        scores = (_number(row["new_score"], decimals), _number(row["old_score"], decimals))
+        table.add_row(str(row["new_rank"]), str(row["old_rank"]), Text(row["team"]), *scores)
+    console.print(table)
+
+
+def show_finals(choice: Mapping[str, Any]) -> None:
+    """Print what a team can choose from, and what it chose; choice: a `FinalsChoice` as JSON, here or of a server."""
+    console = Console(highlight=False)
+    title = f" · entries of {choice['team']} · data {choice['data_hash']}"
+    console.print(Text.assemble((choice["competition"], "bold"), title))
+    if choice["entries"]:
+        decimals = decimals_for([entry["public"] for entry in choice["entries"]])
+        table = _table()
+        for name in ("final", "entry", "public", "private", "CV", "submitted (UTC)"):
+            table.add_column(name, no_wrap=True)
+        for entry in choice["entries"]:
+            cells = [_number(entry[name], decimals) for name in ("public", "private", "cv")]
+            table.add_row("yes" * entry["final"], entry["submission"], *cells, short_time(entry["submitted_at"]))
+        console.print(table)
+    if choice["finals"]:
+        console.print(Text(f"Final: {' and '.join(choice['finals'])}. Choosing again replaces them, until the reveal."))
+    else:
+        allowed = choice["allowed"]
+        console.print(Text(f"None chosen: the best public one counts. Up to {allowed} may be chosen by name."))
+
+
+def show_trust(trust: Mapping[str, Any]) -> None:
+    """Print the rank correlations and the advice; trust: `Trust.to_json`."""
+    console = Console(highlight=False)
+    for name, key in (("CV and public", "public"), ("CV and private", "private"), ("public and private", "board")):
+        if found := trust[key]:
+            numbers = ", ".join(
+                f"{kind.capitalize()} {rho['score']:.2f} ({rho['low']:.2f} to {rho['high']:.2f})"
+                for kind, rho in found.items()
+            )
+            console.print(Text(f"{name}, of {trust['entries']} entries: {numbers}"))
+    console.print(Text(trust["advice"]))
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def _number(value: float | None, decimals: int = 3) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"

@@ -1,0 +1,207 @@
+"""What a server holds: its settings, its competitions, and every board as it was last computed."""
+
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from anyio import CapacityLimiter
+from sqlalchemy import Engine
+from starlette.requests import Request
+
+from harness import paths
+from harness.competition import Competition, find, names
+from leaderboard.answers import JudgedData, prepared
+from leaderboard.board import Board, Row, read
+from leaderboard.cli.text import decimals_for
+from leaderboard.database import now, reading
+from leaderboard.entries import MetricVersion, board_state, read_versions
+from leaderboard.queue import Refusal
+from leaderboard.teams import User
+
+HERE = Path(__file__).parent
+MAX_VIEWS = 32
+MAX_SUBMISSION = 256 << 20  # bytes
+MAX_CARD = 1 << 20
+BYTES_PER_ID = 64 << 10  # a wide row of 8,192 pixels is a quarter of it, a hundred boxes an eighth
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a server was started with.
+
+    names: of this host, as browsers call it; empty for any. user: the member in local mode, where nobody logs in.
+    turn: uploads enter the queue one at a time; those that wait hold no thread, so pages are served meanwhile.
+    """
+
+    engine: Engine
+    team_mode: bool
+    names: tuple[str, ...]
+    user: User
+    scorer: Any = None
+    turn: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+
+    def max_bytes(self, ids: int) -> int:
+        """The size limit of a submission with so many ids."""
+        return min(MAX_SUBMISSION, MAX_CARD + BYTES_PER_ID * ids)
+
+
+def settings_of(request: Request) -> Settings:
+    return request.app.state.settings
+
+
+@dataclass(frozen=True)
+class HostedCompetition:
+    """A competition on one set of data, as the pages show it.
+
+    others: hashes of other data that have a board too. asked: the hash that links must carry, empty for the data that
+    were prepared last.
+    """
+
+    declared: Competition = field(compare=False)
+    data: JudgedData
+    others: tuple[str, ...] = ()
+    asked: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.declared.name
+
+    @property
+    def title(self) -> str:
+        """The first sentence of the declaration."""
+        text = sys.modules[f"competitions.{self.name}.competition"].__doc__ or self.name
+        return text.strip().split("\n\n")[0].replace("\n", " ")
+
+    def link(self, *parts: str) -> str:
+        """A path below this board."""
+        path = "/".join(("/c", self.name, *(quote(part, safe="") for part in parts)))
+        return f"{path}?data={self.asked}" if self.asked else path
+
+
+def find_hosted(name: str, data_hash: str | None = None) -> HostedCompetition:
+    """Raise `Refusal` where there is no such competition, or where its data are not prepared on this server."""
+    if name not in names():
+        raise Refusal(404, f"there is no competition {name[:40]!r} here")
+    hashes = prepared_hashes(name)
+    if not hashes or (data_hash and data_hash not in hashes):
+        raise Refusal(
+            404,
+            f"no such data of {name} are prepared on this server; `make data COMP={name} SERVER=` fetches those that "
+            "are (FAST=1 has few rows of its own, which only your own board judges)",
+        )
+    last = prepared(name)
+    data = prepared(name, data_hash) if data_hash else last
+    others = tuple(other for other in hashes if other != data.data_hash)
+    return HostedCompetition(find(name), data, others, "" if data.data_hash == last.data_hash else data.data_hash)
+
+
+def hosted_of(request: Request) -> HostedCompetition:
+    """The competition that a page's address names."""
+    return find_hosted(request.path_params["competition"], request.query_params.get("data"))
+
+
+def prepared_hashes(name: str) -> list[str]:
+    return sorted(file.parent.parent.name for file in paths.data(name).glob("*/private/answers.npz"))
+
+
+def list_hosted() -> list[HostedCompetition]:
+    """All competitions with answers on this server."""
+    there = (name for name in names() if prepared_hashes(name) and (paths.data(name) / "current.json").exists())
+    return [find_hosted(name) for name in there]
+
+
+def phase(board: Board) -> str:
+    """Whether a board is open, paused, closed or revealed."""
+    if board.revealed_at:
+        return "revealed"
+    if board.host.closed or (board.host.deadline and now() >= board.host.deadline):
+        return "closed"
+    return "paused" if board.host.paused else "open"
+
+
+# -- the board, computed on reading and kept until something changes ---------------------------------------------------
+
+
+class BoardView:
+    """A board, and what is computed from it when a page first asks for it."""
+
+    def __init__(self, engine: Engine, hosted: HostedCompetition):
+        self.engine, self.hosted = engine, hosted
+        self.board = read(engine, hosted.declared, hosted.data)
+        self.lock, self.cached = threading.RLock(), dict[Any, Any]()
+
+    def once(self, make: Callable[..., Any], *arguments: Any) -> Any:
+        """Return `make(self, *arguments)`, computed once."""
+        with self.lock:
+            if (make, arguments) not in self.cached:
+                self.cached[make, arguments] = make(self, *arguments)
+            return self.cached[make, arguments]
+
+    @cached_property
+    def decimals(self) -> int:
+        """Decimals of scores, at most five: two that are closer look alike, and the rank says which is ahead."""
+        values = [value for row in self.board.rows for value in (row.score, row.private) if value is not None]
+        return min(5, decimals_for(values)) if values else 3
+
+    @cached_property
+    def versions(self) -> list[MetricVersion]:
+        """All versions of the metric that the board was ranked by."""
+        with reading(self.engine) as connection:
+            return read_versions(connection, self.hosted.data)
+
+    @property
+    def corrected_metric(self) -> MetricVersion | None:
+        return self.versions[-1] if len(self.versions) > 1 else None
+
+
+_views: dict[tuple[Engine, HostedCompetition], tuple[tuple[int, ...], BoardView]] = {}
+_lock = threading.RLock()
+
+
+def view_of(engine: Engine, hosted: HostedCompetition) -> BoardView:
+    """The view of the board as it is now: a new one whenever something was added to the board."""
+    with reading(engine) as connection:
+        version = board_state(connection, hosted.data)
+    with _lock:
+        known = _views.pop((engine, hosted), None)
+        if known is None or known[0] != version:
+            known = version, BoardView(engine, hosted)
+        _views[engine, hosted] = known
+        while len(_views) > MAX_VIEWS:
+            _views.pop(next(iter(_views)))
+    return known[1]
+
+
+# -- sorting -----------------------------------------------------------------------------------------------------------
+
+
+class Column(NamedTuple):
+    """How the board's table is sorted by a column."""
+
+    value: Callable[[Row], Any]
+    best_first: bool = False  # whether a first click sorts down
+
+
+COLUMNS = {
+    "rank": Column(lambda row: row.rank),
+    "team": Column(lambda row: row.team.casefold()),
+    "score": Column(lambda row: row.score, True),
+    "private": Column(lambda row: row.private or 0.0, True),
+    "cv": Column(lambda row: row.cv, True),
+    "gap": Column(lambda row: row.gap),
+    "entries": Column(lambda row: row.entries, True),
+    "time": Column(lambda row: row.submitted_at, True),
+    "moved": Column(lambda row: row.moved, True),
+}
+
+
+def sorted_by(rows: list[Row], name: str, down: bool) -> list[Row]:
+    """Rows without the value stand last either way."""
+    value = COLUMNS[name].value
+    there = [row for row in rows if value(row) is not None]
+    return sorted(there, key=value, reverse=down) + [row for row in rows if value(row) is None]

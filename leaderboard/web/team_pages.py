@@ -1,0 +1,152 @@
+"""The pages of a team, of an entry and of a file that waits; more is shown to the team itself and to the host."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from leaderboard import host, queue
+from leaderboard.board import Board
+from leaderboard.database import jobs, on_board, reading, submissions
+from leaderboard.entries import ScoredEntry
+from leaderboard.queue import Refusal
+from leaderboard.scoring import read_statistics
+from leaderboard.web import board_charts
+from leaderboard.web.api import job_of, quota_of
+from leaderboard.web.hosted import BoardView, HostedCompetition, hosted_of, settings_of
+from leaderboard.web.pages import PAGE_ROWS, board_page, first_row, viewed
+from leaderboard.web.security import may_see, own_team, read_form
+
+MAX_UNSCORED = 30  # files of a team that are not on the board
+
+
+def team(request: Request) -> Response:
+    view, name = viewed(request), request.path_params["team"]
+    board, hosted, mine = view.board, view.hosted, may_see(request, name)
+    entries = board.entries.of_team.get(name, [])[::-1]
+    unscored = unscored_files(view, name) if mine else []
+    if not entries and not unscored and name != own_team(request):
+        raise Refusal(404, f"no team {name[:40]!r} has an entry on this board")
+    row = board.row_of(name)
+    choice = host.read_choice(view.engine, hosted.declared, hosted.data, name) if mine else None
+    chosen = [entry for entry in entries if choice and entry.name in choice.finals]
+    others = [entry for entry in entries if entry not in chosen]
+    first = first_row(request, len(others))
+    return board_page(
+        request,
+        "team.html",
+        view,
+        team=name,
+        mine=mine,
+        row=row,
+        entries=chosen + others[first : first + PAGE_ROWS],  # the finals on every page: a form sends what it shows
+        total=len(entries),
+        others=len(others),
+        first=first,
+        per_page=PAGE_ROWS,
+        unscored=unscored,
+        choice=choice,
+        quota=quota_of(request, hosted) if name == own_team(request) else None,
+        disqualified=board.host.disqualified.get(name),
+        history=board_charts.history(board, name) if entries else "",
+    )
+
+
+def unscored_files(view: BoardView, team: str) -> Sequence[Any]:
+    """The team's last files that are not on the board."""
+    columns = (jobs.c.id, jobs.c.received_at, jobs.c.name, jobs.c.state, jobs.c.message)
+    query = select(*columns).where(*_of_board(jobs, view), jobs.c.team == team, jobs.c.state != "scored")
+    with reading(view.engine) as connection:
+        return connection.execute(query.order_by(jobs.c.id.desc()).limit(MAX_UNSCORED)).all()
+
+
+def _of_board(table: Any, view: BoardView) -> Any:
+    return on_board(table, view.hosted.name, view.hosted.data.data_hash)
+
+
+async def choose_finals(request: Request) -> Response:
+    """Choose the entries whose boxes are ticked."""
+    form = await read_form(request)
+    name = request.path_params["team"]
+    if not may_see(request, name):
+        raise Refusal(403, "only the team itself chooses its finals")
+
+    def choose() -> HostedCompetition:
+        hosted, engine = hosted_of(request), settings_of(request).engine
+        host.select_finals(engine, hosted.declared, hosted.data, name, form.get("final", []))
+        return hosted
+
+    return RedirectResponse((await run_in_threadpool(choose)).link("team", name), 303)
+
+
+# -- an entry ----------------------------------------------------------------------------------------------------------
+
+
+def entry(request: Request) -> Response:
+    view, number = viewed(request), request.path_params["number"]
+    board, this = view.board, view.board.entries.entry(number)
+    if this is None:
+        raise Refusal(404, f"there is no entry {number} on this board")
+    mine = may_see(request, this.team)
+    return board_page(
+        request,
+        "entry.html",
+        view,
+        entry=this,
+        mine=mine,
+        job=file_of(view, this) if mine else None,
+        counts=next((row for row in board.rows if row.number == number), None),
+        manifest=manifest_of(view, number) if mine else None,
+        classes=by_class(view, this) if mine and board.revealed_at else [],
+        same=[team for team in board.entries.teams_with[this.sha256] if team != this.team],
+        before=best_before(board, this),
+        history=board_charts.history(board, this.team),
+    )
+
+
+def file_of(view: BoardView, this: ScoredEntry) -> Any:
+    """Name and size of the file; None for one that was scored on the server's own command line."""
+    query = select(jobs.c.name, jobs.c.size).where(jobs.c.team == this.team, jobs.c.sha256 == this.sha256)
+    with reading(view.engine) as connection:
+        return connection.execute(query.where(*_of_board(jobs, view))).first()
+
+
+def manifest_of(view: BoardView, number: int) -> dict[str, Any]:
+    with reading(view.engine) as connection:
+        return connection.scalar(select(submissions.c.manifest).where(submissions.c.id == number)) or {}
+
+
+def best_before(board: Board, this: ScoredEntry) -> ScoredEntry | None:
+    """The team's best entry that came earlier."""
+    earlier = [entry for entry in board.entries.of_team[this.team] if entry.id < this.id]
+    sign = -1 if board.higher_is_better else 1
+    return min(earlier, key=lambda entry: sign * entry.public.score, default=None)
+
+
+def by_class(view: BoardView, this: ScoredEntry) -> list[tuple[str, float]]:
+    """The score of each class on the public rows, where the metric has classes and they are there.
+
+    Only after the reveal: before, a player who enters often could learn labels from them.
+    """
+    declared = view.board.declared
+    rows = read_statistics(view.engine, declared, view.hosted.data, "public", [this.id])[this.id]
+    found = {name: float(np.asarray(value)) for name, value in declared.metric.by_class(rows).items()}
+    return [(name, value) for name, value in found.items() if np.isfinite(value)]
+
+
+# -- a file that waits -------------------------------------------------------------------------------------------------
+
+
+def file(request: Request) -> Response:
+    view = viewed(request)
+    job = job_of(request, view.hosted, request.path_params["number"])
+    if job.state == "scored":
+        return RedirectResponse(view.hosted.link("entry", str(job.submission)), 303)
+    query = select(func.count()).where(jobs.c.state.in_(queue.OPEN), jobs.c.id < job.id)
+    with reading(view.engine) as connection:
+        ahead = connection.scalar(query)
+    return board_page(request, "job.html", view, job=job, ahead=ahead)

@@ -1,0 +1,297 @@
+"""The queue and the scorer without a web server: quota, lost scorers, what a child may say; teams and tokens."""
+
+import json
+import os
+import random
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.competition import find
+from harness.errors import UserError
+from harness.files import sha256_of
+from leaderboard import queue, scorer, teams
+from leaderboard.answers import prepared
+from leaderboard.database import open_database
+from leaderboard.host import act, reveal_board
+from leaderboard.judge import rescore
+from leaderboard.queue import ReceivedFile, Refusal, accept, claim, read_job, read_quota
+from tests.support.frozen import Clock, hold
+from tests.support.tiny_board import entry, shown
+
+
+def submit(engine, file, team="red", limit=5, binding=True, name="mine.csv", manifest=None):
+    copy = file.with_suffix(f".{random.random()}.received")
+    copy.write_bytes(file.read_bytes())
+    received = ReceivedFile(copy, sha256_of(copy), copy.stat().st_size, name, manifest)
+    return accept(engine, prepared("tiny"), team, received, limit, binding)
+
+
+def score_all(engine, worker="me"):
+    while job := claim(engine, worker):
+        scorer.work(engine, worker, job)
+
+
+def used(engine, team="red"):
+    return read_quota(engine, prepared("tiny"), team, 5).used
+
+
+def test_a_file_that_is_accepted_is_scored_and_stands_on_the_board_with_its_time_of_arrival(home):
+    engine = open_database()
+    number = submit(engine, entry(home, wrong="a"), manifest={"cv": {"score": 0.7}})
+    assert used(engine) == 1 and read_job(engine, number).state == "waiting"
+    score_all(engine)
+    job = read_job(engine, number)
+    assert (job.state, job.attempts, used(engine)) == ("scored", 1, 1)
+    rows = [(row.team, row.score, row.cv, row.submitted_at) for row in shown().rows]
+    assert rows == [("red", 5 / 6, 0.7, job.received_at)]
+    assert not queue.waiting_file(job.sha256).exists() and queue.kept_file(job.sha256).exists()
+
+
+def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it(home):
+    engine, file = open_database(), entry(home)
+    file.write_text(file.read_text().replace("b,1", "a,1"))
+    number = submit(engine, file, name="night.csv")
+    score_all(engine)
+    job = read_job(engine, number)
+    assert job.state == "refused" and job.message.startswith("night.csv, line 3: id 'a'")
+    assert used(engine) == 0 and not queue.kept_file(job.sha256).exists()
+    assert submit(engine, file) == number and read_job(engine, number).state == "waiting"
+
+
+def test_the_same_file_is_the_same_job_and_costs_one_entry(home):
+    engine = open_database()
+    first = submit(engine, entry(home))
+    assert submit(engine, entry(home)) == first
+    score_all(engine)
+    assert submit(engine, entry(home)) == first and used(engine) == 1
+    assert submit(engine, entry(home), team="blue") != first
+
+
+def test_what_a_killed_server_left_is_swept_and_what_waits_is_kept(home):
+    engine = open_database()
+    number = submit(engine, entry(home))
+    kept = queue.waiting_file(read_job(engine, number).sha256)
+    old, new = queue.waiting_file(".ab12.partial"), queue.waiting_file("cd" * 32)
+    for file in (old, new):
+        file.touch()
+    os.utime(old, (0, 0))
+    os.utime(kept, (0, 0))
+    assert queue.sweep(engine) == 1 and kept.exists() and new.exists() and not old.exists()
+
+
+def test_of_sixteen_at_once_exactly_five_are_accepted(home):
+    engine, answers = open_database(), []
+    start = threading.Barrier(16)
+
+    def one(number):
+        file = entry(home, wrong="a", by=number + 1, name=f"at_once{number}")
+        start.wait()
+        try:
+            answers.append(submit(engine, file))
+        except Refusal as refusal:
+            answers.append(refusal.status)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers.count(429) == 11 and used(engine) == 5
+    score_all(engine)
+    assert [row.entries for row in shown().rows] == [5]
+
+
+def test_the_quota_of_a_day_ends_at_midnight_utc_and_the_refusal_says_so(home, monkeypatch):
+    clock, engine = hold(monkeypatch, Clock()), open_database()
+    for letter in "abcde":
+        submit(engine, entry(home, letter))
+    with pytest.raises(Refusal, match="has used its 5 entries of today; the next one is free at 2026-01-02 00:00 UTC"):
+        submit(engine, entry(home, "f"))
+    assert submit(engine, entry(home, "f"), binding=False)
+    score_all(engine)
+    clock.midnight()
+    assert used(engine) == 0 and submit(engine, entry(home, "g"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "sentence"),
+    [
+        ("close", "thank you all", "the competition is closed: thank you all"),
+        ("pause", "", "the competition is paused; the file"),
+        ("deadline", "2020-01-01T12:00+01:00", "the competition ended at 2020-01-01 11:00 UTC"),
+    ],
+)
+def test_nothing_is_taken_while_the_host_says_so(home, kind, reason, sentence):
+    engine, data = open_database(), prepared("tiny")
+    act(engine, data, kind, reason, "eva")
+    with pytest.raises(Refusal, match=sentence):
+        submit(engine, entry(home), binding=False)
+    act(engine, data, {"close": "open", "pause": "resume", "deadline": "deadline"}[kind], "2999-01-01", "eva")
+    assert submit(engine, entry(home))
+
+
+def test_a_disqualified_team_is_refused_and_after_the_reveal_everybody_is(home):
+    engine, data = open_database(), prepared("tiny")
+    submit(engine, entry(home))
+    score_all(engine)
+    act(engine, data, "disqualify", "two accounts", "eva", "red")
+    with pytest.raises(Refusal, match="red is disqualified: two accounts"):
+        submit(engine, entry(home, "b"))
+    reveal_board(engine, data)
+    with pytest.raises(Refusal, match="are revealed"):
+        submit(engine, entry(home, "a"), team="blue")
+
+
+def test_a_file_that_waits_for_a_metric_that_has_changed_is_refused_and_takes_no_quota(home, monkeypatch):
+    engine = open_database()
+    submit(engine, entry(home), team="blue")
+    score_all(engine)
+    number = submit(engine, entry(home, wrong="a"))
+    monkeypatch.setattr(type(find("tiny").metric), "version", 2)
+    with pytest.raises(Refusal, match=r"make rescore COMP=tiny.*; the file was not taken"):
+        submit(engine, entry(home, wrong="b"))
+    score_all(engine)
+    assert read_job(engine, number).state == "refused" and used(engine) == 0
+    rescore("tiny")
+    submit(engine, entry(home, wrong="a"))
+    score_all(engine)
+    assert [row.team for row in shown().rows] == ["blue", "red"]
+
+
+# -- the scorer --------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_on_which_the_scorer_s_child_dies_three_times_is_the_platform_s_failure(home, monkeypatch):
+    engine = open_database()
+    number = submit(engine, entry(home))
+    monkeypatch.setattr(scorer, "score_file", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    for attempt in (1, 2):
+        scorer.work(engine, "me", claim(engine, "me"))
+        assert (read_job(engine, number).state, read_job(engine, number).attempts) == ("waiting", attempt)
+        assert used(engine) == 1
+    scorer.work(engine, "me", claim(engine, "me"))
+    assert read_job(engine, number).state == "failed" and "cost no quota" in read_job(engine, number).message
+    assert used(engine) == 0 and claim(engine, "me") is None
+
+
+def test_a_new_scorer_takes_over_what_a_lost_one_had_and_the_lost_one_writes_nothing_more(home):
+    engine = open_database()
+    number = submit(engine, entry(home))
+    lost = claim(engine, "lost")
+    assert claim(engine, "next") is None
+    assert queue.take_over(engine) == 1
+    taken = claim(engine, "next")
+    assert (taken.id, taken.attempts) == (number, 2)
+    scorer.work(engine, "next", taken)
+    scorer.conclude(engine, "lost", lost, find("tiny"), scorer.ScoringOutcome(refused="no"))
+    assert read_job(engine, number).state == "scored" and [row.entries for row in shown().rows] == [1]
+
+
+def test_a_file_with_which_three_scorers_were_lost_is_the_platform_s_failure(home):
+    engine = open_database()
+    number = submit(engine, entry(home))
+    for _ in range(3):
+        assert claim(engine, "lost")
+        queue.take_over(engine)
+    assert claim(engine, "next") is None and read_job(engine, number).state == "failed"
+
+
+def test_a_file_that_needs_too_much_memory_is_refused_and_the_scorer_lives(home, monkeypatch):
+    engine = open_database()
+    number = submit(engine, entry(home))
+    monkeypatch.setattr(scorer, "score_file", lambda *_: bytearray(3 << 30))
+    score_all(engine)
+    job = read_job(engine, number)
+    assert job.state == "refused" and "mine.csv needs more than 2 GiB of memory" in job.message
+
+
+def test_a_file_that_needs_too_much_time_is_refused(home, monkeypatch):
+    def for_ever(*_):
+        while True:
+            sum(range(1000))
+
+    engine = open_database()
+    number = submit(engine, entry(home))
+    monkeypatch.setattr(scorer, "CPU_SECONDS", 1)
+    monkeypatch.setattr(scorer, "score_file", for_ever)
+    score_all(engine)
+    assert "needs more than 1 s" in read_job(engine, number).message
+
+
+def test_an_error_while_scoring_prints_no_value(home, monkeypatch, capfd):
+    def leak(*_):
+        raise RuntimeError(f"the answer is {987650 + 4}")
+
+    engine = open_database()
+    submit(engine, entry(home))
+    monkeypatch.setattr(scorer, "score_file", leak)
+    score_all(engine)
+    printed = capfd.readouterr().err
+    assert "RuntimeError" in printed and "987654" not in printed
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.text(max_size=8) | st.integers(),
+            lambda inner: (
+                st.lists(inner, max_size=4)
+                | st.dictionaries(st.sampled_from(["public", "private", "refused", "x"]), inner)
+            ),
+        ).map(lambda value: json.dumps(value).encode()),
+    )
+)
+def test_whatever_a_child_writes_no_score_comes_of_an_invalid_line(line):
+    outcome = scorer.parse_outcome(line, Path("/nowhere"))
+    assert outcome.scored is None
+    assert outcome.refused is None or isinstance(outcome.refused, str)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400", "1e301", "null", "[1]", "{}"])
+def test_a_score_of_a_child_that_is_not_a_finite_number_counts_nothing(tmp_path, value):
+    for part in ("public", "private"):
+        (tmp_path / part).write_bytes(scorer.pack(np.ones(3)))
+    line = f'{{"public": [{value}, 0, 1], "private": [0, 0, 1]}}'.encode()
+    assert scorer.parse_outcome(line, tmp_path).scored is None
+    assert scorer.parse_outcome(line.replace(value.encode(), b"0.5"), tmp_path).scored["public"].value == 0.5
+
+
+# -- teams and tokens --------------------------------------------------------------------------------------------------
+
+
+def test_a_token_works_until_it_is_revoked_and_is_not_in_the_database(home):
+    engine = open_database()
+    teams.create_team(engine, "red")
+    token = teams.issue_token(engine, "ada", "red")
+    assert teams.who(engine, token) == ("ada", "red", "player") and len(token) >= 43
+    session, user = teams.open_session(engine, token)
+    assert teams.who(engine, session) == user and session != token
+    engine.dispose()
+    stored = b"".join(file.read_bytes() for file in home.glob("leaderboard.db*"))
+    assert token.encode() not in stored and session.encode() not in stored
+    assert teams.revoke(engine, "ada", "red") == 2
+    assert teams.who(engine, token) is None and teams.who(engine, session) is None
+
+
+@pytest.mark.parametrize(("there", "alike"), [("red", "RED"), ("coca", "соса"), ("hello", "he110"), ("cafe", "café")])
+def test_a_name_that_looks_like_another_one_is_refused(home, there, alike):
+    engine = open_database()
+    teams.create_team(engine, there)
+    with pytest.raises(UserError, match="cannot be told from the team"):
+        teams.create_team(engine, alike)
+
+
+def test_honest_names_of_many_scripts_are_taken_and_a_mixture_that_looks_alike_is_not(home):
+    engine = open_database()
+    for name in ("red", "Émile et Zoë", "Ελλάς", "Красная", "東京チーム", "한국", "हिन्दी", "team 42", "عربي", "ไทย"):
+        assert teams.create_team(engine, name) == name
+    with pytest.raises(UserError, match="mixes letters of CYRILLIC and LATIN"):
+        teams.create_team(engine, "rеd")

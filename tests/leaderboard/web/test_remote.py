@@ -1,0 +1,261 @@
+"""A player's machine and a team server: data fetched and checked, files handed in, over a real connection."""
+
+import json
+import re
+import shutil
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from harness.errors import InvalidSubmission, UserError
+from harness.submission import client, writer
+from leaderboard import host, teams
+from leaderboard.answers import prepared
+from leaderboard.database import open_database
+from tests.support import tiny_board
+from tests.support.board_client import served
+from tests.support.tiny_board import call, entry
+
+
+@pytest.fixture
+def server(home):
+    public = home / "data" / "tiny" / "aaaa1111" / "public"
+    (public / "train").mkdir(parents=True)
+    (public / "train" / "inputs.npy").write_bytes(bytes(range(256)) * 4000)
+    (public / "manifest.json").write_text('{"source": "sample"}')
+    with served() as address:
+        yield address
+
+
+PLAYER = """
+import json, sys
+from harness.submission import client
+from leaderboard import __main__
+server = sys.argv[1]
+files = client.fetch(server, "tiny").files
+def run(*arguments):
+    sys.argv = ["leaderboard", "board", "tiny", *arguments]
+    print("code", __main__.main())
+run("--server", server, "--trust")
+run("--server", server, "--json")
+run()
+run("--reveal", "--server", server)
+print("files", files)
+"""
+
+
+def test_a_player_fetches_the_public_data_and_sees_the_board_of_the_server(
+    server, home, capsys, monkeypatch, tmp_path_factory
+):
+    for k, wrong in enumerate(("a", "ab", "abg", "gh", "")):
+        submitted = entry(home, wrong=wrong)
+        submitted.with_suffix(".json").write_text(json.dumps({"cv": {"score": 0.5 + k / 10, "low": 0.4, "high": 1.0}}))
+        client.hand_in(server, "tiny", submitted, f"team {k}")
+    _, board, _ = call(capsys, monkeypatch, "board", "tiny", "--trust")
+    _, board_json, _ = call(capsys, monkeypatch, "board", "tiny", "--json")
+
+    there, mine = tmp_path_factory.mktemp("player"), home / "data" / "tiny" / "aaaa1111" / "public"
+    shutil.copytree(home / "competitions", there / "competitions")
+    out, err = tiny_board.python(there, "-c", PLAYER, server).communicate(timeout=120)
+    shown, rest = out.split("code 0\n", 1)
+    assert shown == board and "team 4" in board and "rank correlation" in board
+    told, own = (json.loads(text) for text in (rest.split("code 0\n")[0], board_json))
+    assert [row | told["rows"][k] for k, row in enumerate(own["rows"])] == told["rows"]
+    assert {**told, "rows": []} == {**own, "rows": []}
+    assert out.endswith("code 2\ncode 2\nfiles 2\n")
+    assert f"SERVER={server}" in err and "reveal" in err
+    for name in ("train/inputs.npy", "manifest.json"):
+        assert (there / "data/tiny/aaaa1111/public" / name).read_bytes() == (mine / name).read_bytes()
+    assert not list(there.rglob("*private*")) and not list(there.rglob("*.part"))
+
+
+@contextmanager
+def copying(listed, files, cut=0, wrong=()):
+    """A server with that list and those files. cut: break off after so many bytes, every time but the last."""
+    seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path.endswith("/data"):
+                return self.say(200, json.dumps(listed).encode())
+            name = self.path.split("/data/")[1]
+            first = int((re.match(r"bytes=(\d+)-", self.headers.get("Range", "")) or [0, "0"])[1])
+            seen.append((name, first))
+            content = files[name][first:]
+            if name in wrong:
+                content = content[:-1] + b"!"
+            return self.say(206 if first else 200, content, cut)
+
+        def say(self, status, content, cut=0):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[:cut] if cut and len(content) > cut else content)
+
+        def log_message(self, *_): ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        copying.seen = seen
+        yield address
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+FILES = {"train/inputs.npy": bytes(range(256)) * 4000}
+
+
+def listing(**changed):
+    import hashlib
+
+    content = FILES["train/inputs.npy"]
+    file = {"path": "train/inputs.npy", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return {"data_hash": "aaaa1111", "source": "sample", "files": [file | changed]}
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(client.time, "sleep", lambda _: None)
+    with copying(listing(), FILES, cut=400_000) as address:
+        client.fetch(address, "tiny")
+        assert [first for _, first in copying.seen] == [0, 393_216, 786_432]
+    assert (tmp_path / "data/tiny/aaaa1111/public/train/inputs.npy").read_bytes() == FILES["train/inputs.npy"]
+
+
+def test_a_file_whose_hash_is_wrong_takes_no_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(client.time, "sleep", lambda _: None)
+    with (
+        copying(listing(), FILES, wrong=("train/inputs.npy",)) as address,
+        pytest.raises(UserError, match="fetched whole"),
+    ):
+        client.fetch(address, "tiny")
+    assert not (tmp_path / "data/tiny/aaaa1111").exists() and not (tmp_path / "data/tiny/current.json").exists()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        listing(path="../private/x"),
+        listing(path="/etc/passwd"),
+        listing(path=""),
+        listing(size="1"),
+        listing(sha256="x"),
+        {**listing(), "data_hash": "../../x"},
+        {"files": []},
+    ],
+    ids=str,
+)
+def test_a_server_cannot_write_outside_the_folder(tmp_path, told):
+    with copying(told, FILES) as address, pytest.raises(UserError, match="cannot be understood"):
+        client.fetch(address, "tiny")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_fetched_data_are_prepared_and_their_server_judges(tmp_path, monkeypatch):
+    with copying(listing(), FILES) as address:
+        client.fetch(address, "tiny")
+        client.fetch(address, "tiny")
+        assert len(copying.seen) == 1
+    assert client.served("tiny") == "aaaa1111" and client.server_of("tiny", "aaaa1111") == address
+    assert client.server_of("tiny", "bbbb2222") is None
+    monkeypatch.setenv("LEADERBOARD_URL", "http://other.example")
+    assert client.server_of("tiny", "aaaa1111") == "http://other.example"
+
+
+def test_a_file_is_handed_in_with_its_card_by_the_verb_and_by_the_harness(server, home, capsys, monkeypatch):
+    file = entry(home, "a", manifest={"cv": {"score": 0.7}})
+    code, out, _ = call(capsys, monkeypatch, "score", "tiny", file, "--team", "red", "--server", server, "--json")
+    verdict = json.loads(out)
+    assert code == 0 and (verdict["accepted"], verdict["rank"], verdict["public"]) == (True, 1, 5 / 6)
+    monkeypatch.setenv("LEADERBOARD_URL", server)
+    answer = writer.judge("tiny", entry(home, name="better"), "blue", "aaaa1111")
+    assert answer["rank"] == 1 and answer["teams"] == 2
+
+
+def test_finals_are_chosen_at_the_server_by_the_same_verb(server, home, capsys, monkeypatch):
+    made = [
+        client.hand_in(server, "tiny", entry(home, wrong, name=f"f{wrong}"), "red")["submission"] for wrong in "abc"
+    ]
+    there = ["--team", "red", "--server", server]
+    assert "None chosen" in call(capsys, monkeypatch, "finals", "tiny", *there)[1]
+    code, out, _ = call(capsys, monkeypatch, "finals", "tiny", *made[:2], *there, "--json")
+    assert code == 0 and json.loads(out)["finals"] == made[:2] and json.loads(out)["path"] == server
+    assert call(capsys, monkeypatch, "finals", "tiny", *made, *there)[0] == 2
+
+
+def test_a_refusal_of_the_server_is_one_sentence(server, home, capsys, monkeypatch):
+    file = entry(home)
+    file.write_text("id,value\nzzz,1\n")
+    with pytest.raises(InvalidSubmission, match=r"entry\.csv"):
+        client.hand_in(server, "tiny", file, "red")
+    with pytest.raises(UserError, match="no competition 'none'"):
+        client.hand_in(server, "none", file, "red")
+
+
+def test_without_a_token_a_team_server_says_what_is_missing(home, monkeypatch):
+    engine = open_database()
+    teams.create_team(engine, "red")
+    with served(team_mode=True) as address:
+        with pytest.raises(UserError, match="set LEADERBOARD_TOKEN"):
+            client.hand_in(address, "tiny", entry(home), None)
+        monkeypatch.setenv("LEADERBOARD_TOKEN", teams.issue_token(engine, "ada", "red"))
+        assert client.hand_in(address, "tiny", entry(home), None)["team"] == "red"
+
+
+def test_who_may_not_hand_in_learns_it_before_the_training(home, monkeypatch):
+    engine = open_database()
+    teams.create_team(engine, "red")
+    with served(team_mode=True) as address:
+        monkeypatch.setenv("LEADERBOARD_URL", address)
+        with pytest.raises(UserError, match=r"set LEADERBOARD_TOKEN.*nothing was trained"):
+            writer.require_judge("tiny", None, "aaaa1111", print)
+        monkeypatch.setenv("LEADERBOARD_TOKEN", teams.issue_token(engine, "ada", "red"))
+        writer.require_judge("tiny", None, "aaaa1111", print)
+        with pytest.raises(UserError, match=r"`make data COMP=tiny SERVER=`.*nothing was trained"):
+            writer.require_judge("tiny", None, "bbbb2222", print)
+
+
+def test_a_server_that_is_down_for_now_does_not_stop_the_training(home, monkeypatch):
+    monkeypatch.setattr(client.time, "sleep", lambda _: None)
+    monkeypatch.setenv("LEADERBOARD_URL", "http://127.0.0.1:1")
+    said: list[str] = []
+    writer.require_judge("tiny", "red", "aaaa1111", said.append)
+    assert len(said) == 1 and "cannot be reached" in said[0] and "make score" in said[0]
+
+
+def test_before_the_training_it_is_said_that_no_file_is_taken_now(home, monkeypatch):
+    engine = open_database()
+    teams.create_team(engine, "red")
+    monkeypatch.setenv("LEADERBOARD_TOKEN", teams.issue_token(engine, "ada", "red"))
+    said: list[str] = []
+    with served(team_mode=True) as address:
+        monkeypatch.setenv("LEADERBOARD_URL", address)
+        for wrong in ("a", "b", "g", "h", "ab"):
+            assert not said
+            client.hand_in(address, "tiny", entry(home, wrong=wrong), None)
+        writer.require_judge("tiny", None, "aaaa1111", said.append)
+        assert re.fullmatch(r"no entry is left to your team on .* until 2.*", said.pop())
+        host.act(engine, prepared("tiny"), "close", "that is all", "eva")
+        writer.require_judge("tiny", None, "aaaa1111", said.append)
+    assert re.fullmatch(r"the board on .* is closed and takes no files; what is made here stays here", said.pop())
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"), [("board.example", "is no address"), ("http://127.0.0.1:1", "cannot be reached")]
+)
+def test_an_address_that_leads_nowhere_is_one_sentence(home, monkeypatch, address, sentence):
+    monkeypatch.setattr(client.time, "sleep", lambda _: None)
+    with pytest.raises(UserError, match=sentence):
+        client.hand_in(address, "tiny", entry(home), "red")
+
+
+def test_a_certificate_that_is_not_trusted_stops_at_once_and_says_what_to_set(server, home, monkeypatch):
+    """Asked with TLS, a server without it has none; nothing heals by waiting, so no night begins either."""
+    monkeypatch.setattr(client.time, "sleep", lambda _: pytest.fail("asked again"))
+    monkeypatch.setenv("LEADERBOARD_URL", server.replace("http://", "https://"))
+    with pytest.raises(UserError, match=r"REQUESTS_CA_BUNDLE=that file.*nothing was trained"):
+        writer.require_judge("tiny", None, "aaaa1111", print)

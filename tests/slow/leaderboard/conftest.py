@@ -1,0 +1,3 @@
+"""What the slow tests of the leaderboard share."""
+
+from tests.support.board_fixtures import history, home, made, made_once  # noqa: F401 (pytest finds them by name)
