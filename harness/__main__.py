@@ -259,7 +259,7 @@ def compare(
     """Is A really better than B? Paired, on the rows that both predict out-of-fold."""
 
     def work(_: Any) -> dict[str, Any]:
-        from harness.report.compare import compare_files
+        from harness.report.comparison import compare_files
 
         return compare_files(a, b)
 
@@ -274,7 +274,7 @@ def report(competition: Name, json_: Json = False) -> None:
 
     def work(_: Any) -> dict[str, Any]:
         from harness.competition import find
-        from harness.report import report
+        from harness.report.run_report import report
 
         return report(find(competition))
 

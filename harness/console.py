@@ -1,9 +1,11 @@
-"""What a person sees while the harness works: everything on standard error, so that `--json` stays alone on output."""
+"""The terminal: progress on standard error while the harness works, and tables of results on standard output."""
 
 import sys
 import time
 from types import TracebackType
 from typing import Any
+
+from harness.report.format import bounds, counted, gained, number, shortened, signed, span
 
 
 class Console:
@@ -18,7 +20,7 @@ class Console:
         self.bars: dict[tuple[str, int], Any] = {}
         columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.fields[state]}"))
         self.progress = Progress(*columns, console=self.rich, auto_refresh=False) if self.rich.is_terminal else None
-        self.night: dict[str, Any] = {}
+        self.search: dict[str, Any] = {}
         self.live: Any = None
 
     def __enter__(self) -> "Console":
@@ -34,7 +36,7 @@ class Console:
         from rich.console import Group
 
         assert self.progress
-        return Group(*([_night_table(self.night)] if self.night else []), self.progress)
+        return Group(*([_search_table(self.search)] if self.search else []), self.progress)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,13 +51,13 @@ class Console:
     def listen(self, event: dict[str, Any]) -> None:
         """An event of a fit: progress inside an epoch, an epoch's end, or a warning."""
         name = f"{event.get('model')}, fold {event.get('fold')}"
-        if "night" in event:
-            self.night = event["night"]
+        if "search" in event:
+            self.search = event["search"]
         elif "warning" in event:
             self.say(f"{name}: {event['warning']}" if "model" in event else event["warning"])
         elif self.progress and "step" in event:
             self._move(name, event)
-        elif "loss" in event and "epoch" in event and not self.night:  # a night has thousands
+        elif "loss" in event and "epoch" in event and not self.search:  # a search has thousands
             self._epoch(name, event)
 
     def _move(self, name: str, event: dict[str, Any]) -> None:
@@ -75,61 +77,67 @@ class Console:
 
 
 def results_table(result: dict[str, Any]) -> None:
-    """The end of a submit: what each step added, with its interval, what was refused; then score and rank.
-
-    The last column is cross-fitted: every fold is scored with what was chosen without it. So it may change in a row
-    that was refused on all rows, and "without a fold" says how often the step was taken there.
-    """
-    out = _out()
-    table = _table("step", "gain on held-out folds", "verdict on all rows", "without a fold", "cross-fitted CV so far")
+    """The end of a submit: what each step gained and whether it was accepted; then score and rank."""
+    out, metric = _out(), "CV so far"
+    table = _table("step", "gain on held-out folds (95 %)", "verdict", metric)
     for step in result["steps"]:
-        gain = step["gain"]
-        added = f"{gain['difference']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain else ""
-        verdict = f"taken{step['way'] and ': ' + step['way']}" if step["accepted"] else f"refused: {step['reason']}"
-        folds = f"{step['accepted_in_folds']} of {step['folds']}"
-        table.add_row(step["step"], added, verdict, folds, f"{step['score']:.4f}")
+        gain = _gained(step["gain"]) if step["gain"] else ""
+        table.add_row(step["step"], gain, verdict_of(step), number(step["score"]))
     out.print(table)
+    out.print(
+        f"{metric}: the cross-fitted score of the ensemble up to this step, not of one model. Each fold is scored with "
+        "the steps that the other folds accept, so a refused step can change it."
+    )
     classes = [f"{name} {score:.3f}" for name, score in result["steps"][-1]["by_class"].items() if score is not None]
     if classes:
         out.print(f"by class: {', '.join(classes)}")
     if result["reported"]:
-        out.print("also: " + ", ".join(f"{name} {_interval(score)}" for name, score in result["reported"].items()))
+        out.print("also: " + ", ".join(f"{name} {_scored(score)}" for name, score in result["reported"].items()))
     cv = result["cv"]
-    out.print(f"CV {_interval(cv)}; in-sample {cv['in_sample']:.4f}, optimism {cv['in_sample'] - cv['score']:+.4f}")
+    optimism = signed(cv["in_sample"] - cv["score"])
+    out.print(f"CV {_scored(cv)}, cross-fitted; in-sample {number(cv['in_sample'])}, optimism {optimism}")
     out.print(result["message"] or "")
     _files(out, {"submission": result["submission"], **result["official"]}, result["seconds"])
 
 
+def verdict_of(step: dict[str, Any]) -> str:
+    """Say "accepted" or "refused (reason)", and in how many fits without a fold a refused step was accepted."""
+    if step["accepted"]:
+        return f"accepted ({step['way']})" if step["way"] else "accepted"
+    fits = step.get("accepted_in_folds") or 0
+    otherwise = f"; accepted in {counted(fits, 'fit')} without a fold" if fits else ""
+    return f"refused ({shortened(step['reason'])}){otherwise}"
+
+
 def search_table(result: dict[str, Any]) -> None:
-    """The end of a search: its trials, and then as after a submit."""
+    """The end of a search: the table of a submit, then its trials."""
     counts = ", ".join(f"{count} {what}" for what, count in result["trials"].items())
     results_table(result)
-    _out().print(f"trials: {counts}; the morning page: {result['report']}")
+    _out().print(f"trials: {counts}; search report: {result['report']}")
 
 
-def _night_table(night: dict[str, Any]) -> Any:
-    best = night["best"]
-    score = f"{best['score']:.4f} ({best['low']:.4f} to {best['high']:.4f})" if best else "nothing complete yet"
-    minutes = int(night["seconds_left"]) // 60
-    table = _table("best so far", "running", "done", "cut", "failed", "time left")
-    counts = (str(night[name]) for name in ("finished", "cut", "failed"))
-    table.add_row(score, night["running"], *counts, f"{minutes // 60}:{minutes % 60:02d} h")
+def _search_table(search: dict[str, Any]) -> Any:
+    """The state of a running search. Counts of trials stand between "running" and "seconds_left"."""
+    best, left = search["best"], int(search["seconds_left"]) // 60
+    counts = {name: str(count) for name, count in search.items() if isinstance(count, int)}
+    table = _table("best so far", "running", *counts, "time left")
+    score = _scored(best) if best else "nothing complete yet"
+    table.add_row(score, search["running"], *counts.values(), f"{left // 60}:{left % 60:02d} h")
     return table
 
 
 def final_table(result: dict[str, Any]) -> None:
-    """The end of FINAL=1: which models were refitted, and where the official files are."""
+    """The end of FINAL=1: which models were trained again, and where the official files are."""
     out = _out()
-    names = ", ".join(f"{name} (CV {score['score']:.4f} before)" for name, score in result["models"].items())
-    out.print(f"refitted with the hold-out's labels: {names}")
+    names = ", ".join(f"{name} (CV {number(score['score'])} before)" for name, score in result["models"].items())
+    out.print(f"trained again with the hold-out's labels: {names}")
     _files(out, result["official"], result["seconds"])
 
 
-def _files(out: Any, paths: dict[str, str], spent: float) -> None:
+def _files(out: Any, paths: dict[str, str], seconds: float) -> None:
     for what, path in paths.items():
         out.print(f"{what}: {path}")
-    minutes, seconds = divmod(int(spent), 60)
-    out.print(f"done in {minutes}:{seconds:02d}")
+    out.print(f"done in {span(seconds)}")
 
 
 def audit_table(result: dict[str, Any]) -> None:
@@ -145,40 +153,32 @@ def comparison_table(result: dict[str, Any]) -> None:
     """The verdict first, then by class, then the rows that differ most."""
     out = _out()
     out.print(
-        f"{result['verdict']}: A minus B {_signed(result)}, p {result['p']:.4f}; {result['metric']} on "
+        f"{result['verdict']}: A minus B {_gained(result)}, p {result['p']:.4f}; {result['metric']} on "
         f"{result['rows']} out-of-fold rows, positive where A is better"
     )
     for name in ("a", "b"):
-        out.print(f"{name.upper()}: {_interval(result[name])}  {result[name]['path']}")
+        out.print(f"{name.upper()}: {_scored(result[name])}  {result[name]['path']}")
     if result["by_class"]:
-        table = _table("class", "A minus B")
+        table = _table("class", "A minus B (95 %)")
         for name, change in result["by_class"].items():
-            table.add_row(name, _signed({**change, "difference": change["score"]}))
+            table.add_row(name, gained(change["score"], change["low"], change["high"]))
         out.print(table)
     if result["most_different"]:
         table = _table("row that differs most", "A", "B", "A minus B")
         for row in result["most_different"]:
-            table.add_row(row["id"], f"{row['a']:.4f}", f"{row['b']:.4f}", f"{row['difference']:+.4f}")
+            table.add_row(row["id"], number(row["a"]), number(row["b"]), signed(row["difference"]))
         out.print(table)
-
-
-def _signed(gain: dict[str, Any]) -> str:
-    return f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})"
+    out.print(f"page: {result['report']}")
 
 
 def status_table(result: dict[str, Any]) -> None:
     """What is on the disk for a competition."""
     out = _out()
-    table = _table("bundle", "folds", "CV, plain", "MB", "in use by best/")
-    for model_run in result["bundles"]:
-        score = _interval(model_run["score"]) if model_run["score"] else ""
-        used = "yes" if model_run["in_use"] else ""
+    table = _table("run", "folds", "CV alone (95 %)", "MB", "in the best submission")
+    for run in result["bundles"]:
+        folds, size = f"{run['folds_done']} of {run['folds']}", f"{run['bytes'] / 1e6:.0f}"
         table.add_row(
-            model_run["name"],
-            f"{model_run['folds_done']} of {model_run['folds']}",
-            score,
-            f"{model_run['bytes'] / 1e6:.0f}",
-            used,
+            run["name"], folds, _scored(run["score"]) if run["score"] else "", size, "yes" if run["in_use"] else ""
         )
     out.print(table)
     out.print(result["running"] or "nothing is running")
@@ -199,5 +199,9 @@ def _table(*columns: str) -> Any:
     return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
 
 
-def _interval(score: dict[str, float]) -> str:
-    return f"{score['score']:.4f} ({score['low']:.4f} to {score['high']:.4f})"
+def _scored(score: dict[str, float]) -> str:
+    return f"{number(score['score'])} {bounds(score['low'], score['high'])}"
+
+
+def _gained(gain: dict[str, Any]) -> str:
+    return gained(gain["difference"], gain["low"], gain["high"])

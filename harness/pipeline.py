@@ -13,8 +13,8 @@ from harness.errors import UserError
 from harness.files import append_line, locked, read_lines, sweep_partials
 from harness.options import Request
 from harness.prepare import Prepared, audit_once, current, prepare
-from harness.report.label_quality import check_suspects
-from harness.report.search import morning_lines, morning_page
+from harness.report.label_issues import check_label_issues
+from harness.report.search_report import search_lines, search_page
 from harness.search.loop import Night
 from harness.search.pruning import Race
 from harness.search.schedule import Clock
@@ -114,9 +114,9 @@ def search(request: Request, storage: str | None = None, racing: bool = True, cu
 
 def told_in_the_morning(request: Request, study: Study, events: Sequence[dict[str, Any]]) -> str:
     """Write the page, say its lines; returns where it is."""
-    for line in morning_lines(request.competition, study.optuna, events):
+    for line in search_lines(request.competition, study.optuna, events):
         request.say(line)
-    return paths.shown(morning_page(request.competition, study.optuna, events))
+    return paths.shown(search_page(request.competition, study.optuna, events))
 
 
 def blend(request: Request, files: Sequence[Path] | None = None) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def look(request: Request) -> dict[str, Any]:
     request.say(f"data: {located.kind}, {paths.shown(located.folder)}")
     dataset = request.competition.load(located.folder)
     checked, name = audit_once(request.competition, dataset)
-    return replace(checked, checks=[*checked.checks, check_suspects(request.competition, name)]).to_json()
+    return replace(checked, checks=[*checked.checks, check_label_issues(request.competition, name)]).to_json()
 
 
 # -- data --------------------------------------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ from harness.models import Learner
 from harness.models.config import revived
 from harness.options import Request
 from harness.prepare import prepare
-from harness.report.headroom import wishes
-from harness.report.html.format import number
-from harness.report.run import LastRun, last_run
+from harness.report.diagnostics import diagnostics
+from harness.report.format import number
+from harness.report.last_run import LastRun, last_run
 from harness.training import search_result
 from harness.training.budget import plan_for
 from harness.training.cross_validation import cross_validate
@@ -86,7 +86,7 @@ def specialist(request: Request, name: str | None) -> dict[str, Any]:
         "model": derived.name,
         "base": derived.base,
         **verdict._asdict(),
-        "oracle": {wish.name: wish.gain for wish in wishes(run)},
+        "oracle": {row.name: row.gain for row in run.headroom},
         "seconds": request.spent,
     }
 
@@ -125,12 +125,12 @@ def run_of(request: Request) -> LastRun:
 def choose_target(run: LastRun, label: int | None) -> SpecialistTarget | None:
     """The pair that is most taken for each other where the task knows pairs; else the class with the most headroom."""
     task = run.competition.task
-    pair = task.account.pair(run.oof.targets, run.said.decided, label)
+    pair = diagnostics(task).confused_pair(run.oof.targets, run.predictions.decided, label)
     if pair:
         return SpecialistTarget(*pair)
     if label is not None:
         return SpecialistTarget(label)
-    best = wishes(run)[0]
+    best = run.headroom[0]
     return SpecialistTarget(task.classes.index(best.name)) if best.gain > 0 else None
 
 

@@ -1,4 +1,4 @@
-"""What an audit says: checks with a verdict, the numbers it rests on, and what to do."""
+"""The result of an audit: checks with a verdict, the numbers it rests on, and what to do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 Verdict = Literal["pass", "warn", "fail"]
 
-NAMED = 5  # ids in an evidence
+NAMED = 5  # ids in the evidence
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,14 @@ class Audit:
 
     @property
     def verdict(self) -> Verdict:
-        return worst(self.checks)
+        """The worst verdict of all checks."""
+        return max((check.verdict for check in self.checks), key=("pass", "warn", "fail").index)
 
     def to_json(self) -> dict[str, Any]:
         checks = [check.to_json() for check in self.checks]
         return {"verdict": self.verdict, "checks": checks, "exclusions": self.exclusions}
 
 
-def worst(checks: Sequence[Check]) -> Verdict:
-    return max((check.verdict for check in checks), key=("pass", "warn", "fail").index)
-
-
 def first(names: Sequence[str]) -> str:
-    """The first few of them, in words."""
+    """The first few names, in words."""
     return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

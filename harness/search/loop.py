@@ -371,5 +371,5 @@ class Night:
         running = ", ".join(f"{entry.name}/{fold}" for entry, fold in self.running.values())
         left = max(0.0, self.clock.ends - time.time())
         self.request.listen(
-            {"night": {"best": self.best, "running": running, **self.study.counts(), "seconds_left": left}}
+            {"search": {"best": self.best, "running": running, **self.study.counts(), "seconds_left": left}}
         )

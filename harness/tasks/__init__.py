@@ -6,8 +6,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from harness.tasks.accounts import Account
-
 
 class View(NamedTuple):
     """One view of test-time augmentation: how to change the inputs, and how to undo it on a prediction.
@@ -57,10 +55,6 @@ class Task(Protocol):
     @property
     def official_suffix(self) -> str:
         """Of an official submission's file; the judge's file is always a table, .csv."""
-
-    @property
-    def account(self) -> Account:
-        """Diagnostics of its predictions, for pages."""
 
     @property
     def row_bytes(self) -> int:

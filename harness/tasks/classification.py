@@ -11,7 +11,6 @@ from harness.errors import InvalidSubmission, UserError
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.array_task import ArrayTask
 from harness.tasks.image_views import IMAGE_VIEWS
-from harness.tasks.label_account import LabelAccount
 from harness.tasks.submission_tables import label, probability, read_columns, write_columns
 
 TOLERANCE = 1e-3  # how far from 1 the probabilities of a row may sum: they are written with six digits
@@ -51,10 +50,6 @@ class Classification(ArrayTask):
     @property
     def views(self) -> Mapping[str, View]:
         return IMAGE_VIEWS
-
-    @property
-    def account(self) -> LabelAccount:
-        return LabelAccount(self)
 
     @property
     def columns(self) -> tuple[str, ...]:

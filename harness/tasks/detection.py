@@ -16,7 +16,6 @@ from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.metrics.boxes import MOST, Fusion, only, ragged, together, weighted_box_fusion
 from harness.tasks import ClassSpecialist, View, submission_boxes
-from harness.tasks.box_account import BoxAccount
 from harness.tasks.box_calibration import log_odds, logistic, right, sigmoid
 
 FEW, FAINT = 50, 0.01  # boxes an image, and the least score, that weights and calibrations are fitted on
@@ -77,10 +76,6 @@ class Detection:
         "scale_up": scaled(1.25),
         "scale_down": scaled(0.8),
     }
-
-    @property
-    def account(self) -> BoxAccount:
-        return BoxAccount(self)
 
     def pack(self, prediction: Ragged) -> dict[str, np.ndarray]:
         return {"boxes": np.asarray(prediction.flat, np.float32), "offsets": np.asarray(prediction.offsets, np.int64)}

@@ -10,7 +10,6 @@ import numpy as np
 from harness.errors import UserError
 from harness.tasks import ClassSpecialist
 from harness.tasks.array_task import ArrayTask
-from harness.tasks.number_account import NumberAccount
 from harness.tasks.submission_tables import number, read_columns, write_columns
 
 
@@ -24,7 +23,6 @@ class Regression(ArrayTask):
     output: ClassVar[str] = "labels"
     part: ClassVar[str] = "values"
     stored_dtype: ClassVar[type[np.floating]] = np.float32  # half precision has no number between 2,048 and 2,050
-    account: ClassVar[NumberAccount] = NumberAccount()
 
     def expand(self, presence: np.ndarray, target_class: int) -> np.ndarray:
         raise UserError(f"{self.target} is a number and has no class {target_class}: a specialist has nothing to find")

@@ -9,9 +9,7 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.tasks import ClassSpecialist, View
-from harness.tasks.accounts import COLOURS
 from harness.tasks.array_task import ArrayTask
-from harness.tasks.mask_account import MaskAccount
 from harness.tasks.pixel_views import ANY_SHAPE, SQUARE
 from harness.tasks.submission_masks import WIDE, MaskLayout
 
@@ -38,10 +36,6 @@ class Segmentation(ArrayTask):
     def views(self) -> Mapping[str, View]:
         """Flips, half a turn and scales; quarter turns and transpositions where the masks are square."""
         return ANY_SHAPE | SQUARE if self.shape[0] == self.shape[1] else ANY_SHAPE
-
-    @property
-    def account(self) -> MaskAccount:
-        return MaskAccount(self)
 
     @property
     def row_bytes(self) -> int:
@@ -83,15 +77,3 @@ class Segmentation(ArrayTask):
                 f"mask {row} holds the class {int(targets[row].max())}, but the labels are "
                 f"0 to {len(self.classes) - 1} ({', '.join(self.classes)})"
             )
-
-    def picture(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """(h, w, 3) uint8: a picture of that shape under the colours of its labels, each outlined; the label 0 is bare.
-
-        image: red-green-blue. mask: (h, w), of the truth or decided.
-        """
-        palette = np.array([COLOURS[(label - 1) % len(COLOURS)] for label in range(len(self.classes))])
-        outline = np.zeros(mask.shape, bool)
-        outline[1:] |= mask[1:] != mask[:-1]
-        outline[:, 1:] |= mask[:, 1:] != mask[:, :-1]
-        share = np.where(outline, 1.0, np.where(mask > 0, 0.4, 0.0))[..., None]
-        return np.rint((1 - share) * image + share * palette[np.maximum(mask, 1)]).astype(np.uint8)

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 
 from harness.competition import find
-from harness.report.run import last_run
+from harness.report.last_run import last_run
 from tests.support.coco import average_precisions
 
 
 def main(name: str) -> None:
     run = last_run(find(name))
-    truth, said, classes = run.oof.targets, run.said.decided, len(run.competition.task.classes)
+    truth, said, classes = run.oof.targets, run.predictions.decided, len(run.competition.task.classes)
     ours = run.competition.metric.by_class(run.competition.metric.statistics(truth, said))
     theirs = np.nanmean(average_precisions(truth, said, classes), axis=0)
     apart = np.abs(theirs - list(ours.values()))

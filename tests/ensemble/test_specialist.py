@@ -29,7 +29,8 @@ from harness.models.torch_loop.batches import Showing
 from harness.models.torch_loop.outputs import IGNORED, TargetEncoding
 from harness.models.yolo.detector import Yolo
 from harness.options import Request
-from harness.report.run import LastRun, last_run
+from harness.report.diagnostics import diagnostics
+from harness.report.last_run import LastRun, last_run
 from harness.specialist import DerivedSpecialist, SpecialistTarget, choose_target, derive, label_of
 from harness.tasks import ClassSpecialist
 from harness.tasks.classification import Classification
@@ -100,20 +101,20 @@ def test_of_labels_the_pair_that_is_most_taken_for_each_other_is_wanted(finished
 
 
 def test_the_pair_is_counted_both_ways_and_the_class_that_is_asked_for_comes_first() -> None:
-    account = Classification(NAMES).account
+    found = diagnostics(Classification(NAMES))
     truth, said = np.array([0, 0, 1, 2, 2, 1]), np.array([1, 0, 0, 1, 2, 1])
-    assert account.pair(truth, said, None) == (0, 1)
-    assert account.pair(truth, said, 2) == (2, 1)
-    assert account.pair(truth, truth, None) is None
-    assert account.pair(truth, np.array([1, 1, 0, 2, 2, 1]), 2) is None
+    assert found.confused_pair(truth, said, None) == (0, 1)
+    assert found.confused_pair(truth, said, 2) == (2, 1)
+    assert found.confused_pair(truth, truth, None) is None
+    assert found.confused_pair(truth, np.array([1, 1, 0, 2, 2, 1]), 2) is None
 
 
 def test_masks_boxes_and_several_labels_have_classes_and_no_pairs() -> None:
     masks, boxes = np.zeros((2, 4, 4), np.uint8), Ragged.of([np.zeros((0, 5))])
-    assert Segmentation(NAMES, (4, 4)).account.pair(masks, masks, 1) is None
-    assert Detection(NAMES).account.pair(boxes, boxes, 1) is None
+    assert diagnostics(Segmentation(NAMES, (4, 4))).confused_pair(masks, masks, 1) is None
+    assert diagnostics(Detection(NAMES)).confused_pair(boxes, boxes, 1) is None
     several = np.eye(3, dtype=np.uint8)
-    assert Classification(NAMES, multilabel=True).account.pair(several, several[::-1], None) is None
+    assert diagnostics(Classification(NAMES, multilabel=True)).confused_pair(several, several[::-1], None) is None
 
 
 @pytest.mark.parametrize("written", ["big cat", "big_cat", "Big Cat", "BIG-CAT"])

@@ -1,4 +1,4 @@
-"""A study and its events as a night of searching leaves them, made in milliseconds: for the morning page."""
+"""A study and its events as an overnight search leaves them, made in milliseconds: for the search report."""
 
 import math
 from collections.abc import Sequence
@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import optuna
 
-MIDNIGHT = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+from harness.report.search_history import END, REFUSED, SAVED, START
+
+BEGIN = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MODELS = ("coarse", "unet")
 CLASSES = ("soil", "bedrock", "sand", "big rock")
 
 
 def at(hours: float) -> str:
-    return (MIDNIGHT + timedelta(hours=hours)).isoformat()
+    return (BEGIN + timedelta(hours=hours)).isoformat()
 
 
 def empty_study(higher: bool = True) -> optuna.Study:
@@ -22,15 +24,15 @@ def empty_study(higher: bool = True) -> optuna.Study:
     return optuna.create_study(study_name="fake", direction="maximize" if higher else "minimize")
 
 
-def night(trials: int = 40, higher: bool = True, classes: Sequence[str] = CLASSES, seed: int = 0):
-    """(study, events): `coarse`, whose lr decides, and `unet`; a few trials fail, and most are cut after one fold."""
+def search(trials: int = 40, higher: bool = True, classes: Sequence[str] = CLASSES, seed: int = 0):
+    """(study, events): `coarse`, whose lr decides, and `unet`; a few trials fail, most are pruned after one fold."""
     study, rng = empty_study(higher), np.random.default_rng(seed)
     sampler = optuna.samplers.RandomSampler(seed=seed)
     study.sampler = sampler
     for model in MODELS:
         study.add_trial(declared(model, score(higher, 0.66 if model == "coarse" else 0.61), classes))
     for number in range(trials):
-        add_variant(study, "coarse" if number % 3 else "unet", (number + 1) / trials * 7.6, rng, higher, classes)
+        add_trial(study, "coarse" if number % 3 else "unet", (number + 1) / trials * 7.6, rng, higher, classes)
     return study, events(higher, classes)
 
 
@@ -38,7 +40,7 @@ def score(higher: bool, good: float) -> float:
     return good if higher else 20 * (1.5 - good)
 
 
-def add_variant(study: optuna.Study, model: str, hours: float, rng: Any, higher: bool, classes: Sequence[str]) -> None:
+def add_trial(study: optuna.Study, model: str, hours: float, rng: Any, higher: bool, classes: Sequence[str]) -> None:
     study.enqueue_trial({"model": model})
     trial = study.ask()
     trial.suggest_categorical("model", MODELS)
@@ -59,7 +61,7 @@ def tell(
 ) -> None:
     seconds = 240.0 if model == "coarse" else 420.0
     if luck < 0.08:
-        trial.set_user_attr("reason", f"training diverged: the loss is no number any more in epoch {int(luck * 100)}")
+        trial.set_user_attr("reason", f"training diverged: the loss is NaN in epoch {int(luck * 100)}")
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return
     done = 5 if goes_on else 1
@@ -100,11 +102,11 @@ def by_class(value: float, classes: Sequence[str]) -> dict[str, float | None]:
     return {name: value + float(place) for name, place in zip(classes, places, strict=True)}
 
 
-def bank(hours: float, value: float, weights: dict[str, float], classes: Sequence[str]) -> dict[str, Any]:
+def saved(hours: float, value: float, weights: dict[str, float], classes: Sequence[str]) -> dict[str, Any]:
     interval = {"score": value, "low": value - 0.011, "high": value + 0.012}
     return {
         "at": at(hours),
-        "event": "bank",
+        "event": SAVED,
         **interval,
         "in_sample": value + 0.004,
         "by_class": by_class(value + 0.01, classes),
@@ -116,21 +118,16 @@ def bank(hours: float, value: float, weights: dict[str, float], classes: Sequenc
 
 
 def events(higher: bool = True, classes: Sequence[str] = CLASSES) -> list[dict[str, Any]]:
-    banks = [
-        bank(0.1, score(higher, 0.62), {"coarse": 1.0}, classes),
-        bank(0.9, score(higher, 0.671), {"coarse": 0.7, "unet": 0.3}, classes),
-        bank(2.6, score(higher, 0.689), {"coarse.9": 0.6, "unet": 0.4}, classes),
-        bank(
-            5.1,
-            score(higher, 0.703),
-            {"coarse.9": 0.45, "coarse.26": 0.35, "unet.13": 0.2},
-            classes,
-        ),
+    incumbents = [
+        saved(0.1, score(higher, 0.62), {"coarse": 1.0}, classes),
+        saved(0.9, score(higher, 0.671), {"coarse": 0.7, "unet": 0.3}, classes),
+        saved(2.6, score(higher, 0.689), {"coarse.9": 0.6, "unet": 0.4}, classes),
+        saved(5.1, score(higher, 0.703), {"coarse.9": 0.45, "coarse.26": 0.35, "unet.13": 0.2}, classes),
     ]
-    refused = {"at": at(6.7), "event": "refused", "score": score(higher, 0.701), "seconds": 20.0}
+    refused = {"at": at(6.7), "event": REFUSED, "score": score(higher, 0.701), "seconds": 20.0}
     return [
-        {"at": at(0), "event": "start", "hours": 8, "workers": 2, "trials": 0},
-        *banks,
+        {"at": at(0), "event": START, "hours": 8, "workers": 2, "trials": 0},
+        *incumbents,
         refused,
-        {"at": at(7.9), "event": "end", "seconds": 7.9 * 3600, "why": "the time is up"},
+        {"at": at(7.9), "event": END, "seconds": 7.9 * 3600, "why": "the time is up"},
     ]

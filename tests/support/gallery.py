@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from harness.competition import find
-from harness.report.run import last_run
+from harness.report.last_run import last_run
 
 COLOURS = np.array([(40, 40, 40), (196, 164, 132), (148, 103, 70), (238, 214, 150), (214, 60, 60)], np.uint8)  # RGB
 SCALE, GAP, LEGEND = 3, 12, 34
@@ -19,7 +19,7 @@ SCALE, GAP, LEGEND = 3, 12, 34
 def main(name: str, file: Path) -> None:
     competition = find(name)
     run = last_run(competition)
-    samples, decided = run.samples, run.said.decided
+    samples, decided = run.samples, run.predictions.decided
     picks = chosen(competition.split.strata(samples), samples.targets, decided)
     rows = [columns(samples, decided, row) for row in picks]
     picture = np.vstack([legend(rows[0].shape[1], competition.task.classes), *rows])

@@ -1,4 +1,4 @@
-"""What only the host may print: the hold-out score of submission files by class, against their CV and each other.
+"""A report for the host alone: the hold-out score of submission files by class, against their CV and each other.
 
     python -m tests.support.host_report mars FILE [OTHER_FILE]
 
@@ -23,7 +23,7 @@ from leaderboard.answers import read_answers
 
 
 class Rows(NamedTuple):
-    """Statistics of rows with their groups."""
+    """Rows as the metric's statistics, with their groups."""
 
     statistics: np.ndarray
     groups: np.ndarray
@@ -38,7 +38,7 @@ def main() -> None:
     judged = [hold_out(options.competition, file) for file in options.files]
     for file, rows in zip(options.files, judged, strict=True):
         if "bundles" not in read_json(file.with_suffix(".json")):
-            print(f"\n{file.name}: not made from our bundles, so nothing of it is out of fold")
+            print(f"\n{file.name}: not made from our runs, so nothing of it is out-of-fold")
             continue
         print(
             f"\n{file.name}: out-of-fold (cross-fitted), hold-out, and hold-out minus out-of-fold, with 95 % intervals"
@@ -64,7 +64,7 @@ def hold_out(name: str, file: Path) -> Rows:
 
 
 def by_one_fold(name: str, file: Path) -> Rows:
-    """The same statistics of every fold's own prediction of all those rows, where the file has their mean."""
+    """The same, for every fold's own prediction of all these rows; the file has their mean."""
     competition, answers = find(name), read_answers(judged_data(name, file.parent.name))
     card, ids = read_json(file.with_suffix(".json")), Prepared(name, file.parent.name).holdout.ids
     recipe, model_runs = recipe_of(card), runs_of(card)
@@ -80,7 +80,7 @@ def by_one_fold(name: str, file: Path) -> Rows:
 
 
 def out_of_fold(name: str, file: Path) -> Rows:
-    """The cross-fitted statistics behind the card's CV score, made anew from the bundles."""
+    """The cross-fitted statistics behind the card's CV score, from the model runs."""
     card = read_json(file.with_suffix(".json"))
     _, fitted_ensemble, oof = refitted(find(name), Prepared(name, file.parent.name), card)
     return Rows(fitted_ensemble.statistics[-1], oof.groups)

@@ -3,14 +3,14 @@
 from html.parser import HTMLParser
 
 
-class Reader(HTMLParser):
-    """The words of a page, the tags that stay open, the pictures inside it, and what it would load from elsewhere."""
+class PageReader(HTMLParser):
+    """The text of a page, the tags that stay open, the pictures inside it, and what it would load from elsewhere."""
 
-    VOID = frozenset({"meta", "br", "path", "circle", "rect", "img"})
+    VOID = frozenset({"meta", "br", "img"})
 
     def __init__(self, page: str):
         super().__init__()
-        self.words, self.loads, self.pictures, self.open = "", list[str](), list[str](), list[str]()
+        self.text, self.loads, self.pictures, self.open = "", list[str](), list[str](), list[str]()
         self.feed(page)
 
     def handle_starttag(self, tag: str, attributes: list) -> None:
@@ -21,11 +21,11 @@ class Reader(HTMLParser):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attributes: list) -> None:
-        assert tag in self.VOID
+        """A tag that closes itself opens nothing."""
 
     def handle_endtag(self, tag: str) -> None:
-        assert tag in self.VOID or self.open.pop() == tag
+        assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
         if not self.open or self.open[-1] != "style":
-            self.words += data
+            self.text += data

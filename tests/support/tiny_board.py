@@ -44,12 +44,11 @@ from harness.competition import Competition, Rules
 from harness.ensemble import Blend
 from harness.errors import InvalidSubmission
 from harness.data.splits import stratified_grouped
-from harness.tasks.number_account import NumberAccount
 from harness.tasks.submission_tables import RequiredIds, read_table
 
 
 class Numbers:
-    classes, void, views, output, account = (), None, {{}}, "labels", NumberAccount()
+    classes, void, views, output = (), None, {{}}, "labels"
 
     def read(self, file, ids):
         required, values = RequiredIds(file, ids), np.zeros(len(ids))

@@ -193,22 +193,6 @@ def test_thinned_targets_and_predictions_keep_the_same_pixels() -> None:
     assert (small(masks()) == masks()).all()  # nothing to thin
 
 
-# -- drawn -------------------------------------------------------------------------------------------------------------
-
-
-def test_a_mask_is_drawn_over_its_picture() -> None:
-    task = Segmentation(("background", "gland"), (4, 4))
-    image = np.full((4, 4, 3), 100, np.uint8)
-    mask = np.zeros((4, 4), np.uint8)
-    mask[:, 2:] = 1
-    drawn = task.picture(image, mask)
-    assert drawn.shape == (4, 4, 3) and drawn.dtype == np.uint8
-    assert (drawn[:, :2] == 100).all()  # the background is bare
-    assert (drawn[:, 2] == (0, 158, 115)).all()  # an outline
-    assert (drawn[:, 3] == (60, 123, 106)).all()  # 0.6 of the picture and 0.4 of the colour
-    assert (task.picture(image, np.zeros_like(mask)) == image).all()
-
-
 @pytest.mark.parametrize(
     "fields",
     [

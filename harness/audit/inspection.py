@@ -1,0 +1,178 @@
+"""One pass over every input, on which the checks rest: its digest, size, low frequencies and grey levels."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness.audit.checks import first
+from harness.data.images import Pictures
+from harness.data.samples import Samples
+from harness.errors import UserError
+
+FREQUENCIES = 24  # an axis; smaller pictures are alike by chance and only compared as bytes
+LARGE = 192  # pixels a side, eight for each of the frequencies
+FILL, NEAR = 128, 2  # the grey with which decoders fill a torn picture, and how near is grey
+COLOURS = ("red", "green", "blue")
+STATISTICS = ("mean grey", "contrast", *COLOURS, "sharpness", "torn")
+COARSE = 6  # frequencies an axis that a small model gets
+SMALL = 256  # values of an input that is not a picture and is taken as it is
+
+
+class Inspection(NamedTuple):
+    """digests: of every input. sizes: (n, 2) height and width; low: (n, FREQUENCIES, FREQUENCIES) in grey levels;
+    statistics: (n, 7), named by STATISTICS; all three None where the inputs are not pictures.
+
+    The statistic "torn" is the share of the height, from below, that is the decoder's grey.
+    """
+
+    inputs: Any
+    digests: Sequence[bytes]
+    sizes: np.ndarray | None = None
+    low: np.ndarray | None = None
+    statistics: np.ndarray | None = None
+
+    def at(self, rows: np.ndarray) -> "Inspection":
+        """The same for these rows alone."""
+        digests = [self.digests[row] for row in rows.tolist()]
+        columns = (None if column is None else column[rows] for column in (self.sizes, self.low, self.statistics))
+        return Inspection(self.inputs[rows], digests, *columns)
+
+    def statistic(self, name: str) -> np.ndarray:
+        assert self.statistics is not None
+        return self.statistics[:, STATISTICS.index(name)]
+
+
+def inspect(samples: Samples) -> Inspection:
+    """Read, and decode, every input once. Raise `UserError` naming those that cannot be decoded."""
+    inputs = samples.inputs
+    if not are_pictures(inputs):
+        return Inspection(inputs, [digest(row) for row in inputs])
+    digests, sizes, low, statistics, broken = [], [], [], [], []
+    for row in range(len(inputs)):
+        try:
+            picture = np.asarray(inputs[row])
+        except UserError:
+            broken.append(str(samples.ids[row]))
+            continue
+        small = shrunk(picture).astype(np.float32)
+        grey = small.mean(2) if small.ndim == 3 else small
+        digests.append(digest(picture))
+        sizes.append(picture.shape[:2])
+        low.append(low_frequencies(grey))
+        statistics.append(statistics_of(small, grey))
+    if broken:
+        raise UserError(f"{len(broken)} pictures are torn off or cannot be decoded: {first(broken)}")
+    return Inspection(inputs, digests, np.array(sizes), np.stack(low), np.array(statistics, np.float32))
+
+
+def digest(content: Any) -> bytes:
+    array = np.ascontiguousarray(content)
+    return sha256(f"{array.shape}{array.dtype}".encode() + array.tobytes()).digest()
+
+
+def are_pictures(inputs: Any) -> bool:
+    if isinstance(inputs, Pictures):
+        return True
+    shape = inputs.shape[1:]
+    return len(shape) in (2, 3) and min(shape[:2]) >= FREQUENCIES
+
+
+def low_frequencies(grey: np.ndarray) -> np.ndarray:
+    """(FREQUENCIES, FREQUENCIES) float32, in grey levels: the lowest cosine frequencies without the mean.
+
+    0 for small pictures.
+    """
+    if min(grey.shape) < FREQUENCIES:
+        return np.zeros((FREQUENCIES, FREQUENCIES), np.float32)
+    level = grey - np.float32(grey.mean(dtype=np.float64))  # exactly zero where the picture is constant
+    low = spectrum(level, FREQUENCIES) / (2 * grey.size)
+    low[0, 0] = 0
+    return low
+
+
+def spectrum(picture: np.ndarray, count: int) -> np.ndarray:
+    """(count, count[, c]): the lowest cosine frequencies (DCT-II) of a picture (h, w[, c])."""
+    from scipy.fft import dctn
+
+    return dctn(picture, type=2, axes=(0, 1))[:count, :count].copy()
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of length 1."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-6)
+
+
+def statistics_of(small: np.ndarray, grey: np.ndarray) -> list[float]:
+    """The STATISTICS of one picture."""
+    colours = small.mean((0, 1)) if small.ndim == 3 else np.repeat(grey.mean(), 3)
+    sharpness = float(np.abs(grey[1:] - grey[:-1]).mean() if len(grey) > 1 else 0)
+    filled = (np.abs(grey - FILL) <= NEAR).all(1)[::-1]
+    torn = len(filled) if filled.all() else int(filled.argmin())
+    contrast = 0.0 if grey.max() == grey.min() else float(grey.std())
+    return [float(grey.mean()), contrast, *map(float, colours[:3]), sharpness, torn / len(filled)]
+
+
+def shrunk(picture: np.ndarray) -> np.ndarray:
+    """At most LARGE pixels a side: the low frequencies stay what they are, at a tenth of the time."""
+    import cv2
+
+    sides = np.array(picture.shape[1::-1])
+    if sides.max() <= LARGE:
+        return picture
+    size = np.maximum(1, np.ceil(sides * LARGE / sides.max())).astype(int)
+    return cv2.resize(picture, tuple(size.tolist()), interpolation=cv2.INTER_AREA)
+
+
+# -- what a small model may look at ------------------------------------------------------------------------------------
+
+
+class Features(NamedTuple):
+    """values: (n, k) float, all finite."""
+
+    names: list[str]
+    values: np.ndarray
+
+
+def features(parts: Sequence[Inspection]) -> list[Features]:
+    """Columns of a table, or statistics and low frequencies of pictures, for several sets of samples.
+
+    A text has the same number in each of them.
+    """
+    if parts[0].low is not None:
+        return [_of_pictures(part, any(map(_coloured, parts))) for part in parts]
+    if names := list(parts[0].inputs.dtype.names or ()):
+        columns = [_numbers([part.inputs[name] for part in parts]) for name in names]
+        return [Features(names, np.stack([column[k] for column in columns], 1)) for k in range(len(parts))]
+    size = int(np.prod(parts[0].inputs.shape[1:]))
+    names = [f"value {k}" for k in range(size)] if size <= SMALL else []
+    rows = [np.nan_to_num(np.asarray(part.inputs, float)).reshape(len(part.inputs), -1) for part in parts]
+    return [Features(names, values[:, : len(names)]) for values in rows]
+
+
+def _of_pictures(part: Inspection, coloured: bool) -> Features:
+    assert part.low is not None and part.sizes is not None
+    names = [name for name in STATISTICS if coloured or name not in COLOURS]
+    columns = [np.stack([part.statistic(name) for name in names], 1)]
+    if isinstance(part.inputs, Pictures):
+        names, columns = [*names, "height", "width"], [*columns, part.sizes]
+    names += [f"frequency {k // COARSE}, {k % COARSE}" for k in range(1, COARSE**2)]
+    low = part.low[:, :COARSE, :COARSE].reshape(len(part.low), -1)[:, 1:]
+    return Features(names, np.concatenate([*columns, low], axis=1, dtype=np.float64))
+
+
+def _coloured(part: Inspection) -> bool:
+    red = part.statistic(COLOURS[0])
+    return not all(np.allclose(part.statistic(name), red) for name in COLOURS)
+
+
+def _numbers(columns: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """One column of several tables as floats; a text becomes its rank, a missing value less than all others."""
+    together = np.concatenate(columns)
+    if together.dtype.kind in "biuf":
+        known = together[np.isfinite(together)].astype(float)
+        values = np.where(np.isfinite(together), together, known.min(initial=0) - 1)
+    else:
+        values = np.unique(together.astype(str), return_inverse=True)[1].astype(float)
+    return np.split(values, np.cumsum([len(column) for column in columns])[:-1])

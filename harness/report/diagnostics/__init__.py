@@ -1,0 +1,28 @@
+"""What a page shows of predictions beside the score; `diagnostics(task)` chooses by the kind of prediction."""
+
+from functools import singledispatch
+from typing import Any
+
+from harness.report.diagnostics.box_diagnostics import BoxDiagnostics
+from harness.report.diagnostics.defaults import Colour, Confidence, Diagnostics, LabelIssues, PrecisionRecall
+from harness.report.diagnostics.label_diagnostics import LabelDiagnostics
+from harness.report.diagnostics.mask_diagnostics import MaskDiagnostics
+from harness.report.diagnostics.number_diagnostics import NumberDiagnostics
+from harness.tasks.classification import Classification
+from harness.tasks.detection import Detection
+from harness.tasks.regression import Regression
+from harness.tasks.segmentation import Segmentation
+
+__all__ = ["Colour", "Confidence", "Diagnostics", "LabelIssues", "PrecisionRecall", "diagnostics"]
+
+
+@singledispatch
+def diagnostics(task: Any) -> Diagnostics:
+    """The diagnostics of a task; one that registers none has the defaults."""
+    return Diagnostics(task)
+
+
+diagnostics.register(Classification, LabelDiagnostics)
+diagnostics.register(Segmentation, MaskDiagnostics)
+diagnostics.register(Detection, BoxDiagnostics)
+diagnostics.register(Regression, NumberDiagnostics)

@@ -1,0 +1,112 @@
+"""Numbers and spans of time as a person reads them, on pages and in the terminal."""
+
+import math
+import re
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.bootstrap import Interval
+
+
+def number(value: float) -> str:
+    """A score: four places below 10, fewer above.
+
+    >>> number(0.71234), number(15.234), number(4321.2)
+    ('0.7123', '15.23', '4321')
+    """
+    places = 4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0
+    return f"{value:.{places}f}"
+
+
+def signed(value: float) -> str:
+    return f"{'−' if value < 0 else '+'}{number(abs(value))}"
+
+
+def bounds(low: float, high: float) -> str:
+    """The ends of an interval, for the bracket behind a score."""
+    return f"({number(low)} to {number(high)})"
+
+
+def scored(interval: "Interval") -> str:
+    return f"{number(interval.score)} {bounds(interval.low, interval.high)}"
+
+
+def gained(difference: float, low: float, high: float) -> str:
+    """A difference with its interval."""
+    return f"{signed(difference)} ({signed(low)} to {signed(high)})"
+
+
+def setting(value: object) -> str:
+    """A parameter's value.
+
+    >>> setting(0.00312345), setting(128), setting("Unet")
+    ('0.00312', '128', 'Unet')
+    """
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def short(name: object, most: int = 11) -> str:
+    """
+    >>> short("tu-mobilenetv3_small_100")
+    'mobilenetv…'
+    """
+    text = str(name).removeprefix("tu-")
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def span(seconds: float) -> str:
+    """
+    >>> span(0.4), span(48), span(330), span(28_000)
+    ('0.4 s', '48 s', '5.5 min', '7.8 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def counted(count: int, thing: str) -> str:
+    """
+    >>> counted(1, "trial"), counted(3, "trial")
+    ('1 trial', '3 trials')
+    """
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def coded(text: str) -> str:
+    """HTML of a sentence in which `this` is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
+def without_numbers(reason: str) -> str:
+    """The same text for reasons that differ in their numbers only."""
+    return re.sub(r"[-+−]?\d[\d.,e+-]*", "#", reason)
+
+
+def named(names: list[str], most: int = 3) -> str:
+    """The first few names, and how many more there are.
+
+    >>> named(["ant", "bee", "cat", "dog", "eel"])
+    'ant, bee, cat and 2 more'
+    """
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def shortened(reason: str) -> str:
+    """A refusal with at most three of the classes that a step hurts.
+
+    >>> shortened("hurts ant, bee, cat, dog")
+    'hurts ant, bee, cat and 1 more'
+    """
+    _, hurts, names = reason.partition("hurts ")
+    return hurts + named(names.split(", ")) if names else reason
+
+
+def places(step: float) -> int:
+    """How many decimal places ticks of this step need."""
+    return max(0, -math.floor(math.log10(step) + 1e-9))

@@ -1,0 +1,157 @@
+"""Which parameters mattered in a search, and what to try next: one rule a function, a sentence or nothing."""
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.report.format import counted, number, setting, span, without_numbers
+from harness.report.search_history import HOUR, SearchHistory, TrialRow
+
+FEWEST = 10  # trials of a model, to rank its parameters
+AMONG_THE_BEST = 5  # trials at least, as Optuna's documentation asks for
+BEST_SHARE, LARGEST_SHARE = 0.1, 0.5  # of the trials that count as the best
+EDGE = 0.04  # of a range, at either end
+EDGES, EDGE_SHARE = 3, 0.08  # best values at an edge that are named, and the importance that they need
+BEHIND = 0.1  # the worst class is this share of the classes' mean below it
+OFTEN = 0.15  # share of the trials that fail
+LATE, EARLY = 0.75, 0.5  # share of the time: better submissions after it, or none
+
+Importances = Mapping[str, Mapping[str, float]]
+
+
+def importances(history: SearchHistory) -> dict[str, dict[str, float]]:
+    """Shares of 1 by model and parameter, the largest first; only of models with enough trials.
+
+    Measured on the score of the first fold, which pruned trials have too: the finished ones are the good ones, and say
+    little about what makes a bad one.
+    """
+    sampled = {model: history.sampled(model) for model in history.models}
+    return {model: _importance(trials, history.higher) for model, trials in sampled.items() if len(trials) >= FEWEST}
+
+
+def _importance(trials: Sequence[TrialRow], higher: bool) -> dict[str, float]:
+    """PED-ANOVA (Watanabe et al. 2023, arXiv 2304.10255), by Optuna."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would announce the study that is made here
+    try:
+        study = optuna.create_study(direction="maximize" if higher else "minimize")
+        study.add_trials(
+            [
+                optuna.create_trial(params=dict(t.params), distributions=dict(t.distributions), value=t.first_fold)
+                for t in trials
+            ]
+        )
+    finally:
+        optuna.logging.set_verbosity(level)
+    share = min(LARGEST_SHARE, max(BEST_SHARE, AMONG_THE_BEST / len(trials)))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=share)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a parameter whose range changed from one search to the next
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def advice(history: SearchHistory, important: Importances) -> list[str]:
+    rules = (no_result, edges, worst_class, failures, few_trials, pace, noise)
+    found = [sentence for rule in rules for sentence in rule(history, important)]
+    return found or ["Nothing stands out: new networks or new data promise more than another search of the same space."]
+
+
+def no_result(history: SearchHistory, _: Importances) -> Iterator[str]:
+    if history.after is None:
+        yield "No trial finished: give more hours (HOURS=), or search a smaller model."
+
+
+def edges(history: SearchHistory, important: Importances) -> Iterator[str]:
+    """A best value at the end of its range: the optimum may lie beyond."""
+    found = []
+    for model, shares in important.items():
+        best = history.best_sampled(model)
+        for name, share in shares.items():
+            end = end_of(best.params[name], best.distributions[name]) if best and name in best.params else ""
+            if best and end and share >= EDGE_SHARE:
+                found.append((share, model, name, end, best))
+    for _, model, name, end, best in sorted(found, key=lambda each: -each[0])[:EDGES]:
+        limits = best.distributions[name]
+        yield (
+            f"`{name}` of `{model}` is best at the {end} end of its range: {setting(best.params[name])} of "
+            f"{setting(limits.low)} to {setting(limits.high)}. Search beyond it, or declare more there."
+        )
+
+
+def end_of(value: Any, limits: Any) -> str:
+    """Whether a value lies at the "lower" or "upper" end, or ""; limits: a distribution of Optuna."""
+    if hasattr(limits, "choices") or limits.single():
+        return ""
+    low, high, value = (math.log(v) if limits.log else v for v in (limits.low, limits.high, value))
+    share = (value - low) / (high - low)
+    return "lower" if share < EDGE else "upper" if share > 1 - EDGE else ""
+
+
+def worst_class(history: SearchHistory, _: Importances) -> Iterator[str]:
+    classes = history.classes()
+    if len(classes) < 2:
+        return
+    mean = sum(score for _, _, score in classes) / len(classes)
+    name, score = classes[0][0], classes[0][2]
+    if history.better_by(mean, score) > BEHIND * abs(mean):
+        yield (
+            f"The class {name} stays behind ({number(score)}, the mean of the classes is {number(mean)}): "
+            "`make specialist` trains a class specialist, and keeps it only if it wins."
+        )
+
+
+def failures(history: SearchHistory, _: Importances) -> Iterator[str]:
+    failed = history.in_state("failed")
+    if len(failed) < 2 or len(failed) < OFTEN * len(history.trials):
+        return
+    kind = Counter(without_numbers(trial.reason) for trial in failed).most_common(1)[0][0]
+    example = next(trial.reason for trial in failed if without_numbers(trial.reason) == kind)
+    remedy = "Look at the first of them."
+    if "memory" in kind:
+        remedy = "Declare a smaller batch or a smaller network."
+    if "diverged" in kind:
+        remedy = "Lower the upper end of the learning rate."
+    share = f"{counted(len(failed), 'trial')} of {len(history.trials)} failed"
+    yield f"{share}, most often with: {example or 'no reason'}. {remedy}"
+
+
+def few_trials(history: SearchHistory, _: Importances) -> Iterator[str]:
+    """Until every model has enough trials that its parameters can be told apart."""
+    counts = Counter(trial.model for trial in history.trials if trial.first_fold is not None)
+    missing = {model: FEWEST - counts[model] for model in history.models if counts[model] < FEWEST}
+    ended = len(history.trials) - len(history.in_state("running"))
+    if not missing or not ended:
+        return
+    hours = max(0.1, sum(missing.values()) * history.seconds / ended / history.workers / HOUR)
+    names = ", ".join(f"`{model}`" for model in missing)
+    yield (
+        f"Too few trials of {names} to rank the parameters: about {hours:.1f} h more would give each model {FEWEST} "
+        f"(`make search COMP={history.competition} HOURS={max(1, math.ceil(hours))}` continues this study)."
+    )
+
+
+def pace(history: SearchHistory, _: Importances) -> Iterator[str]:
+    if not history.incumbents or not history.hours:
+        return
+    last = history.incumbents[-1].hours
+    if last > LATE * history.hours and len(history.incumbents) > 1:
+        yield "The score was still improving at the end: more hours should bring more."
+    if last < EARLY * history.hours:
+        quiet = span((history.hours - last) * HOUR)
+        yield (
+            f"Nothing better was found in the last {quiet}: change what is searched (other networks, a wider range) "
+            "rather than searching longer."
+        )
+
+
+def noise(history: SearchHistory, _: Importances) -> Iterator[str]:
+    if history.gain is not None and history.gain > 0 and history.overlap:
+        yield (
+            f"The gain of {number(history.gain)} over the best declared model is small beside the intervals: models "
+            "that err differently add more to a blend than finer settings of the same ones."
+        )

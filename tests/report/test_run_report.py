@@ -1,0 +1,160 @@
+"""The run report stands alone, says what the submission's card says, and opens only out-of-fold predictions."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from harness import paths
+from harness.ensemble.leave_one_out import gain_of
+from harness.errors import UserError
+from harness.files import read_json, write_json
+from harness.report import run_report
+from harness.report.format import number, percent, scored, signed
+from harness.report.last_run import LastRun, last_run
+from harness.report.run_tables import confused_pairs, confusion_table, correlation, interval_of
+from tests.report.conftest import Finished
+from tests.support import here
+from tests.support.pages import PageReader
+from tests.support.tiny_runs import RUNS
+
+CALIBRATED = {"Confusion matrix", "Calibration", "If one class were perfect"}
+# kind: (sections of its own, pictures): 18 rows and 12 label issues, as one picture, as three, or as lines of a table
+KINDS = {
+    "labels": (CALIBRATED, 30),
+    "probabilities": (CALIBRATED, 30),
+    "several": (CALIBRATED - {"Confusion matrix"}, 30),
+    "masks": (CALIBRATED, 90),
+    "boxes": (CALIBRATED - {"Confusion matrix"} | {"Precision and recall"}, 90),
+    "numbers": ({"Predicted against true"}, 0),
+}
+STANDINGS = {
+    "rows": [
+        {"rank": 1, "tied": False, "team": "red", "score": 0.9, "low": 0.8, "high": 1.0, "cv": None, "entries": 3},
+        {"rank": 2, "tied": True, "team": "blue", "score": 0.8, "low": 0.7, "high": 0.9, "cv": 0.75, "entries": 1},
+    ],
+    "revealed_at": None,
+}
+
+
+@pytest.fixture(autouse=True)
+def no_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leaderboard is a process of its own, and these competitions have no folder that it could read."""
+    monkeypatch.setattr(run_report, "board", lambda name, data_hash: None)
+
+
+def page_of(run: LastRun) -> PageReader:
+    file = run_report.run_page(run)
+    assert file == paths.reports(run.competition.name) / "report.html"
+    assert file.stat().st_size < 5_000_000
+    page = PageReader(file.read_text())
+    assert page.open == [] and page.loads == []
+    assert "<script" not in file.read_text()
+    assert not re.search(r"\b(nan|inf|None)\b", page.text)
+    return page
+
+
+def assert_cross_fitted(run: LastRun, made: here.Run) -> None:
+    """Every row is decided by a recipe fitted without its fold; a perfect class never makes the score worse."""
+    metric = run.competition.metric
+    statistics = metric.statistics(run.oof.targets, run.predictions.decided)
+    assert metric.score(statistics) == pytest.approx(made.card["cv"]["score"], abs=1e-12)
+    assert run.samples.ids.tolist() == made.prepared.train.ids[made.folds >= 0].tolist()
+    gains = [row.gain for row in run.headroom]
+    assert gains == sorted(gains, reverse=True)
+    assert {row.name for row in run.headroom} == set(run.competition.task.classes) - {"void"}
+    if gains:
+        assert gains[-1] >= 0 and gains[0] > 0
+        assert f"A perfect specialist for {run.headroom[0].name}" in run_report.specialist_advice(run)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_of_every_kind_says_what_the_card_says_without_the_answers(kind: str, finished: Finished) -> None:
+    """The hold-out and its answers are deleted before the page is made."""
+    run = finished(kind)
+    shutil.rmtree(paths.private(kind, run.prepared.data_hash))
+    shutil.rmtree(run.prepared.folder / "holdout")
+    for file in (paths.root() / "runs").rglob("holdout-*"):
+        file.unlink()
+    rebuilt, card = last_run(RUNS[kind]()), run.card
+    assert_cross_fitted(rebuilt, run)
+    page = page_of(rebuilt)
+    own, pictures = KINDS[kind]
+    sections = CALIBRATED | {"Precision and recall", "Predicted against true"}
+    assert {heading for heading in sections if heading in page.text} == own
+    assert len(page.pictures) == pictures
+    for heading in ("What each step added", "The ensemble", "How alike their errors are", "From the worst to the best",
+                    "Label issues", "Learning curves", "Cost", "The audit"):  # fmt: skip
+        assert heading in page.text
+    assert scored(interval_of(card["cv"])) in page.text
+    for step in card["steps"]:
+        assert step["step"] in page.text and number(step["score"]) in page.text
+        assert not step["gain"] or signed(step["gain"]["difference"]) in page.text
+    for name, score in card["models"].items():
+        assert name in page.text and number(score["score"]) in page.text
+    assert all(percent(weight) in page.text for weight in card["recipe"]["weights"].values())
+    assert all(name in page.text for name in card["steps"][-1]["by_class"])
+    assert "The code has changed since" not in page.text
+
+
+def test_the_board_is_shown_with_the_teams_own_row(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished("numbers")
+    monkeypatch.setattr(run_report, "board", lambda name, data_hash: STANDINGS)
+    page = page_of(last_run(RUNS["numbers"]()))
+    assert "The leaderboard" in page.text and "rank 2 of 2" in page.text
+    html = (paths.reports("numbers") / "report.html").read_text()
+    assert 'class="own"><td class="n">=2</td><td>blue</td>' in html
+
+
+def test_without_a_run_the_error_names_the_command() -> None:
+    with pytest.raises(UserError, match="make submit COMP=labels"):
+        run_report.report(RUNS["labels"]())
+
+
+def test_a_run_on_other_data_and_a_card_from_other_code_are_noted(finished: Finished) -> None:
+    """As FAST=1 leaves it: a card, and neither best/ nor current.json."""
+    run = finished("numbers")
+    folder = paths.submissions("numbers", run.prepared.data_hash)
+    (card,) = folder.glob("*.json")
+    write_json(card, read_json(card) | {"cv": {**run.card["cv"], "score": run.card["cv"]["score"] - 0.25}})
+    shutil.rmtree(folder / "best")
+    (paths.data("numbers") / "current.json").unlink()
+    text = page_of(last_run(RUNS["numbers"]())).text
+    assert "not of the data prepared last" in text
+    assert "The code has changed since" in text
+
+
+def test_the_confusion_matrix_counts_rows(finished: Finished) -> None:
+    finished("labels")
+    run = last_run(RUNS["labels"]())
+    table = confusion_table(run)
+    assert table is not None
+    cells = np.array([[int(cell.text or 0) for cell in cells] for _, cells in table.rows])
+    truth, decided = run.oof.targets, run.predictions.decided
+    assert cells.tolist() == [[int(((truth == k) & (decided == j)).sum()) for j in range(3)] for k in range(3)]
+    pairs = confused_pairs(("ant", "bee", "cat"), np.array([[90, 10, 0], [0, 50, 0], [1, 1, 0]]), "row")
+    assert pairs[0] == "ant predicted as bee (10 rows, 10 % of it)"
+    assert pairs[1] == "cat predicted as ant (1 row, 50 % of it)"
+
+
+def test_the_gain_of_a_member_is_the_score_with_it_minus_without_it(finished: Finished) -> None:
+    """For numbers it is the difference of two root mean squares, computed by hand."""
+    finished("numbers")
+    run = last_run(RUNS["numbers"]())
+    weights = run.recipe.weights
+    assert len(weights) > 1, "these members add to each other"
+    name = next(iter(weights))
+    others = {other: weight for other, weight in weights.items() if other != name}
+    gain = gain_of(run.oof, run.recipe, name)
+    assert gain is not None
+    mean = sum(weight * run.oof.members[other].plain for other, weight in others.items()) / sum(others.values())
+    full = float(np.sqrt(run.oof.statistics_of(run.recipe).mean()))
+    assert gain.difference == pytest.approx(np.sqrt(((mean - run.oof.targets) ** 2).mean()) - full, rel=1e-4)
+
+
+def test_members_that_err_alike_correlate() -> None:
+    a, b = np.array([0.0, 1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0, 0.0])
+    assert correlation(a, 2 * a + 1) == pytest.approx(1)
+    assert correlation(a, b) == pytest.approx(-1)
+    assert correlation(a, np.ones(4)) is None
