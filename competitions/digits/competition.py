@@ -7,7 +7,7 @@ from typing import Any
 from competitions.digits.data import CLASSES, load, small_sample
 from competitions.digits.numpy_networks import Layers
 from harness.competition import Competition, Rules
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import labels, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import Accuracy, LogLoss, MacroF1
@@ -95,7 +95,7 @@ competition = Competition(
     metric=Accuracy(CLASSES),
     reported=(MacroF1(CLASSES), LogLoss(CLASSES)),
     rules=Rules(pretrained=False),
-    sources=(File("train.npz", "test.npz"), Sample(small_sample)),
+    sources=(File("train.npz", "test.npz"), MadeSample(small_sample)),
     load=load,
     split=stratified_grouped(by=labels, folds=5),
     models=everything,

@@ -4,10 +4,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from competitions.glas.data import CLASSES, LABELLED, OFFICIAL, SIDE, load
-from competitions.glas.glands import gland_sample
+from competitions.glas.data import CLASSES, LABELLED, OFFICIAL, SIDE, load, make_sample
 from harness.competition import Competition, Rules
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import Holdout, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import MeanDice, MeanImageIoU
@@ -86,7 +85,7 @@ competition = Competition(
     metric=MeanDice(CLASSES),
     reported=(MeanImageIoU(CLASSES),),
     rules=Rules(pretrained=False),
-    sources=(File(*LABELLED, OFFICIAL), Sample(gland_sample)),
+    sources=(File(*LABELLED, OFFICIAL), MadeSample(make_sample)),
     load=load,
     holdout=Holdout(fraction=0.3, public=0.4),  # of 16 patients, four: less would be one public patient
     split=stratified_grouped(folds=5),  # by the grade that `load` brings; groups are patients

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from harness.audit.looks import STATISTICS, Look
-from harness.data.images import Pictures, written
+from harness.data.images import EncodedImages, file_metadata
 from harness.data.samples import Samples
 
 
 def written_of(samples: Samples) -> np.ndarray | None:
-    """(n,) of `pictures.WRITTEN`; None where the samples came from no files of their own."""
-    if samples.written is None and isinstance(samples.inputs, Pictures):
-        return written(samples.inputs.encoded(row) for row in range(len(samples)))
-    return samples.written
+    """(n,) of `images.METADATA`; None where the samples came from no files of their own."""
+    if samples.metadata is None and isinstance(samples.inputs, EncodedImages):
+        return file_metadata(samples.inputs.encoded(row) for row in range(len(samples)))
+    return samples.metadata
 
 
 def facts(samples: Samples, files: np.ndarray | None, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -43,7 +43,7 @@ def beyond_worth(lengths: np.ndarray, pictures: Any) -> np.ndarray:
 
 def kinds_of(pictures: Any) -> tuple[str, ...]:
     """How they were written; both ways where their files are gone."""
-    if not isinstance(pictures, Pictures):
+    if not isinstance(pictures, EncodedImages):
         return ".png", ".jpg"
     return (".jpg",) if pictures.encoded(0)[:2] == b"\xff\xd8" else (".png",)
 
@@ -59,7 +59,7 @@ def signals(seen: Look) -> dict[str, np.ndarray]:
     if seen.statistics is None or seen.sizes is None:
         return {}
     found = {"mean grey": seen.statistics[:, [STATISTICS.index("mean grey")]]}
-    if isinstance(seen.inputs, Pictures):
+    if isinstance(seen.inputs, EncodedImages):
         found["dimensions"] = seen.sizes.astype(float)
     return {name: values for name, values in found.items() if (values != values[:1]).any()}
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.audit.looks import COLOURS, STATISTICS, Look
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 
 COARSE = 6  # frequencies an axis
 SMALL = 256  # values of an input that is no picture and is taken as it is
@@ -40,7 +40,7 @@ def of_pictures(seen: Look, coloured: bool) -> Features:
     assert seen.low is not None and seen.statistics is not None and seen.sizes is not None
     told = [k for k, name in enumerate(STATISTICS) if coloured or name not in COLOURS]
     names, columns = [STATISTICS[k] for k in told], [seen.statistics[:, told]]
-    if isinstance(seen.inputs, Pictures):
+    if isinstance(seen.inputs, EncodedImages):
         names, columns = [*names, "height", "width"], [*columns, seen.sizes]
     low = seen.low[:, :COARSE, :COARSE].reshape(len(seen.low), -1)[:, 1:]
     names += [f"frequency {k // COARSE}, {k % COARSE}" for k in range(1, COARSE**2)]

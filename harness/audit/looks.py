@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.audit.checks import first
 from harness.audit.motifs import cosines
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Samples
 from harness.errors import UserError
 
@@ -69,8 +69,8 @@ def digest(content: Any) -> bytes:
 
 
 def are_pictures(inputs: Any) -> bool:
-    shapes = np.unique(inputs.sizes, axis=0) if isinstance(inputs, Pictures) else [inputs.shape[1:]]
-    return isinstance(inputs, Pictures) or all(len(shape) in (2, 3) and min(shape[:2]) >= SEEN for shape in shapes)
+    shapes = np.unique(inputs.sizes, axis=0) if isinstance(inputs, EncodedImages) else [inputs.shape[1:]]
+    return isinstance(inputs, EncodedImages) or all(len(shape) in (2, 3) and min(shape[:2]) >= SEEN for shape in shapes)
 
 
 def low_frequencies(grey: np.ndarray) -> np.ndarray:

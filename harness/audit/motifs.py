@@ -27,7 +27,7 @@ BLOCK = 1024  # rows compared at once
 
 
 def motifs(inputs: Any, labels: np.ndarray) -> list[np.ndarray]:
-    """The rows of each motif. inputs: pictures (n, h, w[, 3]) or `Pictures`; labels: (n,) int."""
+    """The rows of each motif. inputs: pictures (n, h, w[, 3]) or `EncodedImages`; labels: (n,) int."""
     rows = directions(inputs)
     left = np.ones(len(rows), bool)
     found = []

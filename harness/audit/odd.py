@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.audit.checks import Check, first
 from harness.audit.looks import STATISTICS, Look
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Samples
 
 TINY = 16  # pixels on the shorter side
@@ -50,6 +50,6 @@ def odd_pictures(seen: Look) -> dict[str, np.ndarray]:
 
 def constant_columns(inputs: Any) -> list[str]:
     """Of a table, those with one value alone."""
-    if isinstance(inputs, Pictures) or not inputs.dtype.names:
+    if isinstance(inputs, EncodedImages) or not inputs.dtype.names:
         return []
     return [name for name in inputs.dtype.names if len(np.unique(inputs[name])) == 1]

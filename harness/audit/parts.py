@@ -19,7 +19,7 @@ def parted(samples: Samples, split: Split, holdout: Holdout) -> np.ndarray:
     """(n,) int: the fold of every row, or HELD_OUT. Raise `UserError` as the split does."""
     judged = split.judged(samples, holdout)
     part = np.full(len(samples), HELD_OUT)
-    part[~judged] = split.cut(samples[~judged], split.folds)
+    part[~judged] = split.assign_folds(samples[~judged], split.folds)
     return part
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.audit.checks import Check, Verdict
 from harness.audit.looks import are_pictures
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Ragged, Samples
 from harness.errors import UserError
 from harness.tasks import Task
@@ -17,7 +17,7 @@ def check_shapes(dataset: Dataset) -> Check:
     for part, samples in {"labelled": labelled, **dataset.official}.items():
         lengths = {
             name: len(column)
-            for name in ("inputs", "targets", "groups", "strata")
+            for name in ("inputs", "targets", "groups", "stratify")
             if (column := getattr(samples, name)) is not None and len(column) != len(samples)
         }
         wrong += [f"{part}: {count} {name} for {len(samples)} ids" for name, count in lengths.items()]
@@ -59,7 +59,7 @@ def check_finite(dataset: Dataset) -> Check:
 
 def kind(inputs: Any) -> str:
     """What one input is."""
-    if isinstance(inputs, Pictures):
+    if isinstance(inputs, EncodedImages):
         return "pictures of any size"
     if inputs.dtype.names:
         return f"a table with the columns {', '.join(inputs.dtype.names)}"
@@ -68,7 +68,7 @@ def kind(inputs: Any) -> str:
 
 def not_finite(column: Any) -> int:
     """How many rows hold a NaN or an infinity; in a table, how many values are."""
-    if isinstance(column, Pictures):
+    if isinstance(column, EncodedImages):
         return 0
     if isinstance(column, Ragged):
         return not_finite(column.flat)

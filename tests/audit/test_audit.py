@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from competitions.blood import data as blood
-from competitions.blood.smears import smear
 from competitions.mars.data import CLASSES, VOID, load
 from harness.audit import Audit, audit, merge
 from harness.data.samples import Dataset, Samples, numbered
@@ -127,7 +126,7 @@ def contaminated(cells: Samples, each: int, seed: int = 0) -> tuple[Samples, np.
 @pytest.fixture(scope="module")
 def cells() -> Samples:
     labels = np.arange(200) % len(blood.CLASSES)
-    images = np.stack([smear(np.random.default_rng(row), int(label)) for row, label in enumerate(labels)])
+    images = np.stack([blood.cells.scene(row, int(label)).image for row, label in enumerate(labels)])
     return Samples(numbered(200), images, labels.astype(np.uint8))
 
 

@@ -14,7 +14,7 @@ from harness.audit import Audit, audit
 from harness.audit.words import classes_in
 from harness.competition import Competition
 from harness.data.formats.images_on_disk import class_folders
-from harness.data.images import Pictures, words_and_time
+from harness.data.images import EncodedImages, text_and_time
 from harness.data.samples import Dataset, Ragged, Samples, numbered
 from harness.data.splits import Folds, Holdout, labels, stratified_grouped
 from harness.errors import UserError
@@ -44,7 +44,7 @@ def jpeg(picture: np.ndarray, padding: int = 0, **options: Any) -> np.ndarray:
 
 
 def filed(contents: list[np.ndarray], ids: np.ndarray | None = None) -> Samples:
-    return Samples(numbered(len(contents)) if ids is None else ids, Pictures.of(contents), TRUTH[: len(contents)])
+    return Samples(numbered(len(contents)) if ids is None else ids, EncodedImages.of(contents), TRUTH[: len(contents)])
 
 
 def plain() -> Samples:
@@ -192,7 +192,7 @@ def test_exif_is_read_with_what_a_user_wrote() -> None:
     exif = Image.Exif()
     exif[0x010E] = "a bee"
     exif[0x9003] = "2020:02:02 02:02:02"
-    assert words_and_time(jpeg(noise(1)[0], exif=exif).tobytes()) == ("a bee", "2020:02:02 02:02:02")
+    assert text_and_time(jpeg(noise(1)[0], exif=exif).tobytes()) == ("a bee", "2020:02:02 02:02:02")
 
 
 # -- shift -------------------------------------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ def test_duplicates_that_a_split_cuts_fail() -> None:
         def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
             return np.arange(len(samples)) < 20
 
-        def cut(self, samples: Samples, count: int) -> np.ndarray:
+        def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
             return np.arange(len(samples)) % count
 
     pictures = noise()

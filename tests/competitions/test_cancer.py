@@ -5,10 +5,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+from competitions.cytology.cells import FIELDS, pictures
 
 from competitions.cancer import competition as cancer
 from competitions.cytology import competition as cytology
-from competitions.cytology.cells import FIELDS, pictures
 from harness.data.samples import Samples
 from harness.models import Context
 

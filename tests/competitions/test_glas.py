@@ -45,7 +45,7 @@ def test_both_labelled_files_are_one_and_the_third_is_the_official_test(tmp_path
     assert dataset.labelled.ids.tolist() == ["train-0", "train-1", "train-2", "train-3", "testA-0", "testA-1"]
     assert dataset.labelled.inputs[:, 5, 5, 0].tolist() == [0, 1, 2, 3, 100, 101]
     assert dataset.labelled.groups.tolist() == [0, 0, 1, 1, 0, 0]
-    assert dataset.labelled.strata.tolist() == [0, 1, 0, 1, 0, 1]
+    assert dataset.labelled.stratify.tolist() == [0, 1, 0, 1, 0, 1]
     assert dataset.official.keys() == {"testB"}
     assert dataset.official["testB"].ids.tolist() == ["0", "1", "2"]
     assert dataset.official["testB"].targets is None
@@ -96,12 +96,12 @@ def parts_hold(dataset: Dataset, folds: tuple[int, ...]) -> np.ndarray:
     assert not set(held.groups.tolist()) & set(kept.groups.tolist())
     share = declared.holdout.public
     for key in range(30):
-        public = divide(declared.split.strata(held), held.groups, [share, 1 - share], str(key).encode()) == 0
-        assert set(held.strata[public]) == set(held.strata[~public]) == {0, 1}
+        public = divide(declared.split.stratify(held), held.groups, [share, 1 - share], str(key).encode()) == 0
+        assert set(held.stratify[public]) == set(held.stratify[~public]) == {0, 1}
     for count in folds:
-        fold_of_row = declared.split.cut(kept, count)
+        fold_of_row = declared.split.assign_folds(kept, count)
         for k in range(count):
-            assert set(kept.strata[fold_of_row == k]) == {0, 1}
+            assert set(kept.stratify[fold_of_row == k]) == {0, 1}
             assert not set(kept.groups[fold_of_row == k]) & set(kept.groups[fold_of_row != k])
     return np.unique(held.groups)
 
@@ -110,7 +110,7 @@ def test_made_patients_are_whole_and_both_grades_are_in_every_part(tmp_path: Pat
     glands.gland_sample(tmp_path)
     dataset = load(tmp_path)
     assert len(parts_hold(dataset, folds=(2, 3, 5))) >= 4
-    parts_hold(few(dataset, dataset.labelled.strata), folds=(2,))  # FAST=1
+    parts_hold(few(dataset, dataset.labelled.stratify), folds=(2,))  # FAST=1
 
 
 @pytest.mark.real
@@ -119,7 +119,7 @@ def test_the_real_patients_are_whole_and_both_grades_are_in_every_part() -> None
     assert (len(dataset.labelled), len(dataset.official["testB"])) == (145, 20)
     assert dataset.labelled.ids[[0, 84, 85, 144]].tolist() == ["train-0", "train-84", "testA-0", "testA-59"]
     assert np.unique(dataset.labelled.groups).tolist() == list(range(1, 17))  # the contest's 16 patients, in both files
-    assert np.bincount(dataset.labelled.strata).tolist() == [70, 75]
+    assert np.bincount(dataset.labelled.stratify).tolist() == [70, 75]
     checked = audit(dataset, find("glas").task)
     assert checked.verdict == "pass", [vars(check) for check in checked.checks]
     assert len(parts_hold(dataset, folds=(2, 3, 4, 5))) == 4
@@ -169,7 +169,7 @@ def test_brightness_alone_does_not_find_them(made: Dataset) -> None:
 
 def test_malignant_glands_are_ragged_and_fused(made: Dataset) -> None:
     """They fill less of their convex hull: below 0.8 against above 0.9 for the median picture of each grade."""
-    grade, fill = made.labelled.strata, np.array([share_of_hull(mask) for mask in made.labelled.targets])
+    grade, fill = made.labelled.stratify, np.array([share_of_hull(mask) for mask in made.labelled.targets])
     assert np.median(fill[grade == 1]) < 0.82
     assert np.median(fill[grade == 0]) > 0.88
 

@@ -293,17 +293,17 @@ def test_the_sample_submission_is_about_the_hold_out() -> None:
     assert Samples(prepared.holdout.ids, prepared.holdout.inputs).targets is None
 
 
-def test_strata_that_the_samples_bring_part_them_and_stay_with_the_training_rows() -> None:
-    """A grade that no mask shows: every part has both grades, and the folds are cut from what was written."""
+def test_strata_that_the_samples_bring_split_them_and_stay_with_the_training_rows() -> None:
+    """A grade that no mask shows: every part has both grades, and the folds are made from what was written."""
     dataset, split = tiny_dataset(), stratified_grouped(folds=3)
     grade = np.arange(len(dataset.labelled)) // 3 % 2
-    graded = Dataset(replace(dataset.labelled, strata=grade), dataset.official)
+    graded = Dataset(replace(dataset.labelled, stratify=grade), dataset.official)
     prepared = prepare(graded, split=split)
     grade_of = dict(zip(graded.labelled.ids.tolist(), grade.tolist(), strict=True))
-    assert prepared.train.strata.tolist() == [grade_of[name] for name in prepared.train.ids.tolist()]
+    assert prepared.train.stratify.tolist() == [grade_of[name] for name in prepared.train.ids.tolist()]
     assert np.bincount([grade_of[name] for name in prepared.holdout.ids.tolist()]).tolist() == [12, 12]
     folds = prepared.folds(tiny_declaration(split=split), 3)
-    assert [np.bincount(prepared.train.strata[folds == k]).tolist() for k in range(3)] == [[12, 12]] * 3
-    assert prepare().train.strata is None
-    with pytest.raises(UserError, match="declare by=, or load samples with strata"):
+    assert [np.bincount(prepared.train.stratify[folds == k]).tolist() for k in range(3)] == [[12, 12]] * 3
+    assert prepare().train.stratify is None
+    with pytest.raises(UserError, match="declare by=, or load samples with stratify="):
         prepare(split=split)

@@ -14,7 +14,7 @@ from harness.data.splits import (
     in_time,
     labels_in_masks,
     labels_of_boxes,
-    quarters,
+    quantile_bins,
     stratified_grouped,
     time_ordered,
 )
@@ -164,7 +164,7 @@ def test_what_a_row_shows_is_read_from_masks_and_boxes() -> None:
     assert labels_in_masks(masks).astype(int).tolist() == [[1, 0, 0], [0, 0, 1]]
     boxes = Ragged(np.array([[1.0, 0, 0, 5, 5], [0, 0, 0, 5, 5], [1, 0, 0, 5, 5]]), np.array([0, 2, 2, 3]))
     assert labels_of_boxes(boxes).astype(int).tolist() == [[1, 1], [0, 0], [0, 1]]
-    assert quarters(np.array([1.0, 50, 2, 3, 4, 5, 6, 7])).tolist() == [0, 3, 0, 1, 1, 2, 2, 3]
+    assert quantile_bins(np.array([1.0, 50, 2, 3, 4, 5, 6, 7])).tolist() == [0, 3, 0, 1, 1, 2, 2, 3]
 
 
 # -- time --------------------------------------------------------------------------------------------------------------
@@ -187,14 +187,14 @@ def test_the_hold_out_is_the_latest_part() -> None:
 
 
 def test_folds_are_blocks_in_time_and_the_earliest_rows_have_none() -> None:
-    folds = time_ordered(by=day).cut(dated(DAYS), 4)
+    folds = time_ordered(by=day).assign_folds(dated(DAYS), 4)
     assert folds.tolist() == [1, -1, 0, 0, 1, -1, 2, 2, 3, 3]
 
 
 def test_a_model_learns_from_earlier_rows_alone() -> None:
     split, rng = time_ordered(by=day), np.random.default_rng(0)
     samples = dated(rng.integers(0, 40, 200).astype(float))
-    folds = split.cut(samples, 5)
+    folds = split.assign_folds(samples, 5)
     for fold in range(5):
         learned = split.training_rows(folds, fold)
         assert day(samples)[learned].max() < day(samples)[folds == fold].min()
@@ -222,7 +222,7 @@ def test_a_row_without_a_time_is_named(times: np.ndarray) -> None:
 
 def test_too_few_moments_are_refused() -> None:
     with pytest.raises(UserError, match=r"at 2 moments and cannot make 4 parts.*FOLDS"):
-        time_ordered(by=day).cut(dated(np.array([1, 1, 2, 2, 2, 2])), 3)
+        time_ordered(by=day).assign_folds(dated(np.array([1, 1, 2, 2, 2, 2])), 3)
 
 
 def test_a_split_in_time_is_a_value() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.competition import Rules
-from harness.data.images import Pictures, encode
+from harness.data.images import EncodedImages, encode
 from harness.data.samples import Ragged, Samples, numbered
 from harness.errors import UserError
 from harness.models import Context, Interrupted, OutOfTime
@@ -42,7 +42,7 @@ def squares(count: int = 8, height: int = 48, width: int = 64) -> Samples:
             boxes.append([label, x, y, x + 24, y + 24])
         pictures.append(encode(picture))
         rows.append(np.array(boxes, float))
-    return Samples(numbered(count), Pictures.of(pictures), Ragged.of(rows), np.arange(count))
+    return Samples(numbered(count), EncodedImages.of(pictures), Ragged.of(rows), np.arange(count))
 
 
 def context(folder: Path, **changed: object) -> Context:
@@ -211,7 +211,7 @@ def network() -> YoloFitted:
 
 def test_predictions_belong_to_their_pictures_whatever_stands_beside_them() -> None:
     mixed = [squares(1, 48, 64), squares(1, 64, 52), squares(1, 100, 64), squares(1, 48, 64)]
-    inputs = Pictures.of([each.inputs.flat for each in mixed])
+    inputs = EncodedImages.of([each.inputs.flat for each in mixed])
     fitted = network()
     together = fitted.predict(inputs)
     for row in range(4):

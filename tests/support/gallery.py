@@ -20,7 +20,7 @@ def main(name: str, file: Path) -> None:
     competition = find(name)
     run = last_run(competition)
     samples, decided = run.samples, run.said.decided
-    picks = chosen(competition.split.strata(samples), samples.targets, decided)
+    picks = chosen(competition.split.stratify(samples), samples.targets, decided)
     rows = [columns(samples, decided, row) for row in picks]
     picture = np.vstack([legend(rows[0].shape[1], competition.task.classes), *rows])
     cv2.imwrite(str(file), picture[..., ::-1])

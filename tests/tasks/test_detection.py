@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.images import Pictures, encode
+from harness.data.images import EncodedImages, encode
 from harness.data.samples import Ragged
 from harness.ensemble import Member, OOFData, Recipe, with_calibration
 from harness.errors import InvalidSubmission, UserError
@@ -39,10 +39,10 @@ def scene(height: int, width: int, boxes: list[tuple[int, int, int, int]]) -> np
     return encode(picture)
 
 
-PICTURES = Pictures.of([scene(40, 60, [(5, 10, 25, 20)]), scene(80, 20, [(0, 40, 10, 80)])])
+PICTURES = EncodedImages.of([scene(40, 60, [(5, 10, 25, 20)]), scene(80, 20, [(0, 40, 10, 80)])])
 
 
-def finds_what_is_bright(pictures: Pictures) -> Ragged:
+def finds_what_is_bright(pictures: EncodedImages) -> Ragged:
     """One box a picture, around all bright pixels: it moves as they do."""
     found = []
     for picture in pictures:

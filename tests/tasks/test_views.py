@@ -10,7 +10,7 @@ from conftest import tiny_declaration
 
 import harness.tasks
 from harness.data.columns import parts_of
-from harness.data.images import Pictures, encode
+from harness.data.images import EncodedImages, encode
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.tasks.classification import Classification
@@ -64,13 +64,13 @@ def dark_or_bright(images: Any) -> np.ndarray:
 # -- boxes: one bright rectangle in every picture, of any size ---------------------------------------------------------
 
 
-def rectangles() -> Pictures:
+def rectangles() -> EncodedImages:
     pictures = [np.zeros((40, 60, 3), np.uint8), np.zeros((80, 20, 3), np.uint8)]
     pictures[0][8:24, 4:20] = pictures[1][48:64, 4:12] = 255
-    return Pictures.of([encode(picture) for picture in pictures])
+    return EncodedImages.of([encode(picture) for picture in pictures])
 
 
-def corners(pictures: Pictures) -> Ragged:
+def corners(pictures: EncodedImages) -> Ragged:
     found = []
     for picture in pictures:
         rows, columns = (np.flatnonzero((picture[..., 0] > 127).any(axis)) for axis in (1, 0))
@@ -86,7 +86,7 @@ CASES = {
     "labels": Case(Classification(CLASSES), dark_and_bright(32, 32), dark_or_bright, moves=False),
     "labels of pictures of any size": Case(
         Classification(CLASSES),
-        Pictures.of([encode(image[: 20 + 5 * row]) for row, image in enumerate(dark_and_bright(32, 24))]),
+        EncodedImages.of([encode(image[: 20 + 5 * row]) for row, image in enumerate(dark_and_bright(32, 24))]),
         dark_or_bright,
         moves=False,
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Ragged
 from harness.metrics import chunks
 from harness.metrics.boxes import MOST
@@ -45,7 +45,7 @@ class YoloFitted:
         fused = network.eval().fuse(verbose=False).to(device).to(memory_format=torch.channels_last)
         return cls(learner, task, fused, device, (sides[0], sides[1]))
 
-    def predict(self, inputs: Pictures) -> Any:
+    def predict(self, inputs: EncodedImages) -> Any:
         """Boxes of every picture, the best `MOST`; a picture's boxes do not depend on the others."""
         rows: list[np.ndarray] = [np.zeros((0, 6), np.float32)] * len(inputs)
         if len(inputs):
@@ -73,7 +73,7 @@ class YoloFitted:
         ratio = np.clip(long / np.clip(long, *self.sides), 1 / FURTHEST, FURTHEST)
         return np.maximum(1, np.round(sizes * (self.learner.seen(self.sides[1]) * ratio / long)[:, None])).astype(int)
 
-    def boxes(self, inputs: Pictures, batch: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    def boxes(self, inputs: EncodedImages, batch: np.ndarray, height: int, width: int) -> list[np.ndarray]:
         import cv2
         import torch
         from ultralytics.utils.nms import non_max_suppression
