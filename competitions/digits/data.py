@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.formats.arrays import npz
+from harness.data.formats import npz
 from harness.data.samples import Dataset
 from harness.files import atomic
 
