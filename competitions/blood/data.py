@@ -32,7 +32,7 @@ def load(raw: Path) -> Dataset:
 
 cells = SyntheticImages(
     size=(32, 32), seed=20_241_102, shapes=8, weights=(7, 18, 9, 17, 7, 8, 20, 14), radius=((5, 9),), inside=1.0,
-    blobs=3, ground=(235, 215, 210), hue=0.5, body=1.5, ragged=0.2, noise=18,
+    blobs=3, ground=(235, 215, 210), hue=0.35, clear=(0.4, 0.9), body=1.5, ragged=0.3, noise=18,
 )  # fmt: skip
 
 
