@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.data.formats import npz
 from harness.data.samples import Dataset, Samples
-from harness.data.synthetic import SyntheticImages, write_npz
+from harness.data.synthetic import SyntheticImages
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -40,5 +40,5 @@ def make_sample(folder: Path) -> None:
     """Write 640 cells, as common as the real ones, and 160 for the official test."""
     labels = cells.labels(800)
     images = np.stack([scene.image for scene in cells.scenes(800, labels)])
-    write_npz(folder / FILES[0], images=images[:640], labels=labels[:640])
-    write_npz(folder / FILES[1], images=images[640:], id=np.arange(160))
+    np.savez_compressed(folder / FILES[0], images=images[:640], labels=labels[:640])
+    np.savez_compressed(folder / FILES[1], images=images[640:], id=np.arange(160))

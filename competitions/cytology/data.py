@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.data.formats import npz
 from harness.data.samples import Dataset
-from harness.data.synthetic import SyntheticImages, write_npz
+from harness.data.synthetic import SyntheticImages
 
 CLASSES = ("benign", "malignant")
 SIDE = 48
@@ -30,5 +30,5 @@ def make_sample(folder: Path) -> None:
     """Write 160 slides of five images, two in five of them malignant, and 40 slides for the official test."""
     labels = cells.labels(1000)
     images = np.stack([scene.image for scene in cells.scenes(1000, labels)])
-    write_npz(folder / "train.npz", images=images[:800], labels=labels[:800], slide=cells.groups(800))
-    write_npz(folder / "test.npz", images=images[800:])
+    np.savez_compressed(folder / "train.npz", images=images[:800], labels=labels[:800], slide=cells.groups(800))
+    np.savez_compressed(folder / "test.npz", images=images[800:])

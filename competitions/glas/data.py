@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.data.formats.arrays import as_bytes, read_arrays
 from harness.data.samples import Dataset, Samples, numbered
-from harness.data.synthetic import SyntheticImages, write_npz
+from harness.data.synthetic import SyntheticImages
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -58,5 +58,7 @@ def make_sample(folder: Path) -> None:
     images, masks = (np.stack(column) for column in list(zip(*scenes, strict=True))[:2])
     grade = np.where(patients % 3 < 2, patients % 3, np.arange(112) % 2)
     for name, rows in zip(LABELLED, (slice(0, 60), slice(60, 100)), strict=True):
-        write_npz(folder / name, images=images[rows], masks=masks[rows], grade=grade[rows], patient=patients[rows])
-    write_npz(folder / OFFICIAL, images=images[100:])
+        np.savez_compressed(
+            folder / name, images=images[rows], masks=masks[rows], grade=grade[rows], patient=patients[rows]
+        )
+    np.savez_compressed(folder / OFFICIAL, images=images[100:])

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.data.formats.arrays import as_bytes, ids_in, read_arrays
 from harness.data.samples import Dataset, Samples, numbered
-from harness.data.synthetic import SyntheticImages, write_npz
+from harness.data.synthetic import SyntheticImages
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -75,5 +75,5 @@ def make_sample(folder: Path) -> None:
     scenes, sites = terrain.scenes(500), terrain.groups(500)
     images = np.stack([scene.image[..., 1] for scene in scenes])
     masks = np.stack([np.where(scene.doubtful, VOID, scene.mask + 1) for scene in scenes]).astype(np.uint8)
-    write_npz(folder / TILES[0], images=images[:400], masks=masks[:400], group=sites[:400])
-    write_npz(folder / TILES[1], images=images[400:], id=np.arange(100))
+    np.savez_compressed(folder / TILES[0], images=images[:400], masks=masks[:400], group=sites[:400])
+    np.savez_compressed(folder / TILES[1], images=images[400:], id=np.arange(100))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.data.images import encode
-from harness.files import atomic, write_bytes, write_json
+from harness.files import write_bytes, write_json
 
 Plane = np.ndarray  # (h, w) float64
 Range = tuple[float, float]
@@ -224,11 +224,6 @@ def noise(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
-
-
-def write_npz(file: Path, **arrays: Any) -> None:
-    with atomic(file) as out:
-        np.savez_compressed(out, **arrays)
 
 
 def write_coco(folder: Path, scenes: Sequence[Scene], classes: Sequence[str] | None = None) -> None:
