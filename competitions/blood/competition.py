@@ -1,4 +1,4 @@
-"""Blood: which of eight kinds a stained cell is, from a colour picture of 28 to 96 pixels. Accuracy."""
+"""Blood: which of eight kinds a stained cell is, from a colour image of 28 to 96 pixels. Accuracy."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,6 +1,6 @@
 """Cancer: whether a tumour is malignant, from measurements of its cell nuclei. Accuracy; a missed case costs ten.
 
-The pictures of such cells are a competition of their own, `cytology`.
+The images of such cells are a competition of their own, `cytology`.
 """
 
 from competitions.cancer import models

@@ -1,4 +1,4 @@
-"""Cytology: whether stained cells under the microscope are malignant. Accuracy; a missed case costs ten. Made pictures.
+"""Cytology: whether stained cells under the microscope are malignant. Accuracy; a missed case costs ten. Made images.
 
 The measurements of such cells are a competition of their own, `cancer`, on real patients.
 """

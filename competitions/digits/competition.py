@@ -1,4 +1,4 @@
-"""Digits: which of the ten a handwritten one is, from a grey picture of 28x28. Accuracy. No pretrained weights."""
+"""Digits: which of the ten a handwritten one is, from a grey image of 28x28. Accuracy. No pretrained weights."""
 
 from dataclasses import replace
 from functools import partial
@@ -46,7 +46,7 @@ two_layer_torch = Network(
     std=(1.0,),
 )
 
-# What wins: small convolutional networks on pictures that are turned, moved and resized a little, and never mirrored.
+# What wins: small convolutional networks on images that are turned, moved and resized a little, and never mirrored.
 cnn = Network(
     build=partial(network, "cnn", dropout=0.1),
     width=16,

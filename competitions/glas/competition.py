@@ -1,4 +1,4 @@
-"""GlaS: the glands in stained slices of the colon. Mean Dice; 145 pictures of 16 patients; no pretrained weights."""
+"""GlaS: the glands in stained slices of the colon. Mean Dice; 145 images of 16 patients; no pretrained weights."""
 
 from dataclasses import replace
 from functools import partial
@@ -28,7 +28,7 @@ def network(name: str, classes: int, channels: int, width: int) -> Any:
 
 
 tissue = Augment(hflip=0.5, vflip=0.5, rotate=180, scale=0.25, shift=0.1, brightness=0.1, contrast=0.2, colour=0.1)
-mean, std = (0.787, 0.511, 0.785), (0.154, 0.237, 0.121)  # of the real pictures
+mean, std = (0.787, 0.511, 0.785), (0.154, 0.237, 0.121)  # of the real images
 
 # Two networks that see differently, each in what learns most per CPU-minute (README, "What was measured").
 pyramid = Network(
@@ -47,7 +47,7 @@ pyramid = Network(
 )
 gated = replace(pyramid, build=partial(network, "gated"), width=16)
 
-# The course project's method: a plain convolutional network that sees very few pictures first, then all.
+# The course project's method: a plain convolutional network that sees very few images first, then all.
 primed = Network(
     build=partial(network, "plain"),
     channels=3,
