@@ -18,7 +18,9 @@ EVERY = pytest.mark.parametrize("name", names())
 HEAVY = ("torch", "timm", "ultralytics", "optuna", "ray", "segmentation_models_pytorch", "albumentations")
 
 
-@EVERY
+@pytest.mark.parametrize(  # bccd trains the networks of aquarium
+    "name", [pytest.param(name, marks=pytest.mark.soak if name == "bccd" else ()) for name in names()]
+)
 def test_a_folder_goes_from_its_sample_to_a_scored_submission(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     contract.check_folder(name, monkeypatch)
 
