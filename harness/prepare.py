@@ -51,7 +51,7 @@ class Prepared:
     def _everyone(self) -> Samples:
         """The training rows, the excluded ones too."""
         folder = self.folder / "train"
-        brought = ("strata",) if (folder / "strata.npy").exists() else ()
+        brought = ("stratify",) if (folder / "stratify.npy").exists() else ()
         return _read_samples(folder, ("ids", "inputs", "targets", "groups", *brought))
 
     @cached_property
@@ -74,18 +74,18 @@ class Prepared:
         """(n,) int: the fold of every row of `train`, -1 for none. Made once, saved, and the same for every model."""
         everyone = self._everyone
 
-        def cut() -> dict[str, Any]:
-            return {"ids": everyone.ids.tolist(), "folds": competition.split.cut(everyone, count).tolist()}
+        def assigned() -> dict[str, Any]:
+            return {"ids": everyone.ids.tolist(), "folds": competition.split.assign_folds(everyone, count).tolist()}
 
         file = self.folder / f"folds-{count}.json"
-        saved = once(file, cut)
+        saved = once(file, assigned)
         whole = isinstance(saved, dict) and saved.keys() >= {"ids", "folds"} and len(saved["folds"]) == len(everyone)
         if not whole or saved["ids"] != everyone.ids.tolist():
             raise UserError(f"{paths.shown(file)} is not about these rows; delete it, and the bundles made with it")
         return np.array(saved["folds"])[~np.isin(everyone.ids, list(self.exclusions))]
 
     def folds_named(self, competition: Competition, train_hash: str) -> np.ndarray:
-        """(n,) int: the folds, of all that were cut, by which a run was trained."""
+        """(n,) int: the folds, of all folds that were made, by which a run was trained."""
         for file in sorted(self.folder.glob("folds-*.json")):
             folds = self.folds(competition, int(file.stem.removeprefix("folds-")))
             if self.train_hash(folds) == train_hash:
@@ -107,20 +107,20 @@ def current(competition: str) -> Prepared:
     return Prepared(competition, read_json(file)["data_hash"])
 
 
-def few(dataset: Dataset, strata: np.ndarray, each: int = 40) -> Dataset:
+def few(dataset: Dataset, stratify: np.ndarray, each: int = 40) -> Dataset:
     """A data set of its own for FAST=1: random rows of every stratum, in their order, and no official test.
 
     The first ones would tell rare strata by their place: an order leak that the data do not have.
     """
     mixed = np.random.default_rng(0).permutation(len(dataset.labelled))
-    rows = np.unique(np.concatenate([mixed[inside[mixed]][:each] for inside in membership(strata).T]))
+    rows = np.unique(np.concatenate([mixed[inside[mixed]][:each] for inside in membership(stratify).T]))
     return Dataset(dataset.labelled[rows])
 
 
 def content_hash(dataset: Dataset) -> str:
     """Names what was read, before any split: the audit is kept under it."""
     samples = [dataset.labelled, *dataset.official.values()]
-    columns = [(part.ids, part.inputs, part.targets, part.groups, part.written) for part in samples]
+    columns = [(part.ids, part.inputs, part.targets, part.groups, part.metadata) for part in samples]
     return arrays_hash(*(column for part in columns for column in part if column is not None))
 
 
@@ -136,7 +136,9 @@ def write(competition: Competition, dataset: Dataset, audit: Audit, source: str)
         shutil.rmtree(partial, ignore_errors=True)
         try:
             _write_public(partial / "public", competition, samples, dataset.official, judged, audit, source)
-            _write_private(partial / "private", competition, samples[judged], competition.split.strata(samples)[judged])
+            _write_private(
+                partial / "private", competition, samples[judged], competition.split.stratify(samples)[judged]
+            )
             os.replace(partial, paths.data(competition.name) / name)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -166,11 +168,11 @@ def _write_public(
     write_json(folder / "manifest.json", {"source": source, "rows": rows, "official": asked})
 
 
-def _write_private(folder: Path, competition: Competition, judged: Samples, strata: np.ndarray) -> None:
+def _write_private(folder: Path, competition: Competition, judged: Samples, stratify: np.ndarray) -> None:
     """The answers, and which of them are scored publicly: drawn with a key that is in no hash and in no other file."""
     key = secrets.token_hex(32)
     share = competition.holdout.public
-    public = divide(strata, judged.groups, [share, 1 - share], bytes.fromhex(key)) == 0
+    public = divide(stratify, judged.groups, [share, 1 - share], bytes.fromhex(key)) == 0
     folder.mkdir(parents=True, mode=0o700)
     with open(folder / "answers.npz", "wb") as file:
         answers = {"ids": judged.ids, "groups": judged.groups, "public": public}
@@ -182,7 +184,7 @@ def _write_private(folder: Path, competition: Competition, judged: Samples, stra
 
 
 def _write_samples(folder: Path, samples: Samples) -> None:
-    for name in ("ids", "inputs", "targets", "groups", "strata"):
+    for name in ("ids", "inputs", "targets", "groups", "stratify"):
         if (column := getattr(samples, name)) is not None:
             write_column(folder, name, column)
 
@@ -192,7 +194,7 @@ def _read_samples(folder: Path, names: tuple[str, ...] = ("ids", "inputs")) -> S
     columns = {name: read_column(folder, name, remedy) for name in names}
     return Samples(
         **{
-            name: np.asarray(column) if name in ("ids", "groups", "strata") else column
+            name: np.asarray(column) if name in ("ids", "groups", "stratify") else column
             for name, column in columns.items()
         }
     )
@@ -207,7 +209,7 @@ def prepare(request: Request) -> Prepared:
     request.say(f"data: {located.kind}, {paths.shown(located.folder)}")
     dataset = competition.load(located.folder)
     if request.fast:
-        dataset = few(dataset, competition.split.strata(dataset.labelled))
+        dataset = few(dataset, competition.split.stratify(dataset.labelled))
     checked, audited = audit_once(competition, dataset)
     for line in audit_problems(checked, request.accept):
         request.say(line)

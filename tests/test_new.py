@@ -22,7 +22,7 @@ from harness.competition import find, names
 from harness.errors import UserError
 from harness.files import write_bytes
 from harness.new import TEMPLATES, create
-from tests.competitions import test_contract as contract
+from tests.support import contract
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUIDE = (REPOSITORY / "docs" / "new-competition.md").read_text()
@@ -81,7 +81,7 @@ def test_a_new_folder_goes_from_its_sample_to_a_scored_submission(
     kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create("fresh_one", kind)
-    contract.test_a_folder_goes_from_its_sample_to_a_scored_submission("fresh_one", monkeypatch)
+    contract.check_folder("fresh_one", monkeypatch)
 
 
 @pytest.mark.parametrize(

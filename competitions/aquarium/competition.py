@@ -1,11 +1,10 @@
-"""Aquarium: which of seven kinds of animals are in a picture, and where. Mean average precision as COCO has it."""
+"""Aquarium: which of seven kinds of animals are in an image, and where. Mean average precision as COCO has it."""
 
 from dataclasses import replace
 
-from competitions.aquarium.data import CLASSES, load
-from competitions.aquarium.reef import reef_sample
+from competitions.aquarium.data import CLASSES, load, make_sample
 from harness.competition import Competition
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import Holdout, labels_of_boxes, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import MeanAveragePrecision
@@ -31,7 +30,7 @@ competition = Competition(
     task=Detection(CLASSES),
     metric=MeanAveragePrecision(CLASSES),
     reported=(MeanAveragePrecision(CLASSES, iou=0.5),),
-    sources=(File("train", "test_a", "test_b"), Sample(reef_sample)),
+    sources=(File("train", "test_a", "test_b"), MadeSample(make_sample)),
     load=load,
     holdout=Holdout(fraction=0.2, public=0.4),
     split=stratified_grouped(by=labels_of_boxes, folds=3),

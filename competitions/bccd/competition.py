@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from competitions.bccd.data import CLASSES, load
-from competitions.bccd.smear import smear_sample
+from competitions.bccd.data import CLASSES, load, make_sample
 from harness.competition import Competition
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import Holdout, labels_of_boxes, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import MeanAveragePrecision
@@ -31,7 +30,7 @@ competition = Competition(
     task=Detection(CLASSES),
     metric=MeanAveragePrecision(CLASSES),
     reported=(MeanAveragePrecision(CLASSES, iou=0.5),),
-    sources=(File("train", "test"), Sample(smear_sample)),
+    sources=(File("train", "test"), MadeSample(make_sample)),
     load=load,
     holdout=Holdout(fraction=0.2, public=0.4),
     split=stratified_grouped(by=labels_of_boxes, folds=3),

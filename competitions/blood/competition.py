@@ -1,13 +1,12 @@
-"""Blood: which of eight kinds a stained cell is, from a colour picture of 28 to 96 pixels. Accuracy."""
+"""Blood: which of eight kinds a stained cell is, from a colour image of 28 to 96 pixels. Accuracy."""
 
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from competitions.blood.data import CLASSES, COURSE, PICTURES, load
-from competitions.blood.smears import smear_sample
+from competitions.blood.data import CLASSES, COURSE, FILES, load, make_sample
 from harness.competition import Competition, Rules
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import labels, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import Accuracy, MacroF1, Precision, Recall
@@ -96,7 +95,7 @@ competition = Competition(
     metric=Accuracy(CLASSES),
     reported=(MacroF1(CLASSES), Precision(CLASSES), Recall(CLASSES)),
     rules=Rules(pretrained=True),
-    sources=(File(*PICTURES), File(COURSE), Sample(smear_sample)),
+    sources=(File(*FILES), File(COURSE), MadeSample(make_sample)),
     load=load,
     split=stratified_grouped(by=labels, folds=5),
     models=everything,

@@ -1,12 +1,12 @@
 """Cancer: whether a tumour is malignant, from measurements of its cell nuclei. Accuracy; a missed case costs ten.
 
-The pictures of such cells are a competition of their own, `cytology`.
+The images of such cells are a competition of their own, `cytology`.
 """
 
 from competitions.cancer import models
 from competitions.cancer.data import CLASSES, FILE, load, wisconsin_sample
 from harness.competition import Competition
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import labels, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import ROCAUC, Accuracy, Cost
@@ -28,7 +28,7 @@ competition = Competition(
     task=Classification(CLASSES),
     metric=Accuracy(CLASSES),
     reported=(ROCAUC(CLASSES), Cost(CLASSES, COSTS)),
-    sources=(File(FILE), Sample(wisconsin_sample)),
+    sources=(File(FILE), MadeSample(wisconsin_sample)),
     load=load,
     split=stratified_grouped(by=labels, folds=5),
     models=everything,

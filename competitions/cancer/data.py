@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.data.formats.tables import csv_table
+from harness.data.formats import csv_table
 from harness.data.samples import Dataset
 
 FILE = "breast_cancer.csv"

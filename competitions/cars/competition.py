@@ -6,8 +6,8 @@ from competitions.cars import models
 from competitions.cars.data import diabetes_sample, load
 from competitions.cars.linear import Linear
 from harness.competition import Competition
-from harness.data.sources import File, Sample
-from harness.data.splits import quarters, stratified_grouped
+from harness.data.sources import File, MadeSample
+from harness.data.splits import quantile_bins, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import MAE, R2, RMSE
 from harness.models import Learner
@@ -39,9 +39,9 @@ competition = Competition(
     task=Regression("horsepower"),
     metric=RMSE(),
     reported=(MAE(), R2()),
-    sources=(File("auto_mpg.csv"), Sample(diabetes_sample)),
+    sources=(File("auto_mpg.csv"), MadeSample(diabetes_sample)),
     load=load,
-    split=stratified_grouped(by=quarters, folds=5),
+    split=stratified_grouped(by=quantile_bins, folds=5),
     models=everything,
     ensemble=blend(*everything),
     default=("linear", "linear_one", "kernel_ridge", "boosting", "trees", "committee"),

@@ -1,4 +1,4 @@
-"""Cytology: whether stained cells under the microscope are malignant. Accuracy; a missed case costs ten. Made pictures.
+"""Cytology: whether stained cells under the microscope are malignant. Accuracy; a missed case costs ten. Made images.
 
 The measurements of such cells are a competition of their own, `cancer`, on real patients.
 """
@@ -7,10 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from competitions.cytology.cells import cell_sample
-from competitions.cytology.data import CLASSES, load
+from competitions.cytology.data import CLASSES, load, make_sample
 from harness.competition import Competition, Rules
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import labels, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import ROCAUC, Accuracy, Cost
@@ -62,7 +61,7 @@ competition = Competition(
     metric=Accuracy(CLASSES),
     reported=(ROCAUC(CLASSES), Cost(CLASSES, COSTS)),
     rules=Rules(pretrained=False),
-    sources=(File("train.npz", "test.npz"), Sample(cell_sample)),
+    sources=(File("train.npz", "test.npz"), MadeSample(make_sample)),
     load=load,
     split=stratified_grouped(by=labels, folds=5),
     models=everything,

@@ -1,4 +1,4 @@
-"""Networks for colour pictures of cells (n, 3, 48, 48).
+"""Networks for colour images of cells (n, 3, 48, 48).
 
 Residual block: He et al. 2015 (arXiv 1512.03385); pooled shortcut: He T. et al. 2018 (1812.01187). Fully convolutional:
 Long et al. 2014 (1411.4038). Dropout of whole channels: Tompson et al. 2014 (1411.4280).
@@ -24,7 +24,7 @@ def simple(classes: int, channels: int, width: int) -> nn.Module:
 
 
 def residual(classes: int, channels: int, width: int) -> nn.Module:
-    """No dense layer: a map of logits, one for every place of 8x8 pixels, and their mean. For pictures of any size."""
+    """No dense layer: a map of logits, one for every place of 8x8 pixels, and their mean. For images of any size."""
     widths = (width, 2 * width, 4 * width)  # at strides 2, 4, 8
     return nn.Sequential(
         nn.Conv2d(channels, width, 5, stride=2, padding=2, bias=False),

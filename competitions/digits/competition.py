@@ -1,4 +1,4 @@
-"""Digits: which of the ten a handwritten one is, from a grey picture of 28x28. Accuracy. No pretrained weights."""
+"""Digits: which of the ten a handwritten one is, from a grey image of 28x28. Accuracy. No pretrained weights."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any
 from competitions.digits.data import CLASSES, load, small_sample
 from competitions.digits.numpy_networks import Layers
 from harness.competition import Competition, Rules
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import labels, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import Accuracy, LogLoss, MacroF1
@@ -45,7 +45,7 @@ two_layer_torch = Network(
     std=(1.0,),
 )
 
-# What wins: small convolutional networks on pictures that are turned, moved and resized a little, and never mirrored.
+# What wins: small convolutional networks on images that are turned, moved and resized a little, and never mirrored.
 cnn = Network(
     build=partial(network, "cnn", dropout=0.1),
     width=16,
@@ -94,7 +94,7 @@ competition = Competition(
     metric=Accuracy(CLASSES),
     reported=(MacroF1(CLASSES), LogLoss(CLASSES)),
     rules=Rules(pretrained=False),
-    sources=(File("train.npz", "test.npz"), Sample(small_sample)),
+    sources=(File("train.npz", "test.npz"), MadeSample(small_sample)),
     load=load,
     split=stratified_grouped(by=labels, folds=5),
     models=everything,

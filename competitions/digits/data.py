@@ -1,16 +1,15 @@
-"""The raw files of digits: `train.npz` (images, labels) and `test.npz`, of which only the images are looked at."""
+"""The raw files of digits: `train.npz` (images, labels) and `test.npz`, of which only the images are read."""
 
 from pathlib import Path
 
 import numpy as np
 
-from harness.data.formats.arrays import npz
+from harness.data.formats import npz
 from harness.data.samples import Dataset
-from harness.files import atomic
 
 CLASSES = tuple("0123456789")
 SIDE = 28
-LABELLED = 1500  # of scikit-learn's 1,797 pictures; the others are the official part
+LABELLED = 1500  # of scikit-learn's 1,797 images; the others are the official part
 
 
 def load(raw: Path) -> Dataset:
@@ -18,7 +17,7 @@ def load(raw: Path) -> Dataset:
 
 
 def small_sample(folder: Path) -> None:
-    """Scikit-learn's 8x8 pictures with 17 grey levels (UCI, Alpaydin and Kaynak 1998), enlarged to MNIST's frame."""
+    """Scikit-learn's 8x8 images with 17 grey levels (UCI, Alpaydin and Kaynak 1998), enlarged to MNIST's frame."""
     import cv2
     from sklearn.datasets import load_digits
 
@@ -28,7 +27,5 @@ def small_sample(folder: Path) -> None:
         inside = cv2.resize((eight * (255 / 16)).astype(np.uint8), (20, 20), interpolation=cv2.INTER_CUBIC)
         image[4:24, 4:24] = inside
     labels = small.target.astype(np.uint8)
-    with atomic(folder / "train.npz") as file:
-        np.savez_compressed(file, images=images[:LABELLED], labels=labels[:LABELLED])
-    with atomic(folder / "test.npz") as file:
-        np.savez_compressed(file, images=images[LABELLED:])
+    np.savez_compressed(folder / "train.npz", images=images[:LABELLED], labels=labels[:LABELLED])
+    np.savez_compressed(folder / "test.npz", images=images[LABELLED:])

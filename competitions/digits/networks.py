@@ -1,4 +1,4 @@
-"""Networks for small grey pictures (n, 1, 28, 28): the course's two layers, and convolutions for the ensemble.
+"""Networks for small grey images (n, 1, 28, 28): the course's two layers, and convolutions for the ensemble.
 
 Batch normalisation: Ioffe and Szegedy 2015 (arXiv 1502.03167). Residual block: He et al. 2015 (1512.03385). Dropout:
 Hinton et al. 2012 (1207.0580).

@@ -1,4 +1,4 @@
-"""A picture of what the course's networks learned: how a first layer's weights moved, over the pixels they look at.
+"""An image of what the course's networks learned: how a first layer's weights moved, over the pixels they look at.
 
 python -m competitions.digits.weights      (after `make submit COMP=digits`; writes reports/digits/weights.png)
 """
@@ -39,9 +39,9 @@ def newest(model: str) -> np.ndarray:
 def draw(layers: list[np.ndarray]) -> Path:
     import cv2
 
-    pictures = [drawing(weights) for weights in layers]
-    width = max(picture.shape[1] for picture in pictures)
-    padded = [np.pad(p, ((0, 24), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures]
+    images = [drawing(weights) for weights in layers]
+    width = max(image.shape[1] for image in images)
+    padded = [np.pad(p, ((0, 24), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in images]
     file = paths.root() / "reports" / "digits" / "weights.png"
     write_bytes(file, cv2.imencode(".png", np.concatenate(padded)[..., ::-1])[1].tobytes())
     return file

@@ -1,13 +1,12 @@
-"""GlaS: the glands in stained slices of the colon. Mean Dice; 145 pictures of 16 patients; no pretrained weights."""
+"""GlaS: the glands in stained slices of the colon. Mean Dice; 145 images of 16 patients; no pretrained weights."""
 
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from competitions.glas.data import CLASSES, LABELLED, OFFICIAL, SIDE, load
-from competitions.glas.glands import gland_sample
+from competitions.glas.data import CLASSES, LABELLED, OFFICIAL, SIDE, load, make_sample
 from harness.competition import Competition, Rules
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import Holdout, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import MeanDice, MeanImageIoU
@@ -36,7 +35,7 @@ def elastic() -> list[Any]:
 
 
 tissue = Augment(hflip=0.5, vflip=0.5, rotate=180, scale=0.25, shift=0.1, brightness=0.1, contrast=0.2, colour=0.1)
-mean, std = (0.787, 0.511, 0.785), (0.154, 0.237, 0.121)  # of the real pictures
+mean, std = (0.787, 0.511, 0.785), (0.154, 0.237, 0.121)  # of the real images
 
 # Two networks that see differently, each in what learns most per CPU-minute (README, "What was measured").
 pyramid = Network(
@@ -55,7 +54,7 @@ pyramid = Network(
 )
 gated = replace(pyramid, build=partial(network, "gated"), width=16)
 
-# The course project's method: a plain convolutional network that sees very few pictures first, then all.
+# The course project's method: a plain convolutional network that sees very few images first, then all.
 primed = Network(
     build=partial(network, "plain"),
     channels=3,
@@ -93,7 +92,7 @@ competition = Competition(
     metric=MeanDice(CLASSES),
     reported=(MeanImageIoU(CLASSES),),
     rules=Rules(pretrained=False),
-    sources=(File(*LABELLED, OFFICIAL), Sample(gland_sample)),
+    sources=(File(*LABELLED, OFFICIAL), MadeSample(make_sample)),
     load=load,
     holdout=Holdout(fraction=0.3, public=0.4),  # of 16 patients, four: less would be one public patient
     split=stratified_grouped(folds=5),  # by the grade that `load` brings; groups are patients

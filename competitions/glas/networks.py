@@ -8,7 +8,7 @@ from harness.models.networks import AtrousPyramid, EveryScale, GatedFusion, Resi
 
 
 def pyramid(classes: int, channels: int, width: int) -> nn.Module:
-    """The whole picture at once: a residual pyramid at strides 4 to 32, summed."""
+    """The whole image at once: a residual pyramid at strides 4 to 32, summed."""
     return ResidualPyramid(classes, channels, widths=(width, 2 * width, 4 * width, 8 * width), depths=(1, 2, 2, 2))
 
 
@@ -25,7 +25,7 @@ def gated(classes: int, channels: int, width: int) -> nn.Module:
 
 
 def plain(classes: int, channels: int, width: int) -> nn.Module:
-    """What a first course teaches: pairs of convolutions, two poolings, logits resized to the picture."""
+    """What a first course teaches: pairs of convolutions, two poolings, logits resized to the image."""
 
     def pair(i: int, o: int) -> list[nn.Module]:
         return [nn.Conv2d(i, o, 3, padding=1), nn.ReLU(), nn.Conv2d(o, o, 3, padding=1), nn.ReLU()]

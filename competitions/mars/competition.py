@@ -4,10 +4,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from competitions.mars.data import BIG_ROCK, CLASSES, TILE, VOID, has_big_rock, load, rarest_class_present
-from competitions.mars.terrain import terrain_sample
+from competitions.mars.data import BIG_ROCK, CLASSES, TILE, VOID, has_big_rock, load, make_sample, rarest_class_present
 from harness.competition import Competition, Rules
-from harness.data.sources import File, Kaggle, Sample
+from harness.data.sources import File, Kaggle, MadeSample
 from harness.data.splits import Holdout, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import MeanIoU
@@ -91,7 +90,7 @@ competition = Competition(
         File("train.npz", "test_images.npz"),
         File("mars_for_students.npz"),
         Kaggle("an-2-dl-2024-2025-homework-2"),
-        Sample(terrain_sample),
+        MadeSample(make_sample),
     ),
     load=load,
     holdout=Holdout(fraction=0.2, public=0.4),

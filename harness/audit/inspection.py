@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.audit.checks import first
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Samples
 from harness.errors import UserError
 
@@ -73,7 +73,7 @@ def digest(content: Any) -> bytes:
 
 
 def are_pictures(inputs: Any) -> bool:
-    if isinstance(inputs, Pictures):
+    if isinstance(inputs, EncodedImages):
         return True
     shape = inputs.shape[1:]
     return len(shape) in (2, 3) and min(shape[:2]) >= FREQUENCIES
@@ -155,7 +155,7 @@ def _of_pictures(part: Inspection, coloured: bool) -> Features:
     assert part.low is not None and part.sizes is not None
     names = [name for name in STATISTICS if coloured or name not in COLOURS]
     columns = [np.stack([part.statistic(name) for name in names], 1)]
-    if isinstance(part.inputs, Pictures):
+    if isinstance(part.inputs, EncodedImages):
         names, columns = [*names, "height", "width"], [*columns, part.sizes]
     names += [f"frequency {k // COARSE}, {k % COARSE}" for k in range(1, COARSE**2)]
     low = part.low[:, :COARSE, :COARSE].reshape(len(part.low), -1)[:, 1:]

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.audit.checks import Check, Verdict
 from harness.audit.inspection import Inspection, are_pictures
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Ragged, Samples
 from harness.data.splits import Holdout, Split
 from harness.errors import UserError
@@ -57,7 +57,7 @@ def check_shapes(dataset: Dataset) -> Check:
 
 def kind_of(inputs: Any) -> str:
     """The shape and dtype of one input, in words."""
-    if isinstance(inputs, Pictures):
+    if isinstance(inputs, EncodedImages):
         return "pictures of any size"
     if inputs.dtype.names:
         return f"a table with the columns {', '.join(inputs.dtype.names)}"
@@ -87,7 +87,7 @@ def check_finite(dataset: Dataset) -> Check:
 
 def not_finite(column: Any) -> int:
     """How many rows have a NaN or an infinity; in a table, how many values are one."""
-    if isinstance(column, Pictures):
+    if isinstance(column, EncodedImages):
         return 0
     if isinstance(column, Ragged):
         return not_finite(column.flat)
@@ -103,7 +103,7 @@ def parts_of_split(samples: Samples, split: Split, holdout: Holdout) -> np.ndarr
     """(n,) int: the fold of every row, or HELD_OUT. Raise `UserError` as the split does."""
     judged = split.judged(samples, holdout)
     part = np.full(len(samples), HELD_OUT)
-    part[~judged] = split.cut(samples[~judged], split.folds)
+    part[~judged] = split.assign_folds(samples[~judged], split.folds)
     return part
 
 

@@ -16,7 +16,7 @@ from harness.audit.checks import Check, first
 from harness.audit.inspection import Inspection, features
 from harness.audit.label_checks import label_matrix
 from harness.bootstrap import resamples
-from harness.data.images import Pictures, written
+from harness.data.images import EncodedImages, file_metadata
 from harness.data.samples import Samples
 from harness.tasks import Task
 
@@ -108,10 +108,10 @@ def check_simple_signals(found: Mapping[str, Explained]) -> Iterator[Check]:
 
 
 def file_facts(samples: Samples) -> np.ndarray | None:
-    """(n,) of `images.WRITTEN`; None where the samples came from no files of their own."""
-    if samples.written is None and isinstance(samples.inputs, Pictures):
-        return written(samples.inputs.encoded(row) for row in range(len(samples)))
-    return samples.written
+    """(n,) of `images.METADATA`; None where the samples came from no files of their own."""
+    if samples.metadata is None and isinstance(samples.inputs, EncodedImages):
+        return file_metadata(samples.inputs.encoded(row) for row in range(len(samples)))
+    return samples.metadata
 
 
 def facts(samples: Samples, files: np.ndarray | None, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -130,7 +130,7 @@ def simple_signals(seen: Inspection) -> dict[str, np.ndarray]:
     if seen.sizes is None:
         return {}
     found = {"mean grey": seen.statistic("mean grey")[:, None]}
-    if isinstance(seen.inputs, Pictures):
+    if isinstance(seen.inputs, EncodedImages):
         found["dimensions"] = seen.sizes.astype(float)
     return _varying(found)
 
@@ -148,7 +148,7 @@ def unexplained_size(lengths: np.ndarray, pictures: Any) -> np.ndarray:
     import cv2
 
     kinds = [".png", ".jpg"]
-    if isinstance(pictures, Pictures):
+    if isinstance(pictures, EncodedImages):
         kinds = [".jpg"] if pictures.encoded(0)[:2] == b"\xff\xd8" else [".png"]
     again = np.log([[len(cv2.imencode(kind, np.asarray(picture))[1]) for kind in kinds] for picture in pictures])
     terms = np.column_stack([np.ones(len(again)), again, again**2])

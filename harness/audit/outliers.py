@@ -8,7 +8,7 @@ import numpy as np
 from harness.audit.checks import Check, first
 from harness.audit.duplicates import exact_duplicates
 from harness.audit.inspection import Inspection, are_pictures, digest, spectrum, unit
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Ragged, Samples
 
 TINY = 16  # pixels on the shorter side
@@ -53,7 +53,7 @@ def odd_pictures(seen: Inspection) -> dict[str, np.ndarray]:
 
 def constant_columns(inputs: Any) -> list[str]:
     """Columns of a table with a single value."""
-    if isinstance(inputs, Pictures) or not inputs.dtype.names:
+    if isinstance(inputs, EncodedImages) or not inputs.dtype.names:
         return []
     return [name for name in inputs.dtype.names if len(np.unique(inputs[name])) == 1]
 

@@ -1,4 +1,4 @@
-"""Columns of samples on disk: arrays in .npy files, ragged ones in two, and the hashes of both."""
+"""Columns of samples on disk: arrays in .npy files, ragged ones in two files, and the hashes of both."""
 
 import json
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from harness import paths
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.files import atomic, short_hash
 
-RAGGED: Mapping[str, type[Ragged]] = {"flat": Ragged, "encoded": Pictures}
+RAGGED: Mapping[str, type[Ragged]] = {"flat": Ragged, "encoded": EncodedImages}
 
 
 def parts_of(column: Any) -> dict[str, np.ndarray]:
-    """The arrays that a column of samples is stored as, by their part of the file's name."""
+    """The arrays in which a column of samples is stored, by their suffix in the name of the file."""
     for part, kind in RAGGED.items():
         if type(column) is kind:
             return {f".{part}": column.flat, ".offsets": column.offsets}
@@ -25,13 +25,13 @@ def parts_of(column: Any) -> dict[str, np.ndarray]:
 
 
 def write_column(folder: Path, name: str, column: Any) -> None:
-    """ids, inputs, targets or groups of samples: an array, `Ragged` or `Pictures`."""
+    """Write ids, inputs, targets or groups of samples: an array, `Ragged` or `EncodedImages`."""
     for part, array in parts_of(column).items():
         write_array(folder / f"{name}{part}.npy", array)
 
 
 def read_column(folder: Path, name: str, remedy: str) -> Any:
-    """Memory-mapped, as `write_column` left it."""
+    """Read a column memory-mapped, as `write_column` wrote it."""
     for part, kind in RAGGED.items():
         if (file := folder / f"{name}.{part}.npy").exists():
             return kind(read_array(file, remedy), np.asarray(read_array(folder / f"{name}.offsets.npy", remedy)))
@@ -39,7 +39,7 @@ def read_column(folder: Path, name: str, remedy: str) -> Any:
 
 
 def read_array(file: Path, remedy: str = "delete its folder and run the same command again") -> np.ndarray:
-    """A memory-mapped array; nothing is ever unpickled."""
+    """Read a memory-mapped array; nothing is ever unpickled."""
     try:
         return np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -57,7 +57,7 @@ def write_array(file: Path, array: np.ndarray) -> None:
 
 
 def arrays_hash(*columns: Any) -> str:
-    """Of dtypes, shapes and bytes. The data hash is that of ids, inputs, targets, groups and the hold-out's ids."""
+    """Hash dtypes, shapes and bytes. The data hash is that of ids, inputs, targets, groups and the hold-out's ids."""
     arrays = [array for column in columns for array in parts_of(column).values()]
     parts: list[str | bytes] = []
     for array in map(np.ascontiguousarray, arrays):
@@ -66,5 +66,5 @@ def arrays_hash(*columns: Any) -> str:
 
 
 def train_hash(data: str, excluded: list[str], folds: np.ndarray) -> str:
-    """Names the bundles that may be blended: the data, without the excluded rows, cut into these folds."""
+    """Name the runs that may be blended: the data, without the excluded rows, in these folds."""
     return short_hash(data, json.dumps(sorted(excluded)), np.asarray(folds, np.int64).tobytes())

@@ -1,4 +1,4 @@
-"""Pictures as files hold them: of different sizes and encoded, and those of a folder, shaped like a competition's."""
+"""Encoded images of any size, the metadata of their files, and a folder of images shaped like a competition's."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -13,27 +13,27 @@ from harness.errors import UserError
 
 
 @dataclass(frozen=True)
-class Pictures(Ragged):
-    """Encoded pictures (JPEG, PNG, BMP) of any size; one row is decoded when asked for, (h, w, 3) uint8, RGB.
+class EncodedImages(Ragged):
+    """Encoded images (JPEG, PNG, BMP) of any size; a row is decoded when it is asked for: (h, w, 3) uint8, RGB.
 
     flat: (m,) uint8, the files' bytes one after the other.
     """
 
     @classmethod
-    def read(cls, files: Sequence[Path]) -> "Pictures":
-        """Raise `UserError` naming a file that is missing or no picture."""
+    def read(cls, files: Sequence[Path]) -> "EncodedImages":
+        """Raise `UserError` naming a file that is missing or not an image."""
         rows = []
         for file in files:
             try:
                 rows.append(np.frombuffer(file.read_bytes(), np.uint8))
                 size_of(rows[-1])
             except (OSError, ValueError) as error:
-                raise UserError(f"{file} is not readable as a picture ({error})") from error
+                raise UserError(f"{file} is not readable as an image ({error})") from error
         return cls.of(rows)
 
     def __getitem__(self, rows: Any) -> Any:
         found = super().__getitem__(rows)
-        return found if isinstance(found, Pictures) else decoded(found)
+        return found if isinstance(found, EncodedImages) else decoded(found)
 
     def encoded(self, row: int) -> bytes:
         """The bytes of one row, as its file had them."""
@@ -44,29 +44,29 @@ class Pictures(Ragged):
         """(n, 2) int: height and width, from the headers alone."""
         return np.array([size_of(self.flat[a:b]) for a, b in zip(self.offsets, self.offsets[1:], strict=False)])
 
-    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> "Pictures":
-        """Every picture (h, w, 3) changed, and kept without loss."""
-        return Pictures.of([encode(change(picture)) for picture in self])
+    def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "EncodedImages":
+        """Change every image (h, w, 3), and store it without loss."""
+        return EncodedImages.of([encode(change(image)) for image in self])
 
 
 def decoded(content: np.ndarray) -> np.ndarray:
     import cv2
 
-    picture = cv2.imdecode(np.asarray(content), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise UserError("the bytes of a picture cannot be decoded; the data are broken: get them again")
-    return np.ascontiguousarray(picture[..., ::-1])
+    image = cv2.imdecode(np.asarray(content), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UserError("the bytes of an image cannot be decoded; the data are broken: get them again")
+    return np.ascontiguousarray(image[..., ::-1])
 
 
-def encode(picture: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8, RGB, as the bytes of a BMP file: quick, and nothing is lost."""
+def encode(image: np.ndarray) -> np.ndarray:
+    """Encode (h, w, 3) uint8, RGB, as the bytes of a BMP file: quick, and nothing is lost."""
     import cv2
 
-    return cv2.imencode(".bmp", picture[..., ::-1])[1].ravel()
+    return cv2.imencode(".bmp", image[..., ::-1])[1].ravel()
 
 
 def size_of(content: np.ndarray) -> tuple[int, int]:
-    """(height, width) from the header; raise OSError where it is none."""
+    """Read (height, width) from the header; raise OSError where it is not an image."""
     import io
 
     from PIL import Image
@@ -75,32 +75,32 @@ def size_of(content: np.ndarray) -> tuple[int, int]:
         return image.height, image.width
 
 
-WRITTEN = [("bytes", np.int64), ("comment", "U200"), ("time", "U40")]
-TIMES = (0x0132, 0x9003, 0x9004)  # of EXIF: changed, taken, digitised
-SUBFOLDER = 0x8769  # of EXIF, which holds the times of taking and what a user wrote
+METADATA = [("bytes", np.int64), ("comment", "U200"), ("time", "U40")]
+EXIF_TIMES = (0x0132, 0x9003, 0x9004)  # changed, taken, digitised
+EXIF_IFD = 0x8769  # holds the times and what a user wrote
 
 
-def written(contents: Iterable[bytes]) -> np.ndarray:
-    """(n,) of WRITTEN: how long every file is, what its comment, text chunks and EXIF say, and when it was taken."""
-    return np.array([(len(content), *words_and_time(content)) for content in contents], WRITTEN)
+def file_metadata(contents: Iterable[bytes]) -> np.ndarray:
+    """(n,) of METADATA: how long every file is, what its comment, text chunks and EXIF say, and when it was taken."""
+    return np.array([(len(content), *text_and_time(content)) for content in contents], METADATA)
 
 
-def words_and_time(content: bytes) -> tuple[str, str]:
-    """ "" where nothing is written."""
+def text_and_time(content: bytes) -> tuple[str, str]:
+    """Read the comments and the time of an image file; "" where there are none."""
     import io
     import struct
 
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as image:
-        words = [image.info.get("comment"), *getattr(image, "text", {}).values()]
+        texts = [image.info.get("comment"), *getattr(image, "text", {}).values()]
         tags: dict[int, Any] = {}
-        with suppress(OSError, SyntaxError, ValueError, struct.error):  # torn EXIF is common, and the picture is whole
+        with suppress(OSError, SyntaxError, ValueError, struct.error):  # torn EXIF is common, and the image is whole
             exif = image.getexif()
-            tags = {**exif, **exif.get_ifd(SUBFOLDER)}
-    words += [value for tag, value in sorted(tags.items()) if tag not in TIMES]
-    time = next((as_text(tags[tag]) for tag in TIMES if tag in tags), "")
-    return " ".join(filter(None, map(as_text, words))), time
+            tags = {**exif, **exif.get_ifd(EXIF_IFD)}
+    texts += [value for tag, value in sorted(tags.items()) if tag not in EXIF_TIMES]
+    time = next((as_text(tags[tag]) for tag in EXIF_TIMES if tag in tags), "")
+    return " ".join(filter(None, map(as_text, texts))), time
 
 
 def as_text(value: Any) -> str:
@@ -113,32 +113,33 @@ def as_text(value: Any) -> str:
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 
 
-def read_pictures(folder: Path, like: Any) -> Samples:
-    """Every picture of the folder, its name as its id. like: `Pictures`, or (n, h, w) or (n, h, w, 3) uint8, RGB.
+def read_images(folder: Path, like: Any) -> Samples:
+    """Read every image of the folder; its name is its id.
 
-    Raise `UserError` where there are none, or one cannot be read or has another size.
+    like: `EncodedImages`, or (n, h, w) or (n, h, w, 3) uint8, RGB, whose shape the images must have. Raise `UserError`
+    where there are none, or one cannot be read or has another size.
     """
     import cv2
 
     if not folder.is_dir():
-        raise UserError(f"INPUT={folder} is not a folder of pictures")
+        raise UserError(f"INPUT={folder} is not a folder of images")
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise UserError(f"INPUT={folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+        raise UserError(f"INPUT={folder} holds no images ({', '.join(sorted(SUFFIXES))})")
     ids = np.array([file.stem for file in files])
-    if isinstance(like, Pictures):
-        return Samples(ids, Pictures.read(files))
-    pictures = np.empty((len(files), *like.shape[1:]), np.uint8)
+    if isinstance(like, EncodedImages):
+        return Samples(ids, EncodedImages.read(files))
+    images = np.empty((len(files), *like.shape[1:]), np.uint8)
     for row, file in enumerate(files):
-        picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE if like.ndim == 3 else cv2.IMREAD_COLOR)
-        if picture is None:
-            raise UserError(f"{file} is not readable as a picture")
-        if picture.shape[:2] != like.shape[1:3]:
+        image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE if like.ndim == 3 else cv2.IMREAD_COLOR)
+        if image is None:
+            raise UserError(f"{file} is not readable as an image")
+        if image.shape[:2] != like.shape[1:3]:
             height, width = like.shape[1:3]
-            found = f"{picture.shape[0]} x {picture.shape[1]} (height x width)"
+            found = f"{image.shape[0]} x {image.shape[1]} (height x width)"
             raise UserError(f"{file} is {found}, but the models see {height} x {width}")
-        pictures[row] = picture if like.ndim == 3 else picture[..., ::-1]
-    return Samples(ids, pictures)
+        images[row] = image if like.ndim == 3 else image[..., ::-1]
+    return Samples(ids, images)
 
 
 def warp(images: np.ndarray, matrices: np.ndarray, interpolation: int) -> np.ndarray:

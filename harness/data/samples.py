@@ -1,4 +1,4 @@
-"""What a competition is made of: rows with an id, an input, a target and a group. numpy only."""
+"""What a competition consists of: rows with an id, an input, a target and a group. numpy only."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ class Ragged:
 
     @classmethod
     def of(cls, rows: Sequence[np.ndarray]) -> Self:
-        """Of at least one row; rows without content keep the shape of their columns."""
+        """Join at least one row; rows without content keep the shape of their columns."""
         return cls(np.concatenate(rows), np.cumsum([0, *map(len, rows)]))
 
     @classmethod
@@ -38,8 +38,8 @@ class Ragged:
         chosen = np.arange(len(self))[rows]
         lengths = np.diff(self.offsets)[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
-        return replace(self, flat=np.asarray(self.flat[places]), offsets=offsets)
+        positions = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+        return replace(self, flat=np.asarray(self.flat[positions]), offsets=offsets)
 
     def __iter__(self) -> Iterator[Any]:
         return (self[row] for row in range(len(self)))
@@ -49,25 +49,25 @@ class Ragged:
 class Samples:
     """Aligned rows. Indexing with an integer or boolean array gives the samples of those rows.
 
-    ids: (n,) str, unique; inputs: (n, ...) array, memory-mapped when large: images as uint8, tables as a structured
-    array of named columns, images of different sizes as `pictures.Pictures`; targets: (n, ...) array or `Ragged`, None
-    where they are not known; groups: (n,) int, the units that no split may cut; strata: (n,) int, the kinds of sample
-    of which every part gets its share, where the targets do not show them (a grade, a site), else None; written: (n,)
-    structured, what the files say beside their pictures (`pictures.written`), for the audit alone, else None.
+    ids: (n,) str, unique. inputs: (n, ...) array, memory-mapped when large: images as uint8, tables as a structured
+    array of named columns, images of different sizes as `images.EncodedImages`. targets: (n, ...) array or `Ragged`,
+    None where they are not known. groups: (n,) int, the units that no split may part. stratify: (n,) int, the kinds of
+    sample of which every part gets its share, where the targets do not show them (a grade, a site). metadata: (n,) of
+    `images.METADATA`, what the image files say beside their pixels; the audit alone reads it.
     """
 
     ids: np.ndarray
     inputs: Any
     targets: Any = None
     groups: Any = None
-    strata: Any = None
-    written: Any = None
+    stratify: Any = None
+    metadata: Any = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, rows: np.ndarray) -> "Samples":
-        columns = (self.inputs, self.targets, self.groups, self.strata, self.written)
+        columns = (self.inputs, self.targets, self.groups, self.stratify, self.metadata)
         return Samples(self.ids[rows], *(None if column is None else column[rows] for column in columns))
 
 

@@ -1,4 +1,4 @@
-"""Where a competition's raw files come from: tried in the order declared, and what was used is said."""
+"""Where a competition's raw files come from: sources are tried in the order declared, and the one used is printed."""
 
 import inspect
 import os
@@ -60,14 +60,14 @@ def locate(competition: str, sources: Sequence[Source], given: Path | None = Non
     raise UserError(f"no data for {competition}: put its files into {raw}, or name their folder with DATA=")
 
 
-def _given(folder: Path, layouts: Sequence[Sequence[str]]) -> Found:
-    if not layouts:
-        raise UserError(f"DATA={folder} is of no use here: this competition declares no files that could lie in it")
+def _given(folder: Path, expected: Sequence[Sequence[str]]) -> Found:
+    if not expected:
+        raise UserError(f"DATA={folder} cannot be used: this competition declares no files that could lie in it")
     if not folder.is_dir():
         raise UserError(f"DATA={folder} is not a folder")
-    missing = min((_missing(names, folder) for names in layouts), key=len)
+    missing = min((_missing(names, folder) for names in expected), key=len)
     if missing:
-        choices = "; or ".join(" and ".join(names) for names in layouts)
+        choices = "; or ".join(" and ".join(names) for names in expected)
         raise UserError(f"DATA={folder} lacks {', '.join(missing)}; it should hold {choices}")
     return Found("files", folder)
 
@@ -175,11 +175,11 @@ def _record(raw: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Data made on the spot, so that every competition runs on a machine with no data and no network.
+class MadeSample:
+    """Synthetic data, so that every competition runs on a machine with no data and no network.
 
-    make: writes the raw files into the folder given; a function of nothing else, so all machines agree. They are made
-    anew when the code of its module changes.
+    make: writes the raw files into the folder given; a function of nothing else, so all machines agree. The files are
+    made again when the code of its module or of `synthetic` changes.
     """
 
     make: Callable[[Path], None]
@@ -187,7 +187,7 @@ class Sample:
 
     def find(self, competition: str) -> Found | None:
         folder = paths.data(competition) / "sample"
-        record = {"kind": "sample", "from": short_hash(self.make.__qualname__, _module_source(self.make))}
+        record = {"kind": "sample", "from": short_hash(self.make.__qualname__, *self._code())}
         if _record(folder) != record:
             partial = folder.with_name(f".sample.{os.getpid()}{TEMPORARY}")
             partial.mkdir(parents=True)
@@ -200,6 +200,7 @@ class Sample:
                 shutil.rmtree(partial, ignore_errors=True)
         return Found("sample", folder)
 
-
-def _module_source(function: Callable[..., None]) -> bytes:
-    return Path(inspect.getfile(function)).read_bytes()
+    def _code(self) -> list[bytes]:
+        return [
+            file.read_bytes() for file in (Path(inspect.getfile(self.make)), Path(__file__).with_name("synthetic.py"))
+        ]

@@ -1,4 +1,4 @@
-"""Who is in which part: the judge's hold-out, its public and private rows, and the folds. No part cuts a group."""
+"""Splits: the judge's hold-out, its public and private rows, and the folds. A group is always in one part."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ import numpy as np
 from harness.data.samples import Ragged, Samples
 from harness.errors import UserError
 
-Strata = Callable[[Any], np.ndarray]  # targets -> (n,) int: the stratum of every row; or (n, labels) 0/1: what it shows
+StratifyBy = Callable[[Any], np.ndarray]  # targets -> (n,) int, a stratum for every row; or (n, labels) 0/1
 Times = Callable[[Samples], np.ndarray]  # samples -> (n,) numbers, dates, or text that sorts as the times do
 
 
@@ -25,18 +25,18 @@ class Holdout:
 
 
 class Split(Protocol):
-    """How the labelled rows are parted. samples: with the groups that no part may cut."""
+    """How the labelled rows are split. samples: with the groups that stay in one part."""
 
     @property
     def folds(self) -> int: ...
 
-    def strata(self, samples: Samples) -> np.ndarray:
-        """What a draw of rows should keep the shares of: (n,) int, or (n, labels) 0/1."""
+    def stratify(self, samples: Samples) -> np.ndarray:
+        """The strata whose shares every part keeps: (n,) int, or (n, labels) 0/1."""
 
     def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
         """(n,) bool: the rows of the hold-out."""
 
-    def cut(self, samples: Samples, count: int) -> np.ndarray:
+    def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
         """(n,) int: the fold of every row, 0 to count - 1; -1 for rows that are never predicted."""
 
     def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
@@ -47,26 +47,26 @@ class Split(Protocol):
 class Folds:
     """Stratified folds that keep groups whole. Make one with `stratified_grouped`.
 
-    by: None where the samples bring their strata, because the targets do not show them.
+    by: None where the samples bring `stratify`, because the targets do not show the strata.
     """
 
-    by: Strata | None = None
+    by: StratifyBy | None = None
     folds: int = 5
     seed: int = 0
 
-    def strata(self, samples: Samples) -> np.ndarray:
+    def stratify(self, samples: Samples) -> np.ndarray:
         if self.by is not None:
             return self.by(samples.targets)
-        if samples.strata is None:
-            raise UserError("nothing says what the split is stratified by: declare by=, or load samples with strata")
-        return np.asarray(samples.strata)
+        if samples.stratify is None:
+            raise UserError("nothing says what the split is stratified by: declare by=, or load samples with stratify=")
+        return np.asarray(samples.stratify)
 
     def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
         shares, key = [holdout.fraction, 1 - holdout.fraction], f"hold-out {holdout.seed}".encode()
-        return divide(self.strata(samples), samples.groups, shares, key) == 0
+        return divide(self.stratify(samples), samples.groups, shares, key) == 0
 
-    def cut(self, samples: Samples, count: int) -> np.ndarray:
-        return divide(self.strata(samples), samples.groups, [1 / count] * count, f"folds {self.seed}".encode())
+    def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
+        return divide(self.stratify(samples), samples.groups, [1 / count] * count, f"folds {self.seed}".encode())
 
     def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
         return fold_of_row != fold
@@ -82,20 +82,20 @@ class Blocks:
     by: Times
     folds: int = 5
 
-    def strata(self, samples: Samples) -> np.ndarray:
+    def stratify(self, samples: Samples) -> np.ndarray:
         return np.zeros(len(samples), int)
 
     def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
         return in_time(self.by(samples), samples.groups, [1 - holdout.fraction, holdout.fraction]) == 1
 
-    def cut(self, samples: Samples, count: int) -> np.ndarray:
+    def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
         return in_time(self.by(samples), samples.groups, [1 / (count + 1)] * (count + 1)) - 1
 
     def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
         return fold_of_row < fold
 
 
-def stratified_grouped(by: Strata | None = None, folds: int = 5, seed: int = 0) -> Folds:
+def stratified_grouped(by: StratifyBy | None = None, folds: int = 5, seed: int = 0) -> Folds:
     return Folds(by, folds, seed)
 
 
@@ -107,12 +107,12 @@ def time_ordered(by: Times, folds: int = 5) -> Blocks:
 
 
 def labels(targets: np.ndarray) -> np.ndarray:
-    """The label of every row; of rows with several labels, all of them."""
+    """Stratify by the label of every row, or by all of them where a row has several."""
     return targets
 
 
-def quarters(targets: np.ndarray) -> np.ndarray:
-    """(n,) int 0 to 3: low to high numbers, as many rows in each."""
+def quantile_bins(targets: np.ndarray) -> np.ndarray:
+    """(n,) int 0 to 3: the quarter of a number, from low to high."""
     return np.searchsorted(np.quantile(targets, (0.25, 0.5, 0.75)), targets)
 
 
@@ -122,7 +122,7 @@ def labels_in_masks(targets: np.ndarray) -> np.ndarray:
 
 
 def labels_of_boxes(targets: Ragged) -> np.ndarray:
-    """(n, labels) bool: the labels of the boxes of every picture."""
+    """(n, labels) bool: the labels of the boxes of every image."""
     found = np.zeros((len(targets), int(targets.flat[:, 0].max(initial=0)) + 1), bool)
     found[np.repeat(np.arange(len(targets)), np.diff(targets.offsets)), targets.flat[:, 0].astype(int)] = True
     return found
@@ -131,10 +131,10 @@ def labels_of_boxes(targets: Ragged) -> np.ndarray:
 # -- drawing parts -----------------------------------------------------------------------------------------------------
 
 
-def divide(strata: np.ndarray, groups: np.ndarray, shares: list[float], key: bytes) -> np.ndarray:
+def divide(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: bytes) -> np.ndarray:
     """(n,) int: the part of every row. Parts get their share of every stratum as nearly as whole groups allow.
 
-    strata: (n,) int, one for every row; or (n, labels) 0/1, any number of labels for every row.
+    stratify: (n,) int, a stratum for every row; or (n, labels) 0/1, any number of labels for every row.
 
     Greedy, as scikit-learn's StratifiedGroupKFold, for unequal shares too: groups in the order of their rarest
     content, ties by a keyed hash (so that the draw cannot be guessed without the key), each into the part that
@@ -142,7 +142,7 @@ def divide(strata: np.ndarray, groups: np.ndarray, shares: list[float], key: byt
     fewer groups than there are parts is spread as far as it goes.
     """
     names, group_of_row = np.unique(groups, return_inverse=True)
-    member = membership(strata)
+    member = membership(stratify)
     content = np.zeros((len(names), member.shape[1]))
     np.add.at(content, group_of_row, member)
     rarity = content / content.sum(0)
@@ -157,19 +157,19 @@ def divide(strata: np.ndarray, groups: np.ndarray, shares: list[float], key: byt
         gain = ((filled + rarity[g]) / target) ** 2 - (filled / target) ** 2
         part_of_group[g] = int((gain * target).sum(1).argmin())
         filled[part_of_group[g]] += rarity[g]
-    _require_every_stratum(content if strata.ndim == 1 else content[:, :1], part_of_group, len(shares))
+    _require_every_stratum(content if stratify.ndim == 1 else content[:, :1], part_of_group, len(shares))
     return part_of_group[group_of_row]
 
 
-def membership(strata: np.ndarray) -> np.ndarray:
-    """(n, k) bool, true in every column for some row: one column a stratum; of labels, first "is a row", then theirs.
+def membership(stratify: np.ndarray) -> np.ndarray:
+    """(n, k) bool, one column a stratum; for labels, a column of ones and a column for every label that occurs.
 
     >>> membership(np.array([7, 3])).astype(int).tolist(), membership(np.array([[0, 1], [0, 0]])).astype(int).tolist()
     ([[0, 1], [1, 0]], [[1, 1], [1, 0]])
     """
-    if strata.ndim == 1:
-        return strata[:, None] == np.unique(strata)
-    return np.concatenate([np.ones((len(strata), 1), bool), strata[:, strata.any(0)] != 0], axis=1)
+    if stratify.ndim == 1:
+        return stratify[:, None] == np.unique(stratify)
+    return np.concatenate([np.ones((len(stratify), 1), bool), stratify[:, stratify.any(0)] != 0], axis=1)
 
 
 def _require_every_stratum(content: np.ndarray, part_of_group: np.ndarray, parts: int) -> None:
@@ -187,8 +187,8 @@ def _require_every_stratum(content: np.ndarray, part_of_group: np.ndarray, parts
 def in_time(times: np.ndarray, groups: np.ndarray, shares: list[float]) -> np.ndarray:
     """(n,) int: consecutive parts with about these shares of the rows.
 
-    A moment is never cut, and a group stands at its last one: whatever is in an earlier part was over before any group
-    of a later part was. Raises `UserError` where a time is missing, or where there are too few moments.
+    Rows of one moment stay together, and a group stands at its last one: whatever is in an earlier part was over before
+    any group of a later part was. Raises `UserError` where a time is missing, or where there are too few moments.
     """
     if (unknown := np.flatnonzero(np.isin(times.astype(str), ("", "nan", "NaT")))).size:
         raise UserError(f"row {unknown[0]} has no time, by which the rows are to be ordered; fill it, or drop the row")

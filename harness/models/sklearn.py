@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Samples
 from harness.errors import UserError
 from harness.models import Context, Learner
@@ -68,7 +68,7 @@ class Sklearn(Learner):
 
 def features(inputs: Any) -> Any:
     """What the estimator sees of structured rows (n,) or pictures (n, h, w[, 3]) uint8."""
-    if isinstance(inputs, Pictures):
+    if isinstance(inputs, EncodedImages):
         raise UserError("pictures of different sizes make no table; resize them to one size in the competition's load")
     if not inputs.dtype.names:
         return inputs.reshape(len(inputs), -1).astype(np.float32) / 255

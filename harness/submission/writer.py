@@ -97,7 +97,7 @@ def judge(competition: str, file: Path, team: str | None, data_hash: str) -> dic
 def ask_board(*arguments: str) -> dict[str, Any]:
     """What `python -m leaderboard ARGUMENTS` answers, a process of its own; raise `UserError` where it refuses."""
     command = [sys.executable, "-m", "leaderboard", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[1])  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[2])  # noqa: S603
     try:
         answer = json.loads(done.stdout)
     except json.JSONDecodeError:
@@ -110,7 +110,7 @@ def ask_board(*arguments: str) -> dict[str, Any]:
 
 
 def git_revision() -> str | None:
-    here = Path(__file__).resolve().parents[1]
+    here = Path(__file__).resolve().parents[2]
     done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=here)  # noqa: S607
     return done.stdout.strip() or None
 

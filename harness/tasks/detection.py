@@ -1,7 +1,7 @@
 """Detection: labelled boxes in every picture.
 
 Predictions and decided rows are `Ragged` (m, 6) float32: label, score, x1, y1, x2, y2 in pixels of that picture, sorted
-by score; targets (m, 5): label, x1, y1, x2, y2. Inputs are `Pictures`.
+by score; targets (m, 5): label, x1, y1, x2, y2. Inputs are `EncodedImages`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.metrics.boxes import MOST, Fusion, only, ragged, together, weighted_box_fusion
@@ -22,13 +22,13 @@ FEW, FAINT = 50, 0.01  # boxes an image, and the least score, that weights and c
 
 
 def flipped() -> View:
-    def undo(prediction: Ragged, pictures: Pictures) -> Ragged:
+    def undo(prediction: Ragged, pictures: EncodedImages) -> Ragged:
         width = np.repeat(pictures.sizes[:, 1], np.diff(prediction.offsets))
         flat = prediction.flat.copy()
         flat[:, 2], flat[:, 4] = width - prediction.flat[:, 4], width - prediction.flat[:, 2]
         return Ragged(flat, prediction.offsets)
 
-    return View(lambda pictures: pictures.changed(lambda picture: picture[:, ::-1]), undo)
+    return View(lambda pictures: pictures.map(lambda picture: picture[:, ::-1]), undo)
 
 
 def scaled(factor: float) -> View:
@@ -43,13 +43,13 @@ def scaled(factor: float) -> View:
     def sides(before: np.ndarray) -> np.ndarray:
         return np.maximum(1, np.round(before * factor)).astype(int)
 
-    def undo(prediction: Ragged, pictures: Pictures) -> Ragged:
+    def undo(prediction: Ragged, pictures: EncodedImages) -> Ragged:
         ratio = (pictures.sizes / sides(pictures.sizes))[:, [1, 0, 1, 0]]
         flat = prediction.flat.copy()
         flat[:, 2:] *= np.repeat(ratio, np.diff(prediction.offsets), axis=0)
         return Ragged(flat, prediction.offsets)
 
-    return View(lambda pictures: pictures.changed(resized), undo)
+    return View(lambda pictures: pictures.map(resized), undo)
 
 
 @dataclass(frozen=True)

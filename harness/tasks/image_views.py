@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.images import Pictures, warp
+from harness.data.images import EncodedImages, warp
 from harness.tasks import View
 
 CROP = 7 / 8  # of each side
@@ -19,8 +19,8 @@ def view(change: Callable[[np.ndarray], np.ndarray]) -> View:
     """change: images (n, h, w) or (n, h, w, 3) uint8 to as many others."""
 
     def apply(inputs: Any) -> Any:
-        if isinstance(inputs, Pictures):
-            return inputs.changed(lambda picture: change(picture[None])[0])
+        if isinstance(inputs, EncodedImages):
+            return inputs.map(lambda picture: change(picture[None])[0])
         return change(inputs)
 
     return View(apply, undo=lambda prediction, _: prediction)

@@ -12,11 +12,11 @@ from harness.tasks import View
 HALVED = 32  # a side of a scaled view is a multiple of this, or of the largest power of two that divided it before
 
 
-def turned(quarters: int) -> View:
+def turned(quantile_bins: int) -> View:
     """The view turned by so many times 90 degrees."""
     return View(
-        apply=lambda images: np.rot90(images, quarters, axes=(1, 2)),
-        undo=lambda probs_nchw, _: np.rot90(probs_nchw, -quarters, axes=(2, 3)),
+        apply=lambda images: np.rot90(images, quantile_bins, axes=(1, 2)),
+        undo=lambda probs_nchw, _: np.rot90(probs_nchw, -quantile_bins, axes=(2, 3)),
     )
 
 

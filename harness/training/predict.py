@@ -6,7 +6,7 @@ from typing import Any
 
 from harness import paths
 from harness.competition import Competition
-from harness.data.images import read_pictures
+from harness.data.images import read_images
 from harness.data.sources import locate
 from harness.ensemble import Recipe
 from harness.errors import UserError
@@ -115,7 +115,7 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
     """The final ensemble on a folder of new pictures."""
     competition, prepared = request.competition, current(request.competition.name)
     card = best_card(competition, prepared)
-    samples = read_pictures(inputs, like=prepared.holdout.inputs)
+    samples = read_images(inputs, like=prepared.holdout.inputs)
     recipe = recipe_of(card)
     with workers(request.listen) as engine:
         decided = predict_rows(competition, samples.inputs, fits_of(runs_of(card), recipe), recipe, engine)

@@ -12,7 +12,7 @@ from harness.audit import Audit, audit
 from harness.audit.leaks import classes_in
 from harness.competition import Competition
 from harness.data.formats.images_on_disk import class_folders
-from harness.data.images import words_and_time
+from harness.data.images import text_and_time
 from harness.data.samples import Dataset, Ragged, Samples, numbered
 from harness.data.splits import Folds, Holdout, labels, stratified_grouped
 from harness.errors import UserError
@@ -164,7 +164,7 @@ def test_a_digit_is_a_name_only_where_the_text_says_so() -> None:
 def test_exif_is_read_with_what_a_user_wrote() -> None:
     exif = Image.Exif()
     exif[0x010E], exif[0x9003] = "a bee", "2020:02:02 02:02:02"
-    assert words_and_time(jpeg(noise(1)[0], exif=exif).tobytes()) == ("a bee", "2020:02:02 02:02:02")
+    assert text_and_time(jpeg(noise(1)[0], exif=exif).tobytes()) == ("a bee", "2020:02:02 02:02:02")
 
 
 # -- shift -------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness import paths
 from harness.competition import find
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Ragged
 from harness.models.yolo.detector import library
 from harness.models.yolo.trainer import write_data
@@ -74,7 +74,7 @@ def train(prepared: Prepared, classes: tuple[str, ...], folder: Path, asked: arg
     return YOLO(folder / "run" / "weights" / "best.pt")
 
 
-def predicted(model: Any, pictures: Pictures, imgsz: int) -> Ragged:
+def predicted(model: Any, pictures: EncodedImages, imgsz: int) -> Ragged:
     """(label, score, x1, y1, x2, y2) of every picture."""
     rows = []
     for row in range(len(pictures)):

@@ -80,8 +80,8 @@ class Result:
     @property
     def quartile(self) -> float:
         """The quartile on the worse side: the lower one of a ratio that shall be high."""
-        quarters = statistics.quantiles([*self.values] * (1 + (len(self.values) < 2)), n=4, method="inclusive")
-        return quarters[2] if self.at_most else quarters[0]
+        quantile_bins = statistics.quantiles([*self.values] * (1 + (len(self.values) < 2)), n=4, method="inclusive")
+        return quantile_bins[2] if self.at_most else quantile_bins[0]
 
     @property
     def spread(self) -> float:

@@ -1,179 +1,76 @@
-"""What holds for every folder of competitions/, shown in one process on few rows: from its sample to a scored file.
+"""What holds for every folder of competitions/: it is read, its models are built, and its sample ends with a score."""
 
-No competition is named here. Models are trained for one epoch, detectors on small pictures; nothing else of a
-declaration is changed.
-"""
-
-import time
+import json
+import subprocess
+import sys
+from contextlib import nullcontext
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
 import pytest
 
-from harness import paths
-from harness.competition import Competition, find, names
-from harness.data.samples import Dataset, Ragged
-from harness.data.sources import Sample
-from harness.data.splits import membership
-from harness.files import read_json
-from harness.metrics import Metric
-from harness.options import Request
-from harness.prepare import Prepared, few, prepare
-from harness.report.run_report import report
-from harness.training import fold
-from harness.training.predict import predict_official
-from harness.training.predictions import VIEWS
-from leaderboard import answers
-from leaderboard.scoring import score_file
-from tests.support.here import Here, Run, run
-from tests.support.pages import PageReader
+from harness.competition import find, names
+from harness.models.config import config_hash
+from tests.support import contract
 
-EACH, ALL, ASKED = 10, 40, 3  # at least: rows of every stratum, rows; and rows of every official part
-SMALL = {"imgsz": 32, "batch": 64}  # of learners with these fields: one batch, as a last one of one row has no variance
-SECONDS = 15.0  # of a core, that a folder may take
+REPOSITORY = Path(__file__).resolve().parents[2]
 EVERY = pytest.mark.parametrize("name", names())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def libraries() -> None:
-    """What is imported once in a process is no folder's time."""
-    import pandas  # noqa: F401
-    import segmentation_models_pytorch  # noqa: F401
-    import sklearn.ensemble  # noqa: F401
-    import torch  # noqa: F401
-
-
-@cache
-def few_rows(name: str) -> Dataset:
-    """What the competition's sample holds, and of that the few rows of FAST=1, fewer still."""
-    declared, sample = find(name), find(name).sources[-1]
-    assert isinstance(sample, Sample), "the last source is what needs neither data nor a network"
-    with TemporaryDirectory() as folder:
-        sample.make(Path(folder))
-        dataset = declared.load(Path(folder))
-        strata = declared.split.strata(dataset.labelled)
-        each = max(EACH, ALL // membership(strata).shape[1])
-        official = {part: samples[np.arange(ASKED)] for part, samples in dataset.official.items()}
-        return replace(few(dataset, strata, each), official=official)
-
-
-def no_files(folder: Path) -> None:
-    """The rows are in memory."""
-
-
-def small(name: str) -> Competition:
-    """The same competition on few rows."""
-    declared, models = find(name), {}
-    for model, learner in declared.models.items():
-        changed = {field: value for field, value in SMALL.items() if hasattr(learner, field)}
-        models[model] = replace(learner, **changed)
-    return replace(declared, load=lambda raw: few_rows(name), sources=(Sample(no_files),), models=models)
-
-
-def judged(competition: Competition, prepared: Prepared) -> answers.Answers:
-    return answers.read_answers(answers.prepared(competition.name, prepared.data_hash))
-
-
-def as_submitted(competition: Competition, truth: Any) -> Any:
-    """The truth as a submission says it: boxes of score 1, sure probabilities, labels other than void, numbers."""
-    task = competition.task
-    if isinstance(truth, Ragged):
-        return Ragged(np.insert(truth.flat, 1, 1.0, axis=1), truth.offsets)
-    if task.output == "probabilities" and truth.ndim == 1:
-        return np.eye(len(task.classes))[truth]
-    return truth if task.void is None else np.where(truth == task.void, (task.void + 1) % len(task.classes), truth)
-
-
-def quality(metric: Metric, score: float) -> float:
-    return score if metric.higher_is_better else -score
-
-
-# -- the whole path ----------------------------------------------------------------------------------------------------
+HEAVY = ("torch", "timm", "ultralytics", "optuna", "ray", "segmentation_models_pytorch", "albumentations")
 
 
 @pytest.mark.parametrize(  # bccd trains the networks of aquarium
     "name", [pytest.param(name, marks=pytest.mark.soak if name == "bccd" else ()) for name in names()]
 )
 def test_a_folder_goes_from_its_sample_to_a_scored_submission(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    began = time.process_time()
-    competition = small(name)
-    monkeypatch.setattr(fold, "find", lambda _: competition)
-    request = Request(competition, folds=2)
-    done = run(request)
-    check_audit(done.prepared)
-    check_bundles(competition, done)
-    check_judge(competition, done)
-    check_official(request, done)
-    check_report(competition)
-    assert time.process_time() - began < SECONDS
-
-
-def check_audit(prepared: Prepared) -> None:
-    audit = read_json(prepared.folder / "audit.json")
-    assert audit["verdict"] in ("pass", "warn")
-    assert all(check.keys() >= {"name", "verdict", "evidence", "remedy"} for check in audit["checks"])
-
-
-def check_bundles(competition: Competition, done: Run) -> None:
-    """Every default model predicts every row that has a fold, out-of-fold, and the whole hold-out, in both views."""
-    assert done.model_runs.keys() == set(competition.default)
-    assert set(done.folds) <= {-1, 0, 1}
-    for model_run in done.model_runs.values():
-        assert model_run.manifest["complete"]
-        assert model_run.manifest["reported"].keys() == {metric.name for metric in competition.reported}
-        for member, rows in (
-            (model_run.out_of_fold(competition.task, done.folds, [0, 1]), int((done.folds >= 0).sum())),
-            (model_run.holdout(competition.task, [0, 1]), len(done.prepared.holdout)),
-        ):
-            assert [len(getattr(member, view)) for view in VIEWS] == [rows, rows]
-
-
-def check_judge(competition: Competition, done: Run) -> None:
-    """Our file is accepted; its public and private rows are all of the hold-out."""
-    truth = judged(competition, done.prepared)
-    scored = score_file(competition, done.file, truth)
-    assert scored.keys() == {"public", "private"}
-    assert sum(len(part.statistics) for part in scored.values()) == len(truth.ids) == len(done.prepared.holdout)
-    for part in scored.values():
-        assert part.low <= part.value <= part.high
-    assert done.card["cv"]["low"] <= done.card["cv"]["score"] <= done.card["cv"]["high"]
-
-
-def check_official(request: Request, done: Run) -> None:
-    """Every part is written in the official format, and read back with the ids of the source."""
-    task, parts = request.competition.task, done.prepared.official
-    written = predict_official(request, done.prepared, done.model_runs, done.fitted_ensemble.recipe, Here(), done.file)
-    assert written.keys() == parts.keys()
-    for part, samples in parts.items():
-        file = paths.root() / written[part]
-        assert file.suffix == task.suffix
-        assert len(task.read(file, samples.ids)) == ASKED
-
-
-def check_report(competition: Competition) -> None:
-    """The page on it stands alone and is small."""
-    file = paths.root() / report(competition)["path"]
-    assert PageReader(file.read_text()).loads == []
-    assert file.stat().st_size < 5_000_000
-
-
-# -- the declaration ---------------------------------------------------------------------------------------------------
+    contract.check_folder(name, monkeypatch)
 
 
 @EVERY
 def test_the_sample_submission_is_valid_and_the_truth_beats_it(name: str) -> None:
-    competition = small(name)
-    prepared = prepare(Request(competition))
-    truth = judged(competition, prepared)
-    nothing = score_file(competition, prepared.folder / "sample_submission.csv", truth)
-    best = prepared.folder / "truth.csv"
-    competition.task.write(truth.ids, as_submitted(competition, truth.targets), best)
-    everything = score_file(competition, best, truth)
-    for part in ("public", "private"):
-        sure, unsure = (quality(competition.metric, scored[part].value) for scored in (everything, nothing))
-        assert sure > unsure
-        assert everything[part].low == pytest.approx(everything[part].high, abs=1e-6)  # right in every resample
+    contract.check_sample_submission(name)
+
+
+def test_declarations_are_read_without_heavy_libraries() -> None:
+    code = f"""import json, sys
+from harness.competition import find, names
+print(json.dumps({{name: [each for each in {HEAVY} if each in sys.modules] for name in names() if find(name)}}))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {name: [] for name in names()}
+
+
+@EVERY
+def test_a_folder_is_named_as_its_declaration_and_says_what_it_is(name: str) -> None:
+    declared, folder = find(name), REPOSITORY / "competitions" / name
+    assert declared.name == name
+    assert (folder / "README.md").read_text().startswith("# ")
+    assert (folder / "competition.py").read_text().startswith('"""')
+
+
+@EVERY
+def test_every_model_has_a_name_of_its_own_on_the_disk(name: str) -> None:
+    hashes = [config_hash(learner) for learner in find(name).models.values()]
+    assert len(set(hashes)) == len(hashes)
+
+
+@EVERY
+def test_every_model_is_built(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretrained ones too, without their weights: there is no network here."""
+    import torch
+
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
+    declared = find(name)
+    for model, learner in declared.models.items():
+        assert declared.ensemble.specialist == model or learner.target_class is None, model
+        if hasattr(learner, "network"):
+            outputs = 1 if learner.target_class is not None else max(1, len(declared.task.classes))
+            with torch.device("meta") if hasattr(learner, "untrained") else nullcontext():  # large ones take no memory
+                network = replace(learner, pretrained=False).network(outputs)
+            assert sum(weights.numel() for weights in network.parameters()) > 1000, model
+
+
+@EVERY
+def test_what_is_trained_by_default_takes_part(name: str) -> None:
+    declared = find(name)
+    assert set(declared.default) <= set(declared.ensemble.members)
+    assert set(declared.default) - {declared.ensemble.specialist}
+    assert not [model for model in declared.default if declared.models[model].pretrained]

@@ -254,20 +254,20 @@ def test_folds_of_other_rows_are_an_error_not_a_new_split() -> None:
 
 def test_few_rows_are_of_every_stratum_in_their_order_without_official_test() -> None:
     dataset = tiny_dataset(groups=40)
-    strata = has_rare(dataset.labelled.targets)
-    fewer = few(dataset, strata, each=6)
+    stratify = has_rare(dataset.labelled.targets)
+    fewer = few(dataset, stratify, each=6)
     rows = np.flatnonzero(np.isin(dataset.labelled.ids, fewer.labelled.ids))
     assert fewer.labelled.ids.tolist() == dataset.labelled.ids[rows].tolist()
-    assert np.bincount(strata[rows].astype(int)).tolist() == [6, 6]
+    assert np.bincount(stratify[rows].astype(int)).tolist() == [6, 6]
     assert fewer.official == {}
-    assert len(few(dataset, strata, each=10**6).labelled) == len(dataset.labelled)
+    assert len(few(dataset, stratify, each=10**6).labelled) == len(dataset.labelled)
 
 
 def test_the_place_of_the_few_rows_does_not_tell_a_rare_stratum() -> None:
     """Of the first rows of each, all of the common one would come before most of the rare one."""
-    strata = (np.random.default_rng(0).random(2000) < 0.1).astype(int)
-    dataset = Dataset(Samples(numbered(2000), np.zeros((2000, 1)), strata, np.arange(2000)))
-    kept = few(dataset, strata, each=100).labelled.targets
+    stratify = (np.random.default_rng(0).random(2000) < 0.1).astype(int)
+    dataset = Dataset(Samples(numbered(2000), np.zeros((2000, 1)), stratify, np.arange(2000)))
+    kept = few(dataset, stratify, each=100).labelled.targets
     place = np.arange(len(kept)) / len(kept)
     assert abs(place[kept == 0].mean() - place[kept == 1].mean()) < 0.12  # 0.5 for the first ones; error 0.04
 
@@ -293,17 +293,17 @@ def test_the_sample_submission_is_about_the_hold_out() -> None:
     assert Samples(prepared.holdout.ids, prepared.holdout.inputs).targets is None
 
 
-def test_strata_that_the_samples_bring_part_them_and_stay_with_the_training_rows() -> None:
-    """A grade that no mask shows: every part has both grades, and the folds are cut from what was written."""
+def test_strata_that_the_samples_bring_split_them_and_stay_with_the_training_rows() -> None:
+    """A grade that no mask shows: every part has both grades, and the folds are made from what was written."""
     dataset, split = tiny_dataset(), stratified_grouped(folds=3)
     grade = np.arange(len(dataset.labelled)) // 3 % 2
-    graded = Dataset(replace(dataset.labelled, strata=grade), dataset.official)
+    graded = Dataset(replace(dataset.labelled, stratify=grade), dataset.official)
     prepared = prepare(graded, split=split)
     grade_of = dict(zip(graded.labelled.ids.tolist(), grade.tolist(), strict=True))
-    assert prepared.train.strata.tolist() == [grade_of[name] for name in prepared.train.ids.tolist()]
+    assert prepared.train.stratify.tolist() == [grade_of[name] for name in prepared.train.ids.tolist()]
     assert np.bincount([grade_of[name] for name in prepared.holdout.ids.tolist()]).tolist() == [12, 12]
     folds = prepared.folds(tiny_declaration(split=split), 3)
-    assert [np.bincount(prepared.train.strata[folds == k]).tolist() for k in range(3)] == [[12, 12]] * 3
-    assert prepare().train.strata is None
-    with pytest.raises(UserError, match="declare by=, or load samples with strata"):
+    assert [np.bincount(prepared.train.stratify[folds == k]).tolist() for k in range(3)] == [[12, 12]] * 3
+    assert prepare().train.stratify is None
+    with pytest.raises(UserError, match="declare by=, or load samples with stratify="):
         prepare(split=split)

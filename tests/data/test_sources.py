@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.data.downloads import unzip
-from harness.data.sources import File, Found, Kaggle, Sample, Url, locate
+from harness.data.sources import File, Found, Kaggle, MadeSample, Url, locate
 from harness.errors import UserError
 
 CONTENT = b"tiles" * 1000
@@ -80,11 +80,11 @@ def left_in(folder: Path) -> list[str]:
 def test_files_that_are_there_come_before_everything_else(home: Path) -> None:
     (home / "raw").mkdir(parents=True)
     (home / "raw" / "tiles.npz").touch()
-    assert locate("toy", (File("tiles.npz"), Sample(make_sample))) == Found("files", home / "raw")
+    assert locate("toy", (File("tiles.npz"), MadeSample(make_sample))) == Found("files", home / "raw")
 
 
 def test_without_files_the_sample_is_made_once(home: Path) -> None:
-    sources = (File("tiles.npz"), Kaggle("toy-cup"), Sample(make_sample))
+    sources = (File("tiles.npz"), Kaggle("toy-cup"), MadeSample(make_sample))
     assert locate("toy", sources) == Found("sample", home / "sample")
     (home / "sample" / "tiles.npz").write_bytes(b"still the first")
     locate("toy", sources)
@@ -101,7 +101,7 @@ def test_a_sample_is_made_anew_when_the_code_of_its_maker_changes(
         sys.modules.pop("toymaker", None)
         from toymaker import make
 
-        locate("toy", (Sample(make),))
+        locate("toy", (MadeSample(make),))
         assert (home / "sample" / "a").read_text() == content
     sys.modules.pop("toymaker")
 
@@ -112,12 +112,12 @@ def test_a_sample_whose_maker_fails_leaves_nothing_behind(home: Path) -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        locate("toy", (Sample(broken),))
+        locate("toy", (MadeSample(broken),))
     assert left_in(home) == []
 
 
 def test_a_given_folder_allows_no_other_source(home: Path, tmp_path: Path) -> None:
-    sources = (File("train.npz", "test.npz"), File("all.npz"), Sample(make_sample))
+    sources = (File("train.npz", "test.npz"), File("all.npz"), MadeSample(make_sample))
     given = tmp_path / "mine"
     with pytest.raises(UserError, match=r"DATA=.*mine is not a folder"):
         locate("toy", sources, given)
@@ -151,7 +151,7 @@ def test_a_download_with_the_right_hash_takes_the_place_of_raw(home: Path, serve
 def test_a_wrong_hash_is_refused_naming_both_and_leaves_no_file(home: Path, serve: Callable) -> None:
     source = Url(serve({"/tiles.npz": (200, {}, b"other")}) + "/tiles.npz", SHA256)
     with pytest.raises(UserError) as caught:
-        locate("toy", (source, Sample(make_sample)))
+        locate("toy", (source, MadeSample(make_sample)))
     assert SHA256 in str(caught.value)
     assert hashlib.sha256(b"other").hexdigest() in str(caught.value)
     assert left_in(home) == []
@@ -167,20 +167,20 @@ def test_a_file_in_raw_that_changed_is_refused_naming_both_hashes(home: Path) ->
 def test_a_transfer_that_breaks_off_leaves_no_file_and_says_what_to_do(home: Path, serve: Callable) -> None:
     address = serve({"/tiles.npz": (200, {"Content-Length": "9999"}, CONTENT)})
     with pytest.raises(UserError, match=r"the download of .*/tiles\.npz broke off; run the same command again"):
-        locate("toy", (Url(address + "/tiles.npz", SHA256), Sample(make_sample)))
+        locate("toy", (Url(address + "/tiles.npz", SHA256), MadeSample(make_sample)))
     assert left_in(home) == []
 
 
 def test_an_address_that_is_gone_is_told_with_the_answer(home: Path, serve: Callable) -> None:
     address = serve({"/tiles.npz": (404, {}, b"")})
     with pytest.raises(UserError, match=r"/tiles\.npz answers 404 Not Found"):
-        locate("toy", (Url(address + "/tiles.npz", SHA256), Sample(make_sample)))
+        locate("toy", (Url(address + "/tiles.npz", SHA256), MadeSample(make_sample)))
 
 
 def test_without_a_connection_the_next_source_is_used_and_the_reason_printed(
     home: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    assert locate("toy", (Url(NOWHERE, SHA256), Sample(make_sample))).kind == "sample"
+    assert locate("toy", (Url(NOWHERE, SHA256), MadeSample(make_sample))).kind == "sample"
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "127.0.0.1:9/tiles.npz cannot be reached" in printed.err
@@ -238,7 +238,7 @@ def test_a_kaggle_competition_is_unpacked_into_raw_and_remembered(
     home: Path, kaggle: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     kaggle(delivered(archive("train.npz", "more/test.npz")))
-    sources = (File("train.npz"), Kaggle("toy-cup"), Sample(make_sample))
+    sources = (File("train.npz"), Kaggle("toy-cup"), MadeSample(make_sample))
     assert locate("toy", sources) == Found("kaggle", home / "raw")
     assert (home / "raw" / "more" / "test.npz").read_text() == "content of more/test.npz"
     assert left_in(home) == ["raw"]
@@ -261,7 +261,7 @@ def test_a_refusal_of_kaggle_says_what_to_do_and_no_sample_is_used(
 ) -> None:
     kaggle({CALL: (status, {}, b"")})
     with pytest.raises(UserError, match=sentence):
-        locate("toy", (File("train.npz"), Kaggle("toy-cup"), Sample(make_sample)))
+        locate("toy", (File("train.npz"), Kaggle("toy-cup"), MadeSample(make_sample)))
     assert left_in(home) == []
 
 
@@ -269,7 +269,7 @@ def test_a_cut_off_kaggle_download_leaves_raw_untouched_and_the_next_one_succeed
     body = archive("train.npz")
     kaggle(delivered(body, **{"Content-Length": str(len(body) + 9)}))
     with pytest.raises(UserError, match=r"the download of toy-cup broke off .*; run the same command again to go on"):
-        locate("toy", (Kaggle("toy-cup"), Sample(make_sample)))
+        locate("toy", (Kaggle("toy-cup"), MadeSample(make_sample)))
     assert left_in(home) == []
     kaggle(delivered(body))
     assert locate("toy", (Kaggle("toy-cup"),)).kind == "kaggle"
@@ -283,14 +283,14 @@ def test_credentials_without_a_network_are_an_error_that_names_the_ways_out(
 
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, "http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"could not be reached.*remove the credentials.*DATA="):
-        locate("toy", (Kaggle("toy-cup"), Sample(make_sample)))
+        locate("toy", (Kaggle("toy-cup"), MadeSample(make_sample)))
 
 
 def test_credentials_that_the_client_cannot_use_are_an_error_not_an_exit(home: Path, tmp_path: Path) -> None:
     (tmp_path / ".kaggle").mkdir()
     (tmp_path / ".kaggle" / "kaggle.json").write_text("{}")
     with pytest.raises(UserError, match="credentials are incomplete or expired"):
-        locate("toy", (Kaggle("toy-cup"), Sample(make_sample)))
+        locate("toy", (Kaggle("toy-cup"), MadeSample(make_sample)))
 
 
 def test_an_archive_that_would_write_outside_its_folder_is_refused_as_a_whole(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from harness.data.splits import (
     in_time,
     labels_in_masks,
     labels_of_boxes,
-    quarters,
+    quantile_bins,
     stratified_grouped,
     time_ordered,
 )
@@ -28,14 +28,14 @@ def rows(draw) -> tuple[np.ndarray, np.ndarray]:
     """(strata, groups) of rows in groups of one to four, whose rows may be of different strata."""
     sizes = draw(st.lists(st.integers(1, 4), min_size=30, max_size=60))
     groups = np.repeat(draw(st.permutations(range(len(sizes)))), sizes)
-    strata = draw(st.lists(st.sampled_from([0, 0, 0, 1, 1, 5]), min_size=len(groups), max_size=len(groups)))
-    return np.array(strata), groups
+    stratify = draw(st.lists(st.sampled_from([0, 0, 0, 1, 1, 5]), min_size=len(groups), max_size=len(groups)))
+    return np.array(stratify), groups
 
 
-def divided(strata: np.ndarray, groups: np.ndarray, shares: list[float], key: bytes = b"key") -> np.ndarray | None:
+def divided(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: bytes = b"key") -> np.ndarray | None:
     """None where a stratum is too rare for so many parts, which is an error of its own."""
     try:
-        return divide(strata, groups, shares, key)
+        return divide(stratify, groups, shares, key)
     except UserError:
         return None
 
@@ -43,23 +43,23 @@ def divided(strata: np.ndarray, groups: np.ndarray, shares: list[float], key: by
 @given(rows(), SHARES)
 @settings(max_examples=60, deadline=None)
 def test_no_part_cuts_a_group_and_every_stratum_is_in_every_part(drawn: tuple, shares: list[float]) -> None:
-    strata, groups = drawn
-    parts = divided(strata, groups, shares)
+    stratify, groups = drawn
+    parts = divided(stratify, groups, shares)
     if parts is None:
         return
     assert parts.shape == groups.shape
     assert all(len(set(parts[groups == group])) == 1 for group in groups)
-    for stratum in set(strata):
-        assert set(parts[strata == stratum]) == set(range(len(shares)))
+    for stratum in set(stratify):
+        assert set(parts[stratify == stratum]) == set(range(len(shares)))
 
 
 @given(rows(), SHARES)
 @settings(max_examples=60, deadline=None)
 def test_a_stratum_that_misses_a_part_is_refused_and_only_then(drawn: tuple, shares: list[float]) -> None:
     """At least as many groups as parts hold the stratum, or there is an error; with five times as many, never one."""
-    strata, groups = drawn
-    holders = [len(set(groups[strata == stratum])) for stratum in set(strata)]
-    parts = divided(strata, groups, shares)
+    stratify, groups = drawn
+    holders = [len(set(groups[stratify == stratum])) for stratum in set(stratify)]
+    parts = divided(stratify, groups, shares)
     if min(holders) < len(shares):
         assert parts is None
     if min(holders) >= 5 * len(shares):
@@ -69,40 +69,40 @@ def test_a_stratum_that_misses_a_part_is_refused_and_only_then(drawn: tuple, sha
 @given(rows(), SHARES)
 @settings(max_examples=60, deadline=None)
 def test_parts_keep_their_shares_within_two_groups(drawn: tuple, shares: list[float]) -> None:
-    strata, groups = drawn
-    parts = divided(strata, groups, shares)
+    stratify, groups = drawn
+    parts = divided(stratify, groups, shares)
     if parts is None:
         return
-    for stratum in set(strata):
-        inside = strata == stratum
+    for stratum in set(stratify):
+        inside = stratify == stratum
         largest = max(np.unique(groups[inside], return_counts=True)[1])
         for part, share in enumerate(shares):
             assert abs((parts[inside] == part).sum() - share * inside.sum()) <= 2 * largest + 1
 
 
 def test_rows_that_are_their_own_groups_are_shared_exactly() -> None:
-    strata = np.repeat([0, 1], [80, 20])
-    parts = divide(strata, np.arange(100), [0.2, 0.8], b"key")
+    stratify = np.repeat([0, 1], [80, 20])
+    parts = divide(stratify, np.arange(100), [0.2, 0.8], b"key")
     assert (parts[:80] == 0).sum() == 16
     assert (parts[80:] == 0).sum() == 4
-    folds = divide(strata, np.arange(100), [0.2] * 5, b"key")
+    folds = divide(stratify, np.arange(100), [0.2] * 5, b"key")
     assert np.bincount(folds[:80]).tolist() == [16] * 5
     assert np.bincount(folds[80:]).tolist() == [4] * 5
 
 
 def test_the_same_key_is_the_same_draw_and_another_key_another() -> None:
-    strata, groups = np.repeat([0, 1], [80, 20]), np.arange(100) // 2
-    one, same, other = (divide(strata, groups, [0.4, 0.6], key) for key in (b"a", b"a", b"b"))
+    stratify, groups = np.repeat([0, 1], [80, 20]), np.arange(100) // 2
+    one, same, other = (divide(stratify, groups, [0.4, 0.6], key) for key in (b"a", b"a", b"b"))
     assert (one == same).all()
     assert (one != other).any()
     assert abs((one == 0).sum() - (other == 0).sum()) <= 2
 
 
 def test_the_draw_does_not_depend_on_the_order_of_the_rows() -> None:
-    strata, groups = np.repeat([0, 1], [80, 20]), np.arange(100) // 2
+    stratify, groups = np.repeat([0, 1], [80, 20]), np.arange(100) // 2
     order = np.random.default_rng(0).permutation(100)
     assert (
-        divide(strata[order], groups[order], [0.2] * 5, b"a") == divide(strata, groups, [0.2] * 5, b"a")[order]
+        divide(stratify[order], groups[order], [0.2] * 5, b"a") == divide(stratify, groups, [0.2] * 5, b"a")[order]
     ).all()
 
 
@@ -115,14 +115,14 @@ def test_a_group_that_is_larger_than_its_share_stays_whole() -> None:
 
 @pytest.mark.parametrize("holders", [1, 2, 4, 5])
 def test_a_rare_stratum_is_in_every_part_or_there_is_an_error(holders: int) -> None:
-    strata = np.zeros(100, int)
-    strata[: 2 * holders] = 1
+    stratify = np.zeros(100, int)
+    stratify[: 2 * holders] = 1
     groups = np.arange(100) // 2
     if holders < 5:
         with pytest.raises(UserError, match=rf"{holders} groups.*5 parts.*FOLDS"):
-            divide(strata, groups, [0.2] * 5, b"a")
+            divide(stratify, groups, [0.2] * 5, b"a")
     else:
-        assert sorted(divide(strata, groups, [0.2] * 5, b"a")[:10:2]) == [0, 1, 2, 3, 4]
+        assert sorted(divide(stratify, groups, [0.2] * 5, b"a")[:10:2]) == [0, 1, 2, 3, 4]
 
 
 def test_a_declaration_is_a_value() -> None:
@@ -145,9 +145,9 @@ def test_rows_with_several_labels_keep_the_shares_of_every_label() -> None:
 
 
 def test_one_label_a_row_is_shared_as_well_when_it_stands_in_a_matrix() -> None:
-    strata = np.repeat([0, 1, 2], [60, 30, 10])
-    folds = divide(np.eye(3, dtype=int)[strata], np.arange(100), [0.2] * 5, b"a")
-    assert [np.bincount(folds[strata == label]).tolist() for label in range(3)] == [[12] * 5, [6] * 5, [2] * 5]
+    stratify = np.repeat([0, 1, 2], [60, 30, 10])
+    folds = divide(np.eye(3, dtype=int)[stratify], np.arange(100), [0.2] * 5, b"a")
+    assert [np.bincount(folds[stratify == label]).tolist() for label in range(3)] == [[12] * 5, [6] * 5, [2] * 5]
 
 
 def test_a_label_in_fewer_groups_than_parts_is_spread_as_far_as_it_goes() -> None:
@@ -164,7 +164,7 @@ def test_what_a_row_shows_is_read_from_masks_and_boxes() -> None:
     assert labels_in_masks(masks).astype(int).tolist() == [[1, 0, 0], [0, 0, 1]]
     boxes = Ragged(np.array([[1.0, 0, 0, 5, 5], [0, 0, 0, 5, 5], [1, 0, 0, 5, 5]]), np.array([0, 2, 2, 3]))
     assert labels_of_boxes(boxes).astype(int).tolist() == [[1, 1], [0, 0], [0, 1]]
-    assert quarters(np.array([1.0, 50, 2, 3, 4, 5, 6, 7])).tolist() == [0, 3, 0, 1, 1, 2, 2, 3]
+    assert quantile_bins(np.array([1.0, 50, 2, 3, 4, 5, 6, 7])).tolist() == [0, 3, 0, 1, 1, 2, 2, 3]
 
 
 # -- time --------------------------------------------------------------------------------------------------------------
@@ -187,14 +187,14 @@ def test_the_hold_out_is_the_latest_part() -> None:
 
 
 def test_folds_are_blocks_in_time_and_the_earliest_rows_have_none() -> None:
-    folds = time_ordered(by=day).cut(dated(DAYS), 4)
+    folds = time_ordered(by=day).assign_folds(dated(DAYS), 4)
     assert folds.tolist() == [1, -1, 0, 0, 1, -1, 2, 2, 3, 3]
 
 
 def test_a_model_learns_from_earlier_rows_alone() -> None:
     split, rng = time_ordered(by=day), np.random.default_rng(0)
     samples = dated(rng.integers(0, 40, 200).astype(float))
-    folds = split.cut(samples, 5)
+    folds = split.assign_folds(samples, 5)
     for fold in range(5):
         learned = split.training_rows(folds, fold)
         assert day(samples)[learned].max() < day(samples)[folds == fold].min()
@@ -222,7 +222,7 @@ def test_a_row_without_a_time_is_named(times: np.ndarray) -> None:
 
 def test_too_few_moments_are_refused() -> None:
     with pytest.raises(UserError, match=r"at 2 moments and cannot make 4 parts.*FOLDS"):
-        time_ordered(by=day).cut(dated(np.array([1, 1, 2, 2, 2, 2])), 3)
+        time_ordered(by=day).assign_folds(dated(np.array([1, 1, 2, 2, 2, 2])), 3)
 
 
 def test_a_split_in_time_is_a_value() -> None:

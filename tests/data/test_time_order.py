@@ -9,7 +9,7 @@ import pytest
 
 from harness.competition import Competition
 from harness.data.samples import Dataset, Samples, numbered
-from harness.data.sources import Sample
+from harness.data.sources import MadeSample
 from harness.data.splits import time_ordered
 from harness.metrics import RMSE
 from harness.models import Context
@@ -65,7 +65,7 @@ def competition(monkeypatch: pytest.MonkeyPatch) -> Competition:
         name="tomorrow",
         task=Regression("day"),
         metric=RMSE(),
-        sources=(Sample(no_files),),
+        sources=(MadeSample(no_files),),
         load=load,
         split=time_ordered(by=day, folds=4),
         models={"last_day": LastDay()},

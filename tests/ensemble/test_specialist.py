@@ -13,7 +13,7 @@ from competitions.cancer.models import logistic, trees
 from harness import paths, pipeline, specialist
 from harness.competition import Competition, find
 from harness.data.samples import Dataset, Ragged, Samples, numbered
-from harness.data.sources import Sample
+from harness.data.sources import MadeSample
 from harness.data.splits import Holdout, labels, stratified_grouped
 from harness.ensemble import Member, OOFData, Recipe, SpecialistRole, blend, with_specialist
 from harness.errors import UserError
@@ -67,7 +67,7 @@ line, forest = Sklearn(partial(logistic, 1.0)), Sklearn(partial(trees, 30))
 
 def declared(**models: Any) -> Competition:
     return Competition(
-        name="zoo", task=Classification(NAMES), metric=Accuracy(NAMES), sources=(Sample(nothing),),
+        name="zoo", task=Classification(NAMES), metric=Accuracy(NAMES), sources=(MadeSample(nothing),),
         load=lambda raw: table(), split=stratified_grouped(by=labels, folds=3), holdout=Holdout(fraction=0.25),
         models=models, ensemble=blend(*models),
     )  # fmt: skip

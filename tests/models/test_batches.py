@@ -83,9 +83,9 @@ def test_labels_of_whole_images_are_covered_too() -> None:
 
 
 def test_strata_that_the_samples_bring_are_covered_in_place_of_labels() -> None:
-    graded = replace(tiles(), strata=np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, 1]))
+    graded = replace(tiles(), stratify=np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, 1]))
     for few in choices(graded, images=4):
-        assert np.bincount(graded.strata[few]).tolist() == [2, 2]
+        assert np.bincount(graded.stratify[few]).tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(("epochs", "primed_epochs"), [(1, 0), (5, 1), (60, 12)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import harness.models
-from harness.data.images import Pictures, encode
+from harness.data.images import EncodedImages, encode
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.files import read_json, write_json
@@ -173,7 +173,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"LinearSVC\(\) gives no probabilities .* CalibratedClassifierCV"):
         Sklearn(without_probabilities).fit(pictures(), None, Context(CLASSES, tmp_path))
     assert not list(tmp_path.glob("*.json*"))
-    different = Pictures.of([encode(np.zeros((side, 3, 3), np.uint8)) for side in (2, 3)])
+    different = EncodedImages.of([encode(np.zeros((side, 3, 3), np.uint8)) for side in (2, 3)])
     with pytest.raises(UserError, match="different sizes make no table"):
         features(different)
     with pytest.raises(UserError, match="wings"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.errors import UserError
 from harness.models import Diverged, Interrupted, OutOfTime
 from harness.models.config import canonical
@@ -172,7 +172,7 @@ def test_a_search_can_prune_it_after_an_epoch_by_its_predictions(tmp_path: Path)
 
 def test_a_prediction_does_not_depend_on_the_other_pictures(fitted: YoloFitted) -> None:
     mixed = [squares(1, 48, 64), squares(1, 64, 52), squares(1, 100, 64), squares(1, 48, 64)]
-    inputs = Pictures.of([each.inputs.flat for each in mixed])
+    inputs = EncodedImages.of([each.inputs.flat for each in mixed])
     together = fitted.predict(inputs)
     for row in range(4):
         alone = fitted.predict(inputs[np.array([row])])

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from harness.audit import Audit
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Samples, numbered
 
 ROWS, SIDE = 120, 32
@@ -37,7 +37,7 @@ def jpeg(picture: np.ndarray, padding: int = 0, **options: Any) -> np.ndarray:
 
 
 def in_files(contents: list[np.ndarray]) -> Samples:
-    return Samples(numbered(len(contents)), Pictures.of(contents), TRUTH[: len(contents)])
+    return Samples(numbered(len(contents)), EncodedImages.of(contents), TRUTH[: len(contents)])
 
 
 def without_targets(samples: Samples) -> Samples:

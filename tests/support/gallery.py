@@ -20,21 +20,21 @@ def main(name: str, file: Path) -> None:
     competition = find(name)
     run = last_run(competition)
     samples, decided = run.samples, run.predictions.decided
-    picks = chosen(competition.split.strata(samples), samples.targets, decided)
+    picks = chosen(competition.split.stratify(samples), samples.targets, decided)
     rows = [columns(samples, decided, row) for row in picks]
     picture = np.vstack([legend(rows[0].shape[1], competition.task.classes), *rows])
     cv2.imwrite(str(file), picture[..., ::-1])
 
 
-def chosen(strata, targets, decided) -> list[int]:
+def chosen(stratify, targets, decided) -> list[int]:
     """Well labelled tiles with many classes, one for each class that is the rarest in it: neither best nor worst."""
     targets = np.asarray(targets)
     agreement = ((targets == decided) & (targets > 0)).sum((1, 2)) / np.maximum((targets > 0).sum((1, 2)), 1)
     kinds = np.array([len(np.unique(target[target > 0])) for target in targets])
     labelled = (targets > 0).mean((1, 2)) > 0.6
     picks = []
-    for stratum in np.unique(strata):
-        rows = np.flatnonzero((strata == stratum) & labelled)
+    for stratum in np.unique(stratify):
+        rows = np.flatnonzero((stratify == stratum) & labelled)
         rows = rows[kinds[rows] == kinds[rows].max()]
         if kinds[rows[0]] > 1:
             picks.append(int(rows[np.argsort(agreement[rows])[int(len(rows) * 0.7)]]))

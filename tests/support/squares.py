@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.images import Pictures, encode
+from harness.data.images import EncodedImages, encode
 from harness.data.samples import Ragged, Samples, numbered
 from harness.models import Context
 from harness.models.yolo.detector import Yolo
@@ -28,7 +28,7 @@ def squares(count: int = 8, height: int = 48, width: int = 64) -> Samples:
             boxes.append([label, x, y, x + 24, y + 24])
         pictures.append(encode(picture))
         rows.append(np.array(boxes, float))
-    return Samples(numbered(count), Pictures.of(pictures), Ragged.of(rows), np.arange(count))
+    return Samples(numbered(count), EncodedImages.of(pictures), Ragged.of(rows), np.arange(count))
 
 
 def context(folder: Path, **changed: object) -> Context:

@@ -39,7 +39,7 @@ from harness.ensemble import blend
 from harness.errors import UserError
 from harness.metrics import MeanIoU
 from harness.data.samples import Dataset, Samples, numbered
-from harness.data.sources import File, Sample
+from harness.data.sources import File, MadeSample
 from harness.data.splits import Holdout, stratified_grouped
 from harness.tasks.segmentation import Segmentation
 
@@ -130,7 +130,7 @@ competition = Competition(
     task=Segmentation(CLASSES, SHAPE, void=0),
     metric=MeanIoU(CLASSES, void=0),
     rules=Rules(pretrained=False, submissions_per_day=5, finals=2),
-    sources=(File("pebbles.npz"), Sample(make)),
+    sources=(File("pebbles.npz"), MadeSample(make)),
     load=load,
     holdout=Holdout(fraction=0.25, public=0.5),
     split=stratified_grouped(by=has_pebble, folds=2),

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from harness.competition import Competition
-from harness.data.images import Pictures, encode
+from harness.data.images import EncodedImages, encode
 from harness.data.samples import Dataset, Ragged, Samples, numbered
-from harness.data.sources import Sample
-from harness.data.splits import Holdout, labels_of_boxes, quarters, stratified_grouped
+from harness.data.sources import MadeSample
+from harness.data.splits import Holdout, labels_of_boxes, quantile_bins, stratified_grouped
 from harness.files import write_bytes
 from harness.metrics import RMSE, Accuracy, LogLoss, MacroF1, MeanAveragePrecision, MeanIoU
 from harness.models import Context, TrainingCost
@@ -117,7 +117,7 @@ def boxes() -> Dataset:
         picture = noise.integers(0, 120, (30, 44, 3), dtype=np.uint8)
         picture[2:12, 2:12], picture[5:25, 20:40] = 200, 250
         inputs.append(encode(picture))
-    return labelled(Ragged.of([row] * ROWS), Pictures.of(inputs))
+    return labelled(Ragged.of([row] * ROWS), EncodedImages.of(inputs))
 
 
 def say_boxes(truth: Ragged, chance: np.ndarray) -> Ragged:
@@ -152,7 +152,7 @@ def declared(name: str, made: Callable[[], Dataset], says: Callable[..., Any], b
     split, load = stratified_grouped(by=by, folds=3), lambda raw: made()
     holdout = Holdout(fraction=0.25, public=0.5)
     return Competition(
-        name=name, sources=(Sample(nothing),), load=load, split=split, models=models, holdout=holdout, **given
+        name=name, sources=(MadeSample(nothing),), load=load, split=split, models=models, holdout=holdout, **given
     )
 
 
@@ -180,5 +180,7 @@ RUNS = {
         "boxes", boxes, say_boxes, labels_of_boxes,
         task=Detection(NAMES[:2]), metric=MeanAveragePrecision(NAMES[:2]),
     ),
-    "numbers": lambda: declared("numbers", numbers, say_numbers, quarters, task=Regression("length"), metric=RMSE()),
+    "numbers": lambda: declared(
+        "numbers", numbers, say_numbers, quantile_bins, task=Regression("length"), metric=RMSE(),
+    ),
 }  # fmt: skip

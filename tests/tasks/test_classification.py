@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.images import Pictures, encode
+from harness.data.images import EncodedImages, encode
 from harness.ensemble import Member, OOFData, Recipe, with_offsets
 from harness.errors import InvalidSubmission, UserError
 from harness.metrics import Accuracy
@@ -168,7 +168,7 @@ def test_scales_enlarge_and_shrink_what_is_in_the_middle() -> None:
 def test_pictures_of_any_size_are_seen_the_same_way() -> None:
     rng = np.random.default_rng(0)
     different = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in ((5, 7), (8, 4))]
-    pictures = Pictures.of([encode(picture) for picture in different])
+    pictures = EncodedImages.of([encode(picture) for picture in different])
     for name in ("hflip", "rot90", "crop_br", "scale_down"):
         seen = single.views[name].apply(pictures)
         for row, picture in enumerate(different):

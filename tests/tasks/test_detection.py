@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.images import Pictures, encode
+from harness.data.images import EncodedImages, encode
 from harness.data.samples import Ragged
 from harness.ensemble import Member, OOFData, Recipe, with_calibration
 from harness.errors import InvalidSubmission, UserError
@@ -39,7 +39,7 @@ def scene(height: int, width: int, boxes: list[tuple[int, int, int, int]]) -> np
     return encode(picture)
 
 
-PICTURES = Pictures.of([scene(40, 60, [(5, 10, 25, 20)]), scene(80, 20, [(0, 40, 10, 80)])])
+PICTURES = EncodedImages.of([scene(40, 60, [(5, 10, 25, 20)]), scene(80, 20, [(0, 40, 10, 80)])])
 
 
 def test_scaled_views_have_scaled_sizes() -> None:

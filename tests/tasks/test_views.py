@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.data.columns import parts_of
-from harness.data.images import Pictures, encode
+from harness.data.images import EncodedImages, encode
 from harness.data.samples import Ragged
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
@@ -59,13 +59,13 @@ def dark_or_bright(images: Any) -> np.ndarray:
 # -- boxes: one bright rectangle in every picture, of any size ---------------------------------------------------------
 
 
-def rectangles() -> Pictures:
+def rectangles() -> EncodedImages:
     pictures = [np.zeros((40, 60, 3), np.uint8), np.zeros((80, 20, 3), np.uint8)]
     pictures[0][8:24, 4:20] = pictures[1][48:64, 4:12] = 255
-    return Pictures.of([encode(picture) for picture in pictures])
+    return EncodedImages.of([encode(picture) for picture in pictures])
 
 
-def corners(pictures: Pictures) -> Ragged:
+def corners(pictures: EncodedImages) -> Ragged:
     found = []
     for picture in pictures:
         rows, columns = (np.flatnonzero((picture[..., 0] > 127).any(axis)) for axis in (1, 0))
@@ -81,7 +81,7 @@ CASES = {
     "labels": Case(Classification(CLASSES), dark_and_bright(32, 32), dark_or_bright, moves=False),
     "labels of pictures of any size": Case(
         Classification(CLASSES),
-        Pictures.of([encode(image[: 20 + 5 * row]) for row, image in enumerate(dark_and_bright(32, 24))]),
+        EncodedImages.of([encode(image[: 20 + 5 * row]) for row, image in enumerate(dark_and_bright(32, 24))]),
         dark_or_bright,
         moves=False,
     ),
@@ -144,9 +144,9 @@ def test_quarter_turns_by_hand() -> None:
 
 def test_only_square_masks_are_turned_by_a_quarter() -> None:
     """Of another shape they would make pictures of a shape that no network has seen."""
-    quarters = {"rot90", "rot270", "transpose", "antitranspose"}
-    assert not quarters & set(Segmentation(CLASSES, (4, 8)).views)
-    assert quarters <= set(Segmentation(CLASSES, (8, 8)).views)
+    quantile_bins = {"rot90", "rot270", "transpose", "antitranspose"}
+    assert not quantile_bins & set(Segmentation(CLASSES, (4, 8)).views)
+    assert quantile_bins <= set(Segmentation(CLASSES, (8, 8)).views)
 
 
 def test_a_scaled_side_is_what_networks_can_halve() -> None:

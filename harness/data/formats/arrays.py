@@ -1,7 +1,8 @@
-"""Arrays in an .npz file: pictures, and what each of them shows."""
+"""Arrays in an .npz file: images, and what each of them shows."""
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,77 +20,88 @@ def npz(
     group: str | None = None,
     test: Path | None = None,
 ) -> Dataset:
-    """Samples of the arrays of these names: pictures (n, h, w) or (n, h, w, 3) uint8; labels, numbers or masks.
+    """Samples of the arrays of these names: images (n, h, w) or (n, h, w, 3) uint8; labels, numbers or masks.
 
-    test: the official part "test", an .npz file with pictures (and ids) under the same names.
+    id: names the rows; by default the array "id" where there is one, else the numbers of the rows. test: the official
+    part "test", an .npz file with images (and ids) under the same names.
     """
-    arrays = read_arrays(file, [name for name in (images, labels, id, group) if name])
-    pictures, targets = _pictures(arrays[images], file, images), _targets(arrays[labels], file, labels)
-    for name in arrays:
-        if len(arrays[name]) != len(pictures):
-            raise UserError(
-                f"{shown(file)}, {name} holds {len(arrays[name])} rows, but there are {len(pictures)} pictures"
-            )
+    required, optional = [name for name in (id, group) if name], [] if id else ["id"]
+    arrays = read_arrays(file, [images, labels, *required], optional)
+    inputs, targets = _images(arrays[images], file, images), _targets(arrays[labels], file, labels)
     groups = np.unique(arrays[group], return_inverse=True)[1] if group else None
     official = {}
     if test:
-        asked = read_arrays(test, [name for name in (images, id) if name])
-        unknown = _pictures(asked[images], test, images)
-        official["test"] = Samples(asked[id].astype(str) if id else numbered(len(unknown)), unknown)
-    ids = arrays[id].astype(str) if id else numbered(len(pictures))
-    return Dataset(Samples(ids, pictures, targets, groups), official)
+        asked = read_arrays(test, [images, *([id] if id else [])], optional)
+        official["test"] = Samples(ids_in(asked, id or "id"), _images(asked[images], test, images))
+    return Dataset(Samples(ids_in(arrays, id or "id"), inputs, targets, groups), official)
 
 
-def read_arrays(file: Path, names: list[str]) -> dict[str, np.ndarray]:
-    """The arrays of these names; nothing is unpickled. Raise `UserError` naming the file and the array."""
+def read_arrays(file: Path, names: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays `names`, and those of `optional` that are there; all of as many rows. Nothing is unpickled.
+
+    Raise `UserError` naming the file and the array.
+    """
     try:
         with open(file, "rb") as stream:
             if not zipfile.is_zipfile(stream):
-                raise UserError(f"{shown(file)} is no complete .npz file (cut off, or of another kind); get it again")
+                raise UserError(f"{shown(file)} is not a whole .npz file (cut off, or of another kind); get it again")
         with np.load(file, allow_pickle=False) as archive:
             for name in names:
                 if name not in archive:
                     hint = nearest(name, archive)
                     raise UserError(f"{shown(file)} has no array {name!r}{hint}; there are {', '.join(archive)}")
-            return {name: np.atleast_1d(archive[name]) for name in names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            wanted = [*names, *(name for name in optional if name in archive)]
+            arrays = {name: np.atleast_1d(archive[name]) for name in wanted}
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         why = getattr(error, "strerror", None) or error
         raise UserError(f"{shown(file)} is not readable as an .npz file: {why}") from error
+    for name, array in arrays.items():
+        if len(array) != len(arrays[names[0]]):
+            raise UserError(
+                f"{shown(file)}, {name} holds {len(array)} rows, but {names[0]} holds {len(arrays[names[0]])}"
+            )
+    return arrays
 
 
-def _pictures(array: np.ndarray, file: Path, name: str) -> np.ndarray:
-    """(n, h, w) or (n, h, w, 3) uint8; one channel is none."""
+def ids_in(arrays: dict[str, np.ndarray], name: str = "id") -> np.ndarray:
+    """(n,) str: the array of this name, or the numbers of the rows where there is none."""
+    return arrays[name].astype(str) if name in arrays else numbered(len(next(iter(arrays.values()))))
+
+
+def as_bytes(array: np.ndarray, where: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """uint8, of an array that holds whole numbers from 0 to 255, whatever its type. shape: of one row."""
+    if shape is not None and (array.shape[1:] != shape or not len(array)):
+        raise UserError(f"{where} has shape {array.shape}, but (n, {', '.join(map(str, shape))}) is needed, n above 0")
+    _require_numbers(array, where)
+    if array.dtype != np.uint8 and (wrong := (array < 0) | (array > 255) | (array != np.floor(array))).any():
+        row = int(np.flatnonzero(wrong.reshape(len(array), -1).any(1))[0])
+        value = array[row][wrong[row]].flat[0]
+        raise UserError(f"{where}, row {row} holds {value}, but whole numbers from 0 to 255 are needed")
+    return np.ascontiguousarray(array, np.uint8)
+
+
+def _images(array: np.ndarray, file: Path, name: str) -> np.ndarray:
+    """(n, h, w) or (n, h, w, 3) uint8; a last axis of one channel is dropped."""
     if array.ndim == 4 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[-1] != 3) or not len(array):
         raise UserError(
-            f"{shown(file)}, {name} has shape {array.shape}, but pictures are (n, height, width) or "
+            f"{shown(file)}, {name} has shape {array.shape}, but images are (n, height, width) or "
             "(n, height, width, 3) in the order red, green, blue"
         )
-    return _bytes(array, file, name)
+    return as_bytes(array, f"{shown(file)}, {name}")
 
 
 def _targets(array: np.ndarray, file: Path, name: str) -> np.ndarray:
-    """(n,) labels or numbers, (n, labels) 0/1, or masks (n, h, w) uint8; a last axis of one is none."""
+    """(n,) labels or numbers, (n, labels) 0/1, or masks (n, h, w) uint8; a last axis of one is dropped."""
     if array.ndim > 1 and array.shape[-1] == 1:
         array = array[..., 0]
-    return _bytes(array, file, name) if array.ndim > 1 else _numbers(array, file, name)
-
-
-def _numbers(array: np.ndarray, file: Path, name: str) -> np.ndarray:
-    if array.dtype.kind not in "uifb":
-        raise UserError(f"{shown(file)}, {name} is of type {array.dtype}, but numbers are needed")
+    if array.ndim > 1:
+        return as_bytes(array, f"{shown(file)}, {name}")
+    _require_numbers(array, f"{shown(file)}, {name}")
     return array
 
 
-def _bytes(array: np.ndarray, file: Path, name: str) -> np.ndarray:
-    """uint8 of an array that holds whole numbers from 0 to 255, whatever its type."""
-    array = _numbers(array, file, name)
-    wrong = (array < 0) | (array > 255) | (array != np.floor(array)) if array.dtype != np.uint8 else np.zeros(1, bool)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong.reshape(len(array), -1).any(1))[0])
-        raise UserError(
-            f"{shown(file)}, {name}, row {row} holds {array[row][wrong[row]][0]}, "
-            "but whole numbers from 0 to 255 are needed"
-        )
-    return array.astype(np.uint8, copy=False)
+def _require_numbers(array: np.ndarray, where: str) -> None:
+    if array.dtype.kind not in "uifb":
+        raise UserError(f"{where} is of type {array.dtype}, but numbers are needed")

@@ -1,7 +1,7 @@
-"""Pictures with boxes as COCO, YOLO and Pascal VOC lay them out, one call each.
+"""Images with boxes as COCO, YOLO and Pascal VOC lay them out, one call each.
 
-Targets are rows of boxes, label x1 y1 x2 y2 in pixels. A box is clipped to its picture; one without area, or that marks
-a crowd (COCO), is dropped, and the log says how many. What is broken is said with its file and line.
+Targets are rows of boxes, label x1 y1 x2 y2 in pixels. A box is clipped to its image. A box without area, or
+that marks a crowd (COCO), is dropped, and the log says how many. An error names the file and the line.
 """
 
 import json
@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.formats.images_on_disk import pictures_in
-from harness.data.images import Pictures, encode
+from harness.data.formats.images_on_disk import images_in
+from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Ragged, Samples
 from harness.errors import UserError
-from harness.files import write_bytes, write_json
 from harness.paths import shown
 
 Box = tuple[float, ...]  # label, x1, y1, x2, y2
@@ -35,13 +34,13 @@ def coco(
     listed = _read_json(file, ("images", "categories", "annotations"))
     ids, files = _files(listed, folder / images, file)
     rows, crowds = _coco_boxes(listed, _labels(listed["categories"], classes, file), file)
-    return _samples(ids, Pictures.read(files), rows, file, crowds)
+    return _samples(ids, EncodedImages.read(files), rows, file, crowds)
 
 
 def coco_images(folder: Path, images: str = "images", listed: str = "images.json") -> Samples:
-    """Pictures without boxes, as `listed` has them."""
+    """Images without boxes, as `listed` names them."""
     ids, files = _files(_read_json(folder / listed, ("images",)), folder / images, folder / listed)
-    return Samples(ids, Pictures.read(files))
+    return Samples(ids, EncodedImages.read(files))
 
 
 def coco_parts(raw: Path, classes: Sequence[str], official: Sequence[str]) -> Dataset:
@@ -50,12 +49,12 @@ def coco_parts(raw: Path, classes: Sequence[str], official: Sequence[str]) -> Da
 
 
 def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: str = "labels") -> Samples:
-    """A text file for every picture, `class x y w h` a line: the middle and the size of a box as shares of the picture.
+    """A text file for every image, `class x y w h` a line: the middle and the size of a box as shares of the image.
 
-    A picture without a file shows nothing. Ids are the names of the pictures.
+    An image without a file shows nothing. Ids are the names of the images.
     """
-    files = pictures_in(folder / images)
-    inputs = Pictures.read(files)
+    files = images_in(folder / images)
+    inputs = EncodedImages.read(files)
     sized = zip(files, inputs.sizes.tolist(), strict=True)
     rows = [
         _yolo_boxes(folder / labels / f"{file.stem}.txt", classes, height, width) for file, (height, width) in sized
@@ -64,29 +63,10 @@ def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: s
 
 
 def voc(folder: Path, classes: Sequence[str], images: str = "JPEGImages", annotations: str = "Annotations") -> Samples:
-    """An XML file for every picture, of the same name. Corners are taken as they stand. Ids are the names."""
-    files = pictures_in(folder / images)
-    rows = [_voc_boxes(folder / annotations / f"{picture.stem}.xml", classes) for picture in files]
-    return _samples(np.array([file.stem for file in files]), Pictures.read(files), rows, folder / annotations)
-
-
-def write_coco(
-    folder: Path, pictures: Sequence[np.ndarray], classes: Sequence[str], rows: Sequence[np.ndarray] | None = None
-) -> None:
-    """A part as `coco` reads it, or without boxes as `coco_images` does. Pictures (h, w, 3) uint8, rows (k, 5)."""
-    images, annotations = [], list[dict[str, Any]]()
-    for number, picture in enumerate(pictures):
-        name = f"{number:04d}.bmp"  # the same bytes on every machine
-        write_bytes(folder / "images" / name, encode(picture).tobytes())
-        images.append({"id": number, "file_name": name, "width": picture.shape[1], "height": picture.shape[0]})
-        for label, x1, y1, x2, y2 in [] if rows is None else rows[number].tolist():
-            box = {"image_id": number, "category_id": int(label), "bbox": [x1, y1, x2 - x1, y2 - y1]}
-            annotations.append({"id": len(annotations), **box, "area": (x2 - x1) * (y2 - y1), "iscrowd": 0})
-    listed = {"images": images, "categories": [{"id": k, "name": name} for k, name in enumerate(classes)]}
-    if rows is None:
-        write_json(folder / "images.json", listed)
-    else:
-        write_json(folder / "annotations.json", {**listed, "annotations": annotations})
+    """An XML file for every image, of the same name. Corners are taken as they stand. Ids are the names."""
+    files = images_in(folder / images)
+    rows = [_voc_boxes(folder / annotations / f"{image.stem}.xml", classes) for image in files]
+    return _samples(np.array([file.stem for file in files]), EncodedImages.read(files), rows, folder / annotations)
 
 
 # -- COCO --------------------------------------------------------------------------------------------------------------
@@ -99,7 +79,7 @@ def _read_json(file: Path, keys: Sequence[str]) -> dict[str, list[Any]]:
         raise UserError(f"{shown(file)} is not readable as JSON: {getattr(error, 'strerror', None) or error}") from None
     for key in keys:
         if not isinstance(listed, dict) or not isinstance(listed.get(key), list):
-            raise UserError(f"{shown(file)} holds no list {key!r}, as COCO's files do")
+            raise UserError(f"{shown(file)} holds no list {key!r}, as COCO files do")
     return listed
 
 
@@ -134,7 +114,7 @@ def _coco_boxes(listed: Mapping[str, list[Any]], label_of: Mapping[Any, int], fi
 
 
 def _files(listed: Mapping[str, list[Any]], folder: Path, file: Path) -> tuple[np.ndarray, list[Path]]:
-    """(n,) ids, each once, and the pictures."""
+    """(n,) ids, each once, and the files of the images."""
     wheres = [f"{shown(file)}, image {k}" for k in range(len(listed["images"]))]
     ids = [str(_field(image, "id", where)) for image, where in zip(listed["images"], wheres, strict=True)]
     names = [str(_field(image, "file_name", where)) for image, where in zip(listed["images"], wheres, strict=True)]
@@ -164,7 +144,7 @@ def _yolo_boxes(file: Path, classes: Sequence[str], height: int, width: int) -> 
             where = f"{shown(file)}, line {number}"
             label, x, y, w, h = _numbers(line.split(), 5, where)
             if label not in range(len(classes)):
-                raise UserError(f"{where}: class {label:g} is none from 0 to {len(classes) - 1}")
+                raise UserError(f"{where}: class {label:g} is not one of 0 to {len(classes) - 1}")
             x, y, w, h = x * width, y * height, w * width, h * height
             boxes.append((label, x - w / 2, y - h / 2, x + w / 2, y + h / 2))
     return boxes
@@ -190,8 +170,8 @@ def _voc_boxes(file: Path, classes: Sequence[str]) -> list[Box]:
 # -- samples -----------------------------------------------------------------------------------------------------------
 
 
-def _samples(ids: np.ndarray, inputs: Pictures, rows: Rows, source: Path, crowds: int = 0) -> Samples:
-    """Boxes clipped to their pictures; those without area are left out."""
+def _samples(ids: np.ndarray, inputs: EncodedImages, rows: Rows, source: Path, crowds: int = 0) -> Samples:
+    """Clip boxes to their images, and leave out those without area."""
     offsets = np.cumsum([0, *map(len, rows)])
     flat = np.array([box for boxes in rows for box in boxes], np.float64).reshape(-1, 5)
     image = np.repeat(np.arange(len(rows)), np.diff(offsets))
@@ -205,7 +185,7 @@ def _samples(ids: np.ndarray, inputs: Pictures, rows: Rows, source: Path, crowds
 
 
 def _numbers(fields: Sequence[Any], count: int, where: str) -> list[float]:
-    """Finite ones, so many of them, of text or JSON values."""
+    """Convert text or JSON values to so many finite numbers."""
     try:
         values = [float(field) for field in fields]
     except (TypeError, ValueError):

@@ -1,7 +1,7 @@
-"""Folders of pictures: a folder per class, pictures beside a CSV table, pictures beside masks.
+"""Folders of images: a folder per class, images beside a CSV table, images beside masks.
 
-Pictures of one size, or resized with `size`, become one array: (n, h, w) uint8 where all are grey, else (n, h, w, 3),
-red first. Pictures of several sizes stay encoded (`pictures.Pictures`), which not every learner takes.
+Images of one size, or resized with `size`, become one array: (n, h, w) uint8 where all are grey, else (n, h, w, 3),
+red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.formats.tables import Table
-from harness.data.images import SUFFIXES, Pictures, written
+from harness.data.formats.csv_samples import Table
+from harness.data.images import SUFFIXES, EncodedImages, file_metadata
 from harness.data.samples import Dataset, Samples
 from harness.errors import UserError, nearest
 from harness.files import short_hash
@@ -26,7 +26,7 @@ ORIENTATION = 0x0112
 
 
 def class_folders(folder: Path, classes: Sequence[str], size: Size | None = None, test: Path | None = None) -> Dataset:
-    """A folder for every class, named as it; test: a folder of pictures without a class, the official part "test".
+    """Read a folder for every class, named as it; test: a folder of images without a class, the official part "test".
 
     Ids are the names of the files, and the rows in their order, which must not tell the class.
     """
@@ -34,16 +34,18 @@ def class_folders(folder: Path, classes: Sequence[str], size: Size | None = None
     for name in sorted(path.name for path in _existing(folder).iterdir() if path.is_dir()):
         if name not in classes:
             raise UserError(
-                f"{shown(folder / name)} is no class{nearest(name, classes)}; the classes are {', '.join(classes)}"
+                f"{shown(folder / name)} is not a class{nearest(name, classes)}; the classes are {', '.join(classes)}"
             )
     for label, name in enumerate(classes):
-        found = pictures_in(folder / name)
+        found = images_in(folder / name)
         files += found
         labels += [label] * len(found)
     ids = _own_names(files)
     order = np.argsort(ids)
     targets = np.array(labels, np.min_scalar_type(len(classes) - 1))[order]
-    return _dataset([files[row] for row in order], ids[order], size, targets, None, {"test": _in_test(test)})
+    return _dataset(
+        [files[row] for row in order], ids[order], size, targets, None, {"test": images_in(test) if test else []}
+    )
 
 
 def images_and_csv(
@@ -56,22 +58,22 @@ def images_and_csv(
     size: Size | None = None,
     test: Path | None = None,
 ) -> Dataset:
-    """Pictures and a table that names each in the column `id`, with or without its suffix.
+    """Read images and a table that names each in the column `id`, with or without its suffix.
 
     target: the column of labels where `classes` are given, else of numbers; or several columns of 0 and 1. test: a
-    folder of pictures, the official part "test"; those of `folder` without a target are another, "unlabelled".
+    folder of images, the official part "test"; those of `folder` without a target are another, "unlabelled".
     """
     rows = Table.read(table)
-    file_of = _by_name(pictures_in(folder))
+    file_of = _by_name(images_in(folder))
     names = rows.ids(id)
     for row, name in enumerate(names):
         if str(name) not in file_of:
-            raise rows.wrong(row, id, f"is no picture of {shown(folder)}{nearest(str(name), file_of)}")
+            raise rows.wrong(row, id, f"is not an image of {shown(folder)}{nearest(str(name), file_of)}")
     labelled = rows.is_labelled(target)
     if not labelled.any():
         raise UserError(f"{shown(table)} has no row with a target")
     known, answered = [file_of[str(name)] for name in names[labelled]], rows[labelled]
-    others = {"unlabelled": sorted(set(file_of.values()) - set(known)), "test": _in_test(test)}
+    others = {"unlabelled": sorted(set(file_of.values()) - set(known)), "test": images_in(test) if test else []}
     targets, groups = answered.targets(target, classes), answered.groups(group)
     with_suffix = any(file.name in set(names) for file in known)
     return _dataset(known, names[labelled], size, targets, groups, others, with_suffix)
@@ -84,48 +86,52 @@ def images_and_masks(
     size: Size | None = None,
     test: Path | None = None,
 ) -> Dataset:
-    """Pictures and masks of the same names, whatever their suffix: a label under every pixel.
+    """Read images and masks of the same names, whatever their suffix: a label under every pixel.
 
     values: the label k is the mask's value values[k], as in (0, 255); else the value itself. test: a folder of
-    pictures, the official part "test"; those of `images` without a mask are another, "unlabelled".
+    images, the official part "test"; those of `images` without a mask are another, "unlabelled".
     """
-    file_of, mask_of = _by_name(pictures_in(images)), {file.stem: file for file in pictures_in(masks)}
+    file_of, mask_of = _by_name(images_in(images)), {file.stem: file for file in images_in(masks)}
     for name in mask_of:
         if name not in file_of:
-            raise UserError(f"{shown(mask_of[name])} belongs to no picture of {shown(images)}{nearest(name, file_of)}")
+            raise UserError(
+                f"{shown(mask_of[name])} belongs to none of the images in {shown(images)}{nearest(name, file_of)}"
+            )
     known = [file_of[name] for name in mask_of]
-    if size is None and len({_head(file)[0] for file in known}) > 1:
-        raise UserError(f"{_sizes(known)}, but masks need pictures of one size; resize them with size=(height, width)")
+    of_shape = {_head(file)[0]: file for file in known}
+    if size is None and len(of_shape) > 1:
+        two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
+        raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
     targets = np.stack([_mask(mask, file, values, size) for mask, file in zip(mask_of.values(), known, strict=True)])
-    others = {"unlabelled": sorted(set(file_of.values()) - set(known)), "test": _in_test(test)}
+    others = {"unlabelled": sorted(set(file_of.values()) - set(known)), "test": images_in(test) if test else []}
     return _dataset(known, np.array(list(mask_of)), size, targets, None, others)
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """In the order of their names. Raise `UserError` where there is no folder, or no picture in it."""
+def images_in(folder: Path) -> list[Path]:
+    """Sort the images of a folder by their names. Raise `UserError` where there is no folder, or no image in it."""
     files = sorted(path for path in _existing(folder).iterdir() if path.suffix.lower() in SUFFIXES)
     if not files:
-        raise UserError(f"{shown(folder)} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+        raise UserError(f"{shown(folder)} holds no images ({', '.join(sorted(SUFFIXES))})")
     return files
 
 
 def read(files: Sequence[Path], size: Size | None = None) -> Any:
-    """One array of pictures of the same size, or resized; `Pictures` of others. `UserError` at an unreadable one."""
+    """Read one array of images of one size, or resized; else `EncodedImages`. `UserError` names an unreadable one."""
     heads = [_head(file) for file in files]
     if size is None and len({shape for shape, _ in heads}) > 1:
-        return Pictures.read(files)
+        return EncodedImages.read(files)
     grey = all(is_grey for _, is_grey in heads)
-    pictures = np.empty((len(files), *(size or heads[0][0]), *(() if grey else (3,))), np.uint8)
+    images = np.empty((len(files), *(size or heads[0][0]), *(() if grey else (3,))), np.uint8)
     for row, file in enumerate(files):
-        pictures[row] = _decoded(file, grey, size)
-    return pictures
+        images[row] = _decoded(file, grey, size)
+    return images
 
 
 # -- one file ----------------------------------------------------------------------------------------------------------
 
 
 def _head(file: Path) -> tuple[Size, bool]:
-    """(height, width) as it is looked at, and whether it is grey; without decoding."""
+    """Read (height, width) after turning, and whether the image is grey; without decoding it."""
     from PIL import Image
 
     with _readable(file), Image.open(file) as image:
@@ -135,7 +141,7 @@ def _head(file: Path) -> tuple[Size, bool]:
 
 
 def _decoded(file: Path, grey: bool, size: Size | None) -> np.ndarray:
-    """(h, w) or (h, w, 3) uint8, as it is looked at."""
+    """(h, w) or (h, w, 3) uint8, turned as EXIF says."""
     import cv2
     from PIL import Image, ImageOps
 
@@ -143,42 +149,37 @@ def _decoded(file: Path, grey: bool, size: Size | None) -> np.ndarray:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I;16"):
             upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-        picture = np.asarray(upright.convert("L" if grey else "RGB"))
-    if size and picture.shape[:2] != size:
-        smaller = size[0] * size[1] < picture.shape[0] * picture.shape[1]
-        picture = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return picture
+        pixels = np.asarray(upright.convert("L" if grey else "RGB"))
+    if size and pixels.shape[:2] != size:
+        smaller = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
+        pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    return pixels
 
 
 @contextmanager
 def _readable(file: Path) -> Iterator[None]:
     try:
         yield
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        ImportError,
-    ) as error:  # ultralytics has PIL look for a decoder of its own
-        raise UserError(f"{shown(file)} is not readable as a picture ({error}); get it again, or remove it") from error
+    except (OSError, ValueError, SyntaxError, ImportError) as error:  # ImportError: ultralytics adds a decoder to PIL
+        raise UserError(f"{shown(file)} is not readable as an image ({error}); get it again, or remove it") from error
 
 
-def _mask(mask: Path, picture: Path, values: Sequence[int] | None, size: Size | None) -> np.ndarray:
+def _mask(mask: Path, image: Path, values: Sequence[int] | None, size: Size | None) -> np.ndarray:
     """(h, w) uint8 labels. Colours of a palette are its numbers; three equal channels are one."""
     import cv2
     from PIL import Image
 
-    (shape, _), (expected, _) = _head(mask), _head(picture)
+    (shape, _), (expected, _) = _head(mask), _head(image)
     if shape != expected:
         raise UserError(
             f"{shown(mask)} is {shape[0]} x {shape[1]} (height x width), "
-            f"but its picture {picture.name} is {expected[0]} x {expected[1]}"
+            f"but its image {image.name} is {expected[0]} x {expected[1]}"
         )
-    with _readable(mask), Image.open(mask) as image:
-        found = np.asarray(image).astype(np.int64)
+    with _readable(mask), Image.open(mask) as opened:
+        found = np.asarray(opened).astype(np.int64)
     channels = found if found.ndim == 3 else found[..., None]
     if channels.shape[2] > 2 and (channels[..., :3] != channels[..., :1]).any():
-        raise UserError(f"{shown(mask)} is coloured; save masks as grey pictures with one number for every class")
+        raise UserError(f"{shown(mask)} is coloured; save masks as grey images with one number for every class")
     labels = channels[..., 0]
     coded = labels if values is None else np.full(labels.shape, -1)
     for label, value in enumerate(values or ()):
@@ -198,16 +199,12 @@ def _mask(mask: Path, picture: Path, values: Sequence[int] | None, size: Size | 
 
 def _existing(folder: Path) -> Path:
     if not folder.is_dir():
-        raise UserError(f"{shown(folder)} does not exist; it should be a folder of pictures")
+        raise UserError(f"{shown(folder)} does not exist; it should be a folder of images")
     return folder
 
 
-def _in_test(folder: Path | None) -> list[Path]:
-    return pictures_in(folder) if folder else []
-
-
 def _by_name(files: Sequence[Path]) -> dict[str, Path]:
-    """Every file by its name, with its suffix and without."""
+    """Index the files by their names, with the suffix and without."""
     found: dict[str, Path] = {}
     for file in files:
         if file.stem in found:
@@ -224,13 +221,6 @@ def _own_names(files: Sequence[Path]) -> np.ndarray:
     return np.array([f"{file.stem}-{short_hash(file.parent.name, file.name)[:6]}" for file in files])
 
 
-def _sizes(files: Sequence[Path]) -> str:
-    """Two pictures of different sizes, in words."""
-    shapes = {_head(file)[0]: file for file in files}
-    told = [f"{shown(file)} is {height} x {width}" for (height, width), file in list(shapes.items())[:2]]
-    return " and ".join(told)
-
-
 def _dataset(
     known: Sequence[Path],
     ids: np.ndarray,
@@ -240,16 +230,19 @@ def _dataset(
     others: dict[str, list[Path]],
     with_suffix: bool = False,
 ) -> Dataset:
-    """The labelled pictures, and the official parts that are not empty; all read alike, grey or not."""
+    """The labelled images, and the official parts that are not empty; all read alike, grey or not."""
     asked = {part: files for part, files in others.items() if files}
     inputs = read([*known, *(file for files in asked.values() for file in files)], size)
     official, end = {}, len(known)
     for part, files in asked.items():
         names = np.array([file.name if with_suffix else file.stem for file in files])
-        official[part] = Samples(names, inputs[end : end + len(files)], written=_written(files))
+        official[part] = Samples(
+            names, inputs[end : end + len(files)], metadata=file_metadata(file.read_bytes() for file in files)
+        )
         end += len(files)
-    return Dataset(Samples(ids, inputs[: len(known)], targets, groups, written=_written(known)), official)
-
-
-def _written(files: Sequence[Path]) -> np.ndarray:
-    return written(file.read_bytes() for file in files)
+    return Dataset(
+        Samples(
+            ids, inputs[: len(known)], targets, groups, metadata=file_metadata(file.read_bytes() for file in known)
+        ),
+        official,
+    )

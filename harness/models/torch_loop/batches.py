@@ -139,8 +139,8 @@ def kinds(samples: Samples) -> Sequence[np.ndarray]:
     """(n,) bool each, the rarest first: the rows of a stratum where the samples bring strata, else those with a label
     in their targets (n, ...).
     """
-    if samples.strata is not None:
-        found = list(membership(samples.strata).T)
+    if samples.stratify is not None:
+        found = list(membership(samples.stratify).T)
     else:
         targets = samples.targets
         found = [(targets == label).reshape(len(targets), -1).any(1) for label in np.unique(targets)]

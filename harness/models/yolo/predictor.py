@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Ragged
 from harness.metrics import chunks
 from harness.metrics.boxes import MOST
@@ -46,7 +46,7 @@ class YoloFitted:
         fused = network.eval().fuse(verbose=False).to(device).to(memory_format=torch.channels_last)
         return cls(learner, task, fused, device, (sides[0], sides[1]))
 
-    def predict(self, inputs: Pictures) -> Ragged:
+    def predict(self, inputs: EncodedImages) -> Ragged:
         """Return the best `MOST` boxes of every picture; they do not depend on the other pictures."""
         rows: list[np.ndarray] = [np.zeros((0, 6), np.float32)] * len(inputs)
         if len(inputs):
@@ -74,7 +74,7 @@ class YoloFitted:
         ratio = np.clip(long / np.clip(long, *self.sides), 1 / MOST_ZOOM, MOST_ZOOM)
         return np.maximum(1, np.round(sizes * (self.learner.seen(self.sides[1]) * ratio / long)[:, None])).astype(int)
 
-    def boxes(self, inputs: Pictures, batch: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    def boxes(self, inputs: EncodedImages, batch: np.ndarray, height: int, width: int) -> list[np.ndarray]:
         """Return boxes (k, 6) for every row of the batch, each picture in the middle of a canvas of this size."""
         import cv2
         import torch

@@ -11,7 +11,7 @@ from PIL import Image
 from harness.audit import Audit, audit
 from harness.audit.label_checks import label_matrix
 from harness.competition import find
-from harness.data.images import Pictures
+from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Samples
 from harness.report.label_issues import label_issues
 from tests.conftest import REAL_SETS, SHARED
@@ -86,20 +86,20 @@ def test_motifs_over_copies_of_real_cells_are_found_and_no_cell_with_them() -> N
 # -- leaks -------------------------------------------------------------------------------------------------------------
 
 
-def padded(pictures: Pictures, padding: np.ndarray) -> Pictures:
+def padded(pictures: EncodedImages, padding: np.ndarray) -> EncodedImages:
     """Files that are some bytes longer: no decoder minds."""
     zero = [np.zeros(count, np.uint8) for count in padding.tolist()]
     rows = [np.frombuffer(pictures.encoded(row), np.uint8) for row in range(len(pictures))]
-    return Pictures.of([np.concatenate(pair) for pair in zip(rows, zero, strict=True)])
+    return EncodedImages.of([np.concatenate(pair) for pair in zip(rows, zero, strict=True)])
 
 
-def encoded(images: np.ndarray, **options: Any) -> Pictures:
+def encoded(images: np.ndarray, **options: Any) -> EncodedImages:
     files = []
     for image in images:
         file = io.BytesIO()
         Image.fromarray(image).save(file, "JPEG", **options)
         files.append(np.frombuffer(file.getvalue(), np.uint8))
-    return Pictures.of(files)
+    return EncodedImages.of(files)
 
 
 def test_a_file_size_that_counts_the_platelets_fails() -> None:
@@ -119,7 +119,7 @@ def test_the_size_of_honest_files_is_no_leak_though_it_says_something_of_the_cla
 def test_files_whose_quality_goes_with_the_class_fail() -> None:
     labelled = read("blood", "bloodcells28").labelled
     files = [encoded(labelled.inputs[row : row + 1], quality=80 + int(labelled.targets[row])) for row in range(ROWS)]
-    inputs = Pictures.of([np.frombuffer(file.encoded(0), np.uint8) for file in files])
+    inputs = EncodedImages.of([np.frombuffer(file.encoded(0), np.uint8) for file in files])
     found = audited("blood", Dataset(replace(labelled, inputs=inputs)))
     assert problems(found)["file size leak"] == "fail"
 
@@ -130,7 +130,7 @@ def test_a_test_picture_with_its_label_in_a_jpeg_comment_fails_and_is_named() ->
     rows = [test.inputs.encoded(row) for row in range(len(test))]
     note = b"label=WBC"
     rows[7] = rows[7][:2] + b"\xff\xfe" + (len(note) + 2).to_bytes(2, "big") + note + rows[7][2:]
-    leaking = replace(test, inputs=Pictures.of([np.frombuffer(row, np.uint8) for row in rows]))
+    leaking = replace(test, inputs=EncodedImages.of([np.frombuffer(row, np.uint8) for row in rows]))
     found = audited("bccd", replace(dataset, official={"test": leaking}))
     assert problems(found)["labels in files"] == "fail"
     assert evidence(found, "labels in files") == f"1 pictures name their class: test {test.ids[7]} says 'label=WBC'"

@@ -149,7 +149,7 @@ def test_two_hundred_who_speak_slowly_keep_nobody_else_waiting(home):
 
 def test_the_public_part_cannot_be_told_from_ids_or_order():
     """200 splits of 500 rows by other keys: every row is public about as often, and neighbours do not go together."""
-    strata = np.zeros(500, int)
-    drawn = np.stack([divide(strata, np.arange(500), [0.4, 0.6], bytes([k]) * 32) == 0 for k in range(200)])
+    stratify = np.zeros(500, int)
+    drawn = np.stack([divide(stratify, np.arange(500), [0.4, 0.6], bytes([k]) * 32) == 0 for k in range(200)])
     assert np.abs(drawn.mean(0) - 0.4).max() < 0.18  # five standard errors
     assert abs(np.mean(drawn[:, 1:] == drawn[:, :-1]) - (0.4**2 + 0.6**2)) < 0.02

@@ -1,0 +1,90 @@
+"""The synthetic maker: the same files on every machine, in the format that is read, and learnable."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.data.formats import coco_parts, csv_table, images_and_csv, images_and_masks
+from harness.data.synthetic import SyntheticImages, made_boxes, made_images, made_masks, made_table
+
+RECIPE = SyntheticImages(
+    size=(40, 60), seed=1, shapes=9, objects=(3, 3), textures=3, blobs=2, body=1.3, hollow=True, ragged=0.3, per_group=2
+)
+
+
+def test_every_machine_makes_the_same_images() -> None:
+    scenes = RECIPE.scenes(4)
+    content = b"".join(scene.image.tobytes() + scene.mask.tobytes() + scene.boxes.tobytes() for scene in scenes)
+    assert hashlib.sha256(content).hexdigest()[:16] == "b25a61f046c88755"
+
+
+def test_an_image_does_not_depend_on_those_before_it() -> None:
+    assert (RECIPE.scene(3).image == RECIPE.scenes(4)[3].image).all()
+    assert not (RECIPE.scene(3).image == replace(RECIPE, seed=2).scene(3).image).all()
+
+
+def test_labels_are_as_common_as_their_weights_and_one_for_a_group() -> None:
+    labels = replace(RECIPE, shapes=2, weights=(9, 1)).labels(2000)
+    assert 0.07 < labels.mean() < 0.13
+    assert (labels[::2] == labels[1::2]).all()
+
+
+def test_objects_have_their_label_in_the_mask_and_a_box_around_what_is_seen() -> None:
+    recipe = SyntheticImages(size=(40, 60), seed=3, shapes=2, radius=((8, 9),), inside=1.2, textures=2)
+    for scene in recipe.scenes(10, np.arange(10) % 2):
+        (box,) = scene.boxes
+        rows, columns = np.nonzero(scene.mask >= 2)
+        assert box[1:].tolist() == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        assert (scene.mask[scene.mask >= 2] == 2 + box[0]).all()
+        assert not scene.doubtful[scene.mask >= 2].any()
+
+
+def test_an_object_that_is_mostly_hidden_has_no_box() -> None:
+    recipe = SyntheticImages(size=(24, 24), seed=0, shapes=1, objects=(30, 30), radius=((6, 7),))
+    assert 1 <= len(recipe.scene(0).boxes) < 30
+
+
+def test_colour_tells_the_class_as_much_as_hue_says() -> None:
+    for hue, apart in ((1.0, True), (0.0, False)):
+        recipe = replace(RECIPE, shapes=2, hue=hue, hollow=False, body=0, textures=1, blobs=0)
+        red = []
+        for label in range(2):
+            scenes = recipe.scenes(40, np.full(40, label))
+            red.append(np.mean([scene.image[scene.mask > 0, 0].mean() for scene in scenes]))
+        assert (abs(red[0] - red[1]) > 50) == apart
+
+
+def test_the_samples_of_a_new_competition_are_read_by_their_formats(tmp_path: Path) -> None:
+    made_images(tmp_path / "p", ("a", "b", "c"), rows=30, asked=4)
+    made_masks(tmp_path / "m", ("ground", "a", "b"), rows=12, asked=3)
+    made_boxes(tmp_path / "b", ("a", "b"), rows=5, asked=2)
+    (tmp_path / "t").mkdir()
+    made_table(tmp_path / "t", rows=40, asked=5)
+    folder = tmp_path / "p"
+    images = images_and_csv(folder / "images", folder / "labels.csv", "image", "label", "abc", test=folder / "test")
+    assert set(images.labelled.targets.tolist()) == {0, 1, 2}
+    assert images.official["test"].inputs.shape == (4, 32, 32, 3)
+    masks = images_and_masks(tmp_path / "m/images", tmp_path / "m/masks", test=tmp_path / "m/test")
+    assert np.unique(masks.labelled.targets).tolist() == [0, 1, 2]
+    boxes = coco_parts(tmp_path / "b", ("a", "b"), ("test",))
+    assert set(boxes.labelled.targets.flat[:, 0]) == {0, 1}
+    assert len(boxes.official["test"]) == 2
+    table = csv_table(tmp_path / "t/train.csv", target="price", id="id", test=tmp_path / "t/test.csv")
+    assert table.labelled.inputs["town"].dtype.kind == "U"
+    assert np.isnan(table.labelled.inputs["area"]).any()
+    assert table.official["test"].ids.tolist() == ["40", "41", "42", "43", "44"]
+
+
+@pytest.mark.parametrize("name", ["mars", "blood", "cytology", "glas", "aquarium", "bccd"])
+def test_every_recipe_of_a_competition_shows_all_its_classes(name: str) -> None:
+    from importlib import import_module
+
+    module = import_module(f"competitions.{name}.data")
+    (recipe,) = [value for value in vars(module).values() if isinstance(value, SyntheticImages)]
+    scenes = recipe.scenes(40)
+    shown = {int(label) for scene in scenes for label in scene.boxes[:, 0]}
+    assert shown == set(range(recipe.shapes))
+    assert {label for scene in scenes for label in np.unique(scene.mask)} >= set(range(recipe.textures))
