@@ -18,7 +18,7 @@ class Console:
         self.bars: dict[tuple[str, int], Any] = {}
         columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.fields[state]}"))
         self.progress = Progress(*columns, console=self.rich, auto_refresh=False) if self.rich.is_terminal else None
-        self.night: dict[str, Any] = {}
+        self.search: dict[str, Any] = {}
         self.live: Any = None
 
     def __enter__(self) -> "Console":
@@ -34,7 +34,7 @@ class Console:
         from rich.console import Group
 
         assert self.progress
-        return Group(*([_night_table(self.night)] if self.night else []), self.progress)
+        return Group(*([_search_state(self.search)] if self.search else []), self.progress)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,13 +49,13 @@ class Console:
     def listen(self, event: dict[str, Any]) -> None:
         """An event of a fit: progress inside an epoch, an epoch's end, or a warning."""
         name = f"{event.get('model')}, fold {event.get('fold')}"
-        if "night" in event:
-            self.night = event["night"]
+        if "search" in event:
+            self.search = event["search"]
         elif "warning" in event:
             self.say(f"{name}: {event['warning']}" if "model" in event else event["warning"])
         elif self.progress and "step" in event:
             self._move(name, event)
-        elif "loss" in event and "epoch" in event and not self.night:  # a night has thousands
+        elif "loss" in event and "epoch" in event and not self.search:  # a search has thousands
             self._epoch(name, event)
 
     def _move(self, name: str, event: dict[str, Any]) -> None:
@@ -114,13 +114,13 @@ def search_table(result: dict[str, Any]) -> None:
     _out().print(f"trials: {counts}; the morning page: {result['report']}")
 
 
-def _night_table(night: dict[str, Any]) -> Any:
-    best = night["best"]
+def _search_state(search: dict[str, Any]) -> Any:
+    best = search["best"]
     score = f"{best['score']:.4f} ({best['low']:.4f} to {best['high']:.4f})" if best else "nothing complete yet"
-    minutes = int(night["seconds_left"]) // 60
+    minutes = int(search["seconds_left"]) // 60
     table = _table("best so far", "running", "done", "cut", "failed", "time left")
-    counts = (str(night[name]) for name in ("finished", "cut", "failed"))
-    table.add_row(score, night["running"], *counts, f"{minutes // 60}:{minutes % 60:02d} h")
+    counts = (str(search[name]) for name in ("finished", "cut", "failed"))
+    table.add_row(score, search["running"], *counts, f"{minutes // 60}:{minutes % 60:02d} h")
     return table
 
 

@@ -25,7 +25,7 @@ from harness.training.budget import plan_for
 from harness.training.cross_validation import cross_validate
 from harness.training.ensembling import blend_of, ensemble
 from harness.training.predictions import ModelRun
-from harness.training.workers import workers
+from harness.training.workers import start_workers
 
 
 class Wanted(NamedTuple):
@@ -66,12 +66,11 @@ def specialist(request: Request, name: str | None) -> dict[str, Any]:
     folds = run.prepared.folds_named(competition, run.card["train_hash"])
     asks = replace(request, folds=int(folds.max()) + 1, variants={trained.name: trained.learner})
     with (
-        workers(request.listen, request.engine, request.workers) as engine,
+        start_workers(request.listen, request.engine, request.workers) as workers,
         locked(paths.runs(competition.name, run.card["train_hash"])),
     ):
-        engine.share(run.prepared.folder)
-        plan = plan_for(asks, run.prepared, folds, engine, to_rank=False)
-        model_run = cross_validate(asks, run.prepared, folds, plan, engine)[trained.name]
+        plan = plan_for(asks, run.prepared, folds, workers, to_rank=False)
+        model_run = cross_validate(asks, run.prepared, folds, plan, workers)[trained.name]
         model_runs = {**run.model_runs, trained.name: model_run}
         fitted_ensemble, _ = ensemble(asks, run.prepared, folds, model_runs, blend_of(competition, model_runs))
     verdict = judged(fitted_ensemble, trained.name, model_run, asks.fold_count)

@@ -1,4 +1,4 @@
-"""How much sooner a search gets somewhere with racing and cutting: `python -m tests.benchmarks.racing`, 19 minutes.
+"""How much sooner a search gets somewhere with pruning: `python -m tests.benchmarks.racing`, 19 minutes.
 
 Pairs of whole searches, with and without, one after the other and each in a home of its own; who begins changes from
 pair to pair. Prints when the search without reached its own best score, and when the one with racing had that score.
@@ -33,7 +33,7 @@ HEAD = """| pair | without: s to its best | score | with: s to that | its best |
 
 @dataclass(frozen=True)
 class Course:
-    """bests: (seconds since the night began, score) whenever a whole variant was the best so far.
+    """bests: (seconds since the search began, score) whenever a whole variant was the best so far.
 
     trials: finished, cut and failed.
     """
@@ -119,7 +119,7 @@ def search(home: Path, asked: argparse.Namespace, hours: float, flags: Sequence[
 
 
 def course(home: Path, competition: str) -> Course:
-    """Of the only search in a home, from its study: the declared model's trial begins with the night."""
+    """Of the only search in a home, from its study: the declared model's trial begins with the search."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

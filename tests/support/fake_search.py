@@ -104,7 +104,7 @@ def bank(hours: float, value: float, weights: dict[str, float], classes: Sequenc
     interval = {"score": value, "low": value - 0.011, "high": value + 0.012}
     return {
         "at": at(hours),
-        "event": "bank",
+        "event": "incumbent",
         **interval,
         "in_sample": value + 0.004,
         "by_class": by_class(value + 0.01, classes),

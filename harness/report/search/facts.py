@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.bootstrap import Interval
 from harness.competition import Competition
 from harness.report.search.timeline import Clock, ended, moment
-from harness.search.study import DRAWN_TWICE
+from harness.search.study import DUPLICATE
 
 if TYPE_CHECKING:
     import optuna
@@ -143,7 +143,7 @@ def score_of(variant: Variant) -> Interval:
 
 def read_night(competition: Competition, study: "optuna.Study", events: Sequence[Mapping[str, Any]]) -> Night:
     every = study.get_trials(deepcopy=False)
-    trials = [t for t in every if t.state.name in STATES and t.user_attrs.get("reason") != DRAWN_TWICE]
+    trials = [t for t in every if t.state.name in STATES and t.user_attrs.get("reason") != DUPLICATE]
     clock = Clock.of(events, trials)
     variants = [variant_of(trial, clock) for trial in trials]
     starts = [event for event in events if event["event"] == "start"]
@@ -154,7 +154,7 @@ def read_night(competition: Competition, study: "optuna.Study", events: Sequence
         metric=competition.metric.name,
         higher=competition.metric.higher_is_better,
         variants=variants,
-        banks=[bank_of(event, clock) for event in events if event["event"] == "bank"],
+        banks=[bank_of(event, clock) for event in events if event["event"] == "incumbent"],
         refused=[(clock.hours(moment(event["at"])), event["score"]) for event in events if event["event"] == "refused"],
         hours=clock.total,
         searches=len(starts),

@@ -22,7 +22,7 @@ class Clock:
     @classmethod
     def of(cls, events: Sequence[Mapping[str, Any]], trials: Sequence["optuna.trial.FrozenTrial"]) -> "Clock":
         """A search that was killed has no end: there its last sign of life counts."""
-        signs = [*times(events, "start", "bank", "refused", "end"), *map(ended, trials)]
+        signs = [*times(events, "start", "incumbent", "refused", "end"), *map(ended, trials)]
         begun = [at for trial in trials if (at := local(trial.datetime_start)) is not None]
         starts = times(events, "start") or [min([*signs, *begun], default=0.0)]
 

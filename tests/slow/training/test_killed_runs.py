@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, SHARED
 
+from tests.conftest import REPOSITORY, SHARED
 from tests.support.tiny_competition import Home
 
 pytestmark = pytest.mark.soak
