@@ -81,8 +81,10 @@ def outcome(variants: Sequence[Variant], pruned: bool) -> Outcome:
 
 
 def trained(pruner: Pruner, name: str, variant: Variant, prunable: bool) -> float:
-    """The folds of a variant until it is complete or pruned, as `SearchLoop` goes through them; after the last one there is
-    nothing left to save."""
+    """The folds of a variant until it is complete or pruned, as `SearchLoop` trains them.
+
+    After the last one there is nothing left to save.
+    """
     limits = pruner.limits(0) if prunable else {}
     for share, least in limits.items():
         if variant.curve[share] < least:

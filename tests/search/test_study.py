@@ -60,7 +60,8 @@ def test_the_sampler_learns_from_each_model_s_own_trials() -> None:
         study.tell(trial, lr if model == "big" else 1 - lr)
     late = study.trials[40:]
     rates = {model: [t.params[f"{model}.lr"] for t in late if t.params["model"] == model] for model in ("net", "big")}
-    assert sum(rates["net"]) / 20 < 0.45 < 0.55 < sum(rates["big"]) / 20
+    good = [*rates["big"], *(1 - rate for rate in rates["net"])]
+    assert sum(good) / len(good) > 0.55  # 0.5 by chance
 
 
 # -- trials ------------------------------------------------------------------------------------------------------------

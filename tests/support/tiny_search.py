@@ -3,6 +3,7 @@
 A row's label is the sum of its pixels modulo three. A model with `skill` s is right about a share s of the rows.
 """
 
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 
 from harness.competition import Competition, find
 from harness.options import Request
-from harness.prepare import Prepared, prepare
+from harness.prepare import Prepared, current
 from harness.search.loop import SearchLoop
 from harness.search.pruning import Pruner
 from harness.search.schedule import measured_schedule
@@ -95,7 +96,7 @@ class Skilled:
         return {}
 
     def vary(self, trial):
-        return replace(self, skill=0.3 + 0.1 * trial.suggest_int("tenths", 0, 5))
+        return replace(self, skill=0.3 + 0.1 * trial.suggest_int("tenths", 2, 5))
 
 
 competition = Competition(
@@ -120,6 +121,12 @@ def declare(root: Path, declaration: str = DECLARATION) -> list[str]:
     (folder / "__init__.py").touch()
     (folder / "competition.py").write_text(declaration)
     return [str(root / "competitions")]
+
+
+def write_raw(root: Path) -> Path:
+    """Make the raw files of the declared competition; returns their folder."""
+    importlib.import_module(f"competitions.{NAME}.competition").make(root / "raw")
+    return root / "raw"
 
 
 class InProcess(Here):
@@ -155,7 +162,7 @@ def make_search(before: Callable[[], Exception | None] = lambda: None, hours: fl
     """Open the study of the declared competition and make its loop; changed: fields of the request."""
     said, events = list[str](), list[dict[str, Any]]()
     request = Request(find(NAME), budget=3600 * hours, say=said.append, listen=events.append, team="red", **changed)
-    prepared = prepare(request)
+    prepared = current(NAME)
     keep_baseline(request, prepared)
     folds = prepared.folds(request.competition, request.fold_count)
     workers = InProcess(before)

@@ -96,9 +96,16 @@ class RayWorkers:
 
     def _options(self) -> dict[str, Any]:
         """The options of `ray.remote` for a fold; WORKER_MEMORY= is its memory in GB."""
+        environment = {name: os.environ[name] for name in FORWARDED if name in os.environ}
+        environment |= {"HARNESS_HOME": str(paths.root()), "OMP_NUM_THREADS": str(self.threads)}
         memory = os.environ.get("WORKER_MEMORY")
-        asked = {"memory": gigabytes(memory)} if memory else {}
-        return {"num_cpus": self._needs.num_cpus, "num_gpus": self._needs.num_gpus, "max_retries": RETRIES, **asked}
+        return {
+            "num_cpus": self._needs.num_cpus,
+            "num_gpus": self._needs.num_gpus,
+            "memory": gigabytes(memory) if memory else None,
+            "max_retries": RETRIES,
+            "runtime_env": {"env_vars": environment},
+        }
 
     @property
     def threads(self) -> int:
@@ -115,10 +122,7 @@ class RayWorkers:
 
     def submit(self, function: Function, *arguments: Any) -> int:
         self._last_id += 1
-        environment = {name: os.environ[name] for name in FORWARDED if name in os.environ}
-        environment |= {"HARNESS_HOME": str(paths.root()), "OMP_NUM_THREADS": str(self.threads)}
-        task = self._task.options(runtime_env={"env_vars": environment}).remote(self._events, function, arguments)
-        self._running[task] = self._last_id
+        self._running[self._task.remote(self._events, function, arguments)] = self._last_id
         return self._last_id
 
     def finished(self, timeout: float | None = None) -> list[tuple[int, Any]]:
@@ -128,9 +132,9 @@ class RayWorkers:
             left = max(0.0, min(until - time.monotonic(), POLL))
             if self._running:
                 ready, _ = self.ray.wait([*self._running], num_returns=1, timeout=left)
-                self._hear()
             else:
                 time.sleep(left)
+            self._hear()
             if time.monotonic() >= until:
                 break
         return [(self._running.pop(task), self._result(task)) for task in ready]
