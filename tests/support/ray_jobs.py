@@ -18,6 +18,11 @@ def square(number: int, seconds: float = 0.0) -> int:
     return number * number
 
 
+def blind(file: str, content: bytes) -> bool:
+    """What a node without the shared storage answers."""
+    return False
+
+
 def environment() -> dict[str, Any]:
     """Where the job runs: its home, its code, its threads, its GPU and its process."""
     return {

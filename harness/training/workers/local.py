@@ -156,7 +156,7 @@ class WorkerProcess:
         self._finish(WorkerDied(*cause(code, out_of_memory)))
 
     def end(self, how: signal.Signals) -> None:
-        with self.lock:  # not while a replacement starts, which would never be told
+        with self.lock:  # not while a replacement starts, which would never end
             self.ending = True
         if self.process.is_alive() and self.process.pid:
             os.kill(self.process.pid, how)

@@ -77,14 +77,9 @@ def test_a_killed_task_is_retried_and_errors_are_results(workers: RayWorkers, tm
 
 
 def test_a_node_that_does_not_see_the_storage_is_named(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.training.workers.ray.reads", blind)
+    monkeypatch.setattr("harness.training.workers.ray.reads", ray_jobs.blind)
     with pytest.raises(UserError, match=r"STORAGE_PATH="), RayWorkers():
         pass
-    monkeypatch.undo()
-
-
-def blind(file: str, content: bytes) -> bool:
-    return False
 
 
 def test_an_interrupt_lets_tasks_save_and_ends_in_ten_seconds(cluster: Any, own_home: Path, events: list) -> None:
