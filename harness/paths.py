@@ -5,8 +5,9 @@ from pathlib import Path
 
 
 def root() -> Path:
-    """The repository, or the folder that HARNESS_HOME names."""
-    return Path(os.environ.get("HARNESS_HOME") or Path(__file__).parents[1]).resolve()
+    """The repository, or the folder that HARNESS_HOME names, or STORAGE_PATH, which all nodes of a cluster share."""
+    named = os.environ.get("HARNESS_HOME") or os.environ.get("STORAGE_PATH")
+    return Path(named or Path(__file__).parents[1]).resolve()
 
 
 def shown(path: Path) -> str:

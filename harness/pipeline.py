@@ -15,11 +15,11 @@ from harness.options import Request
 from harness.prepare import Prepared, audit_once, current, prepare
 from harness.report.label_issues import check_label_issues
 from harness.report.search_report import search_lines, search_page
-from harness.search.loop import Night
-from harness.search.pruning import Race
-from harness.search.schedule import Clock
-from harness.search.storage import reached
-from harness.search.study import Study, opened
+from harness.search.loop import SearchLoop
+from harness.search.pruning import Pruner
+from harness.search.schedule import measured_schedule
+from harness.search.storage import explain_lost_storage
+from harness.search.study import open_study
 from harness.submission import writer
 from harness.training import search_result
 from harness.training.budget import plan_for
@@ -27,8 +27,8 @@ from harness.training.cross_validation import cross_validate
 from harness.training.ensembling import blend_of, ensemble, keep_baseline, submit_file, write_submission
 from harness.training.predict import best_card, predict_official, recipe_of, runs_of
 from harness.training.predictions import ModelRun, require_same_rows
-from harness.training.workers import workers
-from harness.training.workers.local import Local
+from harness.training.workers import start_workers
+from harness.training.workers.local import LocalWorkers
 
 
 def submit(request: Request) -> dict[str, Any]:
@@ -36,23 +36,22 @@ def submit(request: Request) -> dict[str, Any]:
     if not set(request.learners) & set(request.competition.ensemble.names):
         alone = ", ".join(request.learners)
         raise UserError(f"{alone} alone predicts no more than its own class; add a general model to MODELS=")
-    with workers(request.listen, request.engine, request.workers) as engine:
+    with start_workers(request.listen, request.engine, request.workers) as workers:
         prepared = prepare(request)
         writer.require_judge(request.competition.name, request.team, prepared.data_hash, request.say)
-        engine.share(prepared.folder)
         keep_baseline(request, prepared)
         folds = prepared.folds(request.competition, request.fold_count)
         with locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
             request = with_found(request, prepared, folds)
-            plan = plan_for(request, prepared, folds, engine)
-            model_runs = cross_validate(request, prepared, folds, plan, engine)
+            plan = plan_for(request, prepared, folds, workers)
+            model_runs = cross_validate(request, prepared, folds, plan, workers)
             declared = blend_of(request.competition, model_runs) if request.variants else request.competition.ensemble
             fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, declared)
             file, card = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
             official = (
                 {}
                 if request.fast
-                else predict_official(request, prepared, model_runs, fitted_ensemble.recipe, engine, file)
+                else predict_official(request, prepared, model_runs, fitted_ensemble.recipe, workers, file)
             )
     return submit_file(request, prepared, file, card, official)
 
@@ -61,31 +60,32 @@ def train(request: Request) -> dict[str, Any]:
     """One model, all folds: leaves its bundle."""
     prepared = current(request.competition.name)
     folds = prepared.folds(request.competition, request.fold_count)
-    engine = workers(request.listen, request.engine, request.workers)
-    with engine, locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
-        engine.share(prepared.folder)
-        plan = plan_for(request, prepared, folds, engine, to_rank=False)
-        ((name, model_run),) = cross_validate(request, prepared, folds, plan, engine).items()
+    workers = start_workers(request.listen, request.engine, request.workers)
+    with workers, locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
+        plan = plan_for(request, prepared, folds, workers, to_rank=False)
+        ((name, model_run),) = cross_validate(request, prepared, folds, plan, workers).items()
     manifest = model_run.manifest
     return {"competition": request.competition.name, "path": paths.shown(model_run.folder), "model": name} | {
         key: manifest[key] for key in ("score", "by_class", "seconds", "folds")
     }
 
 
-@reached()
-def search(request: Request, storage: str | None = None, racing: bool = True, cutting: bool = True) -> dict[str, Any]:
-    """request.budget: seconds of the whole search. Returns what `search --json` prints (DESIGN, section 8)."""
+@explain_lost_storage()
+def search(request: Request, storage: str | None = None, paired: bool = True, curves: bool = True) -> dict[str, Any]:
+    """Search variants for request.budget seconds. paired, curves: how trials are pruned, as in `Pruner`.
+
+    Returns what `search --json` prints.
+    """
     competition = request.competition
     models = [name for name, learner in request.learners.items() if learner.target_class is None]
     if not models:
         raise UserError(
             f"{', '.join(request.learners)} alone predicts no more than its own class; name a general model"
         )
-    engine = workers(request.listen, request.engine, request.workers)
-    with engine, Local(1, 1, grace=0) as clerk:  # its files are written whole or not at all
+    workers = start_workers(request.listen, request.engine, request.workers)
+    with workers, LocalWorkers(1, 1, grace=0) as background:  # its files are written whole or not at all
         prepared = prepare(request)
         writer.require_judge(competition.name, request.team, prepared.data_hash, request.say)
-        engine.share(prepared.folder)
         keep_baseline(request, prepared)
         folds = prepared.folds(competition, request.fold_count)
         train_hash = prepared.train_hash(folds)
@@ -93,30 +93,25 @@ def search(request: Request, storage: str | None = None, racing: bool = True, cu
             for written in (paths.searches, paths.submissions):
                 sweep_partials(written(competition.name, prepared.data_hash))
             sweep_partials(paths.runs(competition.name, train_hash))
-            study = opened(competition, prepared, train_hash, models, storage)
-            clock = Clock.measured(request, prepared, engine, study.optuna)
+            study = open_study(competition, prepared, train_hash, models, storage)
+            schedule = measured_schedule(request, prepared, workers, study.optuna)
             groups = {fold: prepared.train.groups[folds == fold] for fold in range(request.fold_count)}
-            race = Race(competition.metric, groups, racing, cutting)
-            Night(request, prepared, folds, engine, clerk, study, clock, race).work()
+            pruner = Pruner(competition.metric, groups, paired, curves)
+            SearchLoop(request, prepared, folds, workers, background, study, schedule, pruner).run()
             card = best_card(competition, prepared)
             file = paths.root() / card["file"]
-            official = predict_official(request, prepared, runs_of(card), recipe_of(card), engine, file)
-    book = paths.searches(competition.name, prepared.data_hash) / "night.jsonl"
+            official = predict_official(request, prepared, runs_of(card), recipe_of(card), workers, file)
+    log = paths.searches(competition.name, prepared.data_hash) / "search.jsonl"
     try:
         result = submit_file(request, prepared, file, card, official)
-        append_line(
-            book, {"at": writer.now(), "event": "judged", **{key: result[key] for key in ("public", "cv", "rank")}}
-        )
-    finally:  # a judge who cannot be reached takes nobody's morning page
-        page = told_in_the_morning(request, study, read_lines(book))
-    return {**result, "trials": study.counts(), "report": page}
-
-
-def told_in_the_morning(request: Request, study: Study, events: Sequence[dict[str, Any]]) -> str:
-    """Write the page, say its lines; returns where it is."""
-    for line in search_lines(request.competition, study.optuna, events):
-        request.say(line)
-    return paths.shown(search_page(request.competition, study.optuna, events))
+        scores = {key: result[key] for key in ("public", "cv", "rank")}
+        append_line(log, {"at": writer.now(), "event": "judged", **scores})
+    finally:  # the report is written though no judge can be reached
+        events = read_lines(log)
+        for line in search_lines(competition, study.optuna, events):
+            request.say(line)
+        page = search_page(competition, study.optuna, events)
+    return {**result, "trials": study.counts(), "report": paths.shown(page)}
 
 
 def blend(request: Request, files: Sequence[Path] | None = None) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from harness.training.budget import plan_for
 from harness.training.cross_validation import cross_validate
 from harness.training.ensembling import blend_of, ensemble
 from harness.training.predictions import ModelRun
-from harness.training.workers import workers
+from harness.training.workers import start_workers
 
 
 class SpecialistTarget(NamedTuple):
@@ -68,12 +68,11 @@ def specialist(request: Request, name: str | None) -> dict[str, Any]:
     folds = run.prepared.folds_named(competition, run.card["train_hash"])
     training = replace(request, folds=int(folds.max()) + 1, variants={derived.name: derived.learner})
     with (
-        workers(request.listen, request.engine, request.workers) as engine,
+        start_workers(request.listen, request.engine, request.workers) as workers,
         locked(paths.runs(competition.name, run.card["train_hash"])),
     ):
-        engine.share(run.prepared.folder)
-        plan = plan_for(training, run.prepared, folds, engine, to_rank=False)
-        model_run = cross_validate(training, run.prepared, folds, plan, engine)[derived.name]
+        plan = plan_for(training, run.prepared, folds, workers, to_rank=False)
+        model_run = cross_validate(training, run.prepared, folds, plan, workers)[derived.name]
         model_runs = {**run.model_runs, derived.name: model_run}
         fitted_ensemble, _ = ensemble(training, run.prepared, folds, model_runs, blend_of(competition, model_runs))
     verdict = verdict_of(fitted_ensemble, derived.name, model_run, training.fold_count)

@@ -167,7 +167,7 @@ def test_nothing_received_from_others_is_unpickled() -> None:
         ("harness", "pipeline", "import importlib\nimportlib.import_module('competitions.mars')"),
         ("harness", "pipeline", "from harness.brand_new import thing"),
         ("leaderboard", "judge", "from harness.training.predictions import ModelRun"),
-        ("competitions", "mars", "from harness.training.workers import Engine"),
+        ("competitions", "mars", "from harness.training.workers import Workers"),
         ("competitions", "mars", "from leaderboard.answers import prepared"),
     ],
 )

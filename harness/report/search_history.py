@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.bootstrap import Interval
 from harness.competition import Competition
-from harness.search.study import DRAWN_TWICE
+from harness.search.study import DUPLICATE
 
 if TYPE_CHECKING:
     import optuna
 
 HOUR = 3600.0
 STATES = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
-START, SAVED, REFUSED, END, SCORED = "start", "bank", "refused", "end", "judged"  # kinds of events
+START, SAVED, REFUSED, END, SCORED = "start", "incumbent", "refused", "end", "judged"  # kinds of events
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class SearchHistory:
 def read_history(competition: Competition, study: "optuna.Study", events: Sequence[Mapping[str, Any]]) -> SearchHistory:
     """study: with the attributes that the search leaves on its trials; events: of its event file, oldest first."""
     every = study.get_trials(deepcopy=False)
-    trials = [t for t in every if t.state.name in STATES and t.user_attrs.get("reason") != DRAWN_TWICE]
+    trials = [t for t in every if t.state.name in STATES and t.user_attrs.get("reason") != DUPLICATE]
     timeline = Timeline.of(events, trials)
     starts, ends = ([event for event in events if event["event"] == kind] for kind in (START, END))
     scored = [event for event in events if event["event"] == SCORED and event["public"]]

@@ -1,11 +1,11 @@
-"""Money in the bank: from the first fold on a valid submission lies in best/, swapped only for a better one.
+"""The incumbent: from the first fold on a valid submission lies in best/, replaced only by a better one.
 
-A job of its own, so that the search goes on meanwhile: the ensemble of all finished bundles is fitted, cross-fitted and
-gated as ever, and handed in where it beats what is there by more than noise.
+A background worker fits the ensemble of all finished runs, cross-fitted and gated as ever, and writes its submission
+where it beats the incumbent by more than noise. The search goes on meanwhile.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,123 +20,214 @@ from harness.metrics import Metric
 from harness.models import Learner
 from harness.options import Request
 from harness.prepare import Prepared
+from harness.search.retries import out_of_memory
+from harness.search.schedule import SearchSchedule
+from harness.search.study import TrialRun
 from harness.submission.writer import now
 from harness.training import search_result
 from harness.training.cross_validation import describe, finite
 from harness.training.ensembling import blend_of, ensemble, write_submission
 from harness.training.predictions import ModelRun, run_folder
+from harness.training.workers import Workers
+
+PAUSE = 10  # times as long as the last ensemble took passes until the next one
+Members = Mapping[str, tuple[Learner, Mapping[str, Any]]]  # name -> (learner, fast paths)
 
 
-class Deposit(NamedTuple):
-    """members: name -> (learner, fast paths). began: seconds since the epoch, when the search did.
+class IncumbentJob(NamedTuple):
+    """members: the runs that the ensemble is chosen from. others: complete runs that only get their run.json.
 
-    last: at the end of the night, where the better score counts, though it may be noise. others: complete bundles that
-    are described and not offered.
+    started: of the search, in seconds since the epoch. last: at the end of the search the better score counts, though
+    it may be noise.
     """
 
     competition: str
     data_hash: str
     folds: int
-    members: Mapping[str, tuple[Learner, Mapping[str, Any]]]
+    members: Members
+    others: Members
     team: str | None
-    began: float
+    started: float
     last: bool = False
-    others: Mapping[str, tuple[Learner, Mapping[str, Any]]] = {}
+
+    @property
+    def home(self) -> Path:
+        return paths.searches(self.competition, self.data_hash)
 
 
-def deposit(job: Deposit) -> dict[str, Any]:
-    """The event that it wrote into the night's book: "bank", with the file's name, or "refused"."""
+# -- in the background worker ------------------------------------------------------------------------------------------
+
+
+def save_incumbent(job: IncumbentJob) -> dict[str, Any]:
+    """Write the ensemble's submission if it is better. Returns the event that it logged, "incumbent" or "refused"."""
     competition, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     started = time.monotonic()
-    request = Request(competition, team=job.team, folds=job.folds, started=started - (time.time() - job.began))
+    request = Request(competition, team=job.team, folds=job.folds, started=started - (time.time() - job.started))
     folds = prepared.folds(competition, job.folds)
-    model_runs = {name: described(request, prepared, folds, name, *member) for name, member in job.members.items()}
+    model_runs = {name: _described(request, prepared, folds, name, *member) for name, member in job.members.items()}
     for name, other in job.others.items():
-        described(request, prepared, folds, name, *other)
-    fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, blend_of(competition, model_runs))
-    if not outdoes(competition.metric, job, fitted_ensemble, oof):
-        return refused(request, job, fitted_ensemble, oof, started)
-    file, card = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
-    if read_json(file.parent / "best" / "submission.json")["file"] != paths.shown(file):
-        return refused(request, job, fitted_ensemble, oof, started)  # a better one was there before this search
-    search_result.keep(job.competition, job.data_hash, card)
-    banked = {
+        _described(request, prepared, folds, name, *other)
+    fitted, oof = ensemble(request, prepared, folds, model_runs, blend_of(competition, model_runs))
+    better = _is_better(competition.metric, job, fitted, oof)
+    if better:
+        file, card = write_submission(request, prepared, folds, model_runs, fitted, oof)
+        better = read_json(file.parent / "best" / "submission.json")["file"] == paths.shown(file)
+    if not better:  # an earlier search's submission may be better, too
+        cv = interval(oof.metric, fitted.statistics[-1], oof.groups)._asdict()
+        return _logged(request, job, "refused", started, cv)
+    search_result.save(job.competition, job.data_hash, card)
+    content = {
         **card["cv"],
-        "by_class": finite(competition.metric.by_class(fitted_ensemble.statistics[-1])),
+        "by_class": finite(competition.metric.by_class(fitted.statistics[-1])),
         "weights": card["recipe"]["weights"],
-        "models": {name: card["models"][name] for name in fitted_ensemble.recipe.names},
+        "models": {name: card["models"][name] for name in fitted.recipe.names},
         "folds": len(np.unique(oof.folds)),
         "file": paths.shown(file),
     }
-    event = noted(request, job, "bank", started, banked)
-    remember(job, file, fitted_ensemble, oof)  # last: what a kill breaks off before is all done again
+    event = _logged(request, job, "incumbent", started, content)
+    with atomic(job.home / "incumbent.npz") as out:  # last: what a kill breaks off before is all done again
+        rows, name = _row_numbers(job, oof), paths.shown(file)
+        np.savez(out, name=np.array(name), rows=rows, statistics=fitted.statistics[-1])
     return event
 
 
-def refused(
-    request: Request, job: Deposit, fitted_ensemble: FittedEnsemble, oof: OOFData, started: float
-) -> dict[str, Any]:
-    cv = interval(oof.metric, fitted_ensemble.statistics[-1], oof.groups)._asdict()
-    return noted(request, job, "refused", started, cv)
-
-
-def noted(request: Request, job: Deposit, kind: str, started: float, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The event, written into the night's book."""
-    event = {"at": now(), "event": kind, "spent": round(request.spent, 1), **content}
-    append_line(place(job).with_name("night.jsonl"), event)
-    return {**event, "seconds": time.monotonic() - started, "offered": len(job.members), "last": job.last}
-
-
-def described(
+def _described(
     request: Request, prepared: Prepared, folds: np.ndarray, name: str, learner: Learner, fast: Mapping[str, Any]
 ) -> ModelRun:
-    """The bundle, with a bundle.json that speaks of the folds it has."""
-    train = prepared.train_hash(folds)
-    model_run = ModelRun(run_folder(request.competition.name, train, name, learner))
+    """The run, with a run.json about the folds that it has."""
+    model_run = ModelRun(run_folder(request.competition.name, prepared.train_hash(folds), name, learner))
     known = (model_run.folder / "run.json").exists() and model_run.manifest["folds"]
     if known != model_run.held(request.fold_count):
         describe(request, prepared, folds, name, learner, fast, model_run)
     return model_run
 
 
-def outdoes(metric: Metric, job: Deposit, fitted_ensemble: FittedEnsemble, oof: OOFData) -> bool:
-    """Better than what this search banked last, beyond noise, or at the end at all; or no worse, on more rows."""
-    last = banked(job)
-    if last is None:
+def _logged(
+    request: Request, job: IncumbentJob, kind: str, started: float, content: Mapping[str, Any]
+) -> dict[str, Any]:
+    event = {"at": now(), "event": kind, "spent": round(request.spent, 1), **content}
+    append_line(job.home / "search.jsonl", event)
+    return {**event, "seconds": time.monotonic() - started, "offered": len(job.members), "last": job.last}
+
+
+def _is_better(metric: Metric, job: IncumbentJob, fitted: FittedEnsemble, oof: OOFData) -> bool:
+    """Better than this search's incumbent beyond noise, or at all at the end; or no worse, on more rows."""
+    before = _incumbent(job)
+    if before is None:
         return True
-    rows = row_numbers(job, oof)
-    shared, ours, theirs = np.intersect1d(rows, last["rows"], return_indices=True)
-    before, after = last["statistics"][theirs], fitted_ensemble.statistics[-1][ours]
-    gain = compare(metric, before, after, oof.groups[ours])
+    rows = _row_numbers(job, oof)
+    shared, ours, theirs = np.intersect1d(rows, before["rows"], return_indices=True)
+    gain = compare(metric, before["statistics"][theirs], fitted.statistics[-1][ours], oof.groups[ours])
     better = gain.difference > 0 if job.last else gain.low > 0
     return better or (len(rows) > len(shared) and gain.high >= 0)
 
 
-def row_numbers(job: Deposit, oof: OOFData) -> np.ndarray:
-    """Which rows of the training data a problem is about: those of its folds."""
+def _row_numbers(job: IncumbentJob, oof: OOFData) -> np.ndarray:
+    """The rows of the training data that the out-of-fold data cover: those of its folds."""
     folds = Prepared(job.competition, job.data_hash).folds(find(job.competition), job.folds)
     return np.flatnonzero(np.isin(folds, np.unique(oof.folds)))
 
 
-def remember(job: Deposit, file: Path, fitted_ensemble: FittedEnsemble, oof: OOFData) -> None:
-    with atomic(place(job)) as out:
-        rows, name = row_numbers(job, oof), paths.shown(file)
-        np.savez(out, name=np.array(name), rows=rows, statistics=fitted_ensemble.statistics[-1])
-
-
-def banked(job: Deposit) -> Mapping[str, np.ndarray] | None:
-    """The statistics of what lies in best/; None where a search did not put it there."""
-    if not place(job).exists():
+def _incumbent(job: IncumbentJob) -> Mapping[str, np.ndarray] | None:
+    """The rows and statistics of what lies in best/; None where no search put it there."""
+    file = job.home / "incumbent.npz"
+    if not file.exists():
         return None
-    with np.load(place(job), allow_pickle=False) as saved:
+    with np.load(file, allow_pickle=False) as saved:
         last = dict(saved)
     best = read_json(paths.submissions(job.competition, job.data_hash) / "best" / "submission.json")
-    return last if best["file"] == str(last["name"]) and last["rows"].max() < train_rows(job) else None
+    rows = len(Prepared(job.competition, job.data_hash).train)
+    return last if best["file"] == str(last["name"]) and last["rows"].max() < rows else None
 
 
-def train_rows(job: Deposit) -> int:
-    return len(Prepared(job.competition, job.data_hash).train)
+# -- in the search -----------------------------------------------------------------------------------------------------
 
 
-def place(job: Deposit) -> Path:
-    return paths.searches(job.competition, job.data_hash) / "banked.npz"
+class IncumbentSaver:
+    """Decides when the background worker looks for a better ensemble, and from which runs.
+
+    changed: whether there are runs that no ensemble has seen. best: the event of the incumbent.
+    """
+
+    def __init__(
+        self, request: Request, prepared: Prepared, train_hash: str, worker: Workers, schedule: SearchSchedule
+    ):
+        self.request, self.prepared, self.train_hash = request, prepared, train_hash
+        self.worker, self.schedule = worker, schedule
+        self.changed, self.refused, self.saved, self.busy = False, False, False, False
+        self.best: dict[str, Any] | None = None
+        self.next_time = 0.0
+
+    def save_if_due(self, members: Mapping[str, TrialRun], active: Sequence[TrialRun], last: bool = False) -> bool:
+        """Start the background worker; with the first fold of all where nothing complete is saved yet.
+
+        last: once more at the end, also for what was refused as no better beyond noise.
+        """
+        chosen, count = self.candidates(members, active), len(members)
+        new = self.changed or (last and self.refused)
+        if not chosen or not new or self.busy or (not last and self.too_early(len(chosen), count)):
+            return False
+        self.changed, self.refused, self.busy = False, False, True
+        without_json = {name: run for name, run in members.items() if name not in chosen and not self.has_manifest(run)}
+        job = IncumbentJob(
+            self.request.competition.name,
+            self.prepared.data_hash,
+            self.request.fold_count,
+            self.described(chosen),
+            self.described(without_json),
+            self.request.team,
+            self.schedule.started,
+            last,
+        )
+        self.worker.submit(save_incumbent, job)
+        return True
+
+    def candidates(self, members: Mapping[str, TrialRun], active: Sequence[TrialRun]) -> dict[str, TrialRun]:
+        """The best complete runs, as many as there is time for, and the specialists; else one with its first folds."""
+        general = ranked(members, self.request.competition.metric.higher_is_better)[: self.schedule.pool]
+        if general:
+            specialists = {name: run for name, run in members.items() if run.number is None}
+            return {run.name: run for run in general} | specialists
+        started = [run for run in active if run.number is not None and run.folds][:1]
+        if self.saved or not started:
+            return {}
+        self.changed = True
+        return {started[0].name: started[0]}
+
+    def too_early(self, chosen: int, members: int) -> bool:
+        """Too soon after the last one, or so late that it would end after the deadline."""
+        late = time.time() + chosen * self.schedule.ensemble > self.schedule.deadline(members)
+        return late or time.time() < self.next_time
+
+    def described(self, runs: Mapping[str, TrialRun]) -> Members:
+        return {name: (run.learner, self.schedule.fast[run.model]) for name, run in runs.items()}
+
+    def has_manifest(self, run: TrialRun) -> bool:
+        return (run_folder(self.request.competition.name, self.train_hash, run.name, run.learner) / "run.json").exists()
+
+    def settle(self, event: Any) -> None:
+        """Take the background worker's event; raise its error, unless memory ran out."""
+        self.busy = False
+        if isinstance(event, BaseException):
+            self.halve_pool(event)
+            return
+        self.saved, self.next_time = True, time.time() + PAUSE * event["seconds"]
+        self.refused = event["event"] == "refused" and not event["last"]
+        if event["event"] == "incumbent":
+            low, high = event["low"], event["high"]
+            self.best = event
+            self.request.say(f"new best submission: {event['score']:.4f} ({low:.4f} to {high:.4f}), {event['file']}")
+        self.schedule.record_ensemble(event["offered"], event["seconds"])
+
+    def halve_pool(self, error: BaseException) -> None:
+        if not out_of_memory(error) or self.schedule.pool < 2:
+            raise error
+        self.schedule.pool //= 2
+        self.changed = True
+        self.request.say(f"out of memory for the ensemble; trying {self.schedule.pool} of the models")
+
+
+def ranked(members: Mapping[str, TrialRun], higher_is_better: bool) -> list[TrialRun]:
+    """The complete variants, the best first."""
+    complete = [run for run in members.values() if run.value is not None]
+    return sorted(complete, key=lambda run: run.value or 0.0, reverse=higher_is_better)

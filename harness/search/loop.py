@@ -1,7 +1,6 @@
-"""The night's loop: which job is next, what came of one, and what goes into the book (night.jsonl)."""
+"""The loop of a search: which fold trains next, and what follows from its result. Events go to search.jsonl."""
 
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,30 +13,28 @@ from harness.files import append_line
 from harness.models import Interrupted, OutOfTime
 from harness.options import Request
 from harness.prepare import Prepared
-from harness.search.disk_space import make_room
-from harness.search.incumbent import Deposit, deposit
-from harness.search.pruning import Race
-from harness.search.retries import full, over_quota, remedy, starved
-from harness.search.schedule import WORTH, Clock
-from harness.search.study import DRAWN_TWICE, Entry, Study, Unlucky
+from harness.search.incumbent import IncumbentSaver, ranked
+from harness.search.pruning import Pruner
+from harness.search.retries import disk_full, free_disk_space, over_quota, retry
+from harness.search.schedule import LONGER, SearchSchedule
+from harness.search.study import DUPLICATE, Study, TrialFailed, TrialRun
 from harness.submission.writer import now
 from harness.training.budget import schedules
 from harness.training.cross_validation import finite
-from harness.training.fold import HOPEFUL, Cut, Fold, Scored, score_fold
+from harness.training.fold import MIN_TIME_LEFT, FoldJob, FoldScore, PrunedFold, score_fold
 from harness.training.predictions import ModelRun, run_folder
-from harness.training.workers import Engine, results, run
+from harness.training.workers import Workers, results, run
 
-SAME = 20  # drawn variants in a row that were there before: the space is exhausted
-RARELY = 10  # times as long as a deposit took passes until the next one
-LOOK = 30.0  # seconds between two looks at what other searches on the same study left
-TICK = 1.0  # seconds between two looks at the clock
-FULL = "the disk is full; `make clean` frees what no bundle in use needs"
+MAX_DUPLICATES = 20  # sampled in a row: the search space is exhausted
+RESUME_SECONDS = 30.0  # between two checks for trials that other searches on the same study left
+TICK = 1.0  # seconds between two checks of the time
+FULL = "the disk is full; `make clean` deletes runs that nothing uses"
 
 
-class Night:
-    """Go through it with `work`; all that is known is on the disk, so that a kill costs a fold at most.
+class SearchLoop:
+    """Call `run`. All that is known is on the disk, so that a kill costs a fold at most.
 
-    engine: trains; clerk: a worker of its own for the deposits.
+    workers: they train; background: a worker of its own for the incumbent.
     """
 
     def __init__(
@@ -45,331 +42,267 @@ class Night:
         request: Request,
         prepared: Prepared,
         folds: np.ndarray,
-        engine: Engine,
-        clerk: Engine,
+        workers: Workers,
+        background: Workers,
         study: Study,
-        clock: Clock,
-        race: Race,
+        schedule: SearchSchedule,
+        pruner: Pruner,
     ):
-        self.request, self.prepared, self.engine, self.clerk = request, prepared, engine, clerk
-        self.study, self.clock, self.race = study, clock, race
+        self.request, self.prepared, self.workers, self.background = request, prepared, workers, background
+        self.study, self.schedule, self.pruner = study, schedule, pruner
         self.count, self.train_hash = request.fold_count, prepared.train_hash(folds)
         self.folds = [fold for fold in range(self.count) if (folds == fold).any()]
-        self.home = paths.searches(request.competition.name, prepared.data_hash)
-        self.active: list[Entry] = []  # the next first
-        self.running: dict[int, tuple[Entry, int]] = {}  # ticket -> whose fold
-        self.members: dict[str, Entry] = {}  # all complete ones
-        self.largest = 0  # bytes of a complete one's bundle
-        self.best: dict[str, Any] | None = None  # what was banked last
-        self.over = ""  # why nothing new is begun
-        self.unbanked, self.refused, self.banked, self.depositing = False, False, False, False
-        self.next_deposit = 0.0
-        self.next_look = time.time() + LOOK
+        self.incumbent = IncumbentSaver(request, prepared, self.train_hash, background, schedule)
+        self.active: list[TrialRun] = []  # the next first
+        self.running: dict[int, tuple[TrialRun, int]] = {}  # job id -> (run, fold)
+        self.members: dict[str, TrialRun] = {}  # all complete ones
+        self.largest = 0  # bytes of the largest complete run
+        self.ends_because = ""  # why nothing new starts
+        self.next_resume = time.time() + RESUME_SECONDS
 
-    # -- the sentence --------------------------------------------------------------------------------------------------
-
-    def work(self) -> None:
+    def run(self) -> None:
         self.open()
         while True:
-            while self.engine.free and self.begin_next():
+            while self.workers.free and self.start_next():
                 pass
-            self.deposit_if_due()
-            self.look_around()
-            if not self.running and not self.depositing and not self.deposit_if_due(last=True):
+            self.incumbent.save_if_due(self.members, self.active)
+            self.resume_orphans()
+            idle = not self.running and not self.incumbent.busy
+            if idle and not self.incumbent.save_if_due(self.members, self.active, last=True):
                 break
-            for ticket, result in self.engine.ended(TICK) if self.running else ():
-                self.settle(*self.running.pop(ticket), result)
-            for _, result in self.clerk.ended(0 if self.running else TICK) if self.depositing else ():
-                self.settle_deposit(result)
+            for job_id, result in self.workers.finished(TICK) if self.running else ():
+                self.settle(*self.running.pop(job_id), result)
+            for _, event in self.background.finished(0 if self.running else TICK) if self.incumbent.busy else ():
+                self.incumbent.settle(event)
             self.show()
-        self.note("end", seconds=round(self.request.spent, 1), why=self.over)
-        self.request.say(f"the search ends: {self.over}")
+        self.log("end", seconds=round(self.request.spent, 1), why=self.ends_because)
+        self.request.say(f"the search ends: {self.ends_because}")
 
     def open(self) -> None:
-        """Take up what an earlier search left, and begin with what is declared."""
+        """Resume what an earlier search left, and start with what is declared."""
         self.show()
         earlier = {what: count for what, count in self.study.counts().items() if count}
-        self.note("start", hours=self.clock.hours, workers=self.engine.slots, trials=sum(earlier.values()))
+        slots = self.workers.slots
+        self.log("start", hours=self.schedule.hours, workers=slots, trials=sum(earlier.values()))
         if earlier:
-            told = ", ".join(f"{count} {what}" for what, count in earlier.items())
-            self.request.say(f"going on with the study of earlier searches: {told}")
+            listed = ", ".join(f"{count} {what}" for what, count in earlier.items())
+            self.request.say(f"resuming the study of earlier searches: {listed}")
         self.recall()
-        self.take_up()
-        known = {*self.members, *(entry.name for entry in self.active)}
+        self.resume()
+        known = {*self.members, *(trial.name for trial in self.active)}
         for name, learner in self.request.learners.items():
-            if name not in known:
-                scheduled = replace(learner, epochs=self.clock.epochs[name])
-                special = Entry(name, name, scheduled, None, raced=False)
-                self.active.append(
-                    special if learner.target_class is not None else self.study.declared(name, scheduled)
-                )
-        self.request.say(f"a trial: {schedules(self.clock.epochs)}; {self.count} folds, {self.engine.slots} at once")
-
-    def take_up(self) -> None:
-        """The trials that a killed search left; another's declared model may be ours too."""
-        for entry in self.study.unfinished(self.request.learners, self.clock.epochs):
-            if entry.name in {*self.members, *(other.name for other in self.active)}:
-                self.study.cut(entry, DRAWN_TWICE)
+            if name in known:
+                continue
+            if learner.target_class is not None:
+                scheduled = replace(learner, epochs=self.schedule.epochs[name])
+                self.active.append(TrialRun(name, name, scheduled, None, prunable=False))
             else:
-                self.active.append(entry)
-                self.request.say(f"taking up {entry.name}")
-
-    def look_around(self) -> None:
-        """Where several searches share the study, one may die while this one goes on."""
-        if self.study.claims.shared and not self.over and time.time() > self.next_look:
-            self.next_look = time.time() + LOOK
-            self.take_up()
+                self.study.enqueue_declared(name)
+                self.active += [made] if (made := self.sample()) else []
+        self.request.say(f"a trial: {schedules(self.schedule.epochs)}; {self.count} folds, {slots} at once")
 
     def recall(self) -> None:
-        """The finished trials of earlier searches, the best first; it is scored again, for the races."""
-        done = [entry for entry in self.study.finished() if self.model_run(entry).held(self.count) == self.folds]
-        for entry in done:
-            self.keep(entry)
+        """Load the finished trials of earlier searches; the best one's statistics are scored again, for pruning."""
+        done = [trial for trial in self.study.finished() if self.model_run(trial).held(self.count) == self.folds]
+        for trial in done:
+            self.keep(trial)
         for best in done[:1]:
             jobs: list[tuple[Any, ...]] = [(self.job(best, fold), {}) for fold in self.folds]
-            for index, scored in results(run(self.engine, score_fold, jobs)):
-                self.race.saw(best.name, self.folds[index], scored.statistics, {})
-            self.race.crown(best.name)
+            for index, scored in results(run(self.workers, score_fold, jobs)):
+                self.pruner.add(best.name, self.folds[index], scored.statistics, {})
+            self.pruner.complete(best.name)
 
-    # -- what is next --------------------------------------------------------------------------------------------------
+    def resume(self) -> None:
+        """Take the trials that a killed search left; another's declared model may be ours too."""
+        for trial in self.study.unfinished():
+            if trial.name in {*self.members, *(other.name for other in self.active)}:
+                self.study.prune(trial, DUPLICATE)
+            else:
+                self.active.append(trial)
+                self.request.say(f"resuming {trial.name}")
 
-    def begin_next(self) -> bool:
-        """Begin one fold; False where there is none to begin now."""
-        for entry in self.active:
-            for fold in self.wanted(entry):
-                if self.fits(entry.name, entry.model, entry.learner.epochs):
-                    return self.begin(entry, fold)
-        if self.over:
+    def resume_orphans(self) -> None:
+        """Where several searches share the study, one may die while this one goes on."""
+        if self.study.locks.shared and not self.ends_because and time.time() > self.next_resume:
+            self.next_resume = time.time() + RESUME_SECONDS
+            self.resume()
+
+    # -- what trains next ----------------------------------------------------------------------------------------------
+
+    def start_next(self) -> bool:
+        """Start one fold, or find the next trial; False where there is nothing to start now."""
+        for trial in self.active:
+            for fold in self.startable(trial):
+                if self.fits(trial.name, trial.model, trial.learner.epochs):
+                    self.start(trial, fold)
+                    return True
+        if self.ends_because:
             return False
-        made = self.longer() or self.drawn()
-        if made is not None:
-            self.active.append(made)
+        self.enqueue_longer()
+        made = self.sample() if self.may_sample() else None
+        self.active += [made] if made else []
         return made is not None
 
-    def wanted(self, entry: Entry) -> list[int]:
-        """The folds that may begin now; of a variant that races, the first alone until it is scored."""
-        scored = self.race.statistics.get(entry.name, {})
-        busy = {fold for of, fold in self.running.values() if of is entry}
+    def startable(self, trial: TrialRun) -> list[int]:
+        """The folds that may start now; of a variant that may be pruned, the first alone until it is scored."""
+        scored = self.pruner.statistics.get(trial.name, {})
+        busy = {fold for of, fold in self.running.values() if of is trial}
         left = [fold for fold in self.folds if fold not in scored and fold not in busy]
-        if entry.raced and self.race.racing and not scored:
+        if trial.prunable and self.pruner.paired and not scored:
             return [] if busy else left[:1]
         return left
 
     def fits(self, name: str, model: str, epochs: int) -> bool:
-        seconds = self.clock.fold_seconds(name, model, epochs)
-        return time.time() + HOPEFUL * seconds < self.clock.deadline(len(self.members))
+        seconds = self.schedule.fold_seconds(name, model, epochs)
+        return time.time() + MIN_TIME_LEFT * seconds < self.schedule.deadline(len(self.members))
 
-    def begin(self, entry: Entry, fold: int) -> bool:
-        first = entry.raced and not self.race.statistics.get(entry.name)
-        job = self.job(entry, fold)._replace(deadline=self.clock.deadline(len(self.members)))
-        if (begun := self.model_run(entry).fold(fold)).exists():
-            self.engine.share(begun)
-        self.running[self.engine.start(score_fold, job, self.race.limits(fold) if first else {})] = entry, fold
-        return True
+    def start(self, trial: TrialRun, fold: int) -> None:
+        first = trial.prunable and not self.pruner.statistics.get(trial.name)
+        job = self.job(trial, fold)._replace(deadline=self.schedule.deadline(len(self.members)))
+        limits = self.pruner.limits(fold) if first else {}
+        self.running[self.workers.submit(score_fold, job, limits)] = trial, fold
 
-    def job(self, entry: Entry, fold: int) -> Fold:
-        seconds = self.clock.fold_seconds(entry.name, entry.model, entry.learner.epochs)
-        place = (self.request.competition.name, self.prepared.data_hash, entry.name, entry.learner, fold, self.count)
-        return Fold(*place, self.engine.threads, self.clock.fast[entry.model], None, seconds)
+    def job(self, trial: TrialRun, fold: int) -> FoldJob:
+        seconds = self.schedule.fold_seconds(trial.name, trial.model, trial.learner.epochs)
+        names = (self.request.competition.name, self.prepared.data_hash, trial.name)
+        fast = self.schedule.fast[trial.model]
+        return FoldJob(*names, trial.learner, fold, self.count, self.workers.threads, fast, None, seconds)
 
-    def longer(self) -> Entry | None:
-        """When exploring is over: the best variant that was not yet trained longer, on a schedule that fits."""
-        if time.time() < self.clock.explores_until or any(entry.parent is not None for entry in self.active):
-            return None
+    def enqueue_longer(self) -> None:
+        """When exploring is over: queue the best variant not yet trained longer, on a schedule that fits."""
+        if time.time() < self.schedule.explores_until or any(trial.parent is not None for trial in self.active):
+            return
         tried = self.study.lengthened()
-        for entry in self.ranked():
-            if entry.parent is None and entry.number not in tried:
-                epochs = self.clock.longest(entry.name, entry.model, entry.learner.epochs, len(self.members) + 1)
-                if epochs < WORTH * entry.learner.epochs:
-                    return None
-                made = self.study.longer(entry, replace(entry.learner, epochs=epochs))
-                self.request.say(f"{made.name}: {entry.name}, the best so far, on {epochs} epochs")
-                return made
-        return None
+        untried = [trial for trial in self.ranked() if trial.parent is None and trial.number not in tried]
+        for trial in untried[:1]:
+            learner, members = trial.learner, len(self.members) + 1
+            epochs = self.schedule.longest(trial.name, trial.model, learner.epochs, members)
+            if epochs >= LONGER * learner.epochs:
+                self.study.enqueue_longer(trial, replace(learner, epochs=epochs))
+                self.request.say(f"training {trial.name}, the best so far, again on {epochs} epochs")
 
-    def drawn(self) -> Entry | None:
-        """A new variant; None where there is none, or no time or room for it."""
-        epochs = self.clock.epochs
+    def may_sample(self) -> bool:
+        """Whether there is time and disk space for one more trial."""
+        epochs = self.schedule.epochs
         if not any(self.fits(name, name, epochs[name]) for name in self.study.models):
-            left = max(0, self.clock.deadline(len(self.members)) - time.time())
-            self.over = f"no fold fits into the {left:.0f} s that are left"
-            return None
-        if not self.has_room():
-            self.over = FULL
-            return None
+            left = max(0, self.schedule.deadline(len(self.members)) - time.time())
+            self.ends_because = f"no fold fits into the {left:.0f} s that are left"
+        elif not self.has_disk_space():
+            self.ends_because = FULL
+        return not self.ends_because
+
+    def sample(self) -> TrialRun | None:
+        """The next trial of the study that is no duplicate; None where the search space gives none."""
         why = "every variant of the search space was tried"
-        for _ in range(SAME):
+        for _ in range(MAX_DUPLICATES):
             try:
-                entry = self.study.ask(self.request.learners, epochs)
-            except Unlucky as error:
+                trial = self.study.ask(self.request.learners, self.schedule.epochs)
+            except TrialFailed as error:
                 why = str(error)
                 self.request.say(f"a trial failed: {why}")
                 continue
-            if not self.study.drawn_before(entry):
-                return entry
-            self.study.cut(entry, DRAWN_TWICE)
-        self.over = why
+            if not self.study.is_duplicate(trial):
+                return trial
+            self.study.prune(trial, DUPLICATE)
+        self.ends_because = why
         return None
 
-    def has_room(self) -> bool:
-        return make_room(self.request.competition, self.prepared, self.count, self.study, self.largest)
+    def has_disk_space(self) -> bool:
+        return free_disk_space(self.request.competition, self.prepared, self.count, self.study, self.largest)
 
-    # -- what came of it -----------------------------------------------------------------------------------------------
+    # -- what follows from a result ------------------------------------------------------------------------------------
 
-    def settle(self, entry: Entry, fold: int, result: Any) -> None:
-        if entry not in self.active:  # it was ended while this fold ran
+    def settle(self, trial: TrialRun, fold: int, result: Any) -> None:
+        if trial not in self.active:  # it ended while this fold ran
             return
-        if isinstance(result, Scored):
-            self.score(entry, fold, result)
-        elif isinstance(result, Cut):
-            share, quality, least = result.args
-            self.race.saw_curve(fold, {share: quality})
-            told = f"fold {fold}: at {share:.0%} of its schedule {abs(quality):.4f}, where others had {abs(least):.4f}"
-            self.end(entry, f"hopeless on {told}")
+        if isinstance(result, FoldScore):
+            self.score(trial, fold, result)
+        elif isinstance(result, PrunedFold):
+            self.pruner.add_curve(fold, {result.share: result.quality})
+            at = f"fold {fold} at {result.share:.0%} of its schedule"
+            self.prune(trial, f"{at}: {abs(result.quality):.4f}, where others had {abs(result.limit):.4f}")
         elif isinstance(result, OutOfTime):
-            self.over = self.over or "its time is used; a fold that was begun goes on next time"
-        elif not isinstance(result, Interrupted):  # somebody ended its worker: the fold goes on in another
-            self.retry_or_fail(entry, result)
+            self.ends_because = self.ends_because or "its time is used; a started fold resumes next time"
+        elif not isinstance(result, Interrupted):  # its worker was ended from outside: the fold runs again
+            self.retry_or_fail(trial, result)
 
-    def score(self, entry: Entry, fold: int, scored: Scored) -> None:
-        self.race.saw(entry.name, fold, scored.statistics, scored.curve)
-        self.clock.took(entry.name, entry.model, entry.learner.epochs, scored.seconds)
-        score = self.race.score(entry.name)
-        self.study.scored(entry, {"fold": fold, "score": score, "seconds": scored.seconds, "ended": now()}, score)
-        self.request.say(f"{entry.name}, fold {fold}: {score:.4f} on {len(entry.folds)} of {len(self.folds)} folds")
-        if len(entry.folds) == len(self.folds):
-            self.complete(entry)
-        elif entry.raced and (lost := self.race.lost(entry.name)):
-            self.end(entry, lost)
+    def score(self, trial: TrialRun, fold: int, scored: FoldScore) -> None:
+        self.pruner.add(trial.name, fold, scored.statistics, scored.curve)
+        self.schedule.record_fold(trial.name, trial.model, trial.learner.epochs, scored.seconds)
+        score = self.pruner.score(trial.name)
+        self.study.report(trial, {"fold": fold, "score": score, "seconds": scored.seconds, "ended": now()}, score)
+        self.request.say(f"{trial.name}, fold {fold}: {score:.4f} on {len(trial.folds)} of {len(self.folds)} folds")
+        if len(trial.folds) == len(self.folds):
+            self.complete(trial)
+        elif trial.prunable and (reason := self.pruner.worse(trial.name)):
+            self.prune(trial, reason)
 
-    def complete(self, entry: Entry) -> None:
-        self.active.remove(entry)
-        self.keep(entry)
-        if entry.trial is None:
+    def complete(self, trial: TrialRun) -> None:
+        self.active.remove(trial)
+        self.keep(trial)
+        if trial.number is None:
             return
-        self.race.crown(entry.name)
-        metric, statistics = self.request.competition.metric, self.race.all_rows(entry.name)
-        whole = interval(metric, statistics, np.concatenate([self.race.groups[fold] for fold in self.folds]))
+        self.pruner.complete(trial.name)
+        metric, statistics = self.request.competition.metric, self.pruner.rows(trial.name)
+        whole = interval(metric, statistics, np.concatenate([self.pruner.groups[fold] for fold in self.folds]))
         self.study.finish(
-            entry,
+            trial,
             whole.score,
             interval=whole._asdict(),
             by_class=finite(metric.by_class(statistics)),
-            model_run=paths.shown(self.model_run(entry).folder),
+            model_run=paths.shown(self.model_run(trial).folder),
         )
-        self.request.say(f"{entry.name}: {whole.score:.4f} ({whole.low:.4f} to {whole.high:.4f}), all folds")
+        self.request.say(f"{trial.name}: {whole.score:.4f} ({whole.low:.4f} to {whole.high:.4f}), all folds")
 
-    def keep(self, entry: Entry) -> None:
-        """Among those that the ensemble is chosen from."""
-        self.members[entry.name], self.unbanked = entry, True
-        self.largest = max(self.largest, size(self.model_run(entry).folder))
+    def keep(self, trial: TrialRun) -> None:
+        """Add a complete run to those that the ensemble is chosen from."""
+        self.members[trial.name], self.incumbent.changed = trial, True
+        self.largest = max(self.largest, size(self.model_run(trial).folder))
 
-    def end(self, entry: Entry, reason: str) -> None:
-        self.active.remove(entry)
-        self.study.cut(entry, reason)
-        self.request.say(f"{entry.name} is cut: {reason}")
+    def prune(self, trial: TrialRun, reason: str) -> None:
+        self.active.remove(trial)
+        self.study.prune(trial, reason)
+        self.request.say(f"{trial.name} is pruned: {reason}")
 
-    def retry_or_fail(self, entry: Entry, error: BaseException) -> None:
-        """Memory: with half the batch. A crash: again, and closed the third time. A user's error: closed. A full disk
-        is no doing of the trial's: where nothing can go, it waits in the study for the next search.
+    def retry_or_fail(self, trial: TrialRun, error: BaseException) -> None:
+        """Retry, with half the batch where memory ran out, or close the trial as failed.
+
+        A full disk is not the trial's fault: where nothing can be deleted, it waits in the study for the next search.
         """
-        if full(error):
-            if not over_quota(error) and self.has_room():
-                self.request.say(f"{entry.name}: the disk was full; again, where trials that were cut lay")
+        if disk_full(error):
+            if not over_quota(error) and self.has_disk_space():
+                self.request.say(f"{trial.name}: the disk was full; trying again without the runs of pruned trials")
             else:
-                self.active.remove(entry)
-                self.over = FULL
+                self.active.remove(trial)
+                self.ends_because = FULL
             return
-        again, told = remedy(entry, error)
-        self.request.say(f"{entry.name}: {told}")
+        again, message = retry(trial, error)
+        self.request.say(f"{trial.name}: {message}")
         if again is None:
-            self.active.remove(entry)
-            self.study.fail(entry, told)
-        elif again is not entry:
-            self.active[self.active.index(entry)] = again
-            self.race.statistics.pop(entry.name, None)
-            self.study.renoted(again)
+            self.active.remove(trial)
+            self.study.fail(trial, message)
+        elif again is not trial:
+            self.active[self.active.index(trial)] = again
+            self.pruner.statistics.pop(trial.name, None)
+            self.study.save(again)
         else:
-            self.study.note(entry, failures=entry.failures)
+            self.study.note(trial, failures=trial.failures)
 
-    # -- the bank ------------------------------------------------------------------------------------------------------
+    # -- messages ------------------------------------------------------------------------------------------------------
 
-    def deposit_if_due(self, last: bool = False) -> bool:
-        """Let the clerk look at what is finished; the first fold of all too, where nothing is in the bank yet.
+    def ranked(self) -> list[TrialRun]:
+        return ranked(self.members, self.request.competition.metric.higher_is_better)
 
-        last: once more at the end, also at what was refused as no better beyond noise.
-        """
-        chosen = dict(self.offered())
-        soon = not last and (time.time() < self.next_deposit or self.deposit_ends_late(len(chosen)))
-        new = self.unbanked or (last and self.refused)
-        if not chosen or not new or self.depositing or soon:
-            return False
-        self.unbanked, self.refused, self.depositing = False, False, True  # the clerk may be free before it is settled
-        place = (self.request.competition.name, self.prepared.data_hash, self.count)
-        rest = {name: entry for name, entry in self.members.items() if name not in chosen and not self.described(entry)}
-        members, others = self.as_told(chosen), self.as_told(rest)
-        self.clerk.start(deposit, Deposit(*place, members, self.request.team, self.clock.began, last, others))
-        return True
+    def model_run(self, trial: TrialRun) -> ModelRun:
+        return ModelRun(run_folder(self.request.competition.name, self.train_hash, trial.name, trial.learner))
 
-    def as_told(self, entries: Mapping[str, Entry]) -> dict[str, Any]:
-        return {name: (entry.learner, self.clock.fast[entry.model]) for name, entry in entries.items()}
-
-    def described(self, entry: Entry) -> bool:
-        return (self.model_run(entry).folder / "run.json").exists()
-
-    def deposit_ends_late(self, members: int) -> bool:
-        return time.time() + members * self.clock.deposit > self.clock.deadline(len(self.members))
-
-    def ranked(self) -> list[Entry]:
-        """The complete variants, the best first."""
-        entries = [entry for entry in self.members.values() if entry.value is not None]
-        higher = self.request.competition.metric.higher_is_better
-        return sorted(entries, key=lambda entry: entry.value or 0.0, reverse=higher)
-
-    def offered(self) -> Iterator[tuple[str, Entry]]:
-        """The best complete bundles, as many as there is time for, and the specialists."""
-        general = self.ranked()[: self.clock.pool]
-        if general:
-            yield from ((entry.name, entry) for entry in general)
-            yield from ((name, entry) for name, entry in self.members.items() if entry.trial is None)
-        elif not self.banked:
-            begun = [entry for entry in self.active if entry.trial is not None and entry.folds]
-            self.unbanked = self.unbanked or bool(begun)
-            yield from ((entry.name, entry) for entry in begun[:1])
-
-    def settle_deposit(self, event: Any) -> None:
-        self.depositing = False
-        if isinstance(event, BaseException):
-            self.deposit_fewer(event)
-            return
-        self.banked, self.next_deposit = True, time.time() + RARELY * event["seconds"]
-        self.refused = event["event"] == "refused" and not event["last"]
-        if event["event"] == "bank":
-            low, high = event["low"], event["high"]
-            self.best = event
-            self.request.say(f"in the bank: {event['score']:.4f} ({low:.4f} to {high:.4f}), {event['file']}")
-        self.clock.deposited(event["offered"], event["seconds"])
-
-    def deposit_fewer(self, error: BaseException) -> None:
-        """For want of memory the ensemble is chosen from half as many."""
-        if not starved(error) or self.clock.pool < 2:
-            raise error
-        self.clock.pool //= 2
-        self.unbanked = True
-        self.request.say(f"out of memory for the ensemble; again with {self.clock.pool} of the models")
-
-    # -- telling -------------------------------------------------------------------------------------------------------
-
-    def model_run(self, entry: Entry) -> ModelRun:
-        return ModelRun(run_folder(self.request.competition.name, self.train_hash, entry.name, entry.learner))
-
-    def note(self, event: str, **content: Any) -> None:
-        append_line(self.home / "night.jsonl", {"at": now(), "event": event, **content})
+    def log(self, event: str, **content: Any) -> None:
+        file = paths.searches(self.request.competition.name, self.prepared.data_hash) / "search.jsonl"
+        append_line(file, {"at": now(), "event": event, **content})
 
     def show(self) -> None:
-        """For the table of a terminal."""
-        running = ", ".join(f"{entry.name}/{fold}" for entry, fold in self.running.values())
-        left = max(0.0, self.clock.ends - time.time())
-        self.request.listen(
-            {"search": {"best": self.best, "running": running, **self.study.counts(), "seconds_left": left}}
-        )
+        """Send the state of the search to the console's table."""
+        running = ", ".join(f"{trial.name}/{fold}" for trial, fold in self.running.values())
+        left = max(0.0, self.schedule.ends - time.time())
+        state = {"best": self.incumbent.best, "running": running, **self.study.counts(), "seconds_left": left}
+        self.request.listen({"search": state})

@@ -1,46 +1,70 @@
-"""A trial that fails by its own doing: what is tried again, and what is not."""
+"""Failed trials: what is tried again, and what is not; and disk space for the next trial."""
 
 import errno
+import shutil
 from dataclasses import replace
 
+from harness import paths
+from harness.competition import Competition
 from harness.errors import UserError
-from harness.search.study import Entry
+from harness.prepare import Prepared
+from harness.search.study import Study, TrialRun
 from harness.training.workers import WorkerDied
+from harness.training.workers.process import WorkerError
 
 TRIES = 3
 HALVINGS = 2  # of the batch
-STARVED = ("out of memory", "can't allocate memory", "cannot allocate memory")
+ROOM_FOR = 2  # trials must fit the free disk space
+MEMORY_MESSAGES = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
-def remedy(entry: Entry, error: BaseException) -> tuple[Entry | None, str]:
-    """(the entry to go on with, or None, and why): memory: with half the batch, as another entry; a crash: as it is, up
-    to the third time; what a person must mend, and a loss that is no number: not again.
+def retry(run: TrialRun, error: BaseException) -> tuple[TrialRun | None, str]:
+    """(the run to try again, None where it has failed for good; a message).
+
+    Out of memory: again with half the batch, as another run. A crash: again, up to three times. A user's error, or a
+    loss that is NaN: never again.
     """
-    told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    batch = getattr(entry.learner, "batch", 1)
-    if starved(error) and entry.halved < HALVINGS and batch > 1:
-        learner = replace(entry.learner, batch=batch // 2)  # type: ignore[call-arg]
-        again = replace(entry, learner=learner, halved=entry.halved + 1, folds=[])
-        return again, f"out of memory with batches of {batch}; again with {batch // 2}"
+    message = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    batch = getattr(run.learner, "batch", 1)
+    if out_of_memory(error) and run.halved < HALVINGS and batch > 1:
+        learner = replace(run.learner, batch=batch // 2)  # type: ignore[call-arg]
+        again = replace(run, learner=learner, halved=run.halved + 1, folds=[])
+        return again, f"out of memory with batches of {batch}; trying {batch // 2}"
     if isinstance(error, UserError) and not isinstance(error, WorkerDied):
-        return None, f"failed: {told}"
-    entry.failures += 1
-    if entry.failures >= TRIES:
-        return None, f"failed {TRIES} times: {type(error).__name__}: {told}"
-    return entry, f"failed ({type(error).__name__}: {told}); tried again"
+        return None, f"failed: {message}"
+    run.failures += 1
+    named = message if isinstance(error, WorkerError) else f"{type(error).__name__}: {message}"
+    if run.failures >= TRIES:
+        return None, f"failed {TRIES} times: {named}"
+    return run, f"failed ({named}); trying again"
 
 
-def full(error: BaseException) -> bool:
-    """Whether the disk is, or what we may have of it."""
+def out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, WorkerDied):
+        return error.memory
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in MEMORY_MESSAGES)
+
+
+def disk_full(error: BaseException) -> bool:
     return over_quota(error) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
 
 
 def over_quota(error: BaseException) -> bool:
-    """Then the free space that the disk tells of is not ours."""
+    """Whether a quota is used up; the free space that the disk reports is then not ours."""
     return isinstance(error, OSError) and error.errno == errno.EDQUOT
 
 
-def starved(error: BaseException) -> bool:
-    if isinstance(error, WorkerDied):
-        return error.memory
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in STARVED)
+def free_disk_space(competition: Competition, prepared: Prepared, folds: int, study: Study, largest: int) -> bool:
+    """Whether the next trials fit; the runs of pruned trials are deleted where they do not.
+
+    largest: bytes of the largest complete run, 0 where none is complete: then its predictions in two views count.
+    """
+    rows = len(prepared.train) + folds * len(prepared.holdout)
+    needed = ROOM_FOR * max(2 * competition.task.row_bytes * rows, largest)
+    runs = paths.root() / "runs" / competition.name
+    for name in study.pruned_names():
+        if shutil.disk_usage(paths.root()).free >= needed:
+            return True
+        for folder in runs.glob(f"*/{name}-*/"):
+            shutil.rmtree(folder)
+    return shutil.disk_usage(paths.root()).free >= needed

@@ -1,4 +1,4 @@
-"""What a trial may change of a learner: the competition's own space, or the default of the learner's kind."""
+"""What a trial may change of a learner: the competition's own search space, or the learner's default one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass, replace
@@ -11,8 +11,8 @@ from harness.models.config import canonical
 
 
 @dataclass(frozen=True)
-class Named:
-    """A trial whose parameters carry the model's name, so that models do not share them."""
+class ModelTrial:
+    """An Optuna trial whose parameters carry the model's name, so that models do not share them."""
 
     trial: Any
     model: str
@@ -27,13 +27,13 @@ class Named:
         return self.trial.suggest_categorical(f"{self.model}.{name}", choices)
 
 
-def variant(competition: Competition, trial: Named, model: str, declared: Learner, epochs: int) -> Learner:
-    """The variant that this trial stands for; epochs: of the declared learner, as far as this search has time.
+def variant(competition: Competition, trial: ModelTrial, declared: Learner, epochs: int) -> Learner:
+    """The variant of the declared learner that this trial stands for; epochs: of a trial's schedule.
 
-    Raise `UserError` where the space raises, or gives what may not be trained here.
+    Raise `UserError` where the search space raises, or gives what may not be trained here.
     """
-    base = replace(declared, epochs=epochs)
-    space: Callable[[Any, Learner], Learner] = competition.search.get(model, vary)
+    model, base = trial.model, replace(declared, epochs=epochs)
+    space: Callable[[Any, Learner], Learner] = competition.search.get(model, lambda trial, base: base.vary(trial))
     where = f"{competition.name}: the search space of {model}"
     try:
         made = space(trial, base)
@@ -41,13 +41,9 @@ def variant(competition: Competition, trial: Named, model: str, declared: Learne
     except UserError as error:
         raise UserError(f"{where} gives what cannot be trained: {error}") from error
     except Exception as error:
-        raise UserError(f"{where} raised {type(error).__name__}: {error}; mend it, the study is as it was") from error
+        raise UserError(f"{where} raised {type(error).__name__}: {error}; fix it, the study is unchanged") from error
     if not is_dataclass(made) or made.target_class != declared.target_class or made.epochs < 1:
         raise UserError(f"{where} gives {made!r}; it must give a variant of the learner, `replace(learner, ...)`")
     if made.pretrained and not competition.rules.pretrained:
         raise UserError(f"{where} starts from pretrained weights, which the rules forbid")
     return made
-
-
-def vary(trial: Any, learner: Learner) -> Learner:
-    return learner.vary(trial)

@@ -1,13 +1,13 @@
-"""The study: what was tried and what came of it, in Optuna's own tables, so that its dashboard reads it meanwhile.
+"""The study: every trial and its results, in Optuna's own tables, so that its dashboard can read them meanwhile.
 
-A trial stays RUNNING until it has ended for good; whoever opens the study takes up those that nobody holds, so
-that a kill costs no trial, no parameter and no count.
+A trial stays RUNNING until it ends for good. Whoever opens the study resumes the trials that no search holds, with the
+same number and parameters, so a kill loses no trial and counts none twice.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,31 +18,30 @@ from harness.errors import UserError
 from harness.models import Learner
 from harness.models.config import canonical, config_hash, revived
 from harness.prepare import Prepared
-from harness.search.claims import Claims
-from harness.search.sampler import sampler
-from harness.search.spaces import Named, variant
-from harness.search.storage import hidden, tables, why
+from harness.search.spaces import ModelTrial, variant
+from harness.search.storage import TrialLocks, open_storage, why, without_password
 
 if TYPE_CHECKING:
     import optuna
 
-DRAWN_TWICE = "the same as an earlier trial"  # the reason of trials that count nowhere
-ORPHANED = timedelta(seconds=20)  # a trial this young may not have been claimed yet by the machine that made it
+STARTUP = 8  # random trials before the sampler has something to learn from
+DUPLICATE = "the same as an earlier trial"  # the reason of trials that count nowhere
+JUST_CREATED = timedelta(seconds=20)  # a younger trial may not be locked yet by the search that created it
 
 
 @dataclass(eq=False)
-class Entry:
-    """A trial that is worked on here. name: of the member and its bundle, "<model>.<trial>" or the declared model's.
+class TrialRun:
+    """A trial that this search trains. name: of the member and its run, "<model>.<number>" or the declared model's.
 
-    trial: its number; None for a specialist, which is trained once and not searched. raced: whether it may be cut.
-    parent: the trial that it trains longer. value: its score, when it is complete.
+    number: None for a specialist, which is trained once and not searched. parent: the trial that it trains longer.
+    value: its score, once it is complete. halved: how often its batch was halved because memory ran out.
     """
 
     name: str
     model: str
     learner: Learner
-    trial: optuna.Trial | optuna.trial.FrozenTrial | None
-    raced: bool = True
+    number: int | None
+    prunable: bool = True
     parent: int | None = None
     value: float | None = None
     folds: list[dict[str, Any]] = field(default_factory=list)
@@ -50,186 +49,171 @@ class Entry:
     halved: int = 0
 
     @property
-    def number(self) -> int | None:
-        return None if self.trial is None else self.trial.number
-
-    @property
     def config_hash(self) -> str:
         return config_hash(self.learner)
 
 
-class Unlucky(UserError):
-    """A space that has worked before raised: this trial has failed, and the next one may not."""
+class TrialFailed(UserError):
+    """A search space that has worked before raised: this trial has failed, and the next one may not."""
 
 
 class Study:
-    """Open it with `opened`."""
+    """An Optuna study with what this search adds to its trials; `open_study` makes it."""
 
-    def __init__(self, study: optuna.Study, claims: Claims, competition: Competition):
-        self.optuna, self.claims, self.competition = study, claims, competition
+    def __init__(
+        self, study: optuna.Study, storage: optuna.storages.BaseStorage, locks: TrialLocks, competition: Competition
+    ):
+        self.optuna, self.storage, self.locks, self.competition = study, storage, locks, competition
+        self.study_id = locks.study_id = storage.get_study_id_from_name(study.study_name)
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Those that are searched; a choice may not change within a study."""
+        """The models that are searched; a choice may not change within a study."""
         return tuple(self.optuna.user_attrs["models"])
 
-    # -- beginning -----------------------------------------------------------------------------------------------------
+    # -- starting a trial ----------------------------------------------------------------------------------------------
 
-    def ask(self, learners: Mapping[str, Learner], epochs: Mapping[str, int]) -> Entry:
-        """A new variant of one of these; raise `UserError` where its space cannot be used."""
-        return self._drawn(self._begun(), learners, epochs)
+    def enqueue_declared(self, model: str) -> None:
+        """Queue the declaration's own variant of a model, unless it is queued already."""
+        waiting = [trial.user_attrs.get("declared") for trial in self._trials("WAITING")]
+        if model not in waiting:
+            self.optuna.enqueue_trial({"model": model}, user_attrs={"declared": model})
 
-    def declared(self, name: str, learner: Learner) -> Entry:
-        """The declaration's own variant of a model."""
-        import optuna
+    def enqueue_longer(self, parent: TrialRun, learner: Learner) -> None:
+        """Queue the parent's parameters with this learner, which has a longer schedule."""
+        params = next(trial.params for trial in self._all() if trial.number == parent.number)
+        self.optuna.enqueue_trial(params, user_attrs={"longer": parent.number, "planned": canonical(learner)})
 
-        choice = optuna.distributions.CategoricalDistribution(self.models)
-        trial = self._born({"model": name}, {"model": choice}, declared=True)
-        return self.renoted(Entry(name, name, learner, trial, raced=False))
-
-    def longer(self, of: Entry, learner: Learner) -> Entry:
-        """The same variant on a longer schedule."""
-        assert of.trial
-        trial = self._born(of.trial.params, of.trial.distributions, longer=of.number)
-        name = f"{of.model}.{trial.number}"
-        return self.renoted(Entry(name, of.model, learner, trial, raced=False, parent=of.number))
-
-    def _begun(self) -> optuna.Trial:
-        while not self.claims.take((trial := self.optuna.ask())._trial_id):
-            pass  # another search was so quick to take it up
-        return trial
-
-    def _born(self, params: Any, distributions: Any, **attributes: Any) -> optuna.Trial:
-        """A trial with these parameters from its birth on: a place in Optuna's queue outlives a kill, and goes to
-        whichever search asks next."""
-        import optuna
-
-        running = optuna.trial.TrialState.RUNNING
-        made = optuna.trial.create_trial(
-            state=running, params=params, distributions=distributions, user_attrs=attributes
-        )
-        trial = self.optuna._storage.create_new_trial(self.optuna._study_id, made)
-        self.claims.take(trial)
-        return optuna.Trial(self.optuna, trial)
-
-    def _drawn(self, trial: optuna.Trial, learners: Mapping[str, Learner], epochs: Mapping[str, int]) -> Entry:
+    def ask(self, learners: Mapping[str, Learner], epochs: Mapping[str, int]) -> TrialRun:
+        """The first trial of the queue, else a sampled one. Raise `UserError` where a search space cannot be used."""
+        trial = self.optuna.ask()
+        while not self.locks.take(self._id(trial.number)):  # another search was so quick to resume it
+            trial = self.optuna.ask()
         model = trial.suggest_categorical("model", self.models)
-        trial._relative_params = None  # to be drawn now that the model is known, for that model alone
-        entry = Entry(f"{model}.{trial.number}", model, learners[model], trial)
+        attributes, run = trial.user_attrs, TrialRun(f"{model}.{trial.number}", model, learners[model], trial.number)
+        if "declared" in attributes:
+            scheduled = replace(run.learner, epochs=epochs[model])
+            return self.save(replace(run, name=model, learner=scheduled, prunable=False))
         try:
-            entry.learner = variant(self.competition, Named(trial, model), model, learners[model], epochs[model])
+            run.learner = variant(self.competition, ModelTrial(trial, model), run.learner, epochs[model])
         except UserError as error:
-            self.fail(entry, str(error))
-            if self._worked(model):
-                raise Unlucky(str(error)) from error
+            self.fail(run, str(error))
+            if self._has_worked(model):
+                raise TrialFailed(str(error)) from error
             raise
-        return self.renoted(entry)
+        if "longer" in attributes:
+            planned = revived(attributes["planned"])
+            run = replace(run, learner=planned, prunable=False, parent=attributes["longer"])
+        return self.save(run)
 
-    def _worked(self, model: str) -> bool:
-        """Whether the model's space has given a variant before."""
-        drawn = [trial for trial in self._all() if "config" in trial.user_attrs and raced(trial.user_attrs)]
-        return model in {trial.params["model"] for trial in drawn}
+    def _has_worked(self, model: str) -> bool:
+        """Whether the model's search space has given a variant before."""
+        sampled = [trial for trial in self._all() if "config" in trial.user_attrs and _prunable(trial.user_attrs)]
+        return model in {trial.params["model"] for trial in sampled}
 
-    def renoted(self, entry: Entry) -> Entry:
-        """With what it is in the study; its config comes last, so that whoever finds that finds all."""
-        halved = {"halved": entry.halved} if entry.halved else {}
-        whole = {"name": entry.name, "config_hash": entry.config_hash, **halved, "config": canonical(entry.learner)}
-        self.note(entry, **whole)
-        return entry
+    def save(self, run: TrialRun) -> TrialRun:
+        """Write what the trial is; its config comes last, so that a trial with a config is whole.
 
-    def note(self, entry: Entry, **attributes: Any) -> None:
-        if entry.trial is not None:
+        The hash stays that of the sampled configuration where the batch is halved: the same one is a duplicate later.
+        """
+        more = {"halved": run.halved} if run.halved else {"config_hash": run.config_hash}
+        self.note(run, name=run.name, **more, config=canonical(run.learner))
+        return run
+
+    def note(self, run: TrialRun, **attributes: Any) -> None:
+        """Write user attributes of the trial."""
+        if run.number is not None:
             for name, value in attributes.items():
-                self.optuna._storage.set_trial_user_attr(entry.trial._trial_id, name, value)
+                self.storage.set_trial_user_attr(self._id(run.number), name, value)
 
-    def unfinished(self, learners: Mapping[str, Learner], epochs: Mapping[str, int]) -> Iterator[Entry]:
-        """Trials that were begun and are held by nobody, with the same parameters."""
-        import optuna
-
-        for frozen in self.optuna.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-            young = frozen.datetime_start and datetime.now() - frozen.datetime_start < ORPHANED
-            if (young and self.claims.shared) or not self.claims.take(frozen._trial_id):
+    def unfinished(self) -> Iterator[TrialRun]:
+        """Started trials that no search holds; one that was killed while it was sampled has trained nothing yet."""
+        for trial in self._trials("RUNNING"):
+            young = trial.datetime_start and datetime.now() - trial.datetime_start < JUST_CREATED
+            if (young and self.locks.shared) or not self.locks.take(self._id(trial.number)):
                 continue
-            trial = optuna.Trial(self.optuna, frozen._trial_id)
-            if "config" in frozen.user_attrs:
-                entry = self._known(trial, frozen.user_attrs)
-                if entry.raced and self.drawn_before(entry):
-                    self.cut(entry, DRAWN_TWICE)  # killed just before this was done
-                else:
-                    yield entry
-            elif "declared" in frozen.user_attrs or "longer" in frozen.user_attrs:
-                self.optuna.tell(frozen.number, state=optuna.trial.TrialState.FAIL)  # killed at birth; made again
+            if "config" not in trial.user_attrs:
+                self._tell(trial.number, None, "FAIL")
+                continue
+            run = self._run_of(trial)
+            if run.prunable and self.is_duplicate(run):
+                self.prune(run, DUPLICATE)  # killed just before this was done
             else:
-                with suppress(UserError):  # its space raises: it has failed, with that reason
-                    yield self._drawn(trial, learners, epochs)
+                yield run
 
-    def _known(self, trial: optuna.Trial | optuna.trial.FrozenTrial, noted: Mapping[str, Any]) -> Entry:
-        model, learner = trial.params["model"], revived(noted["config"])
-        entry = Entry(noted["name"], model, learner, trial, raced(noted), noted.get("longer"))
-        entry.failures, entry.halved = noted.get("failures", 0), noted.get("halved", 0)
-        return entry
+    def _run_of(self, trial: optuna.trial.FrozenTrial) -> TrialRun:
+        attributes = trial.user_attrs
+        return TrialRun(
+            name=attributes["name"],
+            model=trial.params["model"],
+            learner=revived(attributes["config"]),
+            number=trial.number,
+            prunable=_prunable(attributes),
+            parent=attributes.get("longer"),
+            failures=attributes.get("failures", 0),
+            halved=attributes.get("halved", 0),
+        )
 
-    # -- ending --------------------------------------------------------------------------------------------------------
+    # -- ending a trial ------------------------------------------------------------------------------------------------
 
-    def scored(self, entry: Entry, fold: Mapping[str, Any], score: float) -> None:
-        """One more fold; score: of all rows so far."""
-        entry.folds.append(dict(fold))
-        self.note(entry, folds=entry.folds)
-        if entry.trial is not None:
-            step = len(entry.folds) - 1  # again after a kill: `report` would refuse it, with a warning
-            self.optuna._storage.set_trial_intermediate_value(entry.trial._trial_id, step, score)
+    def report(self, run: TrialRun, fold: Mapping[str, Any], score: float) -> None:
+        """Write one more fold; score: of all rows so far."""
+        run.folds.append(dict(fold))
+        self.note(run, folds=run.folds)
+        if run.number is not None:
+            self.storage.set_trial_intermediate_value(self._id(run.number), len(run.folds) - 1, score)
 
-    def finish(self, entry: Entry, value: float, **attributes: Any) -> None:
-        entry.value = value
-        self.note(entry, **attributes)
-        self._tell(entry, value, "COMPLETE")
+    def finish(self, run: TrialRun, value: float, **attributes: Any) -> None:
+        run.value = value
+        self.note(run, **attributes)
+        self._tell(run.number, value, "COMPLETE")
 
-    def cut(self, entry: Entry, reason: str) -> None:
-        self.note(entry, reason=reason)
-        self._tell(entry, None, "PRUNED")
+    def prune(self, run: TrialRun, reason: str) -> None:
+        self.note(run, reason=reason)
+        self._tell(run.number, None, "PRUNED")
 
-    def fail(self, entry: Entry, reason: str) -> None:
-        self.note(entry, name=entry.name, reason=reason)
-        self._tell(entry, None, "FAIL")
+    def fail(self, run: TrialRun, reason: str) -> None:
+        self.note(run, name=run.name, reason=reason)
+        self._tell(run.number, None, "FAIL")
 
-    def _tell(self, entry: Entry, value: float | None, state: str) -> None:
+    def _tell(self, number: int | None, value: float | None, state: str) -> None:
         import optuna
 
-        if entry.trial is not None:
-            self.claims.require_alive()
-            self.optuna.tell(entry.trial.number, value, state=optuna.trial.TrialState[state])
-            self.claims.release(entry.trial._trial_id)
+        if number is not None:
+            self.locks.require_connection()
+            self.optuna.tell(number, value, state=optuna.trial.TrialState[state])
+            self.locks.release(self._id(number))
 
-    # -- looking back --------------------------------------------------------------------------------------------------
+    def _id(self, number: int) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
-    def finished(self) -> list[Entry]:
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def finished(self) -> list[TrialRun]:
         """The complete trials, the best first."""
-        done = [trial for trial in self._trials("COMPLETE") if trial.value is not None]
-        entries = [replace(self._known(trial, trial.user_attrs), value=trial.value) for trial in done]
-        higher = self.competition.metric.higher_is_better
-        return sorted(entries, key=lambda entry: entry.value or 0.0, reverse=higher)
+        runs = [replace(self._run_of(trial), value=trial.value) for trial in self._trials("COMPLETE")]
+        return sorted(runs, key=lambda run: run.value or 0.0, reverse=self.competition.metric.higher_is_better)
 
     def counts(self) -> dict[str, int]:
-        """{"finished", "cut", "failed"}, of all searches on this study; what was drawn twice counts nowhere."""
+        """{"finished", "cut", "failed"}, of all searches on this study; "cut" is pruned, without duplicates."""
         ended = [(trial.state.name, trial.user_attrs.get("reason", "")) for trial in self._all()]
-        cut = sum(state == "PRUNED" and reason != DRAWN_TWICE for state, reason in ended)
+        pruned = sum(state == "PRUNED" and reason != DUPLICATE for state, reason in ended)
         failed = sum(state == "FAIL" and reason != "" for state, reason in ended)
-        return {"finished": sum(state == "COMPLETE" for state, _ in ended), "cut": cut, "failed": failed}
+        return {"finished": sum(state == "COMPLETE" for state, _ in ended), "cut": pruned, "failed": failed}
 
-    def drawn_before(self, entry: Entry) -> bool:
-        """Whether an earlier trial, of whichever search, is the same variant."""
-        number, same = entry.number or 0, entry.config_hash
-        return any(noted.get("config_hash") == same for noted in self._noted()[:number])
+    def is_duplicate(self, run: TrialRun) -> bool:
+        """Whether an earlier trial, of whichever search, has the same configuration."""
+        earlier = self._all()[: run.number or 0]
+        return any(trial.user_attrs.get("config_hash") == run.config_hash for trial in earlier)
 
-    def names(self, state: str) -> list[str]:
-        return [trial.user_attrs["name"] for trial in self._trials(state) if "name" in trial.user_attrs]
+    def pruned_names(self) -> list[str]:
+        return [trial.user_attrs["name"] for trial in self._trials("PRUNED")]
 
     def lengthened(self) -> set[int]:
-        """The numbers of the trials that were trained longer."""
-        return {noted["longer"] for noted in self._noted() if "longer" in noted and "config" in noted}
-
-    def _noted(self) -> list[dict[str, Any]]:
-        return [trial.user_attrs for trial in self._all()]
+        """The numbers of the trials that were trained longer, or are queued to be."""
+        tried = [trial for trial in self._all() if "longer" in trial.user_attrs]
+        lost = [trial for trial in tried if trial.state.name == "FAIL" and "config" not in trial.user_attrs]
+        return {trial.user_attrs["longer"] for trial in tried if trial not in lost}
 
     def _trials(self, state: str) -> list[optuna.trial.FrozenTrial]:
         return [trial for trial in self._all() if trial.state.name == state]
@@ -238,44 +222,59 @@ class Study:
         return self.optuna.get_trials(deepcopy=False)
 
 
-def raced(noted: Mapping[str, Any]) -> bool:
-    """Whether a trial with these attributes was drawn, and may be cut."""
-    return not {"declared", "longer"} & set(noted)
+def _prunable(attributes: Mapping[str, Any]) -> bool:
+    """Whether a trial with these attributes was sampled; declared and longer ones run to their end."""
+    return not {"declared", "longer"} & set(attributes)
 
 
-WORDS = {"data_hash": "data", "train_hash": "rows or folds", "models": "models"}
+def sampler() -> optuna.samplers.BaseSampler:
+    """Multivariate TPE (Falkner et al. 2018, arXiv 1807.01774), which groups the parameters by model.
+
+    Running trials count as bad, so that workers sample elsewhere.
+    """
+    import optuna
+
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):  # for `group`
+        return optuna.samplers.TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP)
 
 
-def opened(competition: Competition, prepared: Prepared, train: str, models: list[str], storage: str | None) -> Study:
-    """The study of these data, made or gone on with; raise `UserError` where it is about others or not to be had."""
+ABOUT = {"data_hash": "data", "train_hash": "rows or folds", "models": "models"}  # what a study must agree on
+
+
+def open_study(
+    competition: Competition, prepared: Prepared, train_hash: str, models: list[str], url: str | None
+) -> Study:
+    """Create or resume the study of these data. Raise `UserError` where it is about others, or cannot be reached."""
     import optuna
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     file = paths.searches(competition.name, prepared.data_hash) / "study.db"
     file.parent.mkdir(parents=True, exist_ok=True)
-    url = storage or f"sqlite:///{file}"
+    url = url or f"sqlite:///{file}"
     try:
-        claims = Claims(url)
-        with claims.alone():
+        locks = TrialLocks(url)
+        with locks.creating():
+            storage = open_storage(url)
             study = optuna.create_study(
-                storage=tables(url),
+                storage=storage,
                 study_name=competition.name,
                 direction="maximize" if competition.metric.higher_is_better else "minimize",
                 sampler=sampler(),
                 load_if_exists=True,
             )
-        claims.study = study._study_id
     except (SQLAlchemyError, ArgumentError, ImportError, optuna.exceptions.StorageInternalError) as error:
-        raise UserError(f"the study's storage {hidden(url)} cannot be used: {why(error)}; look at STORAGE=") from error
-    about = {"data_hash": prepared.data_hash, "train_hash": train, "models": models}
+        raise UserError(
+            f"the study's storage {without_password(url)} cannot be used: {why(error)}; check STORAGE="
+        ) from error
+    about = {"data_hash": prepared.data_hash, "train_hash": train_hash, "models": models}
     for name, value in about.items():
         known = study.user_attrs.get(name)
         if known is None:
             study.set_user_attr(name, value)
         elif known != value:
             raise UserError(
-                f"the study of {competition.name} in {hidden(url)} is about other {WORDS[name]} ({known} instead of "
-                f"{value}); search on those, or name another STORAGE=, or remove it"
+                f"the study of {competition.name} in {without_password(url)} is about other {ABOUT[name]} ({known} "
+                f"instead of {value}); search on those, or name another STORAGE=, or remove it"
             )
-    return Study(study, claims, competition)
+    return Study(study, storage, locks, competition)

@@ -1,4 +1,4 @@
-"""How the time is spent: measured once, written before the first step, read again on resume (DESIGN, section 7)."""
+"""The time plan: measured once, written before the first step, and read again on resume."""
 
 import json
 import re
@@ -18,11 +18,11 @@ from harness.models.config import canonical
 from harness.options import Request
 from harness.prepare import Prepared
 from harness.training.cost import Work, fitted
-from harness.training.fold import Fold, measure_model
+from harness.training.fold import FoldJob, measure_model
 from harness.training.predictions import ModelRun, run_folder
-from harness.training.workers import Engine, results, run
+from harness.training.workers import Workers, results, run
 
-FORMAT = 2  # of plan.json; a plan of another format is made anew
+FORMAT = 2  # of plan.json; a plan of another format is made again
 SAMPLE_BUDGET = 240.0  # seconds, where nothing is asked for and the data are made up
 
 
@@ -30,9 +30,9 @@ SAMPLE_BUDGET = 240.0  # seconds, where nothing is asked for and the data are ma
 class Plan:
     """epochs: by model, in the order of training; seconds: the estimate; budget: seconds of the command, or None.
 
-    fold_seconds: the estimate of one fold, by model. after: seconds kept free for what follows the training.
-    fast: by model, the fast paths that won their probe. left_out: model -> why. spent: seconds used, over all the
-    commands that worked on it, when it was last kept. file, key: where it is kept.
+    fold_seconds: the estimate of one fold, by model. after: seconds reserved for what follows the training.
+    fast: by model, the fast paths that pay. left_out: model -> why. spent: seconds used, over all the commands that
+    worked on it, when it was last saved. file, key: where it is saved.
     """
 
     epochs: Mapping[str, int]
@@ -54,10 +54,10 @@ class Plan:
         return replace(declared, epochs=self.epochs[name])
 
     def deadline(self, request: Request) -> float | None:
-        """Of the training, in seconds since the epoch; a resumed command has what was left at the last fold."""
+        """When training must end, in seconds since the epoch; a resumed command has what was left at the last fold."""
         return None if self.budget is None else time.time() - request.spent + self.budget - self.spent - self.after
 
-    def keep(self, request: Request) -> None:
+    def save(self, request: Request) -> None:
         """Write the plan with the seconds spent so far."""
         assert self.file
         others = read_json(self.file) if self.file.exists() else {}
@@ -65,7 +65,7 @@ class Plan:
         write_json(self.file, {**others, self.key: {**mine, "spent": self.spent + request.spent}})
 
 
-def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: Engine, to_rank: bool = True) -> Plan:
+def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, workers: Workers, to_rank: bool = True) -> Plan:
     """The plan of an earlier command that asked the same; else measure, plan, and write it before the first step.
 
     to_rank: whether an ensemble and the official test follow the training.
@@ -83,22 +83,22 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, engine: En
     }
     key = short_hash(json.dumps(canonical(asked), sort_keys=True))
     known = read_json(file) if file.exists() else {}
-    finished = nothing_to_train(request, prepared, folds, engine)
+    finished = nothing_to_train(request, prepared, folds, workers)
     if finished:
         request.say("every model is trained already")
         plan = replace(finished, file=file, key=key)
     elif key in known:
         plan = Plan(**known[key], file=file, key=key)
-        request.say("going on with the plan of the earlier command")
+        request.say("resuming the plan of the earlier command")
     else:
-        plan = replace(measured(request, prepared, engine, budget, to_rank), file=file, key=key)
-        plan.keep(request)
+        plan = replace(measured(request, prepared, workers, budget, to_rank), file=file, key=key)
+        plan.save(request)
     for line in described(plan):
         request.say(line)
     return plan
 
 
-def nothing_to_train(request: Request, prepared: Prepared, folds: np.ndarray, engine: Engine) -> Plan | None:
+def nothing_to_train(request: Request, prepared: Prepared, folds: np.ndarray, workers: Workers) -> Plan | None:
     """The plan where every model is there with its declared epochs; None where one is not."""
     train, count = prepared.train_hash(folds), request.fold_count
     model_runs = {
@@ -109,7 +109,7 @@ def nothing_to_train(request: Request, prepared: Prepared, folds: np.ndarray, en
         return None
     epochs = {name: learner.epochs for name, learner in request.learners.items()}
     fast = {name: model_run.manifest["fast"] for name, model_run in model_runs.items()}
-    return Plan(epochs, count, engine.slots, engine.threads, fast, {}, dict.fromkeys(epochs, 0.0), 0.0, 0.0, None)
+    return Plan(epochs, count, workers.slots, workers.threads, fast, {}, dict.fromkeys(epochs, 0.0), 0.0, 0.0, None)
 
 
 def allowed(request: Request, prepared: Prepared) -> float | None:
@@ -119,14 +119,14 @@ def allowed(request: Request, prepared: Prepared) -> float | None:
     return request.budget
 
 
-def measured(request: Request, prepared: Prepared, engine: Engine, budget: float | None, to_rank: bool) -> Plan:
+def measured(request: Request, prepared: Prepared, workers: Workers, budget: float | None, to_rank: bool) -> Plan:
     """Time a few steps of every model, all workers busy, and make the schedules fit."""
-    learners, count, machine = request.learners, request.fold_count, (engine.slots, engine.threads)
+    learners, count, machine = request.learners, request.fold_count, (workers.slots, workers.threads)
     if request.fast:
         nothing: dict[str, Any] = {name: {} for name in learners}
         quick = dict.fromkeys(learners, 5.0)
         return Plan(dict.fromkeys(learners, 1), count, *machine, nothing, {}, quick, 0.0, 60.0, None)
-    work, fast = look(request, prepared, engine, to_rank)
+    work, fast = measured_work(request, prepared, workers, to_rank)
     if budget is None:
         epochs, left_out = {name: learner.epochs for name, learner in learners.items()}, dict[str, str]()
     else:
@@ -138,33 +138,33 @@ def measured(request: Request, prepared: Prepared, engine: Engine, budget: float
     return Plan(epochs, count, *machine, fast, left_out, per_fold, after, total, budget)
 
 
-def look(
-    request: Request, prepared: Prepared, engine: Engine, to_rank: bool
+def measured_work(
+    request: Request, prepared: Prepared, workers: Workers, to_rank: bool
 ) -> tuple[Work, dict[str, Mapping[str, Any]]]:
     """What the models cost here, measured with all workers busy, and the fast paths that pay."""
     learners, count = request.learners, request.fold_count
     request.say(f"measuring {', '.join(learners)} on this machine")
     place = (request.competition.name, prepared.data_hash)
-    jobs = [(Fold(*place, name, learner, 0, count, engine.threads, {}),) for name, learner in learners.items()]
-    answers = dict(results(run(engine, measure_model, jobs)))
+    jobs = [(FoldJob(*place, name, learner, 0, count, workers.threads, {}),) for name, learner in learners.items()]
+    answers = dict(results(run(workers, measure_model, jobs)))
     costs, fast = ({name: answers[k][part] for k, name in enumerate(learners)} for part in (0, 1))
-    return work_of(request, prepared, engine, to_rank, costs), fast
+    return work_of(request, prepared, workers, to_rank, costs), fast
 
 
 def work_of(
-    request: Request, prepared: Prepared, engine: Engine, to_rank: bool, costs: Mapping[str, TrainingCost]
+    request: Request, prepared: Prepared, workers: Workers, to_rank: bool, costs: Mapping[str, TrainingCost]
 ) -> Work:
     learners, count, competition = request.learners, request.fold_count, request.competition
     rows = (len(prepared.train), len(prepared.holdout), sum(map(len, prepared.official.values())) if to_rank else 0)
     fixed = ensemble_seconds(rows[0], competition.task.row_bytes, len(learners), count) if to_rank else 5.0
-    return Work(learners, costs, count, engine.slots, 1 + len(competition.tta), *rows, fixed)
+    return Work(learners, costs, count, workers.slots, 1 + len(competition.tta), *rows, fixed)
 
 
 def ensemble_seconds(rows: int, row_bytes: int, members: int, folds: int) -> float:
-    """Kept for fitting the ensemble, writing and judging; row_bytes: of one prediction.
+    """Seconds for fitting the ensemble, writing and judging; row_bytes: of one prediction.
 
-    Measured on Mars (docs/log.md), where 2,091 rows x 2 take 60 s, each of 2,560 bytes; and on 16,000 rows x 4 of
-    ten probabilities, which take 65 s, nearly all of it for the intervals.
+    Measured on segmentation, where 2,091 rows x 2 members take 60 s, each subsampled to 2,560 bytes; and on 16,000 rows
+    x 4 members of ten probabilities, which take 65 s, nearly all of it for the intervals.
     """
     return 10 + (1.5e-4 + 7.5e-7 * min(row_bytes, 2560)) * rows * members * (folds + 1)
 
@@ -172,9 +172,9 @@ def ensemble_seconds(rows: int, row_bytes: int, members: int, folds: int) -> flo
 def described(plan: Plan) -> list[str]:
     lines = [f"left out {name}: {why}" for name, why in plan.left_out.items()]
     limit = f" of {plan.budget / 60:.0f} min" if plan.budget else ""
-    workers = f"{plan.workers} x {plan.threads} thread{'s' * (plan.threads > 1)}"
+    slots = f"{plan.workers} x {plan.threads} thread{'s' * (plan.threads > 1)}"
     about = f"about {plan.seconds / 60:.1f} min{limit}"
-    return [*lines, f"plan: {schedules(plan.epochs)}; {plan.folds} folds on {workers}; {about}"]
+    return [*lines, f"plan: {schedules(plan.epochs)}; {plan.folds} folds on {slots}; {about}"]
 
 
 def schedules(epochs: Mapping[str, int]) -> str:
@@ -197,7 +197,7 @@ def seconds(text: str) -> float:
             raise ValueError
         value = sum(float(part) * unit for part, unit in zip(parts.groups(), (3600, 60, 1), strict=True) if part)
     except ValueError:
-        raise UserError(f"BUDGET={text} is no duration; write 90s, 10m, 1.5h or 1h30m") from None
+        raise UserError(f"BUDGET={text} is not a duration; write 90s, 10m, 1.5h or 1h30m") from None
     if value <= 0:
         raise UserError(f"BUDGET={text} leaves no time")
     return value

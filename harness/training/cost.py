@@ -12,8 +12,8 @@ MARGIN = 0.92  # of the time left is planned: a shared machine's speed drifts by
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done. costs: of one fold's training rows, by model; views: predictions of every row, the plain
-    one included; workers take folds in their order. fixed: seconds for the ensemble, the files and the judge.
+    """The work of a command. costs: by model, on one fold's training rows. views: predictions per row, the plain one
+    included. fixed: seconds for the ensemble, the files and the judge. Workers take folds in their order.
     """
 
     learners: Mapping[str, Learner]
@@ -47,7 +47,7 @@ class Work:
     def shrunk(self, names: Sequence[str], seconds: float) -> dict[str, int]:
         """The declared epochs times the largest factor, at most 1, whose training takes at most `seconds`.
 
-        Never fewer than a learner's `fewest_epochs`, so the caller must look whether they fit.
+        Never fewer than a learner's `fewest_epochs`, so the caller must check whether they fit.
         """
 
         def fits(share: float) -> bool:

@@ -1,4 +1,4 @@
-"""Every planned model on every fold, as far as the time reaches; and what its bundle says of itself."""
+"""Train every planned model on every fold, as far as the time reaches, and describe each run in its run.json."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,15 +15,15 @@ from harness.models.config import canonical, config_hash
 from harness.options import Request
 from harness.prepare import Prepared
 from harness.training.budget import Plan
-from harness.training.fold import Fold, train_fold
+from harness.training.fold import FoldJob, train_fold
 from harness.training.predictions import ModelRun, run_folder
-from harness.training.workers import Engine, run
+from harness.training.workers import Workers, run
 
 
 def cross_validate(
-    request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, engine: Engine
+    request: Request, prepared: Prepared, folds: np.ndarray, plan: Plan, workers: Workers
 ) -> dict[str, ModelRun]:
-    """Train every planned model on every fold; the bundles, as far as the time reached."""
+    """Train every planned model on every fold; return the runs, with the folds that the time allowed."""
     competition, train_hash = request.competition, prepared.train_hash(folds)
     learners = {name: plan.learner(name, request.learners[name]) for name in plan.epochs}
     model_runs = {name: ModelRun(run_folder(competition.name, train_hash, name, learners[name])) for name in learners}
@@ -34,28 +34,26 @@ def cross_validate(
     for name, model_run in model_runs.items():
         sweep_partials(model_run.folder)
         for fold in sorted(set(range(plan.folds)) - set(model_run.held(plan.folds))):
-            if model_run.fold(fold).exists():
-                engine.share(model_run.fold(fold))  # it goes on from its checkpoint, wherever it runs
             place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
             when = (plan.deadline(request), plan.fold_seconds[name])
-            jobs.append((Fold(*place, plan.threads, plan.fast[name], *when),))
+            jobs.append((FoldJob(*place, plan.threads, plan.fast[name], *when),))
     if not any(model_runs[name].held(plan.folds) for name in learners if learners[name].target_class is None):
-        jobs = one_may_end_late(jobs)
-    for index, result in run(engine, train_fold, jobs):
+        jobs = without_first_deadline(jobs)
+    for index, result in run(workers, train_fold, jobs):
         job = jobs[index][0]
         if isinstance(result, OutOfTime):
             request.say(f"{job.model}, fold {job.fold}: no time left; what was trained is kept")
         elif isinstance(result, BaseException):
             raise result
-        plan.keep(request)
+        plan.save(request)
     for name, model_run in model_runs.items():
         if model_run.held(plan.folds):
             describe(request, prepared, folds, name, learners[name], plan.fast[name], model_run)
     return {name: model_run for name, model_run in model_runs.items() if model_run.held(plan.folds)}
 
 
-def one_may_end_late(jobs: list[tuple[Fold]]) -> list[tuple[Fold]]:
-    """Without one fold of a model for all classes there is nothing to hand in: the first such has no deadline."""
+def without_first_deadline(jobs: list[tuple[FoldJob]]) -> list[tuple[FoldJob]]:
+    """Without one fold of a model for all classes there is nothing to submit: the first such has no deadline."""
     first = next((k for k, (job,) in enumerate(jobs) if job.learner.target_class is None), 0)
     return [(job._replace(deadline=None) if k == first else job,) for k, (job,) in enumerate(jobs)]
 
@@ -69,7 +67,7 @@ def describe(
     fast: Mapping[str, Any],
     model_run: ModelRun,
 ) -> dict[str, Any]:
-    """Write bundle.json: what the bundle is, which folds it holds, and its score on their rows by the one scorer."""
+    """Write run.json: what the run is, which folds it holds, and its score on their rows by the one scorer."""
     competition, count = request.competition, request.fold_count
     held = model_run.held(count)
     rows = np.isin(folds, held)
@@ -83,7 +81,7 @@ def describe(
     finished = [model_run.finished(k) for k in held]
     code = sorted({fold["code"] for fold in finished})
     if len(code) > 1:
-        request.say(f"{name}: the code changed between its folds; the bundle is marked")
+        request.say(f"{name}: the code changed between its folds; run.json lists both versions")
     manifest = {
         "competition": competition.name,
         "model": name,

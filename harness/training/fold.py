@@ -1,6 +1,6 @@
 """What a worker process does: measure a model, train a fold, refit it on all labels, predict a chunk of rows.
 
-Every job is told names and hashes, and reads the rest from the files they name.
+A job holds names and hashes, and reads the rest from the files they name.
 """
 
 import time
@@ -22,21 +22,17 @@ from harness.prepare import Prepared
 from harness.training.predictions import ModelRun, code_hash, load_prediction, run_folder, save_prediction
 from harness.training.workers.process import report, stopping
 
-Look = Callable[[float, Callable[[Any], Any]], None]
+Look = Callable[[float, Callable[[Any], Any]], None]  # (share of the schedule, predict) after every epoch
 
-HOPEFUL = 0.9  # of its estimate must be left for a fold to begin
-
-
-def unwatched(done: float, predict: Callable[[Any], Any]) -> None:
-    """Nobody looks on."""
+MIN_TIME_LEFT = 0.9  # share of a fold's estimated seconds that must be left for it to start
+CURVE_ROWS = 400  # rows of the fold that a learning curve is scored on
 
 
-class Fold(NamedTuple):
+class FoldJob(NamedTuple):
     """One fold of one model. learner: the declared one with the planned epochs, or a variant of it.
 
-    fast: fields of `Context` that won their probe; deadline: seconds since the epoch, which every machine counts alike.
-
-    seconds: what the fold should take from its beginning.
+    fast: fields of `Context` that sped up the measured steps. deadline: seconds since the epoch, so that every machine
+    counts alike. seconds: the estimate of the whole fold.
     """
 
     competition: str
@@ -51,26 +47,15 @@ class Fold(NamedTuple):
     seconds: float = 0.0
 
 
-class Fits(NamedTuple):
-    """The finished fits of one learner, whose mean is a member."""
+class FoldModels(NamedTuple):
+    """The trained folds of one learner; the mean of their predictions is a member of the ensemble."""
 
     learner: Learner
     fast: Mapping[str, Any]
     folders: Sequence[Path]
 
 
-def measure_model(job: Fold) -> tuple[TrainingCost, dict[str, Any]]:
-    """The cost of a fold on this machine, and the fast paths that pay."""
-    declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
-    last = job.folds - 1  # in time, the fold that learns from the most rows
-    train = prepared.train[declared.split.training_rows(prepared.folds(declared, job.folds), last)]
-    learner = job.learner
-    context = Context(declared.task, paths.runs(job.competition, "probe"), threads=job.threads)
-    fast = {name: value for name, value in learner.fast_paths(train, context).items() if name != "probe"}
-    return learner.cost(train, replace(context, **fast)), fast
-
-
-class Scored(NamedTuple):
+class FoldScore(NamedTuple):
     """statistics: of the fold's rows, in their order, plain view; curve: share of the schedule -> quality then."""
 
     statistics: np.ndarray
@@ -78,34 +63,51 @@ class Scored(NamedTuple):
     seconds: float
 
 
-class Cut(Exception):
-    """A learning curve without hope; `args` are the share of the schedule, the quality, and what would have done."""
+class PrunedFold(NamedTuple):
+    """A fold that was stopped: at `share` of its schedule its quality was below the `limit`."""
+
+    share: float
+    quality: float
+    limit: float
 
 
-def score_fold(job: Fold, limits: Mapping[float, float]) -> Scored:
-    """Fit one fold, unless that is done, and score it. limits: share of the schedule -> the least quality (higher is
-    better) that is let through; raise `Cut` below.
+class _Pruned(Exception):
+    """Carries a `PrunedFold` out of the learner's loop."""
+
+
+def measure_model(job: FoldJob) -> tuple[TrainingCost, dict[str, Any]]:
+    """The cost of a fold on this machine, and the fast paths that pay."""
+    declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
+    last = job.folds - 1  # where folds follow time, the one that trains on the most rows
+    train = prepared.train[declared.split.training_rows(prepared.folds(declared, job.folds), last)]
+    learner = job.learner
+    context = Context(declared.task, paths.runs(job.competition, "probe"), threads=job.threads)
+    fast = {name: value for name, value in learner.fast_paths(train, context).items() if name != "probe"}
+    return learner.cost(train, replace(context, **fast)), fast
+
+
+def score_fold(job: FoldJob, limits: Mapping[float, float]) -> FoldScore | PrunedFold:
+    """Train one fold, unless that is done, and score it.
+
+    limits: share of the schedule -> the least quality (higher is better) with which training goes on.
     """
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     fold_of_row = prepared.folds(declared, job.folds)
     model_run = ModelRun(run_folder(job.competition, prepared.train_hash(fold_of_row), job.model, job.learner))
     valid, curve = prepared.train[fold_of_row == job.fold], dict[float, float]()
     if job.fold not in model_run.held(job.folds):
-        train_fold(job, _watch(declared, valid, limits, curve))
+        try:
+            train_fold(job, _pruning(declared, valid, limits, curve))
+        except _Pruned as pruned:
+            return pruned.args[0]
     predicted = load_prediction(model_run.fold(job.fold), "oof-plain", declared.task)
-    return Scored(
-        statistics_alone(declared.task, declared.metric, valid.targets, predicted),
-        curve,
-        model_run.finished(job.fold)["seconds"],
-    )
+    statistics = statistics_alone(declared.task, declared.metric, valid.targets, predicted)
+    return FoldScore(statistics, curve, model_run.finished(job.fold)["seconds"])
 
 
-LOOK_ROWS = 400
-
-
-def _watch(declared: Competition, valid: Samples, limits: Mapping[float, float], curve: dict[float, float]) -> Look:
-    """Looks at some rows of the fold when a share of the schedule is done."""
-    some = valid[np.linspace(0, len(valid) - 1, min(len(valid), LOOK_ROWS)).astype(int)]
+def _pruning(declared: Competition, valid: Samples, limits: Mapping[float, float], curve: dict[float, float]) -> Look:
+    """Score some rows of the fold at each share in `limits`, note it in `curve`, and prune below the limit."""
+    some = valid[np.linspace(0, len(valid) - 1, min(len(valid), CURVE_ROWS)).astype(int)]
 
     def look(done: float, predict: Callable[[Any], Any]) -> None:
         due = [share for share in limits if share not in curve and done >= share]
@@ -115,23 +117,22 @@ def _watch(declared: Competition, valid: Samples, limits: Mapping[float, float],
             quality = sign * float(metric.score(statistics_alone(declared.task, metric, some.targets, predicted)))
             curve.update(dict.fromkeys(due, quality))
             if quality < max(limits[share] for share in due):
-                raise Cut(max(due), quality, limits[max(due)])
+                raise _Pruned(PrunedFold(max(due), quality, limits[max(due)]))
 
     return look
 
 
-def train_fold(job: Fold, look: Look = unwatched) -> None:
+def train_fold(job: FoldJob, look: Look = lambda done, predict: None) -> None:
     """Fit one fold; leave its predictions of its own rows and of the hold-out, then `fold.json`.
 
-    Raise `OutOfTime` where a fold that is not begun could not end before its deadline.
+    Raise `OutOfTime` where a fold that has not started could not end before its deadline.
     """
     started = time.monotonic()
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     fold_of_row, train = prepared.folds(declared, job.folds), prepared.train
-    folder = ModelRun(run_folder(job.competition, prepared.train_hash(fold_of_row), job.model, job.learner)).fold(
-        job.fold
-    )
-    if job.deadline and not folder.exists() and time.time() + job.seconds * HOPEFUL > job.deadline:
+    run = ModelRun(run_folder(job.competition, prepared.train_hash(fold_of_row), job.model, job.learner))
+    folder = run.fold(job.fold)
+    if job.deadline and not folder.exists() and time.time() + job.seconds * MIN_TIME_LEFT > job.deadline:
         raise OutOfTime
     valid = train[fold_of_row == job.fold]
     learned = train[declared.split.training_rows(fold_of_row, job.fold)]
@@ -143,22 +144,22 @@ def train_fold(job: Fold, look: Look = unwatched) -> None:
     write_json(folder / "fold.json", {"fold": job.fold, "seconds": seconds, "code": code_hash(job.competition)})
 
 
-def train_final(job: Fold, raw: Path, folder: Path) -> None:
+def train_final(job: FoldJob, raw: Path, folder: Path) -> None:
     """Fit a fold's training rows and the whole hold-out, with its labels from the raw files."""
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     labelled = declared.load(raw).labelled
-    kept = prepared.train.ids[declared.split.training_rows(prepared.folds(declared, job.folds), job.fold)]
-    wanted = np.concatenate([kept, prepared.holdout.ids])
+    training = prepared.train.ids[declared.split.training_rows(prepared.folds(declared, job.folds), job.fold)]
+    wanted = np.concatenate([training, prepared.holdout.ids])
     if not np.isin(wanted, labelled.ids).all():
         raise UserError(f"{raw} does not hold the samples that were prepared; name their folder with DATA=")
     job.learner.fit(labelled[np.isin(labelled.ids, wanted)], None, _context(declared, job, folder))
 
 
-def predict_chunk(competition: str, inputs: Any, fits: Mapping[str, Fits], recipe: Recipe, threads: int) -> Any:
-    """Decided rows: every member is the mean of its fits, then the recipe decides."""
+def predict_chunk(competition: str, inputs: Any, models: Mapping[str, FoldModels], recipe: Recipe, threads: int) -> Any:
+    """Decided rows: every member is the mean of its folds, then the recipe decides."""
     declared = find(competition)
     members = {}
-    for name, of_member in fits.items():
+    for name, of_member in models.items():
         views = [predict_views(declared, fitted, inputs) for fitted in _loaded(declared, of_member, threads)]
         equal = [1.0] * len(views)
         members[name] = Member(*(declared.task.average(list(of_view), equal) for of_view in zip(*views, strict=True)))
@@ -174,7 +175,7 @@ def predict_views(competition: Competition, fitted: Fitted, inputs: Any) -> Memb
     return Member(plain, task.average([plain, *undone], [1.0] * (1 + len(undone))))
 
 
-def _context(declared: Competition, job: Fold, folder: Path, look: Look = unwatched) -> Context:
+def _context(declared: Competition, job: FoldJob, folder: Path, look: Look = lambda done, predict: None) -> Context:
     return Context(
         declared.task,
         folder,
@@ -188,11 +189,11 @@ def _context(declared: Competition, job: Fold, folder: Path, look: Look = unwatc
     )
 
 
-_kept: dict[Path, Fitted] = {}  # the next chunk needs the same networks
+_in_memory: dict[Path, Fitted] = {}  # the next chunk needs the same networks
 
 
-def _loaded(declared: Competition, fits: Fits, threads: int) -> list[Fitted]:
-    for folder in fits.folders:
-        if folder not in _kept:
-            _kept[folder] = fits.learner.load(Context(declared.task, folder, threads=threads, **fits.fast))
-    return [_kept[folder] for folder in fits.folders]
+def _loaded(declared: Competition, models: FoldModels, threads: int) -> list[Fitted]:
+    for folder in models.folders:
+        if folder not in _in_memory:
+            _in_memory[folder] = models.learner.load(Context(declared.task, folder, threads=threads, **models.fast))
+    return [_in_memory[folder] for folder in models.folders]

@@ -16,11 +16,11 @@ from harness.models.config import revived
 from harness.options import Request
 from harness.prepare import Prepared, current
 from harness.submission import writer
-from harness.training.fold import Fits, Fold, predict_chunk, train_final
+from harness.training.fold import FoldJob, FoldModels, predict_chunk, train_final
 from harness.training.predictions import ModelRun
-from harness.training.workers import Engine, results, run, workers
+from harness.training.workers import Workers, results, run, start_workers
 
-CHUNK = 250  # rows a worker predicts at once: 20 MB of float16 Mars probabilities a fit
+CHUNK = 250  # rows a worker predicts at once: 20 MB of float16 probabilities of 40,000 bytes a row, for every fold
 
 
 def predict_official(
@@ -28,7 +28,7 @@ def predict_official(
     prepared: Prepared,
     model_runs: Mapping[str, ModelRun],
     recipe: Recipe,
-    engine: Engine,
+    workers: Workers,
     file: Path,
     final: bool = False,
 ) -> dict[str, str]:
@@ -37,7 +37,7 @@ def predict_official(
     final: with the refits on all labels. Returns part -> path.
     """
     competition, written = request.competition, {}
-    fits = fits_of(model_runs, recipe, final)
+    models = models_of(model_runs, recipe, final)
     for part, samples in prepared.official.items():
         name = ("official" if len(prepared.official) == 1 else f"official-{part}") + ("-final" if final else "")
         known = writer.beside_best(file, name, competition.task.official_suffix)
@@ -45,7 +45,7 @@ def predict_official(
             written[part] = paths.shown(known)
             continue
         request.say(f"predicting {part}: {len(samples)} rows with {', '.join(recipe.names)}")
-        decided = predict_rows(competition, samples.inputs, fits, recipe, engine)
+        decided = predict_rows(competition, samples.inputs, models, recipe, workers)
         official = file.with_name(f"{file.stem}-{name}{competition.task.official_suffix}")
         competition.task.write(samples.ids, decided, official)
         written[part] = paths.shown(writer.keep_beside_best(official, file, name))
@@ -53,26 +53,22 @@ def predict_official(
 
 
 def predict_rows(
-    competition: Competition, inputs: Any, fits: Mapping[str, Fits], recipe: Recipe, engine: Engine
+    competition: Competition, inputs: Any, models: Mapping[str, FoldModels], recipe: Recipe, workers: Workers
 ) -> Any:
     """Decided rows of new inputs; nothing is stored per fold."""
-    for folder in (folder for member in fits.values() for folder in member.folders):
-        engine.share(folder)
-    jobs = [(competition.name, inputs[rows], fits, recipe, engine.threads) for rows in chunks(len(inputs), CHUNK)]
-    parts = dict(results(run(engine, predict_chunk, jobs)))
+    jobs = [(competition.name, inputs[rows], models, recipe, workers.threads) for rows in chunks(len(inputs), CHUNK)]
+    parts = dict(results(run(workers, predict_chunk, jobs)))
     return competition.task.join([parts[k] for k in range(len(jobs))])
 
 
-def fits_of(model_runs: Mapping[str, ModelRun], recipe: Recipe, final: bool = False) -> dict[str, Fits]:
-    """Where the networks of each member lie: those of its folds, or their refits with the hold-out included."""
-    fits = {}
+def models_of(model_runs: Mapping[str, ModelRun], recipe: Recipe, final: bool = False) -> dict[str, FoldModels]:
+    """The folders of each member's trained folds, or of their refits with the hold-out included."""
+    models = {}
     for name in recipe.names:
         model_run, manifest = model_runs[name], model_runs[name].manifest
-        if "member" in manifest:
-            raise UserError(f"{name} is of {manifest['member']}, who shared its predictions without its networks")
         places = [model_run.refit(k) if final else model_run.fold(k) for k in manifest["folds"]]
-        fits[name] = Fits(revived(manifest["config"]), manifest["fast"], places)
-    return fits
+        models[name] = FoldModels(revived(manifest["config"]), manifest["fast"], places)
+    return models
 
 
 def submit_final(request: Request) -> dict[str, Any]:
@@ -82,20 +78,20 @@ def submit_final(request: Request) -> dict[str, Any]:
     recipe, model_runs = recipe_of(card), runs_of(card)
     raw = locate(competition.name, competition.sources, request.data).folder
     with (
-        workers(request.listen) as engine,
+        start_workers(request.listen) as workers,
         locked(paths.runs(competition.name, card["train_hash"])),
     ):
         jobs = []
-        for name, fits in fits_of(model_runs, recipe, final=True).items():
+        for name, models in models_of(model_runs, recipe, final=True).items():
             manifest = model_runs[name].manifest
-            for fold, folder in zip(manifest["folds"], fits.folders, strict=True):
-                place = (competition.name, prepared.data_hash, name, fits.learner, fold, manifest["fold_count"])
-                jobs.append((Fold(*place, engine.threads, fits.fast), raw, folder))
+            for fold, folder in zip(manifest["folds"], models.folders, strict=True):
+                place = (competition.name, prepared.data_hash, name, models.learner, fold, manifest["fold_count"])
+                jobs.append((FoldJob(*place, workers.threads, models.fast), raw, folder))
         request.say(f"refitting {', '.join(recipe.names)} on all labels: {len(jobs)} fits")
-        for _ in results(run(engine, train_final, jobs)):
+        for _ in results(run(workers, train_final, jobs)):
             pass
         file = paths.root() / card["file"]
-        official = predict_official(request, prepared, model_runs, recipe, engine, file, final=True)
+        official = predict_official(request, prepared, model_runs, recipe, workers, file, final=True)
     return {
         "competition": competition.name,
         "source": prepared.source,
@@ -112,13 +108,13 @@ def submit_final(request: Request) -> dict[str, Any]:
 
 
 def predict(request: Request, inputs: Path) -> dict[str, Any]:
-    """The final ensemble on a folder of new pictures."""
+    """Predict a folder of new images with the final ensemble."""
     competition, prepared = request.competition, current(request.competition.name)
     card = best_card(competition, prepared)
     samples = read_images(inputs, like=prepared.holdout.inputs)
     recipe = recipe_of(card)
-    with workers(request.listen) as engine:
-        decided = predict_rows(competition, samples.inputs, fits_of(runs_of(card), recipe), recipe, engine)
+    with start_workers(request.listen) as workers:
+        decided = predict_rows(competition, samples.inputs, models_of(runs_of(card), recipe), recipe, workers)
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / f"predicted-{inputs.resolve().name}{competition.task.official_suffix}"
     competition.task.write(samples.ids, decided, file)
@@ -126,9 +122,16 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
 
 
 def best_card(competition: Competition, prepared: Prepared) -> dict[str, Any]:
-    """The card of the best submission; raise `UserError` where there is only a baseline."""
-    file = paths.submissions(competition.name, prepared.data_hash) / "best" / "submission.json"
+    """The manifest of the best submission, else of the newest (FAST=1 keeps no best one).
+
+    Raise `UserError` where there is only a baseline.
+    """
+    folder = paths.submissions(competition.name, prepared.data_hash)
+    file = folder / "best" / "submission.json"
     card = read_json(file) if file.exists() else {}
+    for newest in sorted(folder.glob("*.json"), reverse=True) if not card.get("recipe") else ():
+        card = {"file": paths.shown(newest.with_suffix(".csv")), **read_json(newest)}
+        break
     if not card.get("recipe"):
         raise UserError(
             f"{competition.name} has no trained ensemble yet; run `make submit COMP={competition.name}` first"

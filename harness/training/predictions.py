@@ -1,7 +1,8 @@
-"""Predictions on disk, a folder a model and a file a fold: what training hands to ensembling and to reports."""
+"""Predictions on disk, a folder per model and fold: training writes them, ensembling and reports read them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ VIEWS = ("plain", "tta")
 
 @dataclass(frozen=True)
 class ModelRun:
-    """One model's predictions: `fold_k/` hold those of each fold, `bundle.json` says what they are.
+    """One model's predictions: `fold_k/` holds those of a fold, `run.json` describes them.
 
     A fold holds, for the plain view and the mean over the declared views, its own rows out-of-fold and the whole
     hold-out, as the task packs them (float16), and `fold.json` once it is complete.
@@ -33,7 +34,7 @@ class ModelRun:
         """Raise `UserError` where there is none."""
         file = self.folder / "run.json"
         if not file.exists():
-            raise UserError(f"{paths.shown(self.folder)} is no bundle: it holds no bundle.json")
+            raise UserError(f"{paths.shown(self.folder)} is not a run: it holds no run.json")
         return read_json(file)
 
     def fold(self, k: int) -> Path:
@@ -66,9 +67,9 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """A member whose predictions stay on the disk: each view is read when it is asked for, and not kept.
+    """A member whose predictions stay on the disk: each view is read when it is used, and not kept in memory.
 
-    Twenty members of 2,500 Mars tiles would be 8 GB in two views.
+    Twenty members of 2,500 segmented images would be 8 GB in two views.
     """
 
     model_run: ModelRun
@@ -78,7 +79,7 @@ class OutOfFold:
 
     def __post_init__(self) -> None:
         for name in VIEWS:
-            self.parts(name)  # what is missing or broken is said at once
+            self.parts(name)  # raises at once where a file is missing or broken
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.plain, self.tta))
@@ -96,7 +97,7 @@ class OutOfFold:
         return self.task.join(self.parts(name))[order]
 
     def parts(self, name: str) -> list[Any]:
-        """Of every fold, memory-mapped."""
+        """The predictions of every fold, memory-mapped."""
         return [load_prediction(self.model_run.fold(k), f"oof-{name}", self.task) for k in self.held]
 
 
@@ -118,18 +119,19 @@ def load_prediction(folder: Path, name: str, task: Task) -> Any:
 
 
 def require_same_rows(model_runs: Mapping[str, ModelRun], train: str) -> None:
-    """Bundles of other rows or folds would leak: refuse them in words."""
+    """Raise `UserError` where a run was made on other rows or folds: it would leak."""
     for name, model_run in model_runs.items():
         other = model_run.manifest["train_hash"]
         if other != train:
             raise UserError(
-                f"the bundle {name} was made on other rows or folds (train hash {other} instead of {train}); "
-                "train it on this data, or blend it with its own kind"
+                f"the run {name} was made on other rows or folds (train hash {other} instead of {train}); "
+                "train it on these data, or blend it with runs of the same rows"
             )
 
 
 def code_hash(competition: str) -> str:
-    """The source of the harness and of the competition."""
-    here = Path(__file__).parents[1]
-    files = sorted(here.rglob("*.py")) + sorted((here.parent / "competitions" / competition).rglob("*.py"))
+    """The hash of the sources of the harness and of the competition."""
+    spec = find_spec(f"competitions.{competition}")
+    folders = [Path(__file__).parents[1], *map(Path, (spec and spec.submodule_search_locations) or ())]
+    files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
     return short_hash(*(file.read_bytes() for file in files))

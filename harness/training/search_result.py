@@ -1,4 +1,4 @@
-"""What a search and `make specialist` found, for `make submit` afterwards: searches/<competition>/<data-hash>/."""
+"""What a search and `make specialist` found, for a later `make submit`: searches/<competition>/<data-hash>/."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,43 +10,52 @@ from harness.models.config import revived
 from harness.training.predictions import ModelRun
 
 
-def keep(competition: str, data_hash: str, card: Mapping[str, Any]) -> None:
-    """The members of a submission that a search made, from its card."""
-    members = {
+def save(competition: str, data_hash: str, card: Mapping[str, Any]) -> None:
+    """Save the members of a search's submission, and the candidates that they were chosen from, from its manifest."""
+    candidates = {
         name: {"bundle": folder} | {key: manifest[key] for key in ("model", "config", "config_hash", "fold_count")}
         for name, folder in card["bundles"].items()
-        if name in used(card["recipe"])
         for manifest in [ModelRun(paths.root() / folder).manifest]
     }
-    found = {"members": members, "cv": card["cv"], "train_hash": card["train_hash"], "share": card["share"]}
+    members = {name: candidates[name] for name in candidates if name in used(card["recipe"])}
+    found = {"members": members, "candidates": candidates}
+    found |= {"cv": card["cv"], "train_hash": card["train_hash"], "share": card["share"]}
     write_json(paths.searches(competition, data_hash) / "best.json", found)
 
 
 def used(recipe: Mapping[str, Any]) -> set[str]:
-    """The members that a recipe needs, of its JSON."""
-    return {*recipe["weights"], *([recipe["class_specialist"]["model"]] if recipe["class_specialist"] else [])}
+    """The names of the members that a recipe's JSON needs."""
+    return {*recipe["weights"], *([recipe["class_specialist"]["by"]] if recipe["class_specialist"] else [])}
 
 
 def variants(competition: str, data_hash: str, train_hash: str) -> dict[str, Learner]:
-    """name -> learner; empty where no search was made on these rows and folds, or none that ended a whole model."""
+    """name -> learner: all candidates where their runs are still on the disk, else the members alone.
+
+    From the same candidates the ensemble comes out with the search's own CV, which counts the choice among them. Empty
+    where no search was made on these rows and folds, or none that finished a model.
+    """
     file = paths.searches(competition, data_hash) / "best.json"
     found = read_json(file) if file.exists() else {}
     if found.get("train_hash") != train_hash or found["share"] < 1:
         return {}
-    return {name: revived(member["config"]) for name, member in found["members"].items()}
+    candidates = found["candidates"].values()
+    held = (ModelRun(paths.root() / each["bundle"]).held(each["fold_count"]) for each in candidates)
+    complete = all(len(folds) == each["fold_count"] for folds, each in zip(held, candidates, strict=True))
+    chosen = found["candidates"] if complete else found["members"]
+    return {name: revived(member["config"]) for name, member in chosen.items()}
 
 
-def keep_specialist(competition: str, data_hash: str, name: str, told: Mapping[str, Any] | None) -> None:
-    """told: its train hash, learner and gain; None forgets it, where it was kept before."""
+def keep_specialist(competition: str, data_hash: str, name: str, found: Mapping[str, Any] | None) -> None:
+    """found: its train hash, learner and gain; None removes it where it was kept before."""
     file = paths.searches(competition, data_hash) / "specialists.json"
     known = read_json(file) if file.exists() else {}
     others = {other: each for other, each in known.items() if other != name}
-    if known or told:
-        write_json(file, others | ({name: told} if told else {}))
+    if known or found:
+        write_json(file, others | ({name: found} if found else {}))
 
 
 def specialists(competition: str, data_hash: str, train_hash: str) -> dict[str, Learner]:
     """name -> learner, of those that were kept on these rows and folds."""
     file = paths.searches(competition, data_hash) / "specialists.json"
     known = read_json(file) if file.exists() else {}
-    return {name: revived(told["config"]) for name, told in known.items() if told["train_hash"] == train_hash}
+    return {name: revived(kept["config"]) for name, kept in known.items() if kept["train_hash"] == train_hash}

@@ -48,21 +48,21 @@ def started() -> dict[str, Any]:
 
 
 def main() -> None:
-    from harness.training.workers.local import Local
+    from harness.training.workers.local import LocalWorkers
 
     began = time.perf_counter()
-    with Local(WORKERS, 1) as engine:
-        no_ops(engine, WORKERS)
+    with LocalWorkers(WORKERS, 1) as workers:
+        no_ops(workers, WORKERS)
         start = time.perf_counter() - began
-        print(json.dumps({"start": start, "task": no_ops(engine, TASKS), "again": no_ops(engine, TASKS)}))
+        print(json.dumps({"start": start, "task": no_ops(workers, TASKS), "again": no_ops(workers, TASKS)}))
 
 
-def no_ops(engine: Any, count: int) -> float:
+def no_ops(workers: Any, count: int) -> float:
     """Seconds each."""
     from harness.training.workers import results, run
 
     began = time.perf_counter()
-    assert len(list(results(run(engine, operator.index, [(k,) for k in range(count)])))) == count
+    assert len(list(results(run(workers, operator.index, [(k,) for k in range(count)])))) == count
     return (time.perf_counter() - began) / count
 
 

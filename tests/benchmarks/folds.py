@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.training.workers import results, run
-from harness.training.workers.local import Local
+from harness.training.workers.local import LocalWorkers
 from tests.benchmarks.protocol import Result, in_turn, ratios, timed, typical
 from tests.benchmarks.workloads import BATCH, context, epoch, tiles, training_of, unet
 
@@ -15,7 +15,7 @@ ROUNDS, STEPS = 5, 2
 
 def parallel_folds() -> list[Result]:
     """Wall, in processes that stay alive, as in the pipeline."""
-    with TemporaryDirectory() as folder, Local(2, 1) as wide, Local(1, 2) as deep:
+    with TemporaryDirectory() as folder, LocalWorkers(2, 1) as wide, LocalWorkers(1, 2) as deep:
         while workers_of(wide, 1, folder) < 2:  # one may still be importing torch while the other takes both
             pass
         arms = {
@@ -36,9 +36,9 @@ def parallel_folds() -> list[Result]:
     ]
 
 
-def workers_of(engine: Local, threads: int, folder: str) -> int:
+def workers_of(workers: LocalWorkers, threads: int, folder: str) -> int:
     """Train two folds; how many processes did."""
-    return len({process for _, process in results(run(engine, train, [(threads, folder)] * 2))})
+    return len({process for _, process in results(run(workers, train, [(threads, folder)] * 2))})
 
 
 def train(threads: int, folder: str) -> int:

@@ -1,7 +1,7 @@
 """Row 10: how much of a search's compute racing and cutting save, and what they cost in what is chosen.
 
 Everything here is made up: qualities are a bowl over four parameters, learning curves are exponential, and a row is
-right by a normal margin, of which a part is the row's own for all variants. The pruning is the search's own `Race`.
+right by a normal margin, of which a part is the row's own for all variants. The pruning is the search's own `Pruner`.
 """
 
 import math
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.metrics import Accuracy
-from harness.search.pruning import SHARES, Race
-from harness.search.sampler import STARTUP
+from harness.search.pruning import SHARES, Pruner
+from harness.search.study import STARTUP
 from tests.benchmarks.protocol import Result
 
 if TYPE_CHECKING:
@@ -57,47 +57,49 @@ def pruning() -> list[Result]:
     return [saving("10a", "random variants", random), saving("10b", "variants that TPE draws", guided)]
 
 
-def saving(row: str, which: str, nights: Sequence[Sequence[Variant]]) -> Result:
-    both = [(outcome(variants, pruned=False), outcome(variants, pruned=True)) for variants in nights]
+def saving(row: str, which: str, searches: Sequence[Sequence[Variant]]) -> Result:
+    both = [(outcome(variants, pruned=False), outcome(variants, pruned=True)) for variants in searches]
     without, pruned = fmean(whole.regret for whole, _ in both), fmean(less.regret for _, less in both)
     return Result(
         row=row,
         goal=f"folds without / with pruning, {which} (simulated)",
         target=2.5,
         values=[whole.folds / less.folds for whole, less in both],
-        note=f"{len(nights)} seeds of {VARIANTS} made variants, {FOLDS} folds of {GROUPS * GROUP} rows in {GROUPS} "
+        note=f"{len(searches)} seeds of {VARIANTS} made variants, {FOLDS} folds of {GROUPS * GROUP} rows in {GROUPS} "
         f"groups; mean regret {without:.4f} without and {pruned:.4f} with pruning; nothing was trained",
         broken="" if pruned - without <= EQUAL else f"the regret grows by {pruned - without:.4f}",
     )
 
 
 def outcome(variants: Sequence[Variant], pruned: bool) -> Outcome:
-    """A night with one worker: the first variant is the declared one, which is not raced."""
+    """A search with one worker: the first variant is the declared one, which is never pruned."""
     groups = {fold: np.repeat(np.arange(GROUPS) + fold * GROUPS, GROUP) for fold in range(FOLDS)}
-    race = Race(METRIC, groups, racing=pruned, cutting=pruned)
-    folds = sum(trained(race, str(number), variant, number > 0) for number, variant in enumerate(variants))
-    assert race.best is not None
-    return Outcome(folds, max(variant.quality for variant in variants) - variants[int(race.best)].quality)
+    pruner = Pruner(METRIC, groups, paired=pruned, curves=pruned)
+    folds = sum(trained(pruner, str(number), variant, number > 0) for number, variant in enumerate(variants))
+    assert pruner.best is not None
+    return Outcome(folds, max(variant.quality for variant in variants) - variants[int(pruner.best)].quality)
 
 
-def trained(race: Race, name: str, variant: Variant, raced: bool) -> float:
-    """The folds of a variant until it is complete or cut, as `Night` goes through them; after the last one there is
-    nothing left to save."""
-    limits = race.limits(0) if raced else {}
+def trained(pruner: Pruner, name: str, variant: Variant, prunable: bool) -> float:
+    """The folds of a variant until it is complete or pruned, as `SearchLoop` trains them.
+
+    After the last one there is nothing left to save.
+    """
+    limits = pruner.limits(0) if prunable else {}
     for share, least in limits.items():
         if variant.curve[share] < least:
-            race.saw_curve(0, {share: variant.curve[share]})
+            pruner.add_curve(0, {share: variant.curve[share]})
             return share
     for fold, statistics in enumerate(variant.statistics):
-        race.saw(name, fold, statistics, variant.curve if limits and fold == 0 else {})
-        if raced and fold + 1 < len(variant.statistics) and race.lost(name):
+        pruner.add(name, fold, statistics, variant.curve if limits and fold == 0 else {})
+        if prunable and fold + 1 < len(variant.statistics) and pruner.worse(name):
             return fold + 1
-    race.crown(name)
+    pruner.complete(name)
     return len(variant.statistics)
 
 
 def drawn(sampler: "BaseSampler", seed: int) -> list[Variant]:
-    """sampler: told the score of all folds of every variant."""
+    """sampler: gets the score of all folds of every variant."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -17,9 +17,9 @@ import numpy as np
 
 from harness.competition import Competition, find
 from harness.prepare import current
-from harness.search.pruning import SHARES, Race
-from harness.search.spaces import Named, variant
-from harness.training.fold import Fold, Scored, score_fold
+from harness.search.pruning import SHARES, Pruner
+from harness.search.spaces import ModelTrial, variant
+from harness.training.fold import FoldJob, FoldScore, score_fold
 from tests.benchmarks.protocol import one_model
 from tests.benchmarks.pruning import Variant, trained
 
@@ -31,7 +31,7 @@ class Real(NamedTuple):
     seconds: Sequence[float]
 
 
-class Night(NamedTuple):
+class Replay(NamedTuple):
     """A replay: when the best of the whole variants was there, when the last one was, and how good it is."""
 
     reached: float
@@ -49,18 +49,18 @@ def main() -> None:
     folds = asked.folds or list(range(declared.split.folds))
     learner = declared.models[asked.model]
     learner = replace(learner, epochs=asked.epochs or learner.epochs)  # type: ignore[type-var]
-    job = Fold(declared.name, prepared.data_hash, asked.model, learner, 0, declared.split.folds, asked.threads, {})
+    job = FoldJob(declared.name, prepared.data_hash, asked.model, learner, 0, declared.split.folds, asked.threads, {})
     reals = train_all(declared, job, folds, asked.variants)
     fold_of_row = prepared.folds(declared, declared.split.folds)
     groups = {k: prepared.train.groups[fold_of_row == fold] for k, fold in enumerate(folds)}
-    nights = []
+    replays = []
     for seed in range(asked.orders):
         order = [0, *1 + np.random.default_rng(seed).permutation(len(reals) - 1)]
-        nights.append([replay(declared, groups, [reals[k] for k in order], raced) for raced in (False, True)])
-    told(nights)
+        replays.append([replay(declared, groups, [reals[k] for k in order], pruned) for pruned in (False, True)])
+    show(replays)
 
 
-def train_all(declared: Competition, job: Fold, folds: Sequence[int], count: int) -> list[Real]:
+def train_all(declared: Competition, job: FoldJob, folds: Sequence[int], count: int) -> list[Real]:
     """Of the job's learner first, then of random variants of it."""
     import optuna
 
@@ -72,7 +72,7 @@ def train_all(declared: Competition, job: Fold, folds: Sequence[int], count: int
     )
     for number in range(count):
         if number:
-            learner = variant(declared, Named(study.ask(), job.model), job.model, job.learner, job.learner.epochs)
+            learner = variant(declared, ModelTrial(study.ask(), job.model), job.learner, job.learner.epochs)
         named = job._replace(model=f"{job.model}.{number}", learner=learner)
         scored = [score_fold(named._replace(fold=fold), dict.fromkeys(SHARES, -np.inf)) for fold in folds]
         reals.append(real(declared, scored))
@@ -80,34 +80,36 @@ def train_all(declared: Competition, job: Fold, folds: Sequence[int], count: int
     return reals
 
 
-def real(declared: Competition, folds: Sequence[Scored]) -> Real:
+def real(declared: Competition, folds: Sequence[FoldScore]) -> Real:
     score = float(declared.metric.score(np.concatenate([fold.statistics for fold in folds])))
     quality = score if declared.metric.higher_is_better else -score
     whole = Variant(quality, [fold.statistics for fold in folds], folds[0].curve)
     return Real(whole, [fold.seconds for fold in folds])
 
 
-def replay(declared: Competition, groups: dict[int, np.ndarray], reals: Sequence[Real], raced: bool) -> Night:
-    """One worker, one variant after the other; the first is the declared one, which is not raced."""
+def replay(declared: Competition, groups: dict[int, np.ndarray], reals: Sequence[Real], pruned: bool) -> Replay:
+    """One worker, one variant after the other; the first is the declared one, which is never pruned."""
     curves = all(each.variant.curve for each in reals)  # what is fitted at once has none
-    race = Race(declared.metric, groups, racing=raced, cutting=raced and curves)
-    now, best = 0.0, Night(0.0, 0.0, -np.inf)
+    pruner = Pruner(declared.metric, groups, paired=pruned, curves=pruned and curves)
+    now, best = 0.0, Replay(0.0, 0.0, -np.inf)
     for number, (of, seconds) in enumerate(reals):
-        folds = trained(race, str(number), of, number > 0)
+        folds = trained(pruner, str(number), of, number > 0)
         whole = int(folds)
         now += sum(seconds[:whole]) + (folds - whole) * seconds[min(whole, len(seconds) - 1)]
         if whole == len(seconds) and of.quality > best.quality:
-            best = Night(now, now, of.quality)
+            best = Replay(now, now, of.quality)
     return best._replace(ended=now)
 
 
-def told(nights: Sequence[Sequence[Night]]) -> None:
-    sooner = [without.reached / raced.reached if raced.quality == without.quality else 0.0 for without, raced in nights]
-    shorter = [without.ended / raced.ended for without, raced in nights]
-    lost = np.mean([without.quality - raced.quality for without, raced in nights])
+def show(replays: Sequence[Sequence[Replay]]) -> None:
+    sooner = [
+        without.reached / pruned.reached if pruned.quality == without.quality else 0.0 for without, pruned in replays
+    ]
+    shorter = [without.ended / pruned.ended for without, pruned in replays]
+    lost = np.mean([without.quality - pruned.quality for without, pruned in replays])
     low, high = np.percentile(sooner, [10, 90])
-    kept = f"racing kept the best variant in {np.count_nonzero(sooner)}"
-    print(f"{len(nights)} orders; {kept}, and lost {lost:.4f} on average")
+    kept = f"pruning kept the best variant in {np.count_nonzero(sooner)}"
+    print(f"{len(replays)} orders; {kept}, and lost {lost:.4f} on average")
     print(f"to the score of the full search: {statistics.median(sooner):.2f} times as fast ({low:.2f} to {high:.2f})")
     print(f"to the end of all variants: {statistics.median(shorter):.2f} times as fast")
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.competition import find
 from harness.prepare import Prepared
-from harness.search.storage import tables
-from harness.search.study import Study, opened
+from harness.search.storage import TrialLocks, open_storage
+from harness.search.study import Study, open_study
 from harness.submission.writer import now
 from tests.benchmarks.protocol import Result, in_turn, ratios, timed, typical
 
@@ -42,7 +42,7 @@ def against_default(folder: Path) -> Result:
     files = (f"sqlite:///{folder}/{number}.db" for number in itertools.count())
 
     def ours() -> float:
-        return timed_trials(tables(next(files)))
+        return timed_trials(open_storage(next(files)))
 
     arms = {"default": lambda: timed_trials(optuna.storages.RDBStorage(next(files))), "ours": ours, "again": ours}
     taken = in_turn(arms, ROUNDS)
@@ -58,12 +58,12 @@ def against_default(folder: Path) -> Result:
     )
 
 
-def timed_trials(storage: "optuna.storages.RDBStorage") -> float:
+def timed_trials(storage: "optuna.storages.BaseStorage") -> float:
     import optuna
 
     study = optuna.create_study(storage=storage)
     taken = timed(lambda: [bare_trial(study, number) for number in range(TRIALS)])
-    storage.engine.dispose()
+    storage.remove_session()
     return taken
 
 
@@ -107,10 +107,12 @@ def filled() -> Study:
     import optuna
 
     competition = find(COMPETITION)
-    study = opened(competition, Prepared(COMPETITION, "made"), "made", list(MODELS), None)
-    memory = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    study = open_study(competition, Prepared(COMPETITION, "made"), "made", list(MODELS), None)
+    storage = optuna.storages.InMemoryStorage()
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    memory = optuna.create_study(direction="maximize", sampler=sampler, storage=storage)
     memory.set_user_attr("models", list(MODELS))
-    draft = Study(memory, study.claims, competition)
+    draft = Study(memory, storage, TrialLocks("sqlite://"), competition)
     for number in range(FINISHED):
         whole_trial(draft, number)
     study.optuna.add_trials(memory.get_trials(deepcopy=False))
@@ -118,14 +120,14 @@ def filled() -> Study:
 
 
 def whole_trial(study: Study, number: int) -> None:
-    """What `Night` does of a variant that ends well, but for the training."""
+    """What `SearchLoop` does with a variant that ends well, but for the training."""
     learners = {name: study.competition.models[name] for name in MODELS}
-    entry, value = study.ask(learners, EPOCHS), number * 0.618 % 1
+    trial, value = study.ask(learners, EPOCHS), number * 0.618 % 1
     for fold in range(5):
-        study.scored(entry, {"fold": fold, "score": value, "seconds": 60.0, "ended": now()}, value)
+        study.report(trial, {"fold": fold, "score": value, "seconds": 60.0, "ended": now()}, value)
     classes = dict.fromkeys(("soil", "bedrock", "sand", "big_rock"), value)
     whole: dict[str, Any] = {"score": value, "low": value - 0.01, "high": value + 0.01}
-    study.finish(entry, value, interval=whole, by_class=classes, model_run=f"runs/{entry.name}")
+    study.finish(trial, value, interval=whole, by_class=classes, model_run=f"runs/{trial.name}")
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def finished(monkeypatch: pytest.MonkeyPatch) -> Run:
         competition = declared(**(models or {"line": line}))
         for module in (fold, specialist):
             monkeypatch.setattr(module, "find", lambda _: competition, raising=False)
-        monkeypatch.setattr(specialist, "workers", lambda *_: here.Here())
+        monkeypatch.setattr(specialist, "start_workers", lambda *_: here.Here())
         here.run(Request(competition))
         return Request(competition, fast=True), last_run(competition)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from harness.report.search_history import END, REFUSED, SAVED, START
+from harness.report.search_history import END, REFUSED, START
 
 BEGIN = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MODELS = ("coarse", "unet")
@@ -106,7 +106,7 @@ def saved(hours: float, value: float, weights: dict[str, float], classes: Sequen
     interval = {"score": value, "low": value - 0.011, "high": value + 0.012}
     return {
         "at": at(hours),
-        "event": SAVED,
+        "event": "incumbent",
         **interval,
         "in_sample": value + 0.004,
         "by_class": by_class(value + 0.01, classes),

@@ -1,7 +1,6 @@
-"""An engine that runs every job in this process, one after the other, and the path of a submission on it."""
+"""Workers that run every job in this process, one after the other, and the path of a submission on them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness import paths
@@ -15,7 +14,7 @@ from harness.training.predictions import ModelRun
 
 
 class Here:
-    """The interface of `harness.training.workers.Engine`. A job that fails fails the test."""
+    """The interface of `harness.training.workers.Workers`. A job that fails fails the test."""
 
     slots, threads = 1, 1
 
@@ -32,14 +31,11 @@ class Here:
     def __exit__(self, *error: Any) -> None:
         """Nothing is left running."""
 
-    def share(self, folder: Path) -> None:
-        """It is here."""
-
-    def start(self, function: Callable[..., Any], *arguments: Any) -> int:
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> int:
         self.done.append((0, function(*arguments)))
         return 0
 
-    def ended(self, timeout: float | None = None) -> list[tuple[int, Any]]:
+    def finished(self, timeout: float | None = None) -> list[tuple[int, Any]]:
         done, self.done = self.done, []
         return done
 

@@ -1,9 +1,8 @@
-"""Jobs for the tests of the Ray engine: a worker imports this module, and nothing of pytest."""
+"""Jobs for the tests of workers: a worker imports this module, and nothing of pytest."""
 
 import os
 import signal
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from harness import paths
 from harness.files import write_bytes
 from harness.models import Interrupted
 from harness.training.workers.process import report, stopping
-from harness.training.workers.station import Station
 
 
 def square(number: int, seconds: float = 0.0) -> int:
@@ -20,31 +18,24 @@ def square(number: int, seconds: float = 0.0) -> int:
     return number * number
 
 
-def whereabouts(path: Path) -> dict[str, Any]:
+def blind(file: str, content: bytes) -> bool:
+    """What a node without the shared storage answers."""
+    return False
+
+
+def environment() -> dict[str, Any]:
+    """Where the job runs: its home, its code, its threads, its GPU and its process."""
     return {
         "home": str(paths.root()),
         "code": harness.__file__,
         "threads": os.environ["OMP_NUM_THREADS"],
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
-        "below": str(path.relative_to(paths.root())),
-        "content": path.read_text(),
-        "again": path,
+        "pid": os.getpid(),
     }
 
 
-def leave(name: str, size: int) -> list[str]:
-    """Write a fold, and tell what was there before."""
-    found = sorted(str(file.relative_to(paths.root())) for file in paths.root().glob("runs/**/*.*"))
-    folder = paths.root() / "runs" / name
-    write_bytes(folder / "fold.json", b"{}")
-    write_bytes(folder / "empty.npy", b"")
-    write_bytes(folder / "oof.npy", bytes(range(256)) * (size // 256))
-    (folder / "step-1.checkpoint").unlink(missing_ok=True)
-    return found
-
-
 def patient(number: int, seconds: float) -> int:
-    report({"began": number, "pid": os.getpid()})
+    report({"started": number, "pid": os.getpid()})
     time.sleep(seconds)
     return number
 
@@ -55,30 +46,71 @@ def loud(number: int) -> int:
     return number
 
 
-def killed_once(mark: str) -> bool:
-    """Whether its checkpoint is there when it begins again."""
-    checkpoint = paths.root() / "runs" / "killed" / "step-1.checkpoint"
-    if not Path(mark).exists():
-        Path(mark).touch()
-        write_bytes(checkpoint, b"state")
+def killed_once(folder: str, number: int) -> int:
+    """Its first worker is killed from outside."""
+    mark = Path(folder, str(number))
+    if not mark.exists():
+        mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return checkpoint.exists()
+    return number
+
+
+def crash(code: int) -> None:
+    os._exit(code)
 
 
 def segfault() -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def until_stopped() -> None:
-    report({"pid": os.getpid()})
+class Stubborn(Exception):
+    """A library's exception that pickles, and cannot be unpickled."""
+
+    def __init__(self, a: int, b: int):
+        super().__init__(f"{a} and {b}")
+
+
+def stubborn() -> None:
+    raise Stubborn(1, 2)
+
+
+class Explosive:
+    """A result that pickles, and raises where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("no number",)
+
+
+def explosive() -> Explosive:
+    return Explosive()
+
+
+def unpicklable() -> Any:
+    return lambda: None
+
+
+def raising(error: Exception) -> None:
+    raise error
+
+
+def until_stopped(mark: str) -> None:
+    """Works until it is asked to stop, saves, and says so."""
+    report({"started": mark, "pid": os.getpid()})
+    Path(mark).touch()
     while not stopping():
         time.sleep(0.01)
-    write_bytes(paths.root() / "runs" / "stopped" / "step-2.checkpoint", b"saved")
+    write_bytes(Path(mark), b"saved")
     raise Interrupted("stopped")
 
 
-class Homeless(Station):
-    """An actor on a node without room."""
+def stopped_once(mark: str) -> str:
+    """The first time it works until it is asked to stop."""
+    if Path(mark).exists():
+        return "done"
+    until_stopped(mark)
+    return "never"
 
-    def __init__(self, session: str, environment: Mapping[str, str]):
-        raise OSError("no space in /tmp")
+
+def deaf(mark: str) -> None:
+    Path(mark).touch()
+    time.sleep(60)

@@ -103,7 +103,7 @@ def test_durations_are_written_as_people_do(text: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "abc", "10", "m", "10 m", "1.2.3m", "-5m", "5m1h", "1e3s", "nan", "infs", ".m"])
-def test_what_is_no_duration_is_refused_by_its_name(text: str) -> None:
+def test_text_that_is_not_a_duration_is_refused_by_its_name(text: str) -> None:
     with pytest.raises(UserError, match=re.escape(f"BUDGET={text}")):
         seconds(text)
 
@@ -117,14 +117,14 @@ def test_no_time_at_all_is_refused(text: str) -> None:
 # -- made once ---------------------------------------------------------------------------------------------------------
 
 
-class Engine(Here):
+class Measuring(Here):
     """Measures nothing: every model costs the same. Counts how often it is asked."""
 
     asked = 0
 
-    def start(self, function: object, *arguments: object) -> int:
+    def submit(self, function: object, *arguments: object) -> int:
         self.asked += 1
-        return super().start(lambda: (TrainingCost(0, 0.1, 0), {"channels_last": False}))
+        return super().submit(lambda: (TrainingCost(0, 0.1, 0), {"channels_last": False}))
 
 
 def request(**changed: object) -> Request:
@@ -144,10 +144,10 @@ def data() -> tuple[prepare.Prepared, np.ndarray]:
 
 
 def test_a_plan_is_measured_once_and_read_ever_after(data: tuple) -> None:
-    engine = Engine()
-    first = plan_for(request(), *data, engine)
-    again = plan_for(request(), *data, engine)
-    assert engine.asked == 2  # models
+    workers = Measuring()
+    first = plan_for(request(), *data, workers)
+    again = plan_for(request(), *data, workers)
+    assert workers.asked == 2  # models
     assert first.epochs == {"a": 20, "b": 9}  # as declared: there is time enough
     assert replace(again, spent=first.spent) == first
     assert again.fast == {"a": {"channels_last": False}, "b": {"channels_last": False}}
@@ -155,27 +155,27 @@ def test_a_plan_is_measured_once_and_read_ever_after(data: tuple) -> None:
 
 
 def test_without_a_budget_the_declared_epochs_are_run(data: tuple) -> None:
-    plan = plan_for(request(budget=None), *data, Engine())
+    plan = plan_for(request(budget=None), *data, Measuring())
     assert (plan.epochs, plan.budget, plan.left_out) == ({"a": 20, "b": 9}, None, {})
 
 
 @pytest.mark.parametrize("changed", [{"budget": 601.0}, {"budget": None}, {"models": ["a"]}, {"fast": True}], ids=str)
 def test_another_question_is_another_plan_beside_the_first(changed: dict, data: tuple) -> None:
-    engine = Engine()
-    first, other = plan_for(request(), *data, engine), plan_for(request(**changed), *data, engine)
+    workers = Measuring()
+    first, other = plan_for(request(), *data, workers), plan_for(request(**changed), *data, workers)
     assert other.key != first.key
     assert other.file == first.file
-    asked = engine.asked
-    assert plan_for(request(), *data, engine).epochs == first.epochs
-    assert engine.asked == asked
+    asked = workers.asked
+    assert plan_for(request(), *data, workers).epochs == first.epochs
+    assert workers.asked == asked
 
 
 def test_a_resumed_command_has_what_was_left(data: tuple) -> None:
-    engine = Engine()
-    first = plan_for(request(), *data, engine)
+    workers = Measuring()
+    first = plan_for(request(), *data, workers)
     worked = request(started=request().started - 100)
-    first.keep(worked)  # as after a fold, 100 s later
-    resumed, now = plan_for(request(), *data, engine), request()
+    first.save(worked)  # as after a fold, 100 s later
+    resumed, now = plan_for(request(), *data, workers), request()
     assert resumed.deadline(now) - time.time() == pytest.approx(500 - resumed.after - now.spent, abs=1)
     assert resumed.after > 0
     assert replace(resumed, budget=None).deadline(now) is None
@@ -187,7 +187,7 @@ def test_on_made_data_there_is_a_default_budget_and_it_is_said() -> None:
         tiny_declaration(), dataset, Audit([Check("shapes", "pass", "")], {}, dataset.labelled.groups), "sample"
     )
     folds = written.folds(tiny_declaration(), 3)
-    plan = plan_for(request(budget=None, say=said.append), written, folds, Engine())
+    plan = plan_for(request(budget=None, say=said.append), written, folds, Measuring())
     assert plan.budget == SAMPLE_BUDGET
     assert any("4 minutes" in line for line in said)
-    assert plan_for(request(budget=None, fast=True), written, folds, Engine()).epochs == {"a": 1, "b": 1}
+    assert plan_for(request(budget=None, fast=True), written, folds, Measuring()).epochs == {"a": 1, "b": 1}

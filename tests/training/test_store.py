@@ -1,4 +1,4 @@
-"""Hashes that name a run, and bundles that hold its predictions."""
+"""Hashes that name a run, and the predictions that it holds."""
 
 import functools
 import json
@@ -118,7 +118,7 @@ def test_a_train_hash_is_data_exclusions_and_folds() -> None:
     assert name != train_hash("data", ["a", "b"], np.array([0, 1, 1]))
 
 
-# -- bundles -----------------------------------------------------------------------------------------------------------
+# -- runs --------------------------------------------------------------------------------------------------------------
 
 TASK = Segmentation(("void", "yes"), (1, 2), void=None)
 
@@ -169,15 +169,15 @@ def test_a_missing_or_broken_prediction_is_named(model_run: ModelRun) -> None:
         load_prediction(model_run.fold(0), "oof-plain", TASK)
 
 
-def test_a_bundle_without_its_description_is_none(model_run: ModelRun) -> None:
-    with pytest.raises(UserError, match=r"net-abc is no bundle.*bundle\.json"):
+def test_a_folder_without_run_json_is_refused(model_run: ModelRun) -> None:
+    with pytest.raises(UserError, match=r"net-abc.*run\.json"):
         _ = model_run.manifest
 
 
-def test_bundles_of_other_rows_or_folds_are_refused(model_run: ModelRun) -> None:
+def test_runs_of_other_rows_or_folds_are_refused(model_run: ModelRun) -> None:
     write_json(model_run.folder / "run.json", {"train_hash": "abc"})
     require_same_rows({"net": model_run}, "abc")
-    with pytest.raises(UserError, match=r"the bundle net was made on other rows or folds .*abc instead of def"):
+    with pytest.raises(UserError, match=r"net .*abc instead of def"):
         require_same_rows({"net": model_run}, "def")
 
 
@@ -232,7 +232,7 @@ def test_names_outside_of_models_and_competitions_are_not_looked_up(name: str) -
     assert revived(name) == name  # text stays text
 
 
-def test_bundles_that_share_no_fold_with_the_fullest_are_left_out_and_specialists_come_last(tmp_path: Path) -> None:
+def test_runs_that_share_no_fold_with_the_fullest_are_left_out_and_specialists_come_last(tmp_path: Path) -> None:
     def made(name: str, folds: list[int], target_class: int | None = None) -> ModelRun:
         model_run = ModelRun(tmp_path / name)
         write_json(model_run.folder / "run.json", {"config": {"target_class": target_class}})

@@ -1,14 +1,14 @@
-"""Where a job runs: worker processes of this machine (`local`), or of a Ray cluster (`ray`).
+"""Where jobs run: worker processes of this machine (`local`), or tasks of a Ray cluster (`ray`).
 
-A job is a function of a module and picklable arguments. It reads data/<competition>/<hash>/public, writes below runs/,
-reports events while it works, and answers a stop by finishing its step, saving, and raising `Interrupted`.
+A job is a function of a module and picklable arguments, most often one fold of one model. It reads
+data/<competition>/<hash>/public, writes below runs/ and reports events. When it is asked to stop, it finishes its step,
+saves, and raises `Interrupted`.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 from harness.errors import UserError
@@ -18,17 +18,21 @@ Function = Callable[..., Any]
 GRACE = 8.0  # seconds a worker has to finish its step and save; then it is killed, and its last checkpoint counts
 
 
-class Engine(Protocol):
-    """Use as a context manager. slots: jobs at once; threads: of every job.
+class Workers(Protocol):
+    """Use as a context manager.
 
-    A job whose worker is killed from outside, or whose node dies, begins again in a new one: it goes on from its
-    checkpoint where the disk is the same. A worker that dies by its own doing is a `WorkerDied` in the job's place.
+    A job whose worker is killed from outside, or whose node dies, runs again and resumes from its checkpoint. The
+    result of a job that crashed its own worker is a `WorkerDied`.
     """
 
     @property
-    def slots(self) -> int: ...
+    def slots(self) -> int:
+        """How many jobs run at once."""
+
     @property
-    def threads(self) -> int: ...
+    def threads(self) -> int:
+        """How many threads each job has."""
+
     @property
     def free(self) -> int:
         """How many slots have no job."""
@@ -36,42 +40,36 @@ class Engine(Protocol):
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: Any) -> None: ...
 
-    def share(self, folder: Path) -> None:
-        """Let jobs read a folder below `folders.root()`, wherever they run."""
+    def submit(self, function: Function, *arguments: Any) -> int:
+        """Start a job in a free slot; returns its id."""
 
-    def start(self, function: Function, *arguments: Any) -> int:
-        """Begin a job in a free slot; returns its ticket."""
-
-    def ended(self, timeout: float | None = None) -> list[tuple[int, Any]]:
-        """(ticket, the result, or the exception that it raised) of jobs that ended; waits at most so many seconds."""
+    def finished(self, timeout: float | None = None) -> list[tuple[int, Any]]:
+        """(job id, its result or the exception that it raised) of finished jobs; waits at most `timeout` seconds."""
 
 
 class WorkerDied(UserError):
-    """A worker ended by its own doing. memory: whether the kernel took it for want of memory."""
+    """A job ended its own worker. memory: whether the kernel killed it because memory ran out."""
 
     def __init__(self, reason: str, memory: bool = False):
         super().__init__(reason)
-        self.reason, self.memory = reason, memory
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return WorkerDied, (self.reason, self.memory)
+        self.memory = memory
 
 
-def run(engine: Engine, function: Function, jobs: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
-    """Yield (index of the job, its result or the exception it raised) as they end, started in their order."""
+def run(workers: Workers, function: Function, jobs: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    """Yield (index of the job, its result or the exception it raised) as jobs finish; they start in their order."""
     todo, running = iter(enumerate(jobs)), dict[int, int]()
     while True:
-        for index, job in islice(todo, engine.free):
-            running[engine.start(function, *job)] = index
+        for index, job in islice(todo, workers.free):
+            running[workers.submit(function, *job)] = index
         if not running:
             return
-        for ticket, result in engine.ended():
-            yield running.pop(ticket), result
+        for job_id, result in workers.finished():
+            yield running.pop(job_id), result
 
 
-def results(ended: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """The results of jobs of which none may fail."""
-    for index, result in ended:
+def results(finished: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """The results of `run`; raise the first exception among them."""
+    for index, result in finished:
         if isinstance(result, BaseException):
             raise result
         yield index, result
@@ -91,12 +89,12 @@ class Hardware:
 
     @property
     def threads(self) -> int:
-        """Of every worker, however many are asked for: a fold's bytes depend on its threads."""
+        """Threads of a worker, whatever WORKERS= asks for: a fold's bytes depend on them."""
         return max(1, self.cores // self.workers)
 
 
 def hardware() -> Hardware:
-    """Without importing torch: the driver's own files tell whether there is an NVIDIA GPU."""
+    """Count cores and NVIDIA GPUs without importing torch."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     try:
@@ -108,13 +106,13 @@ def hardware() -> Hardware:
     return Hardware(cores, gpus)
 
 
-def workers(listen: Callable[[Event], None], kind: str = "local", count: int | None = None) -> Engine:
-    """count: of processes or actors (WORKERS=); else as many as there is room for."""
-    if kind == "ray":
-        from harness.training.workers.ray import Ray
+def start_workers(listen: Callable[[Event], None], engine: str = "local", count: int | None = None) -> Workers:
+    """engine: "local" or "ray". count: jobs at once (WORKERS=); None: as many as there is room for."""
+    if engine == "ray":
+        from harness.training.workers.ray import RayWorkers
 
-        return Ray(listen, count)
-    from harness.training.workers.local import Local
+        return RayWorkers(listen, count)
+    from harness.training.workers.local import LocalWorkers
 
     machine = hardware()
-    return Local(count or machine.workers, machine.threads, listen)
+    return LocalWorkers(count or machine.workers, machine.threads, listen)

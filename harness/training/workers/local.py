@@ -1,4 +1,4 @@
-"""Worker processes of this machine: each with a pipe of its own, alive between jobs, ended with their parent."""
+"""Worker processes of this machine: each has its own pipe, lives between jobs, and ends with its parent."""
 
 import multiprocessing
 import os
@@ -8,9 +8,9 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from copy import copy
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -18,149 +18,165 @@ from typing import Any
 from harness.models import Interrupted
 from harness.options import silent
 from harness.training.workers import GRACE, Event, Function, WorkerDied, hardware
-from harness.training.workers.process import speak_to, stop
+from harness.training.workers.process import ErrorText, attempt, send_events_to, stop
 
 SPAWN = multiprocessing.get_context("spawn")  # never fork after threads
-KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # exit codes of those who were ended from outside
-IDLE = 0.2  # seconds between two looks at whether to end
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)  # exit codes of a process that was ended from outside
+EVENT, RESULT = b"e", b"r"  # the first byte of a worker's message
+IDLE = 0.2  # seconds between two checks of whether to end
 OOM_COUNTS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))  # of this container, of this machine
 
 
 @dataclass
-class Local:
-    """slots: processes. listen: called with every event, from a thread for each process. grace: seconds to save in."""
+class LocalWorkers:
+    """slots: processes. listen: called with every event, from a thread per process. grace: seconds to save in."""
 
     slots: int
     threads: int
     listen: Callable[[Event], None] = silent
     grace: float = GRACE
-    _workers: list["Worker"] = field(default_factory=list)
-    _ended: "SimpleQueue[tuple[int, Any]]" = field(default_factory=SimpleQueue)
-    _tickets: int = 0
+    _processes: list["WorkerProcess"] = field(default_factory=list)
+    _finished: "SimpleQueue[tuple[int, Any]]" = field(default_factory=SimpleQueue)
+    _last_id: int = 0
 
     @property
     def free(self) -> int:
-        return sum(worker.ticket is None for worker in self._workers)
+        return sum(process.job_id is None for process in self._processes)
 
-    def __enter__(self) -> "Local":
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers."""
+        return [process.process.pid or 0 for process in self._processes]
+
+    def __enter__(self) -> "LocalWorkers":
         os.environ["OMP_NUM_THREADS"] = str(self.threads)  # read by a worker's libraries when they load
-        self._workers = [Worker(rank, self._ended, self.listen) for rank in range(self.slots)]
+        self._processes = [WorkerProcess(rank, self._finished, self.listen) for rank in range(self.slots)]
         return self
 
-    def share(self, folder: Path) -> None:
-        """They read it where it is."""
+    def submit(self, function: Function, *arguments: Any) -> int:
+        self._last_id += 1
+        next(each for each in self._processes if each.job_id is None).submit(self._last_id, (function, arguments))
+        return self._last_id
 
-    def start(self, function: Function, *arguments: Any) -> int:
-        self._tickets += 1
-        next(worker for worker in self._workers if worker.ticket is None).give(self._tickets, (function, arguments))
-        return self._tickets
-
-    def ended(self, timeout: float | None = None) -> list[tuple[int, Any]]:
+    def finished(self, timeout: float | None = None) -> list[tuple[int, Any]]:
         try:
-            found = [self._ended.get(timeout=timeout)]
+            found = [self._finished.get(timeout=timeout)]
         except Empty:
             return []
-        while not self._ended.empty():
-            found.append(self._ended.get())
+        while not self._finished.empty():
+            found.append(self._finished.get())
         return found
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error or an interrupt the workers finish their step and save; else they have nothing left to do.
         until = time.monotonic() + self.grace
-        for worker in self._workers:
-            worker.dismiss(signal.SIGKILL if kind is None else signal.SIGTERM)
-        for worker in self._workers:
-            worker.process.join(max(0.0, until - time.monotonic()))
-            worker.process.kill()
-            worker.process.join()
+        for each in self._processes:
+            each.end(signal.SIGKILL if kind is None else signal.SIGTERM)
+        for each in self._processes:
+            each.process.join(max(0.0, until - time.monotonic()))
+            each.process.kill()
+            each.process.join()
 
 
-class Worker:
-    """A process and the thread that hears it. A worker that is killed is replaced, and its job begins again."""
+class WorkerProcess:
+    """A process and the thread that reads its pipe. A killed process is replaced, and its job runs again."""
 
-    def __init__(self, rank: int, ended: "SimpleQueue[tuple[int, Any]]", listen: Callable[[Event], None]):
-        self.rank, self.ended, self.listen = rank, ended, listen
-        self.ticket: int | None = None
+    def __init__(self, rank: int, finished: "SimpleQueue[tuple[int, Any]]", listen: Callable[[Event], None]):
+        self.rank, self.finished, self.listen = rank, finished, listen
+        self.job_id: int | None = None
         self.job: tuple[Function, tuple[Any, ...]] | None = None
-        self.dismissed = False
-        self.turn = threading.Lock()  # a job is given whole to one process or to the next
-        self._hire()
-        threading.Thread(target=self._hear, daemon=True).start()
+        self.ending = False
+        self.lock = threading.Lock()  # a job goes whole to one process or to its replacement
+        self._start()
+        threading.Thread(target=self._read, daemon=True).start()
 
-    def _hire(self) -> None:
+    def _start(self) -> None:
         self.memory_kills = memory_kills()
         self.pipe, theirs = SPAWN.Pipe()
         self.process = SPAWN.Process(target=serve, args=(theirs, self.rank, hardware().gpus))
         self.process.start()
         theirs.close()
 
-    def give(self, ticket: int, job: tuple[Function, tuple[Any, ...]]) -> None:
-        with self.turn:
-            self.ticket, self.job = ticket, job
-            self._send()
+    def submit(self, job_id: int, job: tuple[Function, tuple[Any, ...]]) -> None:
+        with self.lock:
+            self.job_id, self.job = job_id, job
+            self._send_job()
 
-    def _send(self) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # it has just died: `_replace` gives the job to the next
+    def _send_job(self) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has just died: `_replace` sends it to the next one
             self.pipe.send(self.job)
 
-    def _hear(self) -> None:
+    def _read(self) -> None:
+        """Handle every message; nothing that a worker sends, and no error of a listener, ends this thread."""
         while True:
             try:
-                kind, content = self.pipe.recv()
+                message = self.pipe.recv_bytes()
             except (EOFError, OSError):
-                if self.dismissed:
+                if self.ending:
                     return
                 self._replace()
                 continue
-            if kind == "event":
-                self.listen(content)
-            elif self.dismissed or not isinstance(content, Interrupted):  # else others ended it: `_replace` goes on
-                self._end(content)
+            try:
+                content = ForkingPickler.loads(message[1:])
+            except Exception as error:
+                content = ErrorText.of(error)
+            if message[:1] == EVENT:
+                self._tell(content)
+                continue
+            result = content.error() if isinstance(content, ErrorText) else content
+            if self.ending or not isinstance(result, Interrupted):  # else it was ended from outside: `_replace` goes on
+                self._finish(result)
 
-    def _end(self, result: Any) -> None:
-        ticket, self.ticket, self.job = self.ticket, None, None
-        assert ticket is not None
-        self.ended.put((ticket, result))
+    def _tell(self, event: Any) -> None:
+        try:
+            self.listen(event)
+        except Exception:  # a listener's own bug must not stop the jobs
+            traceback.print_exc()
+
+    def _finish(self, result: Any) -> None:
+        job_id, self.job_id, self.job = self.job_id, None, None
+        assert job_id is not None
+        self.finished.put((job_id, result))
 
     def _replace(self) -> None:
-        """The process is gone: hire another; give it the job again where it was no fault of the job's."""
-        while (code := self.process.exitcode) is None:  # another thread, hiring, may just be told it instead of us
+        """The process is gone: start another; give it the job again unless the job caused the death."""
+        while (code := self.process.exitcode) is None:  # another thread may have collected the exit code just now
             self.process.join(IDLE)
-        starved = memory_kills() > self.memory_kills
-        with self.turn:
-            if self.dismissed:
+        out_of_memory = memory_kills() > self.memory_kills
+        with self.lock:
+            if self.ending:
                 return
-            self._hire()
-            if self.ticket is None:
+            self._start()
+            if self.job_id is None:
                 return
-            if code in KILLED and not starved:
-                self.listen({"warning": "a worker process was killed; its job begins again in a new one"})
-                self._send()
+            if code in KILLED and not out_of_memory:
+                self._tell({"warning": "a worker process was killed; its job runs again in a new one"})
+                self._send_job()
                 return
-        self._end(WorkerDied(*cause(code, starved)))
+        self._finish(WorkerDied(*cause(code, out_of_memory)))
 
-    def dismiss(self, farewell: signal.Signals) -> None:
-        with self.turn:  # not while another is hired, who would never hear of it
-            self.dismissed = True
+    def end(self, how: signal.Signals) -> None:
+        with self.lock:  # not while a replacement starts, which would never end
+            self.ending = True
         if self.process.is_alive() and self.process.pid:
-            os.kill(self.process.pid, farewell)
+            os.kill(self.process.pid, how)
 
 
-def cause(code: int, starved: bool) -> tuple[str, bool]:
-    """(why a worker died, whether it was memory), from its exit code.
+def cause(code: int, out_of_memory: bool) -> tuple[str, bool]:
+    """(why a worker died, whether memory ran out), from its exit code.
 
     >>> cause(-11, False)
     ('a worker process died of SIGSEGV', False)
     """
-    if starved:
+    if out_of_memory:
         remedy = "close other programs, or declare a smaller batch, and run the same command again"
-        return f"a worker process was killed for want of memory; {remedy}", True
+        return f"the kernel killed a worker process because memory ran out; {remedy}", True
     how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended itself with code {code}"
     return f"a worker process {how}", False
 
 
 def memory_kills() -> int:
-    """How many processes the kernel has killed for want of memory, as far as it tells."""
+    """How many processes the kernel has killed because memory ran out, as far as it tells."""
     for file in OOM_COUNTS:
         try:
             lines = file.read_text().splitlines()
@@ -182,41 +198,31 @@ def serve(pipe: Connection, rank: int, gpus: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    speak_to(lambda event: pipe.send(("event", event)))
-    if not pipe.poll(IDLE):  # nothing to do yet
-        import torch  # noqa: F401 - its seconds pass while the parent reads and checks the data
-
+    send_events_to(lambda event: pipe.send_bytes(EVENT + bytes(ForkingPickler.dumps(event))))
+    if not pipe.poll(IDLE):  # nothing to do yet: torch loads while the parent reads and checks the data
+        with suppress(ImportError):
+            import torch  # noqa: F401
     while not stop.is_set():
         try:
             if pipe.poll(IDLE):
-                function, arguments = pipe.recv()
-                pipe.send(("result", attempt(function, arguments)))
+                pipe.send_bytes(answer(pipe.recv_bytes()))
         except EOFError:
             return
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that whoever hired us knows that we were asked to end
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that the parent sees that we were asked to end
     signal.raise_signal(signal.SIGTERM)
 
 
-def attempt(function: Function, arguments: tuple[Any, ...]) -> Any:
-    """The result, or the exception with its traceback in words."""
+def answer(message: bytes) -> bytes:
+    """Do the job of a message; its pickled result, or its error as text where it failed."""
     try:
-        return function(*arguments)
-    except BaseException as error:
-        told = traceback.format_exc()
-        error.add_note(told)
-        return error if travels(error) else RuntimeError(told)
-
-
-def travels(error: BaseException) -> bool:
-    """Whether the parent can make it again, as a copy is made; not every library's exceptions can."""
-    try:
-        return type(copy(error)) is type(error)
-    except TypeError:
-        return False
+        function, arguments = ForkingPickler.loads(message)
+        return RESULT + bytes(ForkingPickler.dumps(attempt(function, arguments)))
+    except Exception as error:  # the job or its result cannot be pickled
+        return RESULT + bytes(ForkingPickler.dumps(ErrorText.of(error)))
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot tell its workers; two generations writing one folder must never be."""
+    """A killed parent cannot tell its workers; two generations must never write into one folder."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

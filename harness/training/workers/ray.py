@@ -1,268 +1,286 @@
-"""Jobs on an existing Ray cluster, without a shared disk: code, data and predictions travel through Ray's object store.
+"""Jobs as tasks of an existing Ray cluster whose nodes see one shared folder (STORAGE_PATH), as Ray Train wants it.
 
-Every slot is an actor (`station.Station`) that keeps a worker process, as the local engine does.
+Data, checkpoints and predictions lie in that folder. Ray starts, retries and places the tasks.
 """
 
+import logging
 import math
 import os
 import secrets
+import signal
+import socket
+import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness import paths
 from harness.errors import UserError
-from harness.files import atomic
+from harness.files import write_bytes
 from harness.options import silent
 from harness.training.workers import GRACE, Event, Function, WorkerDied
-from harness.training.workers.cluster import connected, last_line, shares
-from harness.training.workers.station import Station
-from harness.training.workers.travel import CHUNK, Outcome, Parcel, carry_paths, in_order, listing, pack
+from harness.training.workers.process import ErrorText, attempt, send_events_to, stop
 
-LEAVING = 2.0  # of the grace, seconds kept for closing the actors and the connection
-PATIENCE = 60.0  # seconds without any actor, then it is said
-ENVIRONMENT = ("HF_HUB_OFFLINE", "NO_ALBUMENTATIONS_UPDATE", "YOLO_OFFLINE")  # nothing calls home, wherever it runs
-STARVED = (
-    "a node ran out of memory, and Ray ended a worker there; declare a smaller batch, or start fewer workers "
-    "(WORKERS=), and run the same command again"
+REACH = 20.0  # seconds a cluster, or a node, has to answer
+RETRIES = 3  # of a task whose worker or node died
+POLL = 0.5  # seconds between two collections of events
+SAVING = GRACE - 2  # seconds tasks have to save after an interrupt; the rest is for the connection's end
+FORWARDED = ("HF_HUB_OFFLINE", "NO_ALBUMENTATIONS_UPDATE", "YOLO_OFFLINE")  # nothing calls home, wherever it runs
+HOW = "start one with `ray start --head`, and name it with RAY_ADDRESS=host:6379 (docs/cluster.md)"
+OUT_OF_MEMORY = (
+    "a node ran out of memory, and Ray ended a task there; declare a smaller batch, or start fewer workers (WORKERS=), "
+    "and run the same command again"
 )
 
 
-@dataclass(eq=False)
-class Seat:
-    """An actor, seen from here. The references are of its first word, its job's end, and its job's next events."""
+class TaskNeeds(NamedTuple):
+    """The resources of one task, as `ray.remote` names them. slots: how many such tasks fit the nodes."""
 
-    actor: Any
-    expected: bool  # there is room for it, though it has not come yet
-    coming: Any
-    ticket: int | None = None
-    done: Any = None
-    telling: Any = None
-    holds: set[int] = field(default_factory=set)  # numbers of parcels
+    num_cpus: int
+    num_gpus: float
+    threads: int
+    slots: int
+
+
+def needs(nodes: Sequence[tuple[float, float]], count: int | None = None) -> TaskNeeds:
+    """nodes: (cores, GPUs) of each; count: tasks that are wanted at once, None for as many as fit.
+
+    One task per GPU, or several on each where more are wanted. Without GPUs at most eight tasks on the largest node, as
+    on one machine. The threads do not depend on `count`: bytes depend on them.
+
+    >>> needs([(16, 2), (16, 2)]), needs([(16, 2), (16, 2)], 8)
+    (TaskNeeds(num_cpus=0, num_gpus=1.0, threads=8, slots=4), TaskNeeds(num_cpus=0, num_gpus=0.5, threads=8, slots=8))
+    >>> needs([(2, 0), (2, 0)]), needs([(32, 0)], 4)
+    (TaskNeeds(num_cpus=1, num_gpus=0.0, threads=1, slots=4), TaskNeeds(num_cpus=4, num_gpus=0.0, threads=4, slots=4))
+    """
+    gpus = sum(int(gpu) for _, gpu in nodes)
+    if gpus:
+        each = max(1, math.ceil((count or gpus) / gpus))
+        threads = max(1, min(int(cores) // int(gpu) for cores, gpu in nodes if int(gpu)))
+        return TaskNeeds(0, math.floor(10000 / each) / 10000, threads, min(gpus * each, count or gpus))
+    threads = max(1, max((int(cores) for cores, _ in nodes), default=0) // 8)
+    room = sum(int(cores) // threads for cores, _ in nodes)
+    return TaskNeeds(threads, 0.0, threads, min(room, count or room))
 
 
 @dataclass
-class Ray:
-    """count: actors wanted (WORKERS=). Events and what a job left on disk arrive while `ended` is called."""
+class RayWorkers:
+    """count: tasks at once (WORKERS=). Events arrive while `finished` is called."""
 
     listen: Callable[[Event], None] = silent
     count: int | None = None
-    _seats: list[Seat] = field(default_factory=list)
-    _jobs: dict[int, tuple[Function, tuple[Any, ...]]] = field(default_factory=dict)  # begun and not ended
-    _parcels: dict[str, Parcel] = field(default_factory=dict)
-    _listed: dict[str, Any] = field(default_factory=dict)  # what the parcels were packed from
-    _tickets: int = 0
+    _running: dict[Any, int] = field(default_factory=dict)  # a task's reference -> job id
+    _last_id: int = 0
+
+    def __enter__(self) -> "RayWorkers":
+        with ExitStack() as stack:
+            stack.enter_context(redirect_stdout(sys.stderr))  # --json stays alone on standard output
+            self.ray = connect(os.environ.get("RAY_ADDRESS", ""))
+            stack.callback(self.ray.shutdown)
+            self._needs = needs(self._nodes(), self.count)
+            if not self._needs.slots:
+                raise UserError("no node of the Ray cluster offers a CPU; start one with `ray start --num-cpus`")
+            require_shared_storage(self.ray)
+            self._events = self.ray.remote(EventBuffer).options(**on_this_node(self.ray)).remote()
+            self._task = self.ray.remote(do_job).options(**self._options())
+            self._stack = stack.pop_all()
+        return self
+
+    def _nodes(self) -> list[tuple[float, float]]:
+        resources = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        return [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in resources]
+
+    def _options(self) -> dict[str, Any]:
+        """The options of `ray.remote` for a fold; WORKER_MEMORY= is its memory in GB."""
+        environment = {name: os.environ[name] for name in FORWARDED if name in os.environ}
+        environment |= {"HARNESS_HOME": str(paths.root()), "OMP_NUM_THREADS": str(self.threads)}
+        memory = os.environ.get("WORKER_MEMORY")
+        return {
+            "num_cpus": self._needs.num_cpus,
+            "num_gpus": self._needs.num_gpus,
+            "memory": gigabytes(memory) if memory else None,
+            "max_retries": RETRIES,
+            "runtime_env": {"env_vars": environment},
+        }
 
     @property
     def threads(self) -> int:
-        return self._shares.threads
+        return self._needs.threads
 
     @property
     def slots(self) -> int:
-        return max(1, sum(seat.expected for seat in self._seats))
+        """As many as fit the nodes that are there now."""
+        return max(1, needs(self._nodes(), self.count).slots)
 
     @property
     def free(self) -> int:
-        return max(0, self.slots - len(self._jobs))
+        return max(0, self.slots - len(self._running))
 
-    def __enter__(self) -> "Ray":
-        with ExitStack() as stack:
-            ray = stack.enter_context(connected(os.environ.get("RAY_ADDRESS", "")))
-            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-            self._shares = shares([(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes], self.count)
-            if not self._shares.slots:
-                raise UserError("no node of the Ray cluster offers a CPU; start one with `ray start --num-cpus`")
-            carry_paths()
-            self._session, self._began, self._lonely = secrets.token_hex(6), time.monotonic(), False
-            self._seats = [self._hire(expected=True) for _ in range(self._shares.slots)]
-            self._connection = stack.pop_all()
-        return self
+    def submit(self, function: Function, *arguments: Any) -> int:
+        self._last_id += 1
+        self._running[self._task.remote(self._events, function, arguments)] = self._last_id
+        return self._last_id
 
-    def share(self, folder: Path) -> None:
-        parts = Path(os.path.normpath(folder)).relative_to(paths.root()).parts
-        if parts[:1] != ("runs",) and parts[:1] + parts[3:4] != ("data", "public"):
-            raise ValueError(f"{paths.shown(folder)} does not travel: only public data and runs do")
-        place = "/".join(parts)
-        if self._listed.get(place) != (found := listing(folder)):
-            import ray
-
-            number = max((parcel.number for parcel in self._parcels.values()), default=0) + 1
-            self._parcels[place] = Parcel(number, place, pack(folder, ray.put))
-            self._listed[place] = found
-
-    def start(self, function: Function, *arguments: Any) -> int:
-        self._tickets += 1
-        self._jobs[self._tickets] = (function, arguments)
-        self._give()
-        return self._tickets
-
-    def ended(self, timeout: float | None = None) -> list[tuple[int, Any]]:
-        import ray
-
+    def finished(self, timeout: float | None = None) -> list[tuple[int, Any]]:
         until = math.inf if timeout is None else time.monotonic() + timeout
-        found: list[tuple[int, Any]] = []
-        while not found and (self._jobs or until < math.inf):
-            self._give()
-            awaited = self._awaited()
-            left = max(0.0, min(until - time.monotonic(), PATIENCE))
-            if awaited:
-                for reference in ray.wait(list(awaited), timeout=left, fetch_local=False)[0]:
-                    then, seat = awaited[reference]
-                    found += then(seat)
+        ready: list[Any] = []
+        while not ready and (self._running or until < math.inf):
+            left = max(0.0, min(until - time.monotonic(), POLL))
+            if self._running:
+                ready, _ = self.ray.wait([*self._running], num_returns=1, timeout=left)
             else:
                 time.sleep(left)
-            self._complain()
+            self._hear()
             if time.monotonic() >= until:
                 break
-        return found
+        return [(self._running.pop(task), self._result(task)) for task in ready]
+
+    def _hear(self) -> None:
+        for event in self.ray.get(self._events.take.remote()):
+            self.listen(event)
+
+    def _result(self, task: Any) -> Any:
+        exceptions = self.ray.exceptions
+        try:
+            result = self.ray.get(task)
+        except exceptions.OutOfMemoryError:
+            return WorkerDied(OUT_OF_MEMORY, memory=True)
+        except exceptions.RayError as error:
+            return WorkerDied(f"a task of the Ray cluster was lost: {last_line(error)}")
+        return result.error() if isinstance(result, ErrorText) else result
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        until = time.monotonic() + GRACE - LEAVING
         try:
-            if kind is not None:
-                self._save(until)
+            if kind is not None and self._running:  # tasks finish their step and save
+                for task in self._running:
+                    self.ray.cancel(task)
+                self.ray.wait([*self._running], num_returns=len(self._running), timeout=SAVING)
         finally:
-            self._dismiss()
-            self._connection.close()
+            self._stack.close()
 
-    # -- seats ---------------------------------------------------------------------------------------------------------
 
-    def _hire(self, expected: bool) -> Seat:
-        import ray
+# -- inside a task -----------------------------------------------------------------------------------------------------
 
-        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-        environment["OMP_NUM_THREADS"] = str(self.threads)  # read by the worker's libraries when they load
-        gpu = self._shares.gpu
-        station: Any = ray.remote(Station)
-        needs = {"num_cpus": 0 if gpu else self.threads, "num_gpus": gpu}
-        actor = station.options(**needs, max_concurrency=4).remote(self._session, environment)
-        return Seat(actor, expected, actor.arrive.remote())
 
-    def _give(self) -> None:
-        """Jobs without a seat to the seats that are there and have none."""
-        seated = {seat.ticket for seat in self._seats}
-        waiting = [ticket for ticket in self._jobs if ticket not in seated]
-        idle = [seat for seat in self._seats if seat.coming is None and seat.ticket is None]
-        for seat, ticket in zip(idle, waiting, strict=False):
-            missing = [parcel for parcel in self._parcels.values() if parcel.number not in seat.holds]
-            seat.ticket, seat.done = ticket, seat.actor.work.remote(missing, *self._jobs[ticket])
-            seat.telling = seat.actor.events.remote()
-            seat.holds |= {parcel.number for parcel in missing}
+class EventBuffer:
+    """An actor that keeps events until the command takes them."""
 
-    def _awaited(self) -> dict[Any, tuple[Callable[[Seat], list[tuple[int, Any]]], Seat]]:
-        """What to do when a reference is ready; of several, `ray.wait` takes the first."""
-        steps = (("done", self._finish), ("coming", self._welcome), ("telling", self._hear))
-        return {
-            getattr(seat, name): (then, seat)
-            for name, then in steps
-            for seat in self._seats
-            if getattr(seat, name) is not None
-        }
+    def __init__(self) -> None:
+        self.events: list[Event] = []
 
-    def _welcome(self, seat: Seat) -> list[tuple[int, Any]]:
-        import ray
+    def add(self, event: Event) -> None:
+        self.events.append(event)
 
-        try:
-            ray.get(seat.coming)
-        except (ray.exceptions.RuntimeEnvSetupError, ray.exceptions.RayTaskError) as error:
-            raise UserError(f"a node of the Ray cluster cannot do jobs: {last_line(error)}") from error
-        except ray.exceptions.RayActorError as error:
-            if error.actor_init_failed:
-                raise UserError(f"a node of the Ray cluster cannot do jobs: {last_line(error)}") from error
-            return self._lose(seat, error)
-        seat.coming, seat.expected = None, True
-        return []
+    def take(self) -> list[Event]:
+        events, self.events = self.events, []
+        return events
 
-    def _hear(self, seat: Seat) -> list[tuple[int, Any]]:
-        import ray
 
-        try:
-            told = ray.get(seat.telling)
-        except ray.exceptions.RayError:  # so will its job's end, which knows what to do
-            seat.telling = None
-            return []
-        for event in told:
-            if event is not None:
-                self.listen(event)
-        seat.telling = None if None in told else seat.actor.events.remote()
-        return []
+def do_job(events: Any, function: Function, arguments: tuple[Any, ...]) -> Any:
+    """The task: a job's result, or the `ErrorText` of what it raised. `ray.cancel` arrives as SIGINT."""
+    stop.clear()
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    send_events_to(lambda event: events.add.remote(event))
+    return attempt(function, arguments)
 
-    def _finish(self, seat: Seat) -> list[tuple[int, Any]]:
-        import ray
 
-        assert seat.ticket is not None
-        try:
-            while seat.telling is not None:  # every event is heard before the result
-                self._hear(seat)
-            outcome = ray.get(seat.done)
-            self._bring(seat, outcome)
-            result = outcome.result
-        except ray.exceptions.RayTaskError as error:  # the actor's own: its disk is full
-            result = error.cause
-            seat.holds.clear()  # perhaps not all of a parcel was unpacked
-        except ray.exceptions.RayError as error:
-            return self._lose(seat, error)
-        ticket, seat.ticket, seat.done = seat.ticket, None, None
-        del self._jobs[ticket]
-        return [(ticket, result)]
+def reads(file: str, content: bytes) -> bool:
+    """Whether this node sees the file."""
+    return Path(file).exists() and Path(file).read_bytes() == content
 
-    def _bring(self, seat: Seat, outcome: Outcome, until: float = math.inf) -> None:
-        """Write what the job left; whatever says that something is complete comes last."""
-        import ray
 
-        for name in in_order(outcome.files):
-            with atomic(paths.root() / name) as file:
-                for offset in range(0, outcome.files[name], CHUNK):
-                    left = None if until == math.inf else max(0.0, until - time.monotonic())
-                    file.write(ray.get(seat.actor.read.remote(name, offset), timeout=left))
-        for name in outcome.gone:
-            (paths.root() / name).unlink(missing_ok=True)
+# -- the cluster -------------------------------------------------------------------------------------------------------
 
-    def _lose(self, seat: Seat, error: Exception) -> list[tuple[int, Any]]:
-        """The actor is gone. Its job begins again on another, unless Ray took it for want of memory."""
-        import ray
 
-        ray.kill(seat.actor)
-        self._seats.remove(seat)
-        starved = isinstance(error, ray.exceptions.OutOfMemoryError)
-        self._seats.append(self._hire(expected=starved))  # comes when there is room for it
-        if starved and seat.ticket is not None:
-            del self._jobs[seat.ticket]
-            return [(seat.ticket, WorkerDied(STARVED, memory=True))]
-        again = "" if seat.ticket is None else "; its job begins again on another"
-        self.listen({"warning": f"a worker of the cluster was lost, with its node or alone{again}"})
-        return []
+def connect(address: str) -> Any:
+    """The module `ray`, connected; our code goes along. Raise `UserError` where no cluster answers."""
+    require_address(address)
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # Ray's own default from now on; else it warns
+    os.environ.setdefault("RAY_task_oom_retries", "0")  # the search retries with a smaller batch instead
+    import ray
 
-    def _complain(self) -> None:
-        if self._lonely or time.monotonic() < self._began + PATIENCE:
-            return
-        if all(seat.coming is not None for seat in self._seats):
-            self._lonely = True
-            self.listen({"warning": "no node of the Ray cluster has room for a worker yet; waiting (see `ray status`)"})
+    handler = signal.getsignal(signal.SIGTERM)
+    code = {"py_modules": [package("harness"), package("competitions")]}
+    try:
+        ray.init(address, runtime_env=code, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError, AssertionError) as error:
+        raise UserError(
+            f"the Ray cluster at {address} cannot be used from here: {last_line(error)}; "
+            "run the command on one of its nodes, with the same versions of Python and Ray (docs/cluster.md)"
+        ) from error
+    finally:
+        signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
+    return ray
 
-    # -- the end -------------------------------------------------------------------------------------------------------
 
-    def _save(self, until: float) -> None:
-        """After an error or an interrupt: workers finish their step and save, and what they saved comes back."""
-        import ray
+def require_address(address: str) -> None:
+    """Raise `UserError` unless something listens there; Ray itself would wait for minutes."""
+    if not address:
+        raise UserError(f"ENGINE=ray needs a running Ray cluster; {HOW}")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        raise UserError(f"RAY_ADDRESS={address} is not of the form host:port, as in head:6379; {HOW}")
+    try:
+        socket.create_connection((host, int(port)), timeout=REACH).close()
+    except OSError as error:
+        raise UserError(f"no Ray cluster answers at {address}; {HOW}") from error
 
-        working = {seat.done: seat for seat in self._seats if seat.done is not None}
-        for seat in working.values():
-            seat.actor.stop.remote()
-        while working and (left := until - time.monotonic()) > 0:
-            ready, _ = ray.wait(list(working), timeout=left, fetch_local=False)
-            for reference in ready:
-                with suppress(ray.exceptions.RayError):  # lost, or too late: what came before counts
-                    self._bring(working[reference], ray.get(reference), until)
-                del working[reference]
 
-    def _dismiss(self) -> None:
-        import ray
+def require_shared_storage(ray: Any) -> None:
+    """Raise `UserError` unless every node reads a file that is written here, below the storage's root."""
+    root = paths.root()
+    if "://" in os.environ.get("STORAGE_PATH", ""):
+        raise UserError(
+            f"STORAGE_PATH={os.environ['STORAGE_PATH']} is not a folder; name one that is mounted on every node"
+        )
+    probe, content = root / f".ray-{secrets.token_hex(6)}", secrets.token_bytes(16)
+    write_bytes(probe, content)
+    try:
+        nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+        tasks = {ray.remote(reads).options(**on_node(name)).remote(str(probe), content): name for name in nodes}
+        seen, late = ray.wait([*tasks], num_returns=len(tasks), timeout=REACH * 3)
+        blind = [nodes[tasks[task]] for task in seen if not ray.get(task)]
+    finally:
+        probe.unlink()
+    if blind:
+        raise UserError(
+            f"{root} is not visible from the node {', '.join(blind)}; name a folder that all nodes share with "
+            "STORAGE_PATH= (docs/cluster.md)"
+        )
+    if late:
+        raise UserError(f"the node {nodes[tasks[late[0]]]} of the Ray cluster does not run tasks; see `ray status`")
 
-        closed = [seat.actor.close.remote() for seat in self._seats]
-        ray.wait(closed, num_returns=len(closed), timeout=LEAVING / 2)
-        for seat in self._seats:
-            ray.kill(seat.actor)
+
+def on_node(name: str) -> dict[str, Any]:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(name, soft=False)}
+
+
+def on_this_node(ray: Any) -> dict[str, Any]:
+    """The node of this command: what lies there lives as long as the command does."""
+    return on_node(ray.get_runtime_context().get_node_id())
+
+
+def package(name: str) -> str:
+    """The folder of a package of ours."""
+    spec = find_spec(name)
+    assert spec and spec.submodule_search_locations
+    return str(Path(next(iter(spec.submodule_search_locations))).resolve())
+
+
+def gigabytes(text: str) -> int:
+    """Bytes. Raise `UserError` where it is not a number."""
+    try:
+        return int(float(text) * 2**30)
+    except ValueError:
+        raise UserError(f"WORKER_MEMORY={text} is not a number of gigabytes, as in WORKER_MEMORY=8") from None
+
+
+def last_line(error: BaseException) -> str:
+    return ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]

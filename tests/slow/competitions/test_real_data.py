@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.support.tiny_data import REAL_SETS, SHARED
 
 from competitions.cars.data import load as load_cars
 from competitions.digits.competition import competition as digits
@@ -14,6 +13,7 @@ from harness.competition import find
 from harness.data.splits import divide
 from harness.options import Request
 from harness.prepare import prepare
+from tests.support.tiny_data import REAL_SETS, SHARED
 
 pytestmark = pytest.mark.real
 
