@@ -1,6 +1,6 @@
 """Measure every row, print the table and append it to LOG.md: `python -m tests.benchmarks [--rows 1,3,6] [--no-log]`.
 
-Under 10 minutes on two idle cores. `--compile` lets row 4 try torch.compile too, which takes some minutes more.
+Under 10 minutes on two idle cores.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
         1: loop.step_overhead,
         2: loop.efficiency,
         3: data.feed_rate,
-        4: partial(loop.fast_paths, asked.compile),
+        4: loop.fast_paths,
         5: folds.parallel_folds,
         6: data.mean_iou,
         7: detections.mean_average_precision,
@@ -52,7 +52,6 @@ def options(arguments: list[str]) -> argparse.Namespace:
     known = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     parser.add_argument("--rows", type=partial(numbers, known), help=f"with commas; else {numbers_text(known)}")
     parser.add_argument("--no-log", dest="log", action="store_false", help="do not append the table to LOG.md")
-    parser.add_argument("--compile", action="store_true", help="row 4 tries torch.compile too, if there is a compiler")
     return parser.parse_args(arguments)
 
 
