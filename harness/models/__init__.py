@@ -35,7 +35,7 @@ class Context:
     deadline: on the clock `time.monotonic()`, or None. report: called with one dict per epoch, and now and then with
     the progress inside one. stop: asked after every step (a signal came). look: called after every epoch with the share
     of the schedule that is done and a function inputs -> predictions, by learners with epochs; it may raise (pruning).
-    channels_last, compile: the `fast_paths` that pay on this machine.
+    channels_last: the memory format of images and weights, as `fast_paths` found it on this machine.
     """
 
     task: Task
@@ -48,7 +48,6 @@ class Context:
     stop: Callable[[], bool] = lambda: False
     look: Callable[[float, Callable[[Any], Any]], None] = lambda share, predict: None
     channels_last: bool = True
-    compile: bool = False
 
     def warn(self, sentence: str) -> None:
         """Log it (standard error) and report it."""

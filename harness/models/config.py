@@ -6,6 +6,7 @@ import functools
 import importlib
 import json
 import re
+import sys
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def canonical(value: Any) -> Any:
 
 
 def revived(value: Any) -> Any:
-    """The learner of `canonical`; lists become tuples.
+    """The learner of `canonical`; lists become tuples. Functions outside of this project stay names.
 
     Raise `UserError` where the code has no such name or field any more.
     """
@@ -49,7 +50,8 @@ def revived(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if value.keys() == {"function"}:
-        return named(value["function"])
+        name = value["function"]
+        return named(name) if OF_A_COMPETITION.fullmatch(name) or ":" not in name else name
     if "partial" in value:
         return functools.partial(revived(value["partial"]), *revived(value["args"]), **revived(value["keywords"]))
     fields = {name: revived(item) for name, item in value.items() if name != "type"}
@@ -79,14 +81,14 @@ def public_name(thing: Any) -> str:
 
 
 def named(name: str) -> Any:
-    """The class or function of a public name; nothing outside of harness/models and competitions is looked up."""
-    if OF_A_COMPETITION.fullmatch(name):
-        module, _, inside = name.partition(":")
-    else:
-        module, inside = modules_by_name().get(name.partition(".")[0], ""), name
+    """The class or function of a public name; nothing outside of harness/models and competitions is imported."""
+    module, _, inside = name.rpartition(":")
+    module = module or modules_by_name().get(name.partition(".")[0], "")
+    ours = OF_A_COMPETITION.fullmatch(name) or module.startswith("harness.models")  # others must be loaded already
     try:
-        return functools.reduce(getattr, inside.split("."), importlib.import_module(module))
-    except (ImportError, AttributeError, ValueError) as error:
+        holder = importlib.import_module(module) if ours else sys.modules[module]
+        return functools.reduce(getattr, inside.split("."), holder)
+    except (ImportError, AttributeError, KeyError) as error:
         raise UserError(f"the code has no {name} any more, which a trained model needs; train it again") from error
 
 

@@ -1,6 +1,6 @@
 """Measure every row and print the performance table: `python -m tests.benchmarks [--rows 1,3,6]`.
 
-Under 10 minutes on two idle cores. `--compile` lets row 4 try torch.compile too, which takes some minutes more.
+Under 10 minutes on two idle cores.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> None:
         1: loop.step_overhead,
         2: loop.efficiency,
         3: data.feed_rate,
-        4: partial(loop.fast_paths, asked.compile),
+        4: loop.fast_paths,
         5: folds.parallel_folds,
         6: data.mean_iou,
         7: detections.mean_average_precision,
@@ -46,7 +46,6 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     known = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     parser.add_argument("--rows", type=partial(numbers, known), help=f"with commas; else {numbers_text(known)}")
-    parser.add_argument("--compile", action="store_true", help="row 4 tries torch.compile too, if there is a compiler")
     return parser.parse_args(arguments)
 
 

@@ -1,7 +1,5 @@
 """Rows 1, 2 and 4: what the training loop adds to a step, and what the fast paths take from it."""
 
-import os
-import shutil
 import statistics
 import time
 from collections.abc import Callable
@@ -123,39 +121,31 @@ def efficiency() -> list[Result]:
     ]
 
 
-def fast_paths(compile: bool) -> list[Result]:
+def fast_paths() -> list[Result]:
     """Row 4, wall: every network as the probe would have it against the plain one."""
-    compile = compile and has_compiler()
-    found = [
-        fast_path("4a", "the U-Net", unet(), MARS, compile),
-        fast_path("4b", "the coarse network", coarse(), MARS, compile),
-        fast_path("4c", "mobilenetv3_large", mobilenet(), KINDS, compile),
+    return [
+        fast_path("4a", "the U-Net", unet(), MARS),
+        fast_path("4b", "the coarse network", coarse(), MARS),
+        fast_path("4c", "mobilenetv3_large", mobilenet(), KINDS),
     ]
-    left_out = "" if compile else "without torch.compile, which takes a minute a network: ask with --compile"
-    best = replace(found[-1], row="4d", goal="the best speed-up: mobilenetv3_large", target=1.4, note=left_out)
-    return [*found, best]
 
 
-def has_compiler() -> bool:
-    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++"))
-
-
-def fast_path(row: str, name: str, learner: Any, task: Any, compile: bool) -> Result:
+def fast_path(row: str, name: str, learner: Any, task: Any) -> Result:
     from harness.models.torch_loop import probe as torch_probe
 
     learner = replace(learner, batch=BATCH // 2)
     train = (tiles if task is MARS else pictures)(8 * learner.batch)
     with TemporaryDirectory() as folder:
-        plain = context(folder, task, channels_last=False, compile=False)
-        chosen = torch_probe.fast_paths(learner, train, plain, compile)
-        probe = chosen.pop("probe")
-        way = "+".join(name for name, on in chosen.items() if on)
-        said = ", ".join(f"{way} {ratio:.2f}" for way, ratio in probe["ratios"].items())
-        goal = f"speed of {name} with the fast paths of its probe / without"
-        note = f"the probe ({said}; {probe['seconds']:.0f} s) chose {way or 'the plain way'}"
-        if not way:  # the same code on both sides
+        plain = context(folder, task, channels_last=False)
+        chosen = torch_probe.fast_paths(learner, train, plain)
+        probe, last = chosen["probe"], chosen["channels_last"]
+        goal = f"speed of {name} with the memory format of its probe / without"
+        note = (
+            f"the probe ({probe['ratio']:.2f}; {probe['seconds']:.0f} s) chose {'channels last' if last else 'plain'}"
+        )
+        if not last:  # the same code on both sides
             return Result(row=row, goal=goal, target=0.97, values=[1.0], note=note)
-        ways = {"plain": plain, "fast": replace(plain, **chosen), "again": plain}
+        ways = {"plain": plain, "fast": replace(plain, channels_last=True), "again": plain}
         steps = {arm: torch_probe.step_seconds(training_of(learner, train, ways[arm])) for arm in ways}
         taken = in_turn({arm: lambda of=of: next(of) + next(of) for arm, of in steps.items()}, ROUNDS)  # type: ignore[misc]
     values, control = ratios(taken, "plain", "fast"), ratios(taken, "plain", "again")

@@ -193,11 +193,10 @@ def test_a_gradient_is_shortened_only_where_it_is_too_long(largest, length, tmp_
 
 def test_cost_and_fast_paths_are_measured_and_leave_nothing_on_the_disk(tmp_path):
     context = Context(TASK, tmp_path / "fold", threads=1)
-    once, twice = learner.cost(tiles(), context), learner.cost(tiles(40), context)
-    assert min(once) >= 0 and 0 < once.epoch < twice.epoch and once.predict > 0
+    cost = learner.cost(tiles(), context)
+    assert cost.start >= 0 and cost.epoch > 0 and cost.predict > 0
     found = fast_paths(learner, tiles(), context)
-    assert isinstance(found["channels_last"], bool) and found["compile"] is False
-    assert found["probe"]["ratios"]["plain"] == 1
+    assert isinstance(found["channels_last"], bool) and found["probe"]["ratio"] > 0
     assert not context.folder.exists()
 
 

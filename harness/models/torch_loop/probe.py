@@ -1,4 +1,4 @@
-"""Measuring before planning: what a fit costs, and which fast paths pay on this machine. Nothing reaches the disk."""
+"""Measuring before planning: what a fit costs, and which memory format pays here. Nothing reaches the disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SECONDS, STEPS = 3.0, 10  # of one measurement, at most
 PROBED = 16  # rows a batch: half the time of 32, the same ratio
-GAIN = 1.03  # what a fast path must bring to be taken: two arms alike differ by that much by chance
+GAIN = 1.03  # what channels-last must bring to be taken: two arms alike differ by that much by chance
 
 
 def cost(learner: TorchLearner, train: Samples, context: Context) -> TrainingCost:
@@ -40,33 +40,25 @@ def cost(learner: TorchLearner, train: Samples, context: Context) -> TrainingCos
     return TrainingCost(max(0.0, start - step) + recalibration, step * training.batches.steps, predict)
 
 
-def fast_paths(learner: TorchLearner, train: Samples, context: Context, compile: bool = False) -> dict[str, Any]:
-    """Which of channels-last memory and, where asked, `torch.compile` to use: the fields of `Context` by that name.
+def fast_paths(learner: TorchLearner, train: Samples, context: Context) -> dict[str, Any]:
+    """Whether channels-last memory is clearly faster here: the field of `Context` by that name.
 
-    Each way of computing is timed in turn with the plain one, and taken only where it is clearly faster. "probe": what
-    the look cost in seconds, and the ratio of speeds of each way.
+    Both ways are timed in turn, step by step. "probe": what the look cost in seconds, and the ratio of speeds.
     """
     began = time.perf_counter()
-    tried = itertools.product((False, True)[: 1 + compile], (False, True))
-    ways: list[dict[str, Any]] = [{"channels_last": last, "compile": made} for made, last in tried]
     learner = replace(learner, batch=min(learner.batch, PROBED))
-    arms = [step_seconds(TrainingLoop(learner, train, replace(context, **way))) for way in ways]
+    arms = [step_seconds(TrainingLoop(learner, train, replace(context, channels_last=last))) for last in (False, True)]
     for arm in arms:
         next(arm)
-    rounds: list[list[float]] = []
+    ratios: list[float] = []
     measuring = time.perf_counter()
-    while len(rounds) < STEPS and (len(rounds) < 3 or time.perf_counter() - measuring < SECONDS):
-        order = range(len(arms)) if len(rounds) % 2 else reversed(range(len(arms)))
+    while len(ratios) < STEPS and (len(ratios) < 3 or time.perf_counter() - measuring < SECONDS):
+        order = (0, 1) if len(ratios) % 2 else (1, 0)
         taken = {arm: next(arms[arm]) for arm in order}
-        rounds.append([taken[arm] for arm in range(len(arms))])
-    ratios = [statistics.median(row[0] / row[arm] for row in rounds) for arm in range(len(arms))]
-    best = max(range(len(arms)), key=lambda arm: ratios[arm])
-    chosen = ways[best if ratios[best] > GAIN else 0]
-    named = {
-        "+".join(name for name, on in way.items() if on) or "plain": ratio
-        for way, ratio in zip(ways, ratios, strict=True)
-    }
-    return {**chosen, "probe": {"seconds": time.perf_counter() - began, "ratios": named}}
+        ratios.append(taken[0] / taken[1])
+    ratio = statistics.median(ratios)
+    probe = {"seconds": time.perf_counter() - began, "ratio": ratio}
+    return {"channels_last": ratio > GAIN, "probe": probe}
 
 
 def step_seconds(training: TrainingLoop, epoch: int = 0) -> Iterator[float]:

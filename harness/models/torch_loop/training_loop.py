@@ -32,14 +32,12 @@ class TrainingLoop:
     """One fit in progress. `step` is a training step and touches no file; the rest is when to save, stop and say."""
 
     def __init__(self, learner: TorchLearner, train: Samples, context: Context):
-        import torch
 
         self.learner, self.context = learner, context
         self.machine, self.encoding = learner.set_up(context)
         self.batches = Batches(learner, self.encoding, train, context)
         self.steps = learner.epochs * self.batches.steps
         self.state = State(learner, learner.network(self.encoding.outputs), self.machine, self.steps)
-        self.forward = torch.compile(self.state.network) if context.compile else self.state.network
         self.weights = None
         if learner.class_weights:
             counts = self.encoding.count(train.targets[self.batches.rows])
@@ -89,7 +87,7 @@ class TrainingLoop:
     def forward_backward(self, images: Tensor, targets: Tensor) -> Tensor:
         """What cannot be saved; the bench takes everything else for overhead."""
         with self.machine.autocast():
-            logits = self.forward(images)
+            logits = self.state.network(images)
         loss = self.learner.loss(logits.float(), targets, self.weights)
         self.state.scaler.scale(loss).backward()
         return loss.detach()
