@@ -9,11 +9,11 @@ from tests.benchmarks.protocol import Result, in_turn, ratios, timed, typical
 from tests.support.coco import as_coco, boxes, evaluated
 
 IMAGES, CLASSES, TRUE = 448, 7, 8  # TRUE: boxes an image, about
-TIMES = 5  # ours is over too soon to be timed once
+TIMES = 5  # ours is too fast to be timed once
 
 
 def mean_average_precision() -> list[Result]:
-    """Wall, from boxes in memory to mAP 50-95. pycocotools finds its dictionaries made and indexed."""
+    """Time boxes in memory to mAP 50-95; pycocotools gets its dictionaries ready and indexed."""
     truth, predicted = detections()
     gt, dt = as_coco(truth, predicted, CLASSES)
     metric = MeanAveragePrecision(tuple("abcdefg"))
@@ -49,7 +49,7 @@ def mean_average_precision() -> list[Result]:
 
 
 def detections() -> tuple[Ragged, Ragged]:
-    """Three boxes near most true ones, the rest of `MOST` at random; float32, as models predict them."""
+    """Draw three boxes near most true ones, the rest of `MOST` at random; float32, as models predict them."""
     rng = np.random.default_rng(0)
     truth, predicted = [], []
     for _ in range(IMAGES):

@@ -1,9 +1,9 @@
-"""The same time for ultralytics alone: one model, its own loop and defaults, from random weights, judged on our board.
+"""ultralytics alone, given the same time: one model with its own defaults from random weights, on our leaderboard.
 
     python -m tests.benchmarks.peer_yolo aquarium --minutes 20 [--model yolo11n] [--imgsz 320]
 
-It learns from the same rows (every ninth is its validation, as its users do), and hands in boxes of the same hold-out
-as team "ultralytics": `make leaderboard COMP=aquarium` then shows both. Prepare the data first (`make data`).
+It trains on the same rows (every ninth validates, as its users do) and submits boxes of the same hold-out as team
+"ultralytics": `make leaderboard COMP=aquarium` then shows both. Prepare the data first (`make data`).
 """
 
 import argparse
@@ -23,7 +23,7 @@ from harness.models.yolo.trainer import write_data
 from harness.prepare import Prepared, current
 from harness.submission import writer
 
-FAINTEST, MOST = 0.001, 100  # what its own validation keeps; what COCO counts
+FAINTEST, MOST = 0.001, 100  # the confidence that its own validation keeps; the boxes per picture that COCO counts
 
 
 def main() -> None:
@@ -34,8 +34,8 @@ def main() -> None:
         library(folder)
         trained = train(prepared, competition.task.classes, folder, asked)
         decided = competition.task.decide(predicted(trained, prepared.holdout.inputs, asked.imgsz))
-    card = {"cv": None, "model": asked.model, "seconds": time.monotonic() - began}
-    file = writer.write(competition.name, prepared.data_hash, competition.task, prepared.holdout.ids, decided, card)
+    manifest = {"cv": None, "model": asked.model, "seconds": time.monotonic() - began}
+    file = writer.write(competition.name, prepared.data_hash, competition.task, prepared.holdout.ids, decided, manifest)
     standing = writer.judge(competition.name, file, "ultralytics", prepared.data_hash)
     print(f"{standing['message']}; {paths.shown(file)}; {time.monotonic() - began:.0f} s")
 
@@ -50,7 +50,7 @@ def options() -> argparse.Namespace:
 
 
 def train(prepared: Prepared, classes: tuple[str, ...], folder: Path, asked: argparse.Namespace) -> Any:
-    """Its own trainer with its own defaults, for so many minutes."""
+    """Train by its own trainer with its own defaults, and load its best weights."""
     from ultralytics import YOLO
 
     kept_back = np.arange(len(prepared.train)) % 9 == 0
@@ -75,13 +75,13 @@ def train(prepared: Prepared, classes: tuple[str, ...], folder: Path, asked: arg
 
 
 def predicted(model: Any, pictures: EncodedImages, imgsz: int) -> Ragged:
-    """(label, score, x1, y1, x2, y2) of every picture."""
+    """Return (label, score, x1, y1, x2, y2) for every picture."""
     rows = []
     for row in range(len(pictures)):
         bgr = np.ascontiguousarray(pictures[row][..., ::-1])
         boxes = model.predict(bgr, imgsz=imgsz, conf=FAINTEST, max_det=MOST, verbose=False)[0].boxes
         found = np.column_stack([boxes.cls.numpy(), boxes.conf.numpy(), boxes.xyxy.numpy()]).astype(np.float32)
-        rows.append(found[(found[:, 4:] > found[:, 2:4]).all(axis=1)])  # the empty ones no board takes
+        rows.append(found[(found[:, 4:] > found[:, 2:4]).all(axis=1)])  # a submission must not hold empty boxes
     return Ragged.of(rows)
 
 

@@ -44,24 +44,24 @@ def test_boxes_without_area_overlap_nothing() -> None:
 # -- weighted box fusion -----------------------------------------------------------------------------------------------
 
 
-def test_two_members_who_see_the_same_are_averaged_by_weight_and_score() -> None:
+def test_two_members_that_agree_are_averaged_by_weight_and_score() -> None:
     fused = weighted_box_fusion([rows([LEFT]), rows([RIGHT])], [1, 3])
     # strengths 0.8 and 1.2: y2 = (0.8 x 10 + 1.2 x 8) / 2 = 8.8; score = (0.8 + 3 x 0.4) / 4 = 0.5
     np.testing.assert_allclose(fused.flat, [[0, 0.5, 0, 0, 10, 8.8]], rtol=1e-6)
 
 
-def test_a_box_that_few_members_saw_is_scaled_down() -> None:
+def test_a_box_that_few_members_found_is_scaled_down() -> None:
     fused = weighted_box_fusion([rows([LEFT]), rows([]), rows([FAR])], [2, 1, 1])
     np.testing.assert_allclose(fused.flat, [[0, 0.4, 0, 0, 10, 10], [0, 0.15, 50, 50, 60, 60]], rtol=1e-6)
 
 
 def test_two_boxes_of_one_member_count_its_weight_once() -> None:
     fused = weighted_box_fusion([rows([LEFT, RIGHT]), rows([])], [1, 1])
-    # the mean of 0.8 and 0.4, times the half of the weights that saw it
+    # the mean of 0.8 and 0.4, times the half of the weights that found it
     np.testing.assert_allclose(fused.flat[:, 1], [0.3], rtol=1e-6)
 
 
-def test_classes_and_images_are_apart() -> None:
+def test_boxes_of_other_classes_and_images_are_not_fused() -> None:
     other_class = [1, *RIGHT[1:]]
     fused = weighted_box_fusion([rows([LEFT], []), rows([other_class], [RIGHT])], [1, 1])
     assert fused.offsets.tolist() == [0, 2, 3]
@@ -79,11 +79,11 @@ def test_a_cluster_moves_with_its_boxes() -> None:
 
 
 def test_members_without_weight_and_boxes_without_score_or_area_are_left_out() -> None:
-    silent = rows([[0, 0.0, 0, 0, 10, 10], [0, 0.9, 3, 3, 3, 8]])
-    fused = weighted_box_fusion([rows([LEFT]), silent, rows([FAR])], [1, 1, 0])
+    empty = rows([[0, 0.0, 0, 0, 10, 10], [0, 0.9, 3, 3, 3, 8]])
+    fused = weighted_box_fusion([rows([LEFT]), empty, rows([FAR])], [1, 1, 0])
     assert np.isfinite(fused.flat).all()
     np.testing.assert_allclose(fused.flat, [[0, 0.4, 0, 0, 10, 10]], rtol=1e-6)
-    nothing = weighted_box_fusion([silent, silent], [1, 1])
+    nothing = weighted_box_fusion([empty, empty], [1, 1])
     assert nothing.flat.shape == (0, 6)
     assert nothing.offsets.tolist() == [0, 0]
 
@@ -131,7 +131,7 @@ def ratio(a: list[float], b: list[float]) -> float:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_all_images_at_once_say_what_one_box_after_the_other_says(seed: int) -> None:
+def test_all_images_at_once_are_fused_as_box_after_box(seed: int) -> None:
     rng = np.random.default_rng(seed)
     members = [random_rows(rng, images=70, most=14) for _ in range(3)]
     weights = rng.uniform(0.2, 2, 3).tolist()

@@ -18,6 +18,7 @@ from harness.data.samples import Samples
 from harness.errors import UserError
 from harness.files import read_json, sweep_partials
 from harness.models import Context, Learner, TrainingCost, search_spaces
+from harness.models.optim import AdamW, Optimizer
 from harness.models.torch_loop import checkpoint
 from harness.models.yolo.predictor import STRIDE, YoloFitted
 from harness.tasks import Task
@@ -33,12 +34,12 @@ LOGGERS = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard"
 class Yolo(Learner):
     """A YOLO of any generation and size: "yolo11n", "yolov8s", "yolov3-tiny", ... (ultralytics' cfg/models).
 
-    imgsz: the long side at which it sees pictures; small pictures are not enlarged. optimizer: "MuSGD", "AdamW", "SGD"
-    or another of ultralytics. lr: the peak, after a linear warm-up over a share `warmup` of the epochs and before a
-    cosine to 0. mosaic: the share of the epochs, from the first on, in which four pictures are put together
-    (Bochkovskiy et al. 2020, arXiv 2004.10934). ema: the share of all steps that the moving average of the weights
-    reaches back; the average is the model that is kept. options: more of ultralytics' training arguments, as pairs.
-    target_class: train a specialist for this class alone. pretrained: start from <model>.pt in the folder weights/.
+    imgsz: the long side at which it sees pictures; small pictures are not enlarged. lr: the peak, after a linear
+    warm-up over a share `warmup` of the epochs and before a cosine to 0. mosaic: the share of the epochs, from the
+    first on, in which four pictures are put together (Bochkovskiy et al. 2020, arXiv 2004.10934). ema: the share of all
+    steps that the moving average of the weights reaches back; the average is the model that is kept. options: more of
+    ultralytics' training arguments, as pairs. target_class: train a specialist for this class alone. pretrained: start
+    from <model>.pt in the folder weights/.
 
     An optimizer step follows every batch, and the last weights are kept: the validation rows choose nothing.
     """
@@ -47,9 +48,9 @@ class Yolo(Learner):
     imgsz: int = 320
     epochs: int = 60
     batch: int = 16
-    lr: float = 1e-2
-    weight_decay: float = 5e-4
-    optimizer: str = "MuSGD"
+    lr: float = 2e-3
+    weight_decay: float = 1e-2
+    optimizer: Optimizer = AdamW()
     warmup: float = 0.05
     mosaic: float = 0.7
     ema: float = 0.1

@@ -98,6 +98,7 @@ class DetectorFit:
         import torch
 
         learner, cuda = self.learner, torch.cuda.is_available()
+        momentum = getattr(learner.optimizer, "momentum", 0.9)  # the warm-up would move that of the optimizer to this
         return {
             "model": f"{learner.model}.yaml",
             "save_dir": str(self.home / "run"),
@@ -105,15 +106,13 @@ class DetectorFit:
             "epochs": learner.epochs,
             "batch": learner.batch,
             "nbs": learner.batch,
-            "optimizer": learner.optimizer,
             "lr0": learner.lr,
             "lrf": 0.0,
             "cos_lr": True,
-            "momentum": 0.9,
-            "warmup_momentum": 0.9,
+            "momentum": momentum,
+            "warmup_momentum": momentum,
             "warmup_epochs": learner.warmup * learner.epochs,
             "warmup_bias_lr": 0.0,
-            "weight_decay": learner.weight_decay,
             "close_mosaic": learner.epochs - round(learner.mosaic * learner.epochs),
             "seed": self.context.seed + self.context.fold,
             "device": "0" if cuda else "cpu",
@@ -240,13 +239,19 @@ def _trainer(fit: DetectorFit, arguments: dict[str, Any]) -> Any:
     from ultralytics.models.yolo.detect import DetectionTrainer
 
     class DetectorTraining(DetectionTrainer):
-        """ultralytics' trainer without its validation, and with the harness's data and checkpoints.
+        """ultralytics' trainer without its validation, with the harness's data, optimizer and checkpoints.
 
         The word "Trainer" in its name would make ultralytics attach the callbacks of logging services.
         """
 
         def get_dataset(self) -> dict[str, Any]:
             return fit.dataset()
+
+        def build_optimizer(self, model: Any, *_: Any, **__: Any) -> Any:
+            optimizer = fit.learner.optimizer.build(model, fit.learner.weight_decay)
+            for group in optimizer.param_groups:
+                group["lr"] = fit.learner.lr  # the height of ultralytics' schedule
+            return optimizer
 
         def resume_training(self, ckpt: Any) -> None:
             fit.resume(self)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.models.optim import Muon
 from tests.support.squares import YOLO, context, logged_epochs, squares, weights
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.soak
 
 def test_it_learns_where_the_squares_are_and_which_colour_they_have(tmp_path: Path) -> None:
     """Red and blue would be exchanged if the order of the channels were."""
-    able = replace(YOLO, model="yolov8n", epochs=60, mosaic=0.0)
+    able = replace(YOLO, model="yolov8n", epochs=60, lr=4e-3, mosaic=0.0, optimizer=Muon())
     fitted = able.fit(squares(16), None, context(tmp_path / "fit"))
     samples = squares(4)
     for boxes, truth in zip(fitted.predict(samples.inputs), samples.targets, strict=True):
