@@ -20,7 +20,7 @@ class OOFData:
     members, targets: of all rows, also in a part. folds, groups: (n,) of the rows of this part.
 
     Statistics of weighted means are kept, and shared with all parts: greedy selection asks for the same blends on every
-    set of rows without a fold. With 4 members that saves a tenth of the time of cross-fitting, with many far more.
+    set of rows without a fold. With 12 members of 500 masks that saves half of the time of cross-fitting.
     """
 
     task: Task
