@@ -19,8 +19,8 @@ class OOFData:
 
     members, targets: of all rows, also in a part. folds, groups: (n,) of the rows of this part.
 
-    Statistics of weighted means are kept, and shared with all parts. Greedy selection asks for the same few blends on
-    every set of rows without a fold: with 4 members of 2,000 masks, cross-fitting takes 4 times as long without it.
+    Statistics of weighted means are kept, and shared with all parts: greedy selection asks for the same blends on every
+    set of rows without a fold. With 12 members of 500 masks that saves half of the time of cross-fitting.
     """
 
     task: Task
