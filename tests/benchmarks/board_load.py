@@ -241,7 +241,7 @@ def pages(chance: random.Random, teams: int, best: list[int]) -> dict[str, str]:
         "sorted by gap": f"/c/field?sort=gap&order=down&page={chance.randint(1, last)}",
         "team": f"/c/field/team/team%20{chance.randrange(teams)}",
         "entry": f"/c/field/entry/{chance.choice(best)}",
-        "shake-up": f"/c/field/shake-up?page={chance.randint(1, last)}",
+        "shake-up": "/c/field/shake-up",
         "rules": "/c/field/rules",
         "submit": "/c/field/submit",
         "home": "/",

@@ -227,6 +227,12 @@ def test_a_stored_file_that_was_changed_or_lost_is_named(history):
         verify("tiny")
 
 
+def test_verify_counts_what_is_shown_otherwise_than_the_rules_would_show_it(history):
+    assert "otherwise" not in verify("tiny").message
+    edit_database(history, "UPDATE scores SET value = 1 WHERE part = 'shown' AND submission = 3")
+    assert "1 are shown otherwise" in verify("tiny").message
+
+
 def edit_database(home, sql):
     """As somebody who opens the file would: without triggers and foreign keys."""
     with sqlite3.connect(home / "leaderboard.db") as edited:
