@@ -89,10 +89,7 @@ def options() -> argparse.Namespace:
 
 
 def make(home: Path, teams: int, entries: int) -> list[int]:
-    """Every team improves slowly; each entry has its scores, and the best ones have what the scorer keeps of them.
-
-    The numbers of the latter.
-    """
+    """Every team improves slowly. The numbers of the best entries, which have what the scorer keeps of them."""
     folder = home / "competitions" / "field"
     folder.mkdir(parents=True)
     for package in (folder.parent, folder):
@@ -112,7 +109,7 @@ def make(home: Path, teams: int, entries: int) -> list[int]:
     correct = np.round(correct * [PUBLIC, IDS - PUBLIC]) / [PUBLIC, IDS - PUBLIC]
     engine = open_database()
     with writing(engine) as connection:
-        put(connection, versions, [{**BOARD, **METRIC, "reason": "", "since": "2026-01-01T00:00:00Z"}])
+        put(connection, versions, [{**BOARD, **METRIC, "reason": "", "since": "2026-01-01T00:00:00.000000Z"}])
         enter(connection, team, correct)
         best = best_of(team, correct[:, 0])
         keep_resamples(connection, best, correct[:, 0], truth, chance)
@@ -156,8 +153,8 @@ def enter(connection: Any, team: np.ndarray, correct: np.ndarray) -> None:
             for part, value in (("public", public), ("private", private), ("shown", public)):
                 score = {"submission": k + 1, **METRIC, "value": value, "low": value - 0.02, "high": value + 0.02}
                 measured.append({**score, "part": part})
-        for table, values in ((submissions, rows), (scores, measured)):
-            put(connection, table, values)
+        put(connection, submissions, rows)
+        put(connection, scores, measured)
 
 
 def put(connection: Any, table: Table, rows: list[dict[str, Any]]) -> None:
@@ -165,10 +162,10 @@ def put(connection: Any, table: Table, rows: list[dict[str, Any]]) -> None:
 
 
 def best_of(team: np.ndarray, score: np.ndarray) -> list[int]:
-    """The places of every team's best entry: the one whose resamples the scorer has kept."""
+    """The position of every team's best entry: the scorer keeps the resamples of those."""
     order = np.lexsort((np.arange(len(team)), -score, team))
-    nth = np.arange(len(team)) - np.searchsorted(team[order], team[order])
-    return order[nth == 0].tolist()
+    first = np.r_[True, np.diff(team[order]) > 0]
+    return order[first].tolist()
 
 
 def keep_resamples(connection: Any, best: list[int], score: np.ndarray, truth: np.ndarray, chance: Any) -> None:
@@ -241,7 +238,6 @@ def pages(chance: random.Random, teams: int, best: list[int]) -> dict[str, str]:
         "sorted by gap": f"/c/field?sort=gap&order=down&page={chance.randint(1, last)}",
         "team": f"/c/field/team/team%20{chance.randrange(teams)}",
         "entry": f"/c/field/entry/{chance.choice(best)}",
-        "shake-up": "/c/field/shake-up",
         "rules": "/c/field/rules",
         "submit": "/c/field/submit",
         "home": "/",
