@@ -1,7 +1,7 @@
 """A competition that is on Kaggle: the official file goes there by its own client, and its public score comes back.
 
 What was sent and what it scored are lines of submissions/<competition>/<data-hash>/kaggle.jsonl, never changed. The
-score goes into the ledger of our own board too, as an outside one; that of a team server is its host's to write.
+score is written down on our own board too, as an outside one; that of a team server is its host's to write.
 """
 
 import math
@@ -57,7 +57,7 @@ def send(
 
 
 def tell_board(competition: str, data_hash: str, entry: Mapping[str, Any], say: Callable[[str], None]) -> None:
-    """Our own board's ledger keeps the score; where there is no such board, that is said, and no reason to fail."""
+    """Our own board keeps the score; where there is no such board, that is said, and no reason to fail."""
     if entry["public"] is None or client.server_of(competition, data_hash):
         return
     told = f"{entry['public']} on Kaggle's {entry['slug']}: {entry['file']} ({entry['sha256'][:12]})"

@@ -18,10 +18,10 @@ from harness.files import read_lines, write_json
 from harness.submission import kaggle as kaggle_module
 from harness.submission import writer
 from harness.submission.kaggle import send
-from leaderboard import host, ledger
+from leaderboard import host
 from leaderboard.answers import prepared
 from leaderboard.database import open_database, reading
-from tests.leaderboard.test_leaderboard import home  # noqa: F401
+from tests.support.board_fixtures import home  # noqa: F401
 
 SERVICE = "/v1/competitions.CompetitionApiService/"
 SLUG = "toy-cup"
@@ -134,7 +134,7 @@ def test_the_official_file_is_sent_and_its_public_score_written_down(
     assert capsys.readouterr().out == ""
 
 
-def test_the_score_stands_in_the_ledger_of_our_own_board_and_a_servers_is_left_alone(
+def test_the_score_stands_on_our_own_board_and_a_servers_is_left_alone(
     toy: Competition, fake: FakeKaggle, told: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = send(toy, "aaaa1111", None, None, lambda line: None)
@@ -145,12 +145,12 @@ def test_the_score_stands_in_the_ledger_of_our_own_board_and_a_servers_is_left_a
     assert len(told) == 1
 
 
-def test_an_outside_score_is_a_line_of_the_ledger(home: Path) -> None:
+def test_an_outside_score_is_an_action_of_the_host(home: Path) -> None:
     data, engine = prepared("tiny"), open_database()
-    host.say(engine, data, "outside", "0.71 on Kaggle's toy-cup", "ada")
-    assert [line.body["said"] for line in ledger.read(data)] == ["0.71 on Kaggle's toy-cup"]
+    host.act(engine, data, "outside", "0.71 on Kaggle's toy-cup", "ada")
     with reading(engine) as connection:
-        assert [said.kind for said in host.read_word(connection, data).history] == ["outside"]
+        (action,) = host.read_host_state(connection, data).history
+    assert (action.kind, action.text) == ("outside", "0.71 on Kaggle's toy-cup")
 
 
 def test_the_same_file_is_not_sent_twice(toy: Competition, fake: FakeKaggle, own_home: Path) -> None:
