@@ -57,18 +57,21 @@ def prepared(competition: str, data_hash: str | None = None) -> JudgedData:
     )
 
 
-@lru_cache(maxsize=64)
 def count_ids(data: JudgedData) -> int:
-    """How many rows a submission must have; only the ids are read."""
-    with np.load(_file(data), allow_pickle=False) as arrays:
-        return len(arrays["ids"])
+    """How many rows a submission must have."""
+    return _counts(data, _file(data))["ids"]
+
+
+def count_groups(data: JudgedData, part: str) -> int:
+    """How many groups the bootstrap of "public" or "private" resamples."""
+    return _counts(data, _file(data))[part]
 
 
 @lru_cache(maxsize=64)
-def count_groups(data: JudgedData, part: str) -> int:
-    """How many groups the bootstrap resamples."""
+def _counts(data: JudgedData, _file: Path) -> dict[str, int]:
     answers = read_answers(data)
-    return len(np.unique(answers.groups[answers.rows(part)]))
+    groups = {part: len(np.unique(answers.groups[answers.rows(part)])) for part in ("public", "private")}
+    return {"ids": len(answers.ids), **groups}
 
 
 def read_answers(data: JudgedData) -> Answers:

@@ -5,7 +5,7 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import Connection, Engine, Row, func, insert, select, text
 
 from harness import paths
+from harness.bootstrap import Interval
 from harness.competition import Competition, find
 from harness.errors import UserError
 from harness.files import atomic, sha256_of
@@ -62,22 +63,24 @@ def verify(name: str) -> VerifyResult:
     boards = _boards(engine, name)
     if not boards:
         raise UserError(f"{name} has no entry yet, and nothing to verify")
-    entries, files, rescored = 0, set[str](), 0
+    entries, files, rescored, differing = 0, set[str](), 0, 0
     for data in boards:
         with reading(engine) as connection:
-            rows = connection.execute(select(submissions).where(*on_board(submissions, name, data.data_hash))).all()
+            board = on_board(submissions, name, data.data_hash)
+            rows = connection.execute(select(submissions).where(*board).order_by(submissions.c.id)).all()
             is_current = outdated(connection, competition, data) is None
-        answers = read_answers(data) if is_current else None  # an older version of the metric is not declared any more
         for row in rows:
             _check_file(row)
-            if answers:
-                _check_scores(engine, row, competition, answers)
+        if is_current:  # an older version of the metric is not declared any more
+            differing += _check_scores(engine, rows, competition, read_answers(data))
+            rescored += len(rows)
         entries += len(rows)
         files |= {row.sha256 for row in rows}
-        rescored += len(rows) if answers else 0
     message = f"{name}: {entries} entries and {len(files)} files are as they were written"
     if rescored:
         message += f", and {rescored} were scored again with the same result"
+    if differing:
+        message += f"; {differing} are shown otherwise than the rules of today would show them"
     return VerifyResult(name, shown(engine), entries, len(files), rescored, message)
 
 
@@ -99,19 +102,33 @@ def _check_file(row: Row[Any]) -> None:
         )
 
 
-def _check_scores(engine: Engine, row: Row[Any], competition: Competition, answers: Answers) -> None:
-    """What was shown is not checked: it follows from the rules of its day, and from what the team was shown before."""
-    query = select(scores.c.part, scores.c.value, scores.c.low, scores.c.high)
-    ours = (scores.c.submission == row.id, *scored_by(scores, competition.metric))
-    with reading(engine) as connection:
-        kept = {part: bounds for part, *bounds in connection.execute(query.where(*ours))}
-    found = score_file(competition, stored_file(row.sha256), answers)
-    for part, score in found.items():
-        if part not in kept or not all(is_close(new, old) for new, old in zip(score[:3], kept[part], strict=True)):
-            raise UserError(
-                f"entry {row.id}, {row.sha256[:12]} of {row.team}, has another {part} score in the database than its "
-                "file gets: the answers, the code or the database have changed; restore a backup"
-            )
+def _check_scores(engine: Engine, rows: Sequence[Row[Any]], competition: Competition, answers: Answers) -> int:
+    """How many entries are shown otherwise than today's rules would show them, which may have changed meanwhile.
+
+    rows: submissions in the order of arrival, on which depends what a ladder shows.
+    """
+    metric, feedback = competition.metric, competition.rules.feedback
+    query = select(scores.c.part, scores.c.value, scores.c.low, scores.c.high).where(*scored_by(scores, metric))
+    sign, differing, best = 1 if metric.higher_is_better else -1, 0, dict[str, Interval]()
+    for row in rows:
+        with reading(engine) as connection:
+            found = connection.execute(query.where(scores.c.submission == row.id))
+            kept = {part: Interval(*bounds) for part, *bounds in found}
+        for part, score in score_file(competition, stored_file(row.sha256), answers).items():
+            if part not in kept or "shown" not in kept or not _is_same(kept[part], score):
+                raise UserError(
+                    f"entry {row.id}, {row.sha256[:12]} of {row.team}, has another {part} score in the database than "
+                    "its file gets: the answers, the code or the database have changed; restore a backup"
+                )
+        differing += not _is_same(kept["shown"], feedback.shown(kept["public"], best.get(row.team), sign > 0))
+        if row.team not in best or sign * (kept["shown"].score - best[row.team].score) > 0:
+            best[row.team] = kept["shown"]
+    return differing
+
+
+def _is_same(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    """Whether score and bounds are equal."""
+    return all(is_close(x, y) for x, y in zip(a[:3], b[:3], strict=True))
 
 
 def _boards(engine: Engine, competition: str | None = None) -> list[JudgedData]:

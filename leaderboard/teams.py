@@ -125,8 +125,3 @@ def _keep(
 ) -> None:
     row = {"sha256": digest(token), "member": member.name, "team": member.team, "role": member.role}
     connection.execute(insert(tokens).values(**row, created_at=now(), opened_by=opened_by, expires_at=expires_at))
-
-
-def team_names(engine: Engine) -> list[str]:
-    with reading(engine) as connection:
-        return list(connection.scalars(select(teams.c.name).order_by(teams.c.name)))

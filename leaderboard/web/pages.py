@@ -63,11 +63,11 @@ def board_page(request: Request, template: str, view: BoardView, **content: Any)
 
 def first_row(request: Request, rows: int) -> int:
     """The position of the first row on the page that is asked for."""
-    asked = request.query_params.get("page", "1")
+    wanted = request.query_params.get("page", "1")
     last = max(1, -(-rows // PAGE_ROWS))
-    if not (asked.isascii() and asked.isdigit() and len(asked) < 9) or not 1 <= int(asked) <= last:
-        raise Refusal(404, f"there is no page {asked[:20]!r}; there are 1 to {last}")
-    return PAGE_ROWS * (int(asked) - 1)
+    if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 9) or not 1 <= int(wanted) <= last:
+        raise Refusal(404, f"there is no page {wanted[:20]!r}; there are 1 to {last}")
+    return PAGE_ROWS * (int(wanted) - 1)
 
 
 # -- the ranking -------------------------------------------------------------------------------------------------------

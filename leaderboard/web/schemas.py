@@ -4,6 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from leaderboard.board import Row
+from leaderboard.host import FinalCandidate
+
 
 class Answer(BaseModel):
     model_config = ConfigDict(extra="allow")
@@ -47,29 +50,13 @@ class CompetitionsAnswer(Answer):
     competitions: list[CompetitionAnswer]
 
 
-class RowAnswer(Answer):
-    rank: int
-    rank_low: int
-    rank_high: int
-    tied: bool
-    team: str
-    score: float
-    low: float
-    high: float
-    private: float | None
-    cv: float | None
-    gap: float | None
-    entries: int
-    submitted_at: str
-
-
 class BoardAnswer(Answer):
     competition: str
     data_hash: str
     metric: str
     higher_is_better: bool
     revealed_at: str | None
-    rows: list[RowAnswer]
+    rows: list[Row]
 
 
 class IntervalAnswer(Answer):
@@ -125,22 +112,13 @@ class VerdictAnswer(FileAnswer):
     page: str
 
 
-class CandidateAnswer(Answer):
-    submission: str
-    public: float
-    private: float | None
-    cv: float | None
-    submitted_at: str
-    final: bool
-
-
 class FinalsAnswer(Answer):
     competition: str
     data_hash: str
     team: str
     allowed: int
     finals: list[str]
-    entries: list[CandidateAnswer]
+    entries: list[FinalCandidate]
 
 
 class DataFileAnswer(Answer):

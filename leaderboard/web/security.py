@@ -209,9 +209,11 @@ async def log_in(request: Request) -> Response:
 
 def next_page(request: Request) -> str:
     """The page to go to after the login, if it is one of ours; else the home page."""
-    asked = request.query_params.get("next", "/")
-    ours = asked.startswith("/") and not asked.startswith(("//", "/\\")) and asked.isprintable() and "\\" not in asked
-    return asked if ours else "/"
+    target = request.query_params.get("next", "/")
+    ours = (
+        target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() and "\\" not in target
+    )
+    return target if ours else "/"
 
 
 async def log_out(request: Request) -> Response:

@@ -278,6 +278,7 @@ def test_until_then_the_board_says_so_and_takes_nothing(changed):
     assert judge("tiny", entry(changed, wrong="abcdef"), "red").public == 1.0
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_file_that_the_new_metric_cannot_score_leaves_the_board_as_it_was(changed, monkeypatch):
     metric = type(find("tiny").metric)
     misses = metric.statistics

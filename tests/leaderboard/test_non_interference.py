@@ -47,11 +47,11 @@ def test_a_gain_that_a_ladder_does_not_show_is_in_no_byte_of_any_answer(home, ca
     asked = submitted + [(who, "GET", path, {}) for who in roles for path in dict.fromkeys(paths)]
     second = np.r_[-1.0, np.arange(1.0, 10.0)]
     worlds = [
-        play(home / str(k), answers, asked, monkeypatch, capfd, ("tiny",))
-        for k, answers in enumerate((np.arange(10.0), second))
+        play(home / str(k), truth, asked, monkeypatch, capfd, ("tiny",))
+        for k, truth in enumerate((np.arange(10.0), second))
     ]
-    told, printed = zip(*worlds, strict=True)
+    answers, printed = zip(*worlds, strict=True)
     before = [text.partition("public share of hits")[0] for text in printed]  # the last verb scores a file
-    different = [ask for ask, one, other in zip(asked, *told, strict=False) if one != other]
+    different = [ask for ask, one, other in zip(asked, *answers, strict=False) if one != other]
     assert (bool(different), before[0] != before[1]) == (feedback.exact, feedback.exact), (different, before)
-    assert [status for status, _, _ in told[0][:3]] == [201] * 3
+    assert [status for status, _, _ in answers[0][:3]] == [201] * 3

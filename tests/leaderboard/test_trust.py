@@ -1,4 +1,4 @@
-"""TRUST=1: what the board says of CV against its own scores, on entries whose truth is known."""
+"""TRUST=1: what the board advises about CV against its own scores, on entries whose truth is known."""
 
 import json
 
@@ -47,7 +47,7 @@ def test_a_resample_in_which_all_entries_are_one_has_no_correlation() -> None:
     assert np.isnan(Kendall().score(pairs, np.array([[3, 0, 0]]))).all()
 
 
-# -- what is said ------------------------------------------------------------------------------------------------------
+# -- advice ------------------------------------------------------------------------------------------------------------
 
 
 def test_where_cv_ranks_as_the_board_does_it_is_the_guide(home) -> None:

@@ -1,4 +1,4 @@
-"""A real browser for tests: Chromium over its debugging pipe; skips with a word where there is none."""
+"""A real browser for tests: Chromium over its debugging pipe; skips where there is none."""
 
 import json
 import os
@@ -14,11 +14,11 @@ import pytest
 
 
 class Browser:
-    """One page. heard: dialogs that opened, and errors of scripts and of the content policy."""
+    """One page. problems: dialogs that opened, and errors of scripts and of the content policy."""
 
     def __init__(self, send: int, receive: int):
         self.send, self.receive, self.number, self.rest = send, receive, 0, b""
-        self.heard: list[str] = []
+        self.problems: list[str] = []
         target = self.call("Target.createTarget", url="about:blank", session=None)["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True, session=None)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "DOM", "Network"):
@@ -33,26 +33,26 @@ class Browser:
             message["sessionId"] = self.session
         os.write(self.send, json.dumps(message).encode() + b"\0")
         while True:
-            told = self.next_message()
-            if told.get("id") == self.number:
-                assert "error" not in told, told
-                return told["result"]
-            self.note(told)
+            message = self.next_message()
+            if message.get("id") == self.number:
+                assert "error" not in message, message
+                return message["result"]
+            self.note(message)
 
     def next_message(self, seconds: float = 30.0) -> dict[str, Any]:
         while b"\0" not in self.rest:
-            assert select.select([self.receive], [], [], seconds)[0], "the browser says nothing"
+            assert select.select([self.receive], [], [], seconds)[0], "the browser does not answer"
             self.rest += os.read(self.receive, 1 << 16)
         message, _, self.rest = self.rest.partition(b"\0")
         return json.loads(message)
 
-    def note(self, told: dict[str, Any]) -> None:
-        if told["method"] == "Page.javascriptDialogOpening":
-            self.heard.append(f"dialog: {told['params']['message']}")
-        if told["method"] == "Runtime.exceptionThrown":
-            self.heard.append(told["params"]["exceptionDetails"]["text"])
-        if told["method"] == "Log.entryAdded" and told["params"]["entry"]["source"] in ("security", "javascript"):
-            self.heard.append(told["params"]["entry"]["text"])
+    def note(self, message: dict[str, Any]) -> None:
+        if message["method"] == "Page.javascriptDialogOpening":
+            self.problems.append(f"dialog: {message['params']['message']}")
+        if message["method"] == "Runtime.exceptionThrown":
+            self.problems.append(message["params"]["exceptionDetails"]["text"])
+        if message["method"] == "Log.entryAdded" and message["params"]["entry"]["source"] in ("security", "javascript"):
+            self.problems.append(message["params"]["entry"]["text"])
 
     def open(self, address: str) -> None:
         self.call("Page.navigate", url=address)

@@ -1,4 +1,4 @@
-"""A server that can be replayed to the byte: its clock and its random secrets are ours to say."""
+"""A server that can be replayed to the byte: the test sets its clock and its random secrets."""
 
 import hashlib
 import http.cookies
@@ -14,7 +14,7 @@ import leaderboard
 
 
 class Clock:
-    """UTC. It stands still between two ticks."""
+    """A UTC clock that does not move between two ticks."""
 
     def __init__(self, at: str = "2026-01-01T12:00:00"):
         self.at = datetime.fromisoformat(at).replace(tzinfo=UTC)
@@ -27,7 +27,7 @@ class Clock:
 
 
 def hold(monkeypatch, clock: Clock) -> Clock:
-    """`datetime.now` of every module of the leaderboard, and the end of a cookie, say what `clock` says."""
+    """Let `datetime.now` of every module of the leaderboard, and the end of a cookie, follow `clock`."""
 
     def date(seconds: float) -> str:
         return format_datetime(clock.at + timedelta(seconds=seconds), usegmt=True)
@@ -40,7 +40,7 @@ def hold(monkeypatch, clock: Clock) -> Clock:
             return clock.at.astimezone(tz)
 
     for found in pkgutil.walk_packages(leaderboard.__path__, "leaderboard."):
-        if not found.name.endswith("__main__") and ".migrations" not in found.name:
+        if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
     for name, module in list(sys.modules.items()):
         if name.startswith("leaderboard.") and getattr(module, "datetime", None) is datetime:

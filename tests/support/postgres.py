@@ -45,13 +45,13 @@ class Postgres:
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-o", options, "-w", "start")
 
     def stop(self) -> None:
-        """At once, whoever is connected."""
+        """Stop at once, whoever is connected."""
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
 
 
 @contextmanager
 def running() -> Iterator[Postgres]:
-    """Skips the test, with a word, where there is no server to be had."""
+    """A running server; skip the test, with the reason, if this machine has none."""
     programs, user = found()
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     server = Postgres(programs, folder, user, free_port())

@@ -18,7 +18,7 @@ from tests.support.board_client import OURS, ROUTES, client_of
 from tests.support.board_model import IDS, File
 from tests.support.frozen import Clock, forget, hold, no_chance
 
-CANARY = 9_876_543.0  # stands in the private answers of the second world alone, and so does every distance to it
+CANARY = 9_876_543.0  # is in the private answers of the second world alone, and so does every distance to it
 HITS = re.compile(rb"987654\d|98764\d\d|98765\d\d")
 NAMES, TEAMS = ("tiny", "darts"), ("red", "blue")
 ROLES = ("anonymous", "red", "blue", "host", "browser")
@@ -54,9 +54,9 @@ def draw(chance, files):
         return [(chance.choice(ROLES), "PUT", f"/api/competitions/{name}/finals", {"params": params})]
     if kind < 0.48:
         action, who = chance.choice(ACTIONS), chance.choice(("host", "host", "red"))
-        said = "2999-12-31T12:00" if action == "deadline" else "<why>"
+        text = "2999-12-31T12:00" if action == "deadline" else "<why>"
         of_a_team = {"team": team} if action in ACTIONS[:4] else {}
-        acts = [(who, "POST", f"/c/{name}/host", {"data": {"kind": action, "said": said, **of_a_team}})]
+        acts = [(who, "POST", f"/c/{name}/host", {"data": {"kind": action, "said": text, **of_a_team}})]
         return acts + [("host", "POST", f"/c/{name}/host", {"data": {"kind": "resume"}})] * (action == "pause")
     return [looked(chance, name, team)]
 
@@ -65,10 +65,10 @@ def submitted(chance, files, name, team):
     wrong = frozenset(chance.sample(IDS, chance.randrange(6)))
     files.append(File(wrong, chance.choice([None, 0.75]), broken=chance.random() < 0.1))
     content = chance.choice([files[-1].content] * 6 + [b"", b"PK", b"id,value\nz,1\n", b"id,value\na,nan\n"])
-    card = json.dumps({"cv": {"score": 0.75}, "git": "c0ffee"}).encode() * chance.randrange(2)
-    params = {"card": len(card), "team": chance.choice(TEAMS[:1] * 3 + TEAMS), "name": "mine.csv"}
+    manifest = json.dumps({"cv": {"score": 0.75}, "git": "c0ffee"}).encode() * chance.randrange(2)
+    params = {"card": len(manifest), "team": chance.choice(TEAMS[:1] * 3 + TEAMS), "name": "mine.csv"}
     who = chance.choice([params["team"]] * 4 + list(ROLES))
-    return who, *upload_to(name), {"params": params, "content": card + content}
+    return who, *upload_to(name), {"params": params, "content": manifest + content}
 
 
 def upload_to(name):

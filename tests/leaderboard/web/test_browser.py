@@ -28,6 +28,6 @@ def test_a_file_is_submitted_on_the_page_and_its_entry_is_shown(page, home):
     text = page.run("document.body.innerText")
     assert "0.833" in text and "mine.csv" in text
     page.open(f"{page.address}/c/tiny")
-    assert page.heard == []
+    assert page.problems == []
     if axe.SCRIPT.exists():
         assert axe.violations(page) == []

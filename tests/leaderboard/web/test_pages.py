@@ -178,7 +178,7 @@ def test_a_file_that_waits_has_a_page_until_it_is_an_entry(home):
         assert client.get(answer.json()["page"]).headers["location"] == "/c/tiny/entry/1"
 
 
-def test_a_corrected_metric_is_told_on_the_board_with_the_ranks_it_moved(home, monkeypatch):
+def test_a_corrected_metric_is_shown_on_the_board_with_the_ranks_it_moved(home, monkeypatch):
     judge("tiny", entry(home, "ab"), "red")
     judge("tiny", entry(home, "cde"), "blue")
     metric = type(find("tiny").metric)

@@ -1,4 +1,4 @@
-"""A player's machine and a team server: data fetched and checked, files handed in, over a real connection."""
+"""A player's machine and a team server: data fetched and checked, files submitted, over a real connection."""
 
 import json
 import re
@@ -61,9 +61,9 @@ def test_a_player_fetches_the_public_data_and_sees_the_board_of_the_server(
     out, err = tiny_board.python(there, "-c", PLAYER, server).communicate(timeout=120)
     shown, rest = out.split("code 0\n", 1)
     assert shown == board and "team 4" in board and "rank correlation" in board
-    told, own = (json.loads(text) for text in (rest.split("code 0\n")[0], board_json))
-    assert [row | told["rows"][k] for k, row in enumerate(own["rows"])] == told["rows"]
-    assert {**told, "rows": []} == {**own, "rows": []}
+    answer, own = (json.loads(text) for text in (rest.split("code 0\n")[0], board_json))
+    assert [row | answer["rows"][k] for k, row in enumerate(own["rows"])] == answer["rows"]
+    assert {**answer, "rows": []} == {**own, "rows": []}
     assert out.endswith("code 2\ncode 2\nfiles 2\n")
     assert f"SERVER={server}" in err and "reveal" in err
     for name in ("train/inputs.npy", "manifest.json"):
@@ -137,7 +137,7 @@ def test_a_file_whose_hash_is_wrong_takes_no_place(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "answer",
     [
         listing(path="../private/x"),
         listing(path="/etc/passwd"),
@@ -149,8 +149,8 @@ def test_a_file_whose_hash_is_wrong_takes_no_place(tmp_path, monkeypatch):
     ],
     ids=str,
 )
-def test_a_server_cannot_write_outside_the_folder(tmp_path, told):
-    with copying(told, FILES) as address, pytest.raises(UserError, match="cannot be understood"):
+def test_a_server_cannot_write_outside_the_folder(tmp_path, answer):
+    with copying(answer, FILES) as address, pytest.raises(UserError, match="cannot be understood"):
         client.fetch(address, "tiny")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -166,7 +166,7 @@ def test_fetched_data_are_prepared_and_their_server_judges(tmp_path, monkeypatch
     assert client.server_of("tiny", "aaaa1111") == "http://other.example"
 
 
-def test_a_file_is_handed_in_with_its_card_by_the_verb_and_by_the_harness(server, home, capsys, monkeypatch):
+def test_a_file_is_submitted_with_its_manifest_by_the_verb_and_by_the_harness(server, home, capsys, monkeypatch):
     file = entry(home, "a", manifest={"cv": {"score": 0.7}})
     code, out, _ = call(capsys, monkeypatch, "score", "tiny", file, "--team", "red", "--server", server, "--json")
     verdict = json.loads(out)

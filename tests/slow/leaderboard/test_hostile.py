@@ -47,11 +47,11 @@ def scratch(content):
 
 def ordered_runs(pairs):
     """Runs that are right as long as they end within the picture: (gap, length) one after the other."""
-    at, told = 1, []
+    at, runs = 1, []
     for gap, length in pairs:
-        told.append(f"{at + gap} {length}")
+        runs.append(f"{at + gap} {length}")
         at += gap + length + 1
-    return " ".join(told)
+    return " ".join(runs)
 
 
 def slowly(runs, pixels=128 * 128):

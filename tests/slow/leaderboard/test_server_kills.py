@@ -106,7 +106,7 @@ def test_what_was_acknowledged_survives_kills_of_server_and_scorer_under_load(ho
     print(f"{summary}; up again after {median(up):.2f} s, {max(up):.2f} s at most")
     assert len(acknowledged) > 20 and acknowledged.items() <= there.items()
     assert set(ended) <= {"scored", "failed"} and ended["failed"] <= KILLS / 10  # three kills met those
-    assert len(entries) == len(set(entries)) == ended["scored"] and len(parts) == len(set(parts)) == 2 * len(entries)
+    assert len(entries) == len(set(entries)) == ended["scored"] and len(parts) == len(set(parts)) == 3 * len(entries)
     kept = {file.name: file for file in (home / "boards").rglob("*") if len(file.name) == 64}
     assert all(sha256_of(kept[sha256]) == sha256 for sha256 in acknowledged.values())
     assert sum(seconds < UP_SECONDS for seconds in up) >= 0.95 * len(up)
