@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.models.class_weights import InverseFrequency
 
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
 from harness.models import Context
-from harness.models.losses import binary_cross_entropy, cross_entropy
+from harness.models.losses import InverseFrequency, binary_cross_entropy, cross_entropy
 from harness.models.smp import Network
 from harness.tasks.classification import Classification
 

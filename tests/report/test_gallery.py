@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.report import gallery
-from tests.conftest import tiny_declaration
+from tests.support.tiny_data import tiny_declaration
 
 
 @pytest.mark.parametrize(("rows", "shown"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (5, [2, 2, 1]), (30, [8, 8, 8])])

@@ -12,10 +12,10 @@ from harness.report.search_advice import FEWEST, advice, importances
 from harness.report.search_history import END, SCORED, START, read_history
 from harness.report.search_report import compute_saved, search_lines, search_page
 from harness.tasks.regression import Regression
-from tests.conftest import tiny_declaration
 from tests.support import fake_search
 from tests.support.fake_search import BEGIN, at, empty_study, saved, search
 from tests.support.pages import PageReader
+from tests.support.tiny_data import tiny_declaration
 
 MASKS = tiny_declaration(name="tiny")
 NUMBERS = tiny_declaration(name="numbers", task=Regression("price"), metric=RMSE())

@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.metrics import RMSE, Accuracy
-from harness.models import Cost, Diverged
+from harness.models import Diverged, TrainingCost
 from harness.search.pruning import SHARES, Pruner
 from harness.search.retries import disk_full, free_disk_space, over_quota, retry
 from harness.search.schedule import SearchSchedule
@@ -80,7 +80,7 @@ def test_where_less_is_better_the_lower_error_is_the_best() -> None:
 
 def schedule(hours: float = 1.0, epoch: float = 10.0) -> SearchSchedule:
     """Two workers, five folds, models of 20 epochs."""
-    work = Work({"net": Net()}, {"net": Cost(0, epoch, 0)}, 5, 2, 1, 100, 20, 0, 10.0)
+    work = Work({"net": Net()}, {"net": TrainingCost(0, epoch, 0)}, 5, 2, 1, 100, 20, 0, 10.0)
     return SearchSchedule(work, {"net": {}}, time.time(), hours, {}, pool=4, official=1.0, ensemble=4.0)
 
 

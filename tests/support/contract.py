@@ -22,7 +22,7 @@ from harness.files import read_json
 from harness.metrics import Metric
 from harness.options import Request
 from harness.prepare import Prepared, few, prepare
-from harness.report import report
+from harness.report.run_report import report
 from harness.training import fold
 from harness.training.predict import predict_official
 from harness.training.predictions import VIEWS

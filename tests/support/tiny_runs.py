@@ -24,7 +24,7 @@ from harness.tasks.classification import PROBABILITIES, Classification
 from harness.tasks.detection import Detection
 from harness.tasks.regression import Regression
 from harness.tasks.segmentation import Segmentation
-from tests.conftest import CLASSES, has_rare, tiny_dataset
+from tests.support.tiny_data import CLASSES, has_rare, tiny_dataset
 
 ROWS = 60
 WRONG = 0.3

@@ -19,8 +19,8 @@ from harness.search.schedule import measured_schedule
 from harness.search.study import Study, open_study
 from harness.training.ensembling import keep_baseline
 from harness.training.workers.process import ErrorText
-from tests.conftest import tiny_declaration
 from tests.support.here import Here
+from tests.support.tiny_data import tiny_declaration
 
 NAME = "beads"
 DECLARATION = """
@@ -34,7 +34,7 @@ from harness.data.sources import Sample
 from harness.data.splits import Holdout, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import Accuracy
-from harness.models import Cost, Diverged
+from harness.models import TrainingCost, Diverged
 from harness.tasks.classification import Classification
 
 CLASSES, ROWS = ("ant", "bee", "cat"), 120
@@ -90,7 +90,7 @@ class Skilled:
         return np.where(said[:, None] == np.arange(3), 0.7, 0.15).astype(np.float32)
 
     def cost(self, train, context):
-        return Cost(0.01, 0.01, 0.0001)
+        return TrainingCost(0.01, 0.01, 0.0001)
 
     def fast_paths(self, train, context):
         return {}

@@ -14,8 +14,8 @@ from harness.competition import find
 from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Samples
 from harness.report.label_issues import label_issues
-from tests.conftest import REAL_SETS, SHARED
 from tests.support.audited import evidence, problems, under_motifs
+from tests.support.tiny_data import REAL_SETS, SHARED
 
 pytestmark = pytest.mark.real
 
