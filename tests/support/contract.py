@@ -29,7 +29,7 @@ from harness.training.predictions import VIEWS
 from leaderboard import answers
 from leaderboard.scoring import score_file
 from tests.support.here import Here, Run, run
-from tests.support.pages import Reader
+from tests.support.pages import PageReader
 
 EACH, ALL, ASKED = 10, 40, 3  # at least: rows of every stratum, rows; and rows of every official part
 SMALL = {"imgsz": 32, "batch": 64}  # of learners with these fields: one batch, as a last one of one row has no variance
@@ -141,7 +141,7 @@ def check_official(request: Request, done: Run) -> None:
 def check_report(competition: Competition) -> None:
     """The page on it stands alone and is small."""
     file = paths.root() / report(competition)["path"]
-    assert Reader(file.read_text()).loads == []
+    assert PageReader(file.read_text()).loads == []
     assert file.stat().st_size < 5_000_000
 
 
