@@ -64,7 +64,7 @@ export: .venv/ready       ## COMP= [FORMAT=json] [DATA=] | the board as CSV or J
 	$(run) leaderboard export
 
 test: .venv/ready         ## - | the fast tests
-	$(PY) -m pytest -m "not real and not soak"
+	$(PY) -m pytest -n 2 --dist loadfile -m "not real and not soak"
 test-all: .venv/ready     ## - | all tests, with real data and the slow ones
 	$(PY) -m pytest
 check: .venv/ready        ## - | format, lint, types

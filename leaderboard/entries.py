@@ -105,7 +105,7 @@ def read_entries(
     Before the reveal only what may be shown is read, neither the exact public score nor the private one.
     """
     columns = (submissions.c.id, submissions.c.team, submissions.c.sha256, submissions.c.received_at)
-    query: Select[Any] = select(*columns, submissions.c.manifest["cv", "score"])
+    query: Select[Any] = select(*columns, submissions.c.manifest["cv"])  # whole: SQLite rounds a number to 15 digits
     joined: FromClause = submissions
     for part in PARTS if revealed else ("shown",):
         table = scores.alias(part)
@@ -116,14 +116,20 @@ def read_entries(
     found = connection.execute(query.select_from(joined).where(*board, *where).order_by(submissions.c.id))
     return [
         ScoredEntry(
-            *(number, team, sha256, at, finite(cv), Interval(*bounds[:3])), Interval(*bounds[3:]) if revealed else None
+            *(number, team, sha256, at, claimed_cv(cv), Interval(*bounds[:3])),
+            Interval(*bounds[3:]) if revealed else None,
         )
         for number, team, sha256, at, cv, *bounds in found
     ]
 
 
+def claimed_cv(cv: Any) -> float | None:
+    """The score in the `cv` of a manifest, which may hold anything; None if it is not a finite number."""
+    return finite(cv.get("score") if isinstance(cv, dict) else None)
+
+
 def finite(value: Any) -> float | None:
-    """A number of a manifest, which may hold anything; None if it is not a finite number."""
+    """A number of a manifest; None if it is not a finite number."""
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 

@@ -150,7 +150,7 @@ def test_best_is_the_file_that_was_handed_in(ranked: tuple[Home, dict, dict]) ->
 
 def test_two_bundles_are_compared_on_the_rows_both_have(ranked: tuple[Home, dict, dict]) -> None:
     home, first, _ = ranked
-    net, spy = (one(home, f"runs/pebbles/*/{name}-*/bundle.json").parent for name in ("net", "spy"))
+    net, spy = (one(home, f"runs/pebbles/*/{name}-*/run.json").parent for name in ("net", "spy"))
     told = home.json("harness", "compare", net, spy)
     assert told.keys() >= {"difference", "low", "high", "p", "verdict"}
     assert told["difference"] == pytest.approx(first["models"]["net"]["score"] - first["models"]["spy"]["score"])
@@ -174,7 +174,7 @@ def test_a_submission_is_compared_by_its_cross_fitted_ensemble(ranked: tuple[Hom
 def test_what_cannot_be_compared_is_said_in_a_sentence(ranked: tuple[Home, dict, dict], tmp_path: Path) -> None:
     home, first, _ = ranked
     code, _, err = home.run("harness", "compare", home.root / first["submission"], tmp_path)
-    assert code == 2 and "neither a bundle" in err and "Traceback" not in err
+    assert code == 2 and "neither a run" in err and "Traceback" not in err
 
 
 def one(home: Home, pattern: str) -> Path:

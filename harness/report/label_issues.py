@@ -102,8 +102,8 @@ def label_issues(task: Task, samples: Samples, prediction: Any) -> list[LabelIss
 
 def prepared_from(competition: str, audit: str) -> Prepared:
     """The data prepared last; raise `UserError` where this audit is of other data."""
-    prepared = current(competition)
-    if read_json(paths.data(competition) / "current.json").get("audit") != audit:
+    prepared, named = current(competition), paths.data(competition) / "current.json"
+    if not named.exists() or read_json(named).get("audit") != audit:
         raise UserError(f"the data prepared last are others; run `make submit COMP={competition}` with these")
     return prepared
 

@@ -63,7 +63,7 @@ def test_duplicates_that_a_split_separates_fail() -> None:
         def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
             return np.arange(len(samples)) < 20
 
-        def cut(self, samples: Samples, count: int) -> np.ndarray:
+        def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
             return np.arange(len(samples)) % count
 
     pictures = noise()

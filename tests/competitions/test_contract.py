@@ -6,11 +6,13 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.competition import find, names
 from harness.models.config import config_hash
+from harness.models.yolo.detector import Yolo
 from tests.support import contract
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -62,7 +64,9 @@ def test_every_model_is_built(name: str, tmp_path: Path, monkeypatch: pytest.Mon
     for model, learner in declared.models.items():
         assert declared.ensemble.specialist == model or learner.target_class is None, model
         if hasattr(learner, "network"):
-            outputs = 1 if learner.target_class is not None else max(1, len(declared.task.classes))
+            outputs: Any = 1 if learner.target_class is not None else max(1, len(declared.task.classes))
+            if isinstance(learner, Yolo):
+                outputs = learner.classes(declared.task)
             with torch.device("meta") if hasattr(learner, "untrained") else nullcontext():  # large ones take no memory
                 network = replace(learner, pretrained=False).network(outputs)
             assert sum(weights.numel() for weights in network.parameters()) > 1000, model

@@ -134,7 +134,7 @@ def check_official(request: Request, done: Run) -> None:
     assert written.keys() == parts.keys()
     for part, samples in parts.items():
         file = paths.root() / written[part]
-        assert file.suffix == task.suffix
+        assert file.suffix == task.official_suffix
         assert len(task.read(file, samples.ids)) == ASKED
 
 

@@ -30,7 +30,7 @@ import numpy as np
 
 from harness.competition import Competition
 from harness.data.samples import Dataset, Samples, numbered
-from harness.data.sources import Sample
+from harness.data.sources import MadeSample
 from harness.data.splits import Holdout, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import Accuracy
@@ -103,7 +103,7 @@ competition = Competition(
     name="beads",
     task=Classification(CLASSES),
     metric=Accuracy(CLASSES),
-    sources=(Sample(make),),
+    sources=(MadeSample(make),),
     load=load,
     holdout=Holdout(fraction=0.25, public=0.5),
     split=stratified_grouped(by=targets_themselves, folds=2),
