@@ -94,7 +94,7 @@ submissions = Table(
     sqlite_autoincrement=True,
 )
 scores = Table(
-    "scores",  # "shown" is what the public score is shown as before the reveal (harness.rules)
+    "scores",  # "shown" is what the public score is shown as before the reveal (harness.competition)
     metadata,
     _submission(),
     *_metric_columns(*PARTS, "shown"),

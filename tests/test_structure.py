@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure import REPOSITORY, imports, parsed, private_names, relative, sources, upward, upward_imports
+from tests.structure import CHECKS, REPOSITORY, imports, parsed, relative, sources, upward
 
 HEAVY = {"torch", "timm", "ultralytics", "optuna", "ray", "segmentation_models_pytorch", "albumentations"}
 KINDS = {"classification", "segmentation", "detection", "regression"}
@@ -104,12 +104,9 @@ def offences(rule: Callable[[ast.Module], list[str]], files: Iterable[Path]) -> 
     return [f"{relative(file)}, {wrong}" for file in files for wrong in rule(parsed(file))]
 
 
-def test_imports_only_go_down() -> None:
-    assert upward_imports() == []
-
-
-def test_libraries_are_used_by_their_public_names() -> None:
-    assert private_names() == []
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_house_is_in_order(check: str) -> None:
+    assert CHECKS[check]() == []
 
 
 def test_modules_do_not_import_each_other_in_a_circle() -> None:

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from harness.bootstrap import Interval
-from harness.competition import Rules, find
+from harness.competition import Exact, Ladder, Rounded, Rules, find
 from harness.errors import InvalidSubmission, UserError
-from harness.rules import Exact, Ladder, Rounded
 from leaderboard import scoring
 from leaderboard.answers import prepared
 from leaderboard.cli import text

@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.competition import Rules, find
-from harness.rules import Exact, Ladder
+from harness.competition import Exact, Ladder, Rules, find
 from tests.support.board_client import ROUTES
 from tests.support.board_model import File
 from tests.support.frozen import forget

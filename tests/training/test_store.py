@@ -92,7 +92,9 @@ def inner():
 
 
 @pytest.mark.parametrize(
-    "nameless", [lambda: 0, inner(), functools.partial(lambda: 0), object(), {1, 2}, b"raw"], ids=repr
+    "nameless",
+    [lambda: 0, inner(), functools.partial(lambda: 0), object(), {1, 2}, b"raw"],
+    ids=["lambda", "nested function", "partial", "object", "set", "bytes"],
 )
 def test_what_has_no_name_to_look_up_is_refused(nameless: object) -> None:
     with pytest.raises(UserError, match="cannot stand in a model's declaration"):

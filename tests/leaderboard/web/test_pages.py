@@ -250,7 +250,7 @@ def test_the_private_score_ranks_and_the_shake_up_is_shown_after_the_reveal_alon
 def test_a_protected_board_shows_no_exact_score_anywhere(home):
     file = home / "competitions" / "tiny" / "competition.py"
     text = file.read_text().replace("Rules(", "Rules(feedback=Rounded(0.5), ")
-    file.write_text(f"from harness.rules import Rounded\n{text}")
+    file.write_text(f"from harness.competition import Rounded\n{text}")
     for team, wrong in (("red", "a"), ("blue", "b"), ("green", "cd")):
         judge("tiny", entry(home, wrong), team)
     with client_of() as client:
