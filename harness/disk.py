@@ -14,7 +14,7 @@ from harness.training.predictions import ModelRun
 
 
 def status(competition: Competition) -> dict[str, Any]:
-    """Every bundle, finished or not, with its size; what runs now; the best submission."""
+    """List every model run, finished or not, with its size; what runs now; the best submission."""
     used = runs_in_use(competition.name)
     model_runs = [_described(folder, folder in used) for folder in run_folders(competition.name)]
     best = sorted(paths.submissions(competition.name, "*").parent.glob("*/best/submission.csv"))
@@ -29,7 +29,7 @@ def status(competition: Competition) -> dict[str, Any]:
 
 
 def clean(competition: Competition) -> dict[str, Any]:
-    """Remove the bundles that no best/ submission uses. Raise `UserError` while a run holds them."""
+    """Remove the model runs that no best/ submission uses. Raise `UserError` while a command holds them."""
     used, freed, removed = runs_in_use(competition.name), 0, []
     for run in sorted((paths.root() / "runs" / competition.name).glob("*/")):
         with locked(run):
@@ -47,7 +47,7 @@ def run_folders(competition: str) -> list[Path]:
 
 
 def runs_in_use(competition: str) -> set[Path]:
-    """Those that the best submission of any data needs, or that a search found."""
+    """The runs that the best submission of any data needs, or that a search saved."""
     cards = paths.submissions(competition, "*").parent.glob("*/best/submission.json")
     searched = paths.searches(competition, "*").parent.glob("*/best.json")
     used = [folder for card in cards for folder in read_json(card).get("bundles", {}).values()]
@@ -83,7 +83,7 @@ def _described(folder: Path, in_use: bool) -> dict[str, Any]:
 
 
 def _running(competition: str) -> str | None:
-    """In words: which process works on which run."""
+    """The sentence that names the process at work, if there is one."""
     return next(iter(_holders(competition)), None)
 
 

@@ -1,4 +1,4 @@
-"""What the user asked for, checked."""
+"""The options of a verb, checked."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from harness.models import Learner
 
 
 def silent(_: Any) -> None:
-    """Say nothing, to nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True)

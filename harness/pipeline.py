@@ -38,7 +38,7 @@ def submit(request: Request) -> dict[str, Any]:
         raise UserError(f"{alone} alone predicts no more than its own class; add a general model to MODELS=")
     with start_workers(request.listen, request.engine, request.workers) as workers:
         prepared = prepare(request)
-        writer.require_judge(request.competition.name, request.team, prepared.data_hash, request.say)
+        writer.require_accepting_board(request.competition.name, request.team, prepared.data_hash, request.say)
         keep_baseline(request, prepared)
         folds = prepared.folds(request.competition, request.fold_count)
         with locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
@@ -85,7 +85,7 @@ def search(request: Request, storage: str | None = None, paired: bool = True, cu
     workers = start_workers(request.listen, request.engine, request.workers)
     with workers, LocalWorkers(1, 1, grace=0) as background:  # its files are written whole or not at all
         prepared = prepare(request)
-        writer.require_judge(competition.name, request.team, prepared.data_hash, request.say)
+        writer.require_accepting_board(competition.name, request.team, prepared.data_hash, request.say)
         keep_baseline(request, prepared)
         folds = prepared.folds(competition, request.fold_count)
         train_hash = prepared.train_hash(folds)

@@ -167,8 +167,8 @@ def _write_public(
     write_json(folder / "exclusions.json", kept)
     write_json(folder / "audit.json", audit.to_json())
     rows = {"train": int((~judged).sum()), "holdout": int(judged.sum())}
-    asked = {part: len(inputs) for part, inputs in official.items()}
-    write_json(folder / "manifest.json", {"source": source, "rows": rows, "official": asked})
+    sizes = {part: len(inputs) for part, inputs in official.items()}
+    write_json(folder / "manifest.json", {"source": source, "rows": rows, "official": sizes})
 
 
 def _write_private(folder: Path, competition: Competition, judged: Samples, stratify: np.ndarray) -> None:
@@ -254,8 +254,8 @@ def audit_problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:
         if name not in names:
             raise UserError(f"ACCEPT={name} names no check of the audit; there are {', '.join(names)}")
     if failed := [check for check in checked.checks if check.verdict == "fail" and check.name not in accepted]:
-        told = "; ".join(f"{check.name}: {check.evidence}; {check.remedy}" for check in failed)
-        raise UserError(f'audit, {told} (ACCEPT="{",".join(check.name for check in failed)}" goes on despite it)')
+        found = "; ".join(f"{check.name}: {check.evidence}; {check.remedy}" for check in failed)
+        raise UserError(f'audit, {found} (ACCEPT="{",".join(check.name for check in failed)}" goes on despite it)')
     for check in checked.checks:
         if check.verdict != "pass":
             yield f"audit, {check.name}: {check.evidence}; {check.remedy}"

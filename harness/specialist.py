@@ -44,7 +44,7 @@ class DerivedSpecialist(NamedTuple):
 
 
 class SpecialistVerdict(NamedTuple):
-    """What the gate said; gain: difference, low, high and p on held-out folds."""
+    """The result of the gate; gain: difference, low, high and p on held-out folds."""
 
     accepted: bool
     reason: str
@@ -57,9 +57,9 @@ NO_GAIN = {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
 def specialist(request: Request, name: str | None) -> dict[str, Any]:
     """What `specialist --json` prints. name: the class, the one with the most headroom where it is None."""
     competition = request.competition
-    asked = label_of(competition, name)
+    label = label_of(competition, name)
     run = run_of(request)
-    target = choose_target(run, asked)
+    target = choose_target(run, label)
     if target is None:
         refused = SpecialistVerdict(False, "nothing would be gained: no class is ever mistaken", NO_GAIN)
         return {"competition": competition.name, "path": run.card["file"], "class": None, **refused._asdict()}
@@ -170,7 +170,7 @@ def derive(run: LastRun, target: SpecialistTarget) -> DerivedSpecialist:
 
 
 def verdict_of(fitted_ensemble: FittedEnsemble, name: str, model_run: ModelRun, count: int) -> SpecialistVerdict:
-    """What the gate said of the specialist's step, with its numbers. count: of folds."""
+    """The gate's result for the specialist's step, with its numbers. count: of folds."""
     held = model_run.held(count)
     if len(held) < count:
         left = f"only {len(held)} of {count} folds were trained in time; the same command goes on from there"

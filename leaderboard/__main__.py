@@ -46,9 +46,9 @@ def score(
 ) -> None:
     """Submit a file to the judge: it is checked, scored, and put on the board."""
     if server:
-        from harness.submission.client import hand_in
+        from harness.submission.client import submit
 
-        answer = hand_in(server, competition, file, team, data)
+        answer = submit(server, competition, file, team, data)
         print(_json(answer) if as_json else answer["message"])
         return
     from leaderboard.judge import judge

@@ -14,7 +14,7 @@ from harness.metrics import Metric
 
 
 class StepResult(NamedTuple):
-    """What the gate said of one step. gain: on held-out folds; recipe: the one to go on with.
+    """The result of one step. gain: on held-out folds; recipe: the one to go on with.
 
     variant: "with test-time augmentation" where a blend brought the views that were refused before it, else "".
     """

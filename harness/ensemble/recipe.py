@@ -28,7 +28,7 @@ class Member(NamedTuple):
 
 
 def part_of(member: Views, tta: bool, rows: np.ndarray) -> Member:
-    """Some rows of the view that is asked for, which stands for both."""
+    """Some rows of one view, which stands for both."""
     prediction = (member.tta if tta else member.plain)[rows]
     return Member(prediction, prediction)
 

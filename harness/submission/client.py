@@ -1,4 +1,4 @@
-"""A leaderboard on another machine: files are handed in there, and the public data of a competition fetched from it.
+"""A leaderboard on another machine: files are submitted there, and the public data of a competition fetched from it.
 
 LEADERBOARD_URL says where it is, LEADERBOARD_TOKEN who asks.
 """
@@ -46,24 +46,24 @@ def served(competition: str) -> str | None:
     return last.get("data_hash") if "server" in last else None
 
 
-# -- handing in --------------------------------------------------------------------------------------------------------
+# -- submitting --------------------------------------------------------------------------------------------------------
 
 
-def require_welcome(
+def require_accepting_server(
     server: str, competition: str, team: str | None, data_hash: str, say: Callable[[str], None]
 ) -> None:
     """Before hours of training: raise `UserError` unless the server judges these data and knows who asks.
 
     Where there is no connection, or no file is taken now, say so and go on: it can be handed in later, or not at all.
     """
-    asked = {"params": {"team": team, "data": data_hash}}
+    options = {"params": {"team": team, "data": data_hash}}
     try:
-        ask(server, "GET", f"/{competition}/submissions", lambda: asked)
-        now = ask(server, "GET", f"/{competition}", lambda: asked)
+        ask(server, "GET", f"/{competition}/submissions", lambda: options)
+        now = ask(server, "GET", f"/{competition}", lambda: options)
     except UnreachableError as error:
-        say(f"{error} What is made here stays here, and can be handed in later (make score)")
+        say(f"{error} What is made here stays here, and can be submitted later (make score)")
     except UserError as error:
-        raise UserError(f"{error}; nothing was trained, for it could not be handed in") from error
+        raise UserError(f"{error}; nothing was trained, for it could not be submitted") from error
     else:
         if now["phase"] != "open":
             say(f"the board on {server} is {now['phase']} and takes no files; what is made here stays here")
@@ -71,19 +71,19 @@ def require_welcome(
             say(f"no entry is left to your team on {server} until {now['quota']['renews_at']}")
 
 
-def hand_in(
-    server: str, competition: str, file: Path, team: str | None, data_hash: str | None = None
-) -> dict[str, Any]:
+def submit(server: str, competition: str, file: Path, team: str | None, data_hash: str | None = None) -> dict[str, Any]:
     """The verdict, as `python -m leaderboard score --json` tells it. Sending twice counts once.
 
-    The card beside the file goes with it. Raise `InvalidSubmission` where the file is refused, `UserError` otherwise.
+    The manifest beside the file goes with it. Raise `InvalidSubmission` if the file is refused, else `UserError`.
     """
     if not file.is_file():
         raise UserError(f"{file} does not exist")
     beside = file.with_suffix(".json")
-    card = beside.read_bytes() if beside != file and beside.is_file() else b""
-    asked = {"name": file.name, "card": str(len(card)), "wait": "60", "team": team, "data": data_hash}
-    answer = ask(server, "POST", f"/{competition}/submissions", lambda: {"params": asked, "data": body(card, file)})
+    manifest = beside.read_bytes() if beside != file and beside.is_file() else b""
+    params = {"name": file.name, "card": str(len(manifest)), "wait": "60", "team": team, "data": data_hash}
+    answer = ask(
+        server, "POST", f"/{competition}/submissions", lambda: {"params": params, "data": body(manifest, file)}
+    )
     deadline = time.monotonic() + PATIENCE_SECONDS
     while answer["state"] in ("waiting", "scoring"):
         if time.monotonic() > deadline:
@@ -104,15 +104,15 @@ def finals(server: str, competition: str, team: str | None, names: list[str], da
 def standings(server: str, competition: str, data_hash: str | None, trust: bool) -> dict[str, Any]:
     """The board, as `python -m leaderboard board --json` tells it."""
     params = {"data": data_hash}
-    told = ask(server, "GET", f"/{competition}/board", lambda: {"params": params})
+    board = ask(server, "GET", f"/{competition}/board", lambda: {"params": params})
     if trust:
-        told["trust"] = ask(server, "GET", f"/{competition}/trust", lambda: {"params": params})
-    return told
+        board["trust"] = ask(server, "GET", f"/{competition}/trust", lambda: {"params": params})
+    return board
 
 
-def body(card: bytes, file: Path) -> Iterator[bytes]:
-    if card:
-        yield card
+def body(manifest: bytes, file: Path) -> Iterator[bytes]:
+    if manifest:
+        yield manifest
     with open(file, "rb") as content:
         while block := content.read(BLOCK):
             yield block
@@ -157,14 +157,14 @@ def _understood(server: str, response: Any) -> dict[str, Any]:
         answer = response.json()
         sentence = None if response.status_code < 300 else answer["error"]
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{server} answers {response.status_code}, and is no leaderboard of this kind") from None
+        raise UserError(f"{server} answers {response.status_code}, and is not a leaderboard of this kind") from None
     if sentence is not None:
         raise (InvalidSubmission if response.status_code == 422 else UserError)(f"{sentence}")
     return answer
 
 
 def no_address(server: str) -> str:
-    return f"{server!r} is no address of a server; write it as https://board.example.org"
+    return f"{server!r} is not the address of a server; write it as https://board.example.org"
 
 
 def address_of(server: str, path: str) -> str:
@@ -188,9 +188,9 @@ def fetch(server: str, competition: str) -> Fetched:
 
     They take their place when all of them are there; a download that broke off goes on where it stopped.
     """
-    told = ask(server, "GET", f"/{quote(competition)}/data", dict)
-    data_hash, files = _checked(server, told)
-    fetched = Fetched(data_hash, str(told.get("source")), len(files), sum(file["size"] for file in files))
+    listing = ask(server, "GET", f"/{quote(competition)}/data", dict)
+    data_hash, files = _checked(server, listing)
+    fetched = Fetched(data_hash, str(listing.get("source")), len(files), sum(file["size"] for file in files))
     home = paths.data(competition) / data_hash
     if not (home / "public").exists():
         waiting = paths.data(competition) / f".{data_hash}.download"
@@ -209,10 +209,10 @@ def fetch(server: str, competition: str) -> Fetched:
     return fetched
 
 
-def _checked(server: str, told: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+def _checked(server: str, listing: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """A server may not name a file outside the folder, nor a hash that is a path."""
     try:
-        data_hash, files = told["data_hash"], told["files"]
+        data_hash, files = listing["data_hash"], listing["files"]
         entries = [PurePosixPath(file["path"]) for file in files]
         good = re.fullmatch(r"[0-9a-zA-Z]{6,64}", data_hash) and all(
             isinstance(file["size"], int) and re.fullmatch("[0-9a-f]{64}", file["sha256"]) for file in files

@@ -29,7 +29,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 2.0, 15.0  # between two looks
 def send(
     competition: Competition, data_hash: str, file: Path | None, message: str | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Hand in once, wait for the public score, write both down; the same file again only waits, or tells what it knows.
+    """Send the file once, wait for the public score, store both; the same file again only waits.
 
     file: else the newest official one of the best run. Raise `UserError` where Kaggle, or this machine, refuses.
     """
@@ -45,7 +45,7 @@ def send(
             say(f"sending {paths.shown(file)} to Kaggle's {slug}")
             entry = {"slug": slug, "file": paths.shown(file), "sha256": sha256_of(file), "cv": claimed(file)}
             text = message or f"{file.name} {entry['sha256'][:12]}"
-            entry |= {"message": text, "ref": hand_in(slug, file, text), "sent_at": now()}
+            entry |= {"message": text, "ref": send_file(slug, file, text), "sent_at": now()}
             append_line(home / RECORD, entry)
         if "scored_at" not in entry:
             entry |= wait_for_score(slug, entry["ref"]) | {"scored_at": now()}
@@ -57,12 +57,12 @@ def send(
 
 
 def tell_board(competition: str, data_hash: str, entry: Mapping[str, Any], say: Callable[[str], None]) -> None:
-    """Our own board keeps the score; where there is no such board, that is said, and no reason to fail."""
+    """Note the score on our own board; report it where there is no such board, without failing."""
     if entry["public"] is None or client.server_of(competition, data_hash):
         return
-    told = f"{entry['public']} on Kaggle's {entry['slug']}: {entry['file']} ({entry['sha256'][:12]})"
+    note = f"{entry['public']} on Kaggle's {entry['slug']}: {entry['file']} ({entry['sha256'][:12]})"
     try:
-        writer.ask_board("host", "outside", competition, told, "--data", data_hash)
+        writer.ask_leaderboard("host", "outside", competition, note, "--data", data_hash)
     except UserError as refusal:
         say(f"our own board did not write the score down: {refusal}")
 
@@ -89,8 +89,8 @@ def newest_official(competition: str, best: Path) -> Path:
 
 def claimed(file: Path) -> float | None:
     """The CV score of the run whose official file this is; None where it is not in best/."""
-    card = file.parent / "submission.json"
-    cv = read_json(card).get("cv") if file.parent.name == "best" and card.exists() else None
+    manifest = file.parent / "submission.json"
+    cv = read_json(manifest).get("cv") if file.parent.name == "best" and manifest.exists() else None
     return cv and cv["score"]
 
 
@@ -111,7 +111,7 @@ def require_credentials() -> None:
         )
 
 
-def hand_in(slug: str, file: Path, message: str) -> int:
+def send_file(slug: str, file: Path, message: str) -> int:
     """Kaggle's number of the entry."""
     with in_words(slug):
         kaggle_api = downloads.kaggle_client()
@@ -163,8 +163,10 @@ def in_words(slug: str) -> Iterator[None]:
         ) from error
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        told = downloads.kaggle_refusal(slug, error) if status in (401, 403, 404) else f"Kaggle refuses this: {error}"
-        raise UserError(told) from error
+        sentence = (
+            downloads.kaggle_refusal(slug, error) if status in (401, 403, 404) else f"Kaggle refuses this: {error}"
+        )
+        raise UserError(sentence) from error
     except requests.RequestException as error:
         raise UserError(
             f"Kaggle could not be reached ({type(error).__name__}); run the same command again, "

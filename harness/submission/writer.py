@@ -1,4 +1,4 @@
-"""What is handed in: the judge's file with its card, the official files, and the best one so far."""
+"""The submission: the judge's file with its manifest, the official files, and the best one so far."""
 
 import getpass
 import json
@@ -20,11 +20,11 @@ from harness.tasks import Task
 
 
 def write(competition: str, data_hash: str, task: Task, ids: np.ndarray, decided: Any, card: Mapping[str, Any]) -> Path:
-    """The judge's file and its card beside it. The same rows are the same file: they keep their first name."""
+    """Write the judge's file and its manifest. The same rows are the same file: they keep their first name."""
     folder = paths.submissions(competition, data_hash)
     draft = folder / f".draft.{os.getpid()}{TEMPORARY}"
     task.write(ids, decided, draft)
-    task.read(draft, ids)  # what we hand in obeys our own rules
+    task.read(draft, ids)  # our own file obeys the rules too
     digest = sha256_of(draft)[:12]
     known = sorted(folder.glob(f"*-{digest}.csv"))
     file = known[0] if known else folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{digest}.csv"
@@ -36,43 +36,43 @@ def write(competition: str, data_hash: str, task: Task, ids: np.ndarray, decided
 
 
 def keep_best(file: Path, folder: Path, card: Mapping[str, Any] | None, higher_is_better: bool = True) -> None:
-    """best/submission.csv is the valid file with the best CV score so far, on the most rows. No card: a baseline."""
+    """Keep the valid file with the best CV on the most rows as best/submission.csv. No manifest: a baseline."""
     best = folder / "best" / "submission.csv"
-    mend(best)
-    if best.exists() and not (card and outdoes(card, read_json(best.with_suffix(".json")), higher_is_better)):
+    restore_best(best)
+    if best.exists() and not (card and is_better(card, read_json(best.with_suffix(".json")), higher_is_better)):
         return
     if best.exists() and read_json(best.with_suffix(".json"))["file"] != paths.shown(file):
         for official in best.parent.glob("official*"):
-            official.unlink()  # of the file that goes
+            official.unlink()  # they belong to the file that is replaced
     write_json(best.with_suffix(".json"), {**(card or {"cv": None}), "file": paths.shown(file)})
-    mend(best)
+    restore_best(best)
 
 
-def mend(best: Path) -> None:
-    """best/ is two files, and a kill may come between them: the card is the first, and the file that it names holds."""
+def restore_best(best: Path) -> None:
+    """Copy the file that the manifest names into best/: a kill may have come between the two."""
     card = best.with_suffix(".json")
     named = paths.root() / read_json(card)["file"] if card.exists() else best
     if named.exists() and not (best.exists() and sha256_of(best) == sha256_of(named)):
         write_bytes(best, named.read_bytes())
 
 
-def outdoes(card: Mapping[str, Any], before: Mapping[str, Any], higher_is_better: bool) -> bool:
-    """The share of the rows that have out-of-fold predictions goes before the score: a lucky fold is no better."""
+def is_better(card: Mapping[str, Any], before: Mapping[str, Any], higher_is_better: bool) -> bool:
+    """Whether a submission replaces `before`: more rows with out-of-fold predictions count first, then the score."""
     if before["cv"] is None or card["share"] > before["share"]:
         return True
     score, last = card["cv"]["score"], before["cv"]["score"]
     return card["share"] == before["share"] and (score == last or (score > last) == higher_is_better)
 
 
-def beside_best(file: Path, name: str, suffix: str) -> Path | None:
-    """The official file that the judge's `file` already has in best/."""
+def official_in_best(file: Path, name: str, suffix: str) -> Path | None:
+    """The official file of the judge's `file` in best/, if it is there."""
     best = file.parent / "best"
     official = best / f"{name}{suffix}"
     return official if official.exists() and read_json(best / "submission.json")["file"] == paths.shown(file) else None
 
 
-def keep_beside_best(official: Path, file: Path, name: str) -> Path:
-    """The official file belongs into best/ where the judge's `file` is the best one; returns where it is now."""
+def move_into_best(official: Path, file: Path, name: str) -> Path:
+    """Move the official file into best/ if the judge's `file` is the best one; return where it is."""
     best = file.parent / "best"
     if read_json(best / "submission.json")["file"] != paths.shown(file):
         return official
@@ -80,22 +80,22 @@ def keep_beside_best(official: Path, file: Path, name: str) -> Path:
     return best / f"{name}{official.suffix}"
 
 
-def require_judge(competition: str, team: str | None, data_hash: str, say: Callable[[str], None]) -> None:
-    """Raise `UserError` where what is trained on these data could not be handed in; our own board takes everything."""
+def require_accepting_board(competition: str, team: str | None, data_hash: str, say: Callable[[str], None]) -> None:
+    """Raise `UserError` where a submission on these data could not be judged; our own board takes every file."""
     if server := client.server_of(competition, data_hash):
-        client.require_welcome(server, competition, team, data_hash, say)
+        client.require_accepting_server(server, competition, team, data_hash, say)
 
 
 def judge(competition: str, file: Path, team: str | None, data_hash: str) -> dict[str, Any]:
-    """Hand the file to the leaderboard, a process of its own or a server: {"accepted", "public", "rank", "message"}."""
+    """Have the leaderboard score the file, here or on a server: {"accepted", "public", "rank", "message"}."""
     if server := client.server_of(competition, data_hash):
-        return client.hand_in(server, competition, file, team, data_hash)
+        return client.submit(server, competition, file, team, data_hash)
     who = team or getpass.getuser()
-    return ask_board("score", competition, str(file.resolve()), "--data", data_hash, "--team", who)
+    return ask_leaderboard("score", competition, str(file.resolve()), "--data", data_hash, "--team", who)
 
 
-def ask_board(*arguments: str) -> dict[str, Any]:
-    """What `python -m leaderboard ARGUMENTS` answers, a process of its own; raise `UserError` where it refuses."""
+def ask_leaderboard(*arguments: str) -> dict[str, Any]:
+    """Run `python -m leaderboard ARGUMENTS`, return its JSON; raise `UserError` where it refuses."""
     command = [sys.executable, "-m", "leaderboard", *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[2])  # noqa: S603
     try:

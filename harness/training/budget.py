@@ -23,7 +23,7 @@ from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers, results, run
 
 FORMAT = 2  # of plan.json; a plan of another format is made again
-SAMPLE_BUDGET = 240.0  # seconds, where nothing is asked for and the data are made up
+SAMPLE_BUDGET = 240.0  # seconds, where no BUDGET is given and the data are a made sample
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class Plan:
 
 
 def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, workers: Workers, to_rank: bool = True) -> Plan:
-    """The plan of an earlier command that asked the same; else measure, plan, and write it before the first step.
+    """The plan of an earlier command with the same options; else measure, plan, and write it before the first step.
 
     to_rank: whether an ensemble and the official test follow the training.
     """
     competition = request.competition
     file = paths.runs(competition.name, prepared.train_hash(folds)) / "plan.json"
     budget = allowed(request, prepared)
-    asked = {
+    options = {
         "format": FORMAT,
         "models": request.learners,
         "tta": list(competition.tta),
@@ -81,7 +81,7 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, workers: W
         "fast": request.fast,
         "to_rank": to_rank,
     }
-    key = short_hash(json.dumps(canonical(asked), sort_keys=True))
+    key = short_hash(json.dumps(canonical(options), sort_keys=True))
     known = read_json(file) if file.exists() else {}
     finished = nothing_to_train(request, prepared, folds, workers)
     if finished:

@@ -68,7 +68,7 @@ def ensemble(
 def refitted(
     competition: Competition, prepared: Prepared, card: Mapping[str, Any]
 ) -> tuple[np.ndarray, FittedEnsemble, OOFData]:
-    """A submission's ensemble once more, cross-fitted as its card's CV was; with the fold of every row."""
+    """A submission's ensemble once more, cross-fitted as its manifest's CV was; with the fold of every row."""
     model_runs, folds = runs_of(card), prepared.folds_named(competition, card["train_hash"])
     declared = competition.ensemble if set(model_runs) <= set(competition.models) else blend_of(competition, model_runs)
     return folds, *ensemble(Request(competition), prepared, folds, model_runs, declared)
@@ -89,7 +89,7 @@ def sharing(model_runs: Mapping[str, ModelRun], count: int) -> tuple[dict[str, M
 def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, Any]]:
     """A row a step.
 
-    accepted, reason, gain: what the gate said on all rows. score, low, high, by_class: cross-fitted up to this step;
+    accepted, reason, gain: the gate's result on all rows. score, low, high, by_class: cross-fitted up to this step;
     the rows of a fold are scored with what was chosen without the fold. That took the step in `accepted_in_folds` of
     `folds` fits, whatever was chosen on all rows.
     """

@@ -40,7 +40,7 @@ def predict_official(
     models = models_of(model_runs, recipe, final)
     for part, samples in prepared.official.items():
         name = ("official" if len(prepared.official) == 1 else f"official-{part}") + ("-final" if final else "")
-        known = writer.beside_best(file, name, competition.task.official_suffix)
+        known = writer.official_in_best(file, name, competition.task.official_suffix)
         if known and not final:
             written[part] = paths.shown(known)
             continue
@@ -48,7 +48,7 @@ def predict_official(
         decided = predict_rows(competition, samples.inputs, models, recipe, workers)
         official = file.with_name(f"{file.stem}-{name}{competition.task.official_suffix}")
         competition.task.write(samples.ids, decided, official)
-        written[part] = paths.shown(writer.keep_beside_best(official, file, name))
+        written[part] = paths.shown(writer.move_into_best(official, file, name))
     return written
 
 

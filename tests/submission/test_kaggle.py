@@ -99,7 +99,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> Iterator[FakeKaggle
 def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """What our own board is told, in place of its process."""
     asked: list[tuple[str, ...]] = []
-    monkeypatch.setattr(writer, "ask_board", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(writer, "ask_leaderboard", lambda *arguments: asked.append(arguments))
     return asked
 
 

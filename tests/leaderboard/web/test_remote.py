@@ -52,7 +52,7 @@ def test_a_player_fetches_the_public_data_and_sees_the_board_of_the_server(
     for k, wrong in enumerate(("a", "ab", "abg", "gh", "")):
         submitted = entry(home, wrong=wrong)
         submitted.with_suffix(".json").write_text(json.dumps({"cv": {"score": 0.5 + k / 10, "low": 0.4, "high": 1.0}}))
-        client.hand_in(server, "tiny", submitted, f"team {k}")
+        client.submit(server, "tiny", submitted, f"team {k}")
     _, board, _ = call(capsys, monkeypatch, "board", "tiny", "--trust")
     _, board_json, _ = call(capsys, monkeypatch, "board", "tiny", "--json")
 
@@ -177,9 +177,7 @@ def test_a_file_is_submitted_with_its_manifest_by_the_verb_and_by_the_harness(se
 
 
 def test_finals_are_chosen_at_the_server_by_the_same_verb(server, home, capsys, monkeypatch):
-    made = [
-        client.hand_in(server, "tiny", entry(home, wrong, name=f"f{wrong}"), "red")["submission"] for wrong in "abc"
-    ]
+    made = [client.submit(server, "tiny", entry(home, wrong, name=f"f{wrong}"), "red")["submission"] for wrong in "abc"]
     there = ["--team", "red", "--server", server]
     assert "None chosen" in call(capsys, monkeypatch, "finals", "tiny", *there)[1]
     code, out, _ = call(capsys, monkeypatch, "finals", "tiny", *made[:2], *there, "--json")
@@ -191,9 +189,9 @@ def test_a_refusal_of_the_server_is_one_sentence(server, home, capsys, monkeypat
     file = entry(home)
     file.write_text("id,value\nzzz,1\n")
     with pytest.raises(InvalidSubmission, match=r"entry\.csv"):
-        client.hand_in(server, "tiny", file, "red")
+        client.submit(server, "tiny", file, "red")
     with pytest.raises(UserError, match="no competition 'none'"):
-        client.hand_in(server, "none", file, "red")
+        client.submit(server, "none", file, "red")
 
 
 def test_without_a_token_a_team_server_says_what_is_missing(home, monkeypatch):
@@ -201,9 +199,9 @@ def test_without_a_token_a_team_server_says_what_is_missing(home, monkeypatch):
     teams.create_team(engine, "red")
     with served(team_mode=True) as address:
         with pytest.raises(UserError, match="set LEADERBOARD_TOKEN"):
-            client.hand_in(address, "tiny", entry(home), None)
+            client.submit(address, "tiny", entry(home), None)
         monkeypatch.setenv("LEADERBOARD_TOKEN", teams.issue_token(engine, "ada", "red"))
-        assert client.hand_in(address, "tiny", entry(home), None)["team"] == "red"
+        assert client.submit(address, "tiny", entry(home), None)["team"] == "red"
 
 
 def test_who_may_not_hand_in_learns_it_before_the_training(home, monkeypatch):
@@ -212,18 +210,18 @@ def test_who_may_not_hand_in_learns_it_before_the_training(home, monkeypatch):
     with served(team_mode=True) as address:
         monkeypatch.setenv("LEADERBOARD_URL", address)
         with pytest.raises(UserError, match=r"set LEADERBOARD_TOKEN.*nothing was trained"):
-            writer.require_judge("tiny", None, "aaaa1111", print)
+            writer.require_accepting_board("tiny", None, "aaaa1111", print)
         monkeypatch.setenv("LEADERBOARD_TOKEN", teams.issue_token(engine, "ada", "red"))
-        writer.require_judge("tiny", None, "aaaa1111", print)
+        writer.require_accepting_board("tiny", None, "aaaa1111", print)
         with pytest.raises(UserError, match=r"`make data COMP=tiny SERVER=`.*nothing was trained"):
-            writer.require_judge("tiny", None, "bbbb2222", print)
+            writer.require_accepting_board("tiny", None, "bbbb2222", print)
 
 
 def test_a_server_that_is_down_for_now_does_not_stop_the_training(home, monkeypatch):
     monkeypatch.setattr(client.time, "sleep", lambda _: None)
     monkeypatch.setenv("LEADERBOARD_URL", "http://127.0.0.1:1")
     said: list[str] = []
-    writer.require_judge("tiny", "red", "aaaa1111", said.append)
+    writer.require_accepting_board("tiny", "red", "aaaa1111", said.append)
     assert len(said) == 1 and "cannot be reached" in said[0] and "make score" in said[0]
 
 
@@ -236,11 +234,11 @@ def test_before_the_training_it_is_said_that_no_file_is_taken_now(home, monkeypa
         monkeypatch.setenv("LEADERBOARD_URL", address)
         for wrong in ("a", "b", "g", "h", "ab"):
             assert not said
-            client.hand_in(address, "tiny", entry(home, wrong=wrong), None)
-        writer.require_judge("tiny", None, "aaaa1111", said.append)
+            client.submit(address, "tiny", entry(home, wrong=wrong), None)
+        writer.require_accepting_board("tiny", None, "aaaa1111", said.append)
         assert re.fullmatch(r"no entry is left to your team on .* until 2.*", said.pop())
         host.act(engine, prepared("tiny"), "close", "that is all", "eva")
-        writer.require_judge("tiny", None, "aaaa1111", said.append)
+        writer.require_accepting_board("tiny", None, "aaaa1111", said.append)
     assert re.fullmatch(r"the board on .* is closed and takes no files; what is made here stays here", said.pop())
 
 
@@ -250,7 +248,7 @@ def test_before_the_training_it_is_said_that_no_file_is_taken_now(home, monkeypa
 def test_an_address_that_leads_nowhere_is_one_sentence(home, monkeypatch, address, sentence):
     monkeypatch.setattr(client.time, "sleep", lambda _: None)
     with pytest.raises(UserError, match=sentence):
-        client.hand_in(address, "tiny", entry(home), "red")
+        client.submit(address, "tiny", entry(home), "red")
 
 
 def test_a_certificate_that_is_not_trusted_stops_at_once_and_says_what_to_set(server, home, monkeypatch):
@@ -258,4 +256,4 @@ def test_a_certificate_that_is_not_trusted_stops_at_once_and_says_what_to_set(se
     monkeypatch.setattr(client.time, "sleep", lambda _: pytest.fail("asked again"))
     monkeypatch.setenv("LEADERBOARD_URL", server.replace("http://", "https://"))
     with pytest.raises(UserError, match=r"REQUESTS_CA_BUNDLE=that file.*nothing was trained"):
-        writer.require_judge("tiny", None, "aaaa1111", print)
+        writer.require_accepting_board("tiny", None, "aaaa1111", print)
