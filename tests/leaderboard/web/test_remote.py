@@ -243,7 +243,7 @@ def test_before_the_training_it_is_said_that_no_file_is_taken_now(home, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("address", "sentence"), [("board.example", "is no address"), ("http://127.0.0.1:1", "cannot be reached")]
+    ("address", "sentence"), [("board.example", "not the address"), ("http://127.0.0.1:1", "cannot be reached")]
 )
 def test_an_address_that_leads_nowhere_is_one_sentence(home, monkeypatch, address, sentence):
     monkeypatch.setattr(client.time, "sleep", lambda _: None)
