@@ -106,6 +106,15 @@ def private_names() -> list[str]:
     return wrong
 
 
+def tests_that_import_tests() -> list[str]:
+    found = ((file, line, name) for file in sources("tests") for line, name in imports(parsed(file)))
+    return [
+        f"{relative(file)}, line {line}: {name}"
+        for file, line, name in found
+        if name.startswith("tests.") and any(part.startswith("test_") for part in name.split(".")[:-1])
+    ]
+
+
 def function_lengths(*packages: str) -> list[int]:
     """Lines of every function, its decorators left out."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef
@@ -118,6 +127,7 @@ CHECKS = {
     "large folders": large_folders,
     "names that stand twice": repeated_names,
     "private names of libraries": private_names,
+    "tests that import tests": tests_that_import_tests,
 }
 
 
