@@ -85,7 +85,7 @@ def verify(name: str) -> VerifyResult:
 
 
 def _check_database(engine: Engine) -> None:
-    """SQLite is asked; PostgreSQL looks after itself."""
+    """Run SQLite's own checks; PostgreSQL makes them itself."""
     if engine.dialect.name == "sqlite":
         with reading(engine) as connection:
             is_sound = connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
@@ -105,24 +105,24 @@ def _check_file(row: Row[Any]) -> None:
 def _check_scores(engine: Engine, rows: Sequence[Row[Any]], competition: Competition, answers: Answers) -> int:
     """How many entries are shown otherwise than today's rules would show them, which may have changed meanwhile.
 
-    rows: submissions in the order of arrival, on which depends what a ladder shows.
+    rows: submissions in the order of arrival, on which the shown scores depend.
     """
     metric, feedback = competition.metric, competition.rules.feedback
     query = select(scores.c.part, scores.c.value, scores.c.low, scores.c.high).where(*scored_by(scores, metric))
     sign, differing, best = 1 if metric.higher_is_better else -1, 0, dict[str, Interval]()
     for row in rows:
         with reading(engine) as connection:
-            found = connection.execute(query.where(scores.c.submission == row.id))
-            kept = {part: Interval(*bounds) for part, *bounds in found}
+            rows_of_entry = connection.execute(query.where(scores.c.submission == row.id))
+            stored = {part: Interval(*bounds) for part, *bounds in rows_of_entry}
         for part, score in score_file(competition, stored_file(row.sha256), answers).items():
-            if part not in kept or "shown" not in kept or not _is_same(kept[part], score):
+            if part not in stored or "shown" not in stored or not _is_same(stored[part], score):
                 raise UserError(
                     f"entry {row.id}, {row.sha256[:12]} of {row.team}, has another {part} score in the database than "
                     "its file gets: the answers, the code or the database have changed; restore a backup"
                 )
-        differing += not _is_same(kept["shown"], feedback.shown(kept["public"], best.get(row.team), sign > 0))
-        if row.team not in best or sign * (kept["shown"].score - best[row.team].score) > 0:
-            best[row.team] = kept["shown"]
+        differing += not _is_same(stored["shown"], feedback.shown(stored["public"], best.get(row.team), sign > 0))
+        if row.team not in best or sign * (stored["shown"].score - best[row.team].score) > 0:
+            best[row.team] = stored["shown"]
     return differing
 
 
@@ -159,8 +159,12 @@ def backup(to: Path) -> BackupResult:
     if to.exists():
         raise UserError(f"{to} exists already; name a new file, or delete it")
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=paths.root()) as folder, atomic(to) as file:
-        sources = {SNAPSHOT: _snapshot(Path(folder))}
-        sources |= dict(_files())  # afterwards: every file is stored before the database names it
+        snapshot = open_database(f"sqlite:///{Path(folder) / SNAPSHOT}")
+        with reading(open_database()) as connection, writing(snapshot) as target:  # the database at one moment
+            _copy(connection, target)
+        snapshot.dispose()
+        # The files come afterwards: every file is stored before the database names it.
+        sources = {SNAPSHOT: Path(folder) / SNAPSHOT, **dict(_files())}
         with tarfile.open(fileobj=file, mode="w") as tar:
             added = {name: _add(tar, name, source) for name, source in sorted(sources.items())}
             hashes = {name: sha256 for name, sha256 in added.items() if sha256}
@@ -173,21 +177,12 @@ def backup(to: Path) -> BackupResult:
 def _files() -> Iterator[tuple[str, Path]]:
     """(name below the root, file): stored and waiting files, and the prepared data."""
     root = paths.root()
-    found = [*root.glob("boards/??/*"), *root.glob("boards/incoming/*"), *root.glob("data/*/current.json")]
+    files = [*root.glob("boards/??/*"), *root.glob("boards/incoming/*"), *root.glob("data/*/current.json")]
     for part in ("public", "private"):
-        found += [file for folder in root.glob(f"data/*/*/{part}") for file in folder.rglob("*")]
-    for file in found:
+        files += [file for folder in root.glob(f"data/*/*/{part}") for file in folder.rglob("*")]
+    for file in files:
         if file.is_file() and not file.is_symlink() and not file.name.startswith("."):
             yield file.relative_to(root).as_posix(), file
-
-
-def _snapshot(folder: Path) -> Path:
-    """The database as it is at one moment, as a SQLite file."""
-    snapshot = open_database(f"sqlite:///{folder / SNAPSHOT}")
-    with reading(open_database()) as connection, writing(snapshot) as target:
-        _copy(connection, target)
-    snapshot.dispose()
-    return folder / SNAPSHOT
 
 
 def _copy(source: Connection, target: Connection) -> None:
@@ -234,12 +229,19 @@ def _result(path: Path, files: int, does: str) -> BackupResult:
 
 def restore(source: Path) -> BackupResult:
     """Fill an empty home from a backup, and verify it. Raise `UserError` if home or file is not as it must be."""
-    _require_empty()
+    with reading(open_database()) as connection:
+        counts = {table.name: connection.scalar(select(func.count()).select_from(table)) for table in COPIED}
+    full = next((name for name, count in counts.items() if count), "")
+    if full or any((paths.root() / "boards").glob("*/*")):
+        raise UserError(
+            f"there is a board already ({full or 'files in boards/'}), and nothing is overwritten; restore into an "
+            "empty home (HARNESS_HOME names one) and an empty database"
+        )
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=paths.root()) as folder:
         names = _unpack(source, Path(folder))
         places = {name: paths.root() / name for name in names - {SNAPSHOT}}
-        if there := [name for name, place in places.items() if place.exists()]:
-            raise UserError(f"{there[0]} is there already; restore into an empty home (HARNESS_HOME names one)")
+        if existing := [name for name, place in places.items() if place.exists()]:
+            raise UserError(f"{existing[0]} is there already; restore into an empty home (HARNESS_HOME names one)")
         for name, place in places.items():
             place.parent.mkdir(parents=True, exist_ok=True)
             os.replace(Path(folder) / name, place)
@@ -249,17 +251,6 @@ def restore(source: Path) -> BackupResult:
     for competition in {data.competition for data in _boards(open_database())}:
         verify(competition)
     return _result(source, len(names), "is restored and verified:")
-
-
-def _require_empty() -> None:
-    with reading(open_database()) as connection:
-        counts = {table.name: connection.scalar(select(func.count()).select_from(table)) for table in COPIED}
-    full = next((name for name, count in counts.items() if count), "")
-    if full or any((paths.root() / "boards").glob("*/*")):
-        raise UserError(
-            f"there is a board already ({full or 'files in boards/'}), and nothing is overwritten; restore into an "
-            "empty home (HARNESS_HOME names one) and an empty database"
-        )
 
 
 def _unpack(source: Path, folder: Path) -> set[str]:
@@ -274,11 +265,11 @@ def _unpack(source: Path, folder: Path) -> set[str]:
         ) from None
     except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{source} is not a backup, or a damaged one ({type(error).__name__})") from None
-    there = {
+    unpacked = {
         file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir() or file.is_symlink()
     }
-    if there != {*hashes, MANIFEST}:
-        odd = min(there ^ {*hashes, MANIFEST})
+    if unpacked != {*hashes, MANIFEST}:
+        odd = min(unpacked ^ {*hashes, MANIFEST})
         raise UserError(f"{source} is not as it was written: {odd} is in the manifest or in the file, and not in both")
     for name in sorted(hashes):
         if name != SNAPSHOT and PurePosixPath(name).parts[0] not in ("boards", "data"):

@@ -70,10 +70,13 @@ class Row:
     @property
     def badges(self) -> list[tuple[str, str]]:
         """(name, what it means)."""
-        found = [("baseline", "the host's, to compare with")] if self.baseline else []
-        found += [("reference", "the host's own solution")] if self.reference else []
-        found += [("duplicate", f"the same file as {self.same_file_as} submitted earlier")] if self.same_file_as else []
-        return found + ([("late", "came after the private scores were revealed")] if self.late else [])
+        badges = [
+            (self.baseline, "baseline", "the host's, to compare with"),
+            (self.reference, "reference", "the host's own solution"),
+            (self.same_file_as, "duplicate", f"the same file as {self.same_file_as} submitted earlier"),
+            (self.late, "late", "came after the private scores were revealed"),
+        ]
+        return [(name, meaning) for applies, name, meaning in badges if applies]
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,6 @@ class Board:
     def row_of(self, team: str) -> Row | None:
         return next((row for row in self.rows if row.team == team), None)
 
-    def entries_on(self, team: str, day: str) -> int:
-        """How many entries of a team came on that UTC day (ISO date)."""
-        return sum(entry.received_at.startswith(day) for entry in self.entries.of_team.get(team, ()))
-
 
 def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
     """The board as it is now. Private scores are read only after the reveal, and then they rank."""
@@ -131,6 +130,8 @@ def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
     ties: Ties = ShownTies(counted, higher) if protected else ResampledTies(engine, competition, data, part, counted)
     leads = ties.leads([(k, k + 1) for k in range(len(counted) - 1)])
     tied = [False, *(lead.is_noise for lead in leads)]
+    # A chain of ties may end far from where it began, so every row is compared with the first as well.
+    apart = (k for k in range(1, len(tied)) if not tied[k] or not ties.leads([(0, k)])[0].is_noise)
     places = {entry.team: place for place, entry in enumerate(before)} if host.revealed_at else {}
     return Board(
         competition=data.competition,
@@ -147,7 +148,7 @@ def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
         before=before,
         entries=entries,
         lead=leads[0] if leads else None,
-        leaders=_count_leaders(tied, ties),
+        leaders=next(apart, len(tied)),
         groups=count_groups(data, part),
         host=host,
         waits=waits,
@@ -258,13 +259,12 @@ class ShownTies:
         self.shown, self.sign = [entry.public for entry in counted], 1 if higher_is_better else -1
 
     def leads(self, pairs: Sequence[tuple[int, int]]) -> list[Lead]:
-        return [self._lead(a, b) for a, b in pairs]
-
-    def _lead(self, a: int, b: int) -> Lead:
-        better, other = self.shown[a], self.shown[b]
-        difference = self.sign * (better.score - other.score)
-        half = math.hypot(better.high - better.low, other.high - other.low) / 2
-        return Lead(difference, difference - half, difference + half)
+        leads = []
+        for better, other in ((self.shown[a], self.shown[b]) for a, b in pairs):
+            difference = self.sign * (better.score - other.score)
+            half = math.hypot(better.high - better.low, other.high - other.low) / 2
+            leads.append(Lead(difference, difference - half, difference + half))
+        return leads
 
     def rank_intervals(self) -> list[tuple[int, int]]:
         bounds = np.array([sorted((self.sign * shown.low, self.sign * shown.high)) for shown in self.shown])
@@ -291,11 +291,3 @@ def rank_intervals(scores: np.ndarray, higher_is_better: bool) -> list[tuple[int
     ranks.sort(axis=0)
     low, high = (ranks[round(share * (len(ranks) - 1))].tolist() for share in (0.025, 0.975))
     return list(zip(low, high, strict=True))
-
-
-def _count_leaders(tied: list[bool], ties: Ties) -> int:
-    """How many rows from the top cannot be told from the first. A chain of ties may end far from where it began."""
-    for k in range(1, len(tied)):
-        if not tied[k] or not ties.leads([(0, k)])[0].is_noise:
-            return k
-    return len(tied)

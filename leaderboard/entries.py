@@ -109,23 +109,20 @@ def read_entries(
     joined: FromClause = submissions
     for part in PARTS if revealed else ("shown",):
         table = scores.alias(part)
-        ours = (table.c.submission == submissions.c.id, table.c.part == part, *scored_by(table, competition.metric))
+        of_part = (table.c.submission == submissions.c.id, table.c.part == part)
         query = query.add_columns(table.c.value, table.c.low, table.c.high)
-        joined = joined.join(table, and_(*ours))
+        joined = joined.join(table, and_(*of_part, *scored_by(table, competition.metric)))
     board = on_board(submissions, data.competition, data.data_hash)
-    found = connection.execute(query.select_from(joined).where(*board, *where).order_by(submissions.c.id))
+    rows = connection.execute(query.select_from(joined).where(*board, *where).order_by(submissions.c.id))
     return [
         ScoredEntry(
-            *(number, team, sha256, at, claimed_cv(cv), Interval(*bounds[:3])),
+            *(number, team, sha256, at),
+            finite(cv.get("score") if isinstance(cv, dict) else None),  # a manifest may hold anything
+            Interval(*bounds[:3]),
             Interval(*bounds[3:]) if revealed else None,
         )
-        for number, team, sha256, at, cv, *bounds in found
+        for number, team, sha256, at, cv, *bounds in rows
     ]
-
-
-def claimed_cv(cv: Any) -> float | None:
-    """The score in the `cv` of a manifest, which may hold anything; None if it is not a finite number."""
-    return finite(cv.get("score") if isinstance(cv, dict) else None)
 
 
 def finite(value: Any) -> float | None:
@@ -217,17 +214,17 @@ def with_version(competition: Competition, version: MetricVersion) -> Competitio
 
 def as_scored(connection: Connection, competition: Competition, data: JudgedData) -> Competition:
     """The declaration with the version of the metric that the board is scored by."""
-    found = read_versions(connection, data)
-    return with_version(competition, found[-1]) if found else competition
+    past = read_versions(connection, data)
+    return with_version(competition, past[-1]) if past else competition
 
 
 def outdated(connection: Connection, competition: Competition, data: JudgedData) -> str | None:
     """Why nothing can be scored now, in a sentence; None if the board is scored by the metric as it is declared."""
-    found, metric = read_versions(connection, data), competition.metric
-    if not found or found[-1][:2] == (metric.name, metric.version):
+    past, metric = read_versions(connection, data), competition.metric
+    if not past or past[-1][:2] == (metric.name, metric.version):
         return None
     return (
-        f"the board of {data.competition} is scored by {found[-1].metric}, version {found[-1].version}, and the "
+        f"the board of {data.competition} is scored by {past[-1].metric}, version {past[-1].version}, and the "
         f"declaration has {metric.name}, version {metric.version}: once the host has run "
         f"`make rescore COMP={data.competition}`, submit again"
     )

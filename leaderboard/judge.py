@@ -70,33 +70,30 @@ class EntryResult:
 def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> EntryResult:
     """Score `file` for `team`; raise `UserError` if that cannot be, and then nothing was counted."""
     competition, data = find(name), prepared(name, data_hash)
+    try:
+        sha256 = sha256_of(file)
+    except FileNotFoundError:
+        raise UserError(f"{file} does not exist") from None
+    except OSError as error:
+        raise InvalidSubmission(f"{file} cannot be read: {error.strerror}") from error
     entry: dict[str, Any] = {
         "competition": name,
         "data_hash": data.data_hash,
         "team": team_name(team),
-        "sha256": _digest(file),
+        "sha256": sha256,
         "size": file.stat().st_size,
         "manifest": read_manifest(file, data),
     }
     engine = open_database()
     with reading(engine) as connection:
         require_current(connection, competition, data)
-        known = find_entry(connection, data, entry["team"], entry["sha256"]) is not None
+        known = find_entry(connection, data, entry["team"], sha256) is not None
     if not known:
         scored = score_file(competition, file, read_answers(data))
-        store_file(file, entry["sha256"])
+        store_file(file, sha256)
         with writing(engine) as connection:
             record(connection, competition, entry, scored)
     return result_of(entry, board.read(engine, competition, data), repeated=known)
-
-
-def _digest(file: Path) -> str:
-    try:
-        return sha256_of(file)
-    except FileNotFoundError:
-        raise UserError(f"{file} does not exist") from None
-    except OSError as error:
-        raise InvalidSubmission(f"{file} cannot be read: {error.strerror}") from error
 
 
 def find_entry(connection: Connection, data: JudgedData, team: str, sha256: str) -> int | None:
@@ -129,9 +126,9 @@ def record(
 def _best_shown(connection: Connection, data: JudgedData, team: str, metric: Metric) -> Interval | None:
     """The best score that the team was shown before."""
     better_first = scores.c.value.desc() if metric.higher_is_better else scores.c.value
-    mine = (*on_board(submissions, data.competition, data.data_hash), submissions.c.team == team)
+    of_team = (*on_board(submissions, data.competition, data.data_hash), submissions.c.team == team)
     query = select(scores.c.value, scores.c.low, scores.c.high).join(submissions)
-    query = query.where(*mine, scores.c.part == "shown", *scored_by(scores, metric))
+    query = query.where(*of_team, scores.c.part == "shown", *scored_by(scores, metric))
     best = connection.execute(query.order_by(better_first, submissions.c.id).limit(1)).first()
     return Interval(*best) if best else None
 
@@ -161,7 +158,8 @@ def result_of(entry: Mapping[str, Any], present: board.Board, repeated: bool) ->
     """The result of `entry`, which is on the board; only its team and sha256 are looked at."""
     this = next(e for e in present.entries.of_team[entry["team"]] if e.sha256 == entry["sha256"])
     row = present.row_of(this.team)
-    today = present.entries_on(this.team, now()[:10])
+    day = now()[:10]
+    today = sum(e.received_at.startswith(day) for e in present.entries.of_team[this.team])
     return EntryResult(
         accepted=True,
         competition=present.competition,
@@ -224,8 +222,14 @@ def rescore(name: str, data_hash: str | None = None, reason: str = "") -> Rescor
     while missing := _change_over(engine, competition, data, scored, reason):
         answers = read_answers(data)
         for number, sha256 in missing:
-            found = _score_stored(competition, sha256, answers)
-            scored[number] = {part: Interval(*score[:3]) for part, score in found.items()}
+            try:
+                parts = score_file(competition, stored_file(sha256), answers)
+            except UserError as refusal:
+                raise UserError(
+                    f"{sha256[:12]} cannot be scored by version {competition.metric.version} of "
+                    f"{competition.metric.name}: {refusal}; the board stays as it was"
+                ) from refusal
+            scored[number] = {part: Interval(*score[:3]) for part, score in parts.items()}
     with reading(engine) as connection:
         changed = read_versions(connection, data)[-1]
     moved = rank_changes(engine, competition, data)
@@ -233,15 +237,15 @@ def rescore(name: str, data_hash: str | None = None, reason: str = "") -> Rescor
 
 
 def _other_version(connection: Connection, competition: Competition, data: JudgedData) -> MetricVersion:
-    found, metric = read_versions(connection, data), competition.metric
-    if not found:
+    past, metric = read_versions(connection, data), competition.metric
+    if not past:
         raise UserError(f"there is nothing to score again: the board of {data.competition} has no entry")
-    if found[-1][:2] == (metric.name, metric.version):
+    if past[-1][:2] == (metric.name, metric.version):
         raise UserError(
             f"the board of {data.competition} is scored by {metric.name}, version {metric.version}, as declared; "
             "raise `version` of the metric if its scores have changed"
         )
-    return found[-1]
+    return past[-1]
 
 
 def _change_over(
@@ -265,28 +269,18 @@ def _change_over(
     return []
 
 
-def _score_stored(competition: Competition, sha256: str, answers: Any) -> dict[str, PartScore]:
-    try:
-        return score_file(competition, stored_file(sha256), answers)
-    except UserError as refusal:
-        raise UserError(
-            f"{sha256[:12]} cannot be scored by version {competition.metric.version} of {competition.metric.name}: "
-            f"{refusal}; the board stays as it was"
-        ) from refusal
-
-
 def rank_changes(engine: Engine, competition: Competition, data: JudgedData) -> list[RankChange]:
-    """What the last rescoring changed, team by team; [] if there was none. Both scores are kept for good.
+    """What the last rescoring changed, team by team; [] if there was none. Both scores stay in the database.
 
     It is about the entries that had come by then; before the reveal by the public scores as they were shown.
     """
     with reading(engine) as connection:
-        found = read_versions(connection, data)
-        if len(found) < 2:
+        past = read_versions(connection, data)
+        if len(past) < 2:
             return []
         host = read_host_state(connection, data)
         revealed = host.revealed_at is not None
-        both = [read_entries(connection, with_version(competition, version), data, revealed) for version in found[-2:]]
+        both = [read_entries(connection, with_version(competition, version), data, revealed) for version in past[-2:]]
         selected = read_selected(connection, data) if revealed else {}
     had = {entry.id for entry in both[0] if entry.team not in host.disqualified}
     higher, part = competition.metric.higher_is_better, "private" if revealed else "public"
