@@ -142,7 +142,7 @@ def _count_entries(connection: Connection, data: JudgedData, team: str | None = 
 
 
 def _utc(text: str) -> str:
-    """A time as a person writes it, in UTC unless a zone is named, as the database keeps it."""
+    """Normalize a time that a person wrote, in UTC unless a zone is named, to what the database stores."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -221,11 +221,11 @@ def read_choice(engine: Engine, competition: Competition, data: JudgedData, team
 
 
 def _named(name: str, own: list[ScoredEntry], team: str) -> ScoredEntry:
-    found = [entry for entry in own if len(name) >= SHORTEST_NAME and entry.sha256.startswith(name.lower())]
-    if len(found) != 1:
-        there = ", ".join(entry.name for entry in own) or "none"
-        raise UserError(f"{name!r} names {len(found)} entries of {team} and should name one; there are: {there}")
-    return found[0]
+    matching = [entry for entry in own if len(name) >= SHORTEST_NAME and entry.sha256.startswith(name.lower())]
+    if len(matching) != 1:
+        known = ", ".join(entry.name for entry in own) or "none"
+        raise UserError(f"{name!r} names {len(matching)} entries of {team} and should name one; there are: {known}")
+    return matching[0]
 
 
 def read_selected(connection: Connection, data: JudgedData) -> dict[str, set[int]]:

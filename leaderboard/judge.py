@@ -39,7 +39,7 @@ from leaderboard.entries import (
     with_version,
 )
 from leaderboard.host import read_host_state, read_selected
-from leaderboard.scoring import PartScore, keep_arrays, read_manifest, score_file, store_file, stored_file
+from leaderboard.scoring import PartScore, read_manifest, score_file, store_arrays, store_file, stored_file
 from leaderboard.teams import team_name
 
 
@@ -119,7 +119,7 @@ def record(
     values = {part: Interval(*score[:3]) for part, score in scored.items()}
     _add_scores(connection, competition, number, values, best)
     for part, score in scored.items():
-        keep_arrays(connection, statistics, metric, part, {number: score.statistics})
+        store_arrays(connection, statistics, metric, part, {number: score.statistics})
     return number
 
 

@@ -39,7 +39,7 @@ class Refusal(UserError):
 
 
 class ReceivedFile(NamedTuple):
-    """A file on our disk. name: as its sender calls it; manifest: what its run says about itself."""
+    """A file on our disk. name: as its sender calls it; manifest: that of its run, if one came."""
 
     path: Path
     sha256: str
@@ -70,14 +70,14 @@ def accept(engine: Engine, data: JudgedData, team: str, file: ReceivedFile, limi
     and row are on the disk. Raise `Refusal` if nothing may be submitted now.
     """
     with writing(engine) as connection:
-        at = now()  # one look at the clock: the day that is counted is the one that is written down
+        at = now()  # read once: the quota counts the same day that the row has
         same = (*on_board(jobs, data.competition, data.data_hash), jobs.c.team == team, jobs.c.sha256 == file.sha256)
         job = connection.execute(select(jobs).where(*same)).first()
         if job and job.state not in ("refused", "failed"):
             file.path.unlink()
             return job.id
-        judged = find_entry(connection, data, team, file.sha256)
-        if judged is None:
+        entry = find_entry(connection, data, team, file.sha256)
+        if entry is None:
             _require_open(connection, data, team, limit, binding, at)
             os.replace(file.path, waiting_file(file.sha256))
             sync_folder(waiting_file(file.sha256).parent)
@@ -88,11 +88,11 @@ def accept(engine: Engine, data: JudgedData, team: str, file: ReceivedFile, limi
             "name": file.name,
             "manifest": file.manifest,
             "received_at": at,
-            "state": "waiting" if judged is None else "scored",
+            "state": "waiting" if entry is None else "scored",
             "attempts": 0,
             "claimed_by": None,
             "message": None,
-            "submission": judged,
+            "submission": entry,
         }
         if job:
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(row))
@@ -121,7 +121,7 @@ def waiting_file(sha256: str) -> Path:
     return folder / sha256
 
 
-def kept_file(sha256: str) -> Path:
+def received_file(sha256: str) -> Path:
     """Where the file lies now: with the stored ones if it was scored, else with those that wait."""
     stored = stored_file(sha256)
     return stored if stored.exists() else waiting_file(sha256)
@@ -131,9 +131,9 @@ def sweep(engine: Engine) -> int:
     """Remove what killed servers left: files that no job waits for, an hour old at least; how many there were."""
     with writing(engine) as connection:
         wanted = set(connection.scalars(select(jobs.c.sha256).where(jobs.c.state.in_(OPEN))))
-        old = time.time() - OLD_SECONDS
+        oldest = time.time() - OLD_SECONDS
         files = waiting_file("").iterdir()
-        left = [file for file in files if file.name not in wanted and file.stat().st_mtime < old]
+        left = [file for file in files if file.name not in wanted and file.stat().st_mtime < oldest]
         for file in left:
             file.unlink()
     return len(left)
@@ -197,8 +197,8 @@ def claim(engine: Engine, worker: str) -> Row[Any] | None:
 
 def is_claimed(connection: Connection, job: int, worker: str) -> bool:
     """Whether this scorer may still write the result: a new one may have taken the job over."""
-    mine = (jobs.c.id == job, jobs.c.state == "scoring", jobs.c.claimed_by == worker)
-    return connection.scalar(select(jobs.c.id).where(*mine)) is not None
+    claimed = (jobs.c.id == job, jobs.c.state == "scoring", jobs.c.claimed_by == worker)
+    return connection.scalar(select(jobs.c.id).where(*claimed)) is not None
 
 
 def finish(connection: Connection, job: Row[Any], state: str, **values: Any) -> None:

@@ -56,12 +56,12 @@ class Trust:
     advice: str
 
     def to_json(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"entries": self.entries}
+        fields: dict[str, Any] = {"entries": self.entries}
         for name in ("public", "private", "board"):
             agreement: Agreement | None = getattr(self, name)
-            found[name] = agreement and {kind: value._asdict() for kind, value in agreement._asdict().items()}
+            fields[name] = agreement and {kind: value._asdict() for kind, value in agreement._asdict().items()}
         gap = self.gap and self.gap._asdict() | {"is_shift": self.gap.is_shift}
-        return found | {"gap": gap, "advice": self.advice}
+        return fields | {"gap": gap, "advice": self.advice}
 
 
 def read_trust(engine: Engine, board: Board) -> Trust:
@@ -98,8 +98,8 @@ class Spearman:
         weights = np.ones((1, len(statistics))) if counts is None else counts.astype(float)
         x, y = (weights @ ((v[:, None] < v) + (v[:, None] == v) / 2) for v in statistics.T)
         x, y = (v - (weights * v).sum(-1, keepdims=True) / weights.sum(-1, keepdims=True) for v in (x, y))
-        found = _correlation((weights * x * y).sum(-1), (weights * x * x).sum(-1), (weights * y * y).sum(-1))
-        return float(found[0]) if counts is None else found
+        rho = _correlation((weights * x * y).sum(-1), (weights * x * x).sum(-1), (weights * y * y).sum(-1))
+        return float(rho[0]) if counts is None else rho
 
 
 class Kendall(Spearman):
@@ -110,8 +110,8 @@ class Kendall(Spearman):
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         weights = np.ones((1, len(statistics))) if counts is None else counts.astype(float)
         x, y = (np.sign(v[:, None] - v) for v in statistics.T)
-        found = _correlation(*(((weights @ pairs) * weights).sum(-1) for pairs in (x * y, x * x, y * y)))
-        return float(found[0]) if counts is None else found
+        tau = _correlation(*(((weights @ pairs) * weights).sum(-1) for pairs in (x * y, x * x, y * y)))
+        return float(tau[0]) if counts is None else tau
 
 
 def _correlation(both: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -164,13 +164,13 @@ def rank_advice(agreed: Agreement | None, entries: int, gap: Gap | None) -> str:
     if agreed is None:
         return f"{unknown}: all entries have the same score."
     rho, low, high = agreed.spearman
-    found = f"rank correlation {rho:.2f}, 95 %: {low:.2f} to {high:.2f}"
+    range_of_rho = f"rank correlation {rho:.2f}, 95 %: {low:.2f} to {high:.2f}"
     if low > 0:
-        return f"CV and the board rank alike ({found}): choose by CV, which the board confirms."
+        return f"CV and the board rank alike ({range_of_rho}): choose by CV, which the board confirms."
     if high < DISAGREE:
         guide = "the board, for the hold-out is not like the training rows" if gap and gap.is_shift else "CV"
-        return f"CV and the board do not rank alike ({found}): trust {guide}."
-    return f"{unknown} ({found})."
+        return f"CV and the board do not rank alike ({range_of_rho}): trust {guide}."
+    return f"{unknown} ({range_of_rho})."
 
 
 def _final_advice(final: np.ndarray) -> str:

@@ -50,7 +50,7 @@ def test_a_file_that_is_accepted_is_scored_and_stands_on_the_board_with_its_time
     assert (job.state, job.attempts, used(engine)) == ("scored", 1, 1)
     rows = [(row.team, row.score, row.cv, row.submitted_at) for row in shown().rows]
     assert rows == [("red", 5 / 6, 0.7, job.received_at)]
-    assert not queue.waiting_file(job.sha256).exists() and queue.kept_file(job.sha256).exists()
+    assert not queue.waiting_file(job.sha256).exists() and queue.received_file(job.sha256).exists()
 
 
 def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it(home):
@@ -60,7 +60,7 @@ def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it
     score_all(engine)
     job = read_job(engine, number)
     assert job.state == "refused" and job.message.startswith("night.csv, line 3: id 'a'")
-    assert used(engine) == 0 and not queue.kept_file(job.sha256).exists()
+    assert used(engine) == 0 and not queue.received_file(job.sha256).exists()
     assert submit(engine, file) == number and read_job(engine, number).state == "waiting"
 
 
