@@ -167,7 +167,7 @@ teams = Table(
     *_text("created_at"),
 )
 tokens = Table(
-    "tokens",  # of members, hosts and logged-in browsers; only their sha256 is kept
+    "tokens",  # of members, hosts and logged-in browsers; only their sha256 is stored
     metadata,
     Column("sha256", String(64), primary_key=True),
     *_text("member"),
@@ -234,13 +234,13 @@ def open_database(url: str | None = None) -> Engine:
 
 
 def _has_tables(connection: Connection, engine: Engine) -> bool:
-    """Whether the tables are there; raise `UserError` where they are those of another version of this project."""
+    """Whether the tables exist; raise `UserError` if another version of this project made them."""
     names = inspect(connection).get_table_names()
-    found = connection.scalar(select(schema_version.c.version)) if "schema_version" in names else None
-    if found == SCHEMA or (found is None and not {"submissions", "alembic_version"} & set(names)):
-        return found == SCHEMA
+    version = connection.scalar(select(schema_version.c.version)) if "schema_version" in names else None
+    if version == SCHEMA or (version is None and not {"submissions", "alembic_version"} & set(names)):
+        return version == SCHEMA
     raise UserError(
-        f"{shown(engine)} was written by another version of this project (its tables have version {found or 'none'}, "
+        f"{shown(engine)} was written by another version of this project (its tables have version {version or 'none'}, "
         f"this code wants {SCHEMA}): use that version, or name another database with DATABASE_URL"
     )
 

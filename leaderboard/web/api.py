@@ -1,4 +1,4 @@
-"""The API: the same as the pages, as JSON. FastAPI makes its OpenAPI document of this file and schemas.py."""
+"""The API: the same as the pages, as JSON. FastAPI makes its OpenAPI document from this file and schemas.py."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,7 +22,7 @@ from leaderboard.queue import Refusal
 from leaderboard.trust import Trust, read_trust
 from leaderboard.web import upload
 from leaderboard.web.hosted import (
-    MAX_CARD,
+    MAX_MANIFEST,
     BoardView,
     HostedCompetition,
     find_hosted,
@@ -175,7 +175,7 @@ def _trust(view: BoardView) -> Trust:
     response_model=VerdictAnswer | ErrorAnswer,
     status_code=201,
     response_description="Scored, and on the board.",
-    responses={202: {"model": VerdictAnswer, "description": "Received and kept; ask again at Location."}},
+    responses={202: {"model": VerdictAnswer, "description": "Received and stored; ask again at Location."}},
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -189,13 +189,19 @@ async def submit(
     hosted: Hosted,
     team: Team,
     name: Annotated[str, Query(description="What you call the file; messages name it so.")] = "submission.csv",
-    card: Annotated[
-        int, Query(ge=0, le=MAX_CARD, description="Bytes at the beginning of the body that are the manifest (JSON).")
+    manifest_bytes: Annotated[
+        int,
+        Query(
+            alias="card",
+            ge=0,
+            le=MAX_MANIFEST,
+            description="Bytes at the beginning of the body that are the manifest (JSON).",
+        ),
     ] = 0,
     wait: Annotated[int, Query(ge=0, le=60, description="Seconds to wait for the verdict.")] = 20,
 ) -> Any:
     """Submit a file: the body is the file, and nothing else."""
-    job = await upload.submit(request, hosted, team, name, card, wait)
+    job = await upload.submit(request, hosted, team, name, manifest_bytes, wait)
     response.status_code = STATUS[job.state]
     response.headers["location"] = f"/api/competitions/{job.competition}/submissions/{job.id}"
     return await run_in_threadpool(verdict, request, job)
@@ -204,8 +210,8 @@ async def submit(
 @read(f"{ONE}/submissions", response_model=FilesAnswer)
 def submissions(request: Request, hosted: Hosted, team: Team) -> Any:
     """List the files of a team, the latest first."""
-    found = queue.jobs_of(settings_of(request).engine, hosted.data, team)
-    return {"competition": hosted.name, "team": team, "submissions": [summary(job) for job in found]}
+    files = queue.jobs_of(settings_of(request).engine, hosted.data, team)
+    return {"competition": hosted.name, "team": team, "submissions": [summary(job) for job in files]}
 
 
 @read(f"{ONE}/submissions/{{number:int}}", response_model=VerdictAnswer)
@@ -280,17 +286,17 @@ def data_file(hosted: Hosted, path: Annotated[str, Path(description="As in the l
 
 
 def public_files(hosted: HostedCompetition) -> list[dict[str, Any]]:
-    """What was prepared, without what this machine made of it later (folds, locks)."""
+    """List what was prepared, without what this machine added later (folds, locks)."""
     folder = paths.public(hosted.name, hosted.data.data_hash)
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    wanted = [path for path in found if not path.name.startswith((".", "folds-")) and TEMPORARY not in path.name]
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    public = [path for path in files if not path.name.startswith((".", "folds-")) and TEMPORARY not in path.name]
     return [
         {
             "path": path.relative_to(folder).as_posix(),
             "size": (stat := path.stat()).st_size,
             "sha256": _hash(str(path), stat.st_size, stat.st_mtime_ns),
         }
-        for path in wanted
+        for path in public
     ]
 
 

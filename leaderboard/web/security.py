@@ -71,7 +71,8 @@ class SecurityMiddleware:
         if not self.settings.team_mode:
             request.state.member = self.settings.user
             return None
-        token = _token(request)
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        token = value.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
         request.state.member = await run_in_threadpool(who, self.settings.engine, token) if token else None
         if request.state.member or request.url.path.startswith(WITHOUT_LOGIN):
             return None
@@ -100,13 +101,8 @@ def is_forged(headers: Headers) -> bool:
     return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
 
 
-def _token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
-
-
 class _SecuredAnswer:
-    """Sends on, with our headers. begun: whether an answer is on its way."""
+    """Sends messages on, with the security headers. begun: whether the response has started."""
 
     def __init__(self, send: Send, path: str):
         self._send, self.begun = send, False
@@ -181,7 +177,7 @@ async def read_form(request: Request) -> dict[str, list[str]]:
     async for chunk in body_chunks(request):
         body += chunk
         if len(body) > MAX_FORM:
-            raise Refusal(413, "this form is longer than any of ours")
+            raise Refusal(413, "this form is longer than any on this server")
     try:
         return parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
     except ValueError:
@@ -208,12 +204,10 @@ async def log_in(request: Request) -> Response:
 
 
 def next_page(request: Request) -> str:
-    """The page to go to after the login, if it is one of ours; else the home page."""
+    """The page to go to after the login, if it is on this server; else the home page."""
     target = request.query_params.get("next", "/")
-    ours = (
-        target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() and "\\" not in target
-    )
-    return target if ours else "/"
+    is_local = target.startswith("/") and not target.startswith("//") and target.isprintable() and "\\" not in target
+    return target if is_local else "/"
 
 
 async def log_out(request: Request) -> Response:
