@@ -46,7 +46,7 @@ COPIED = [table for table in metadata.sorted_tables if table not in (resamples, 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """entries, files: how many were looked at; rescored: entries whose file was scored again."""
+    """entries, files: how many were checked; rescored: entries whose file was scored again."""
 
     competition: str
     path: str
@@ -59,7 +59,11 @@ class VerifyResult:
 def verify(name: str) -> VerifyResult:
     """Check the database, and score the stored files again; raise `UserError`, naming the first thing that differs."""
     engine, competition = open_database(), find(name)
-    _check_database(engine)
+    if engine.dialect.name == "sqlite":  # PostgreSQL checks itself
+        with reading(engine) as connection:
+            is_sound = connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+            if not is_sound or connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise UserError(f"{shown(engine)} {DAMAGED}")
     boards = _boards(engine, name)
     if not boards:
         raise UserError(f"{name} has no entry yet, and nothing to verify")
@@ -82,15 +86,6 @@ def verify(name: str) -> VerifyResult:
     if differing:
         message += f"; {differing} are shown otherwise than the rules of today would show them"
     return VerifyResult(name, shown(engine), entries, len(files), rescored, message)
-
-
-def _check_database(engine: Engine) -> None:
-    """Run SQLite's own checks; PostgreSQL makes them itself."""
-    if engine.dialect.name == "sqlite":
-        with reading(engine) as connection:
-            is_sound = connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-            if not is_sound or connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise UserError(f"{shown(engine)} {DAMAGED}")
 
 
 def _check_file(row: Row[Any]) -> None:
@@ -133,11 +128,10 @@ def _is_same(a: Sequence[Any], b: Sequence[Any]) -> bool:
 
 def _boards(engine: Engine, competition: str | None = None) -> list[JudgedData]:
     query = select(submissions.c.competition, submissions.c.data_hash).distinct().order_by(*submissions.c[1:3])
+    if competition is not None:
+        query = query.where(submissions.c.competition == competition)
     with reading(engine) as connection:
-        rows = connection.execute(
-            query if competition is None else query.where(submissions.c.competition == competition)
-        )
-        return [JudgedData(*row, None) for row in rows]
+        return [JudgedData(*row, None) for row in connection.execute(query)]
 
 
 # -- backup ------------------------------------------------------------------------------------------------------------
@@ -228,7 +222,7 @@ def _result(path: Path, files: int, does: str) -> BackupResult:
 
 
 def restore(source: Path) -> BackupResult:
-    """Fill an empty home from a backup, and verify it. Raise `UserError` if home or file is not as it must be."""
+    """Fill an empty home from a backup, and verify it; raise `UserError` if home or file is unfit."""
     with reading(open_database()) as connection:
         counts = {table.name: connection.scalar(select(func.count()).select_from(table)) for table in COPIED}
     full = next((name for name, count in counts.items() if count), "")

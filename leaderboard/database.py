@@ -247,9 +247,7 @@ def _has_tables(connection: Connection, engine: Engine) -> bool:
 
 def _begin_transactions(engine: Engine) -> None:
     """A transaction that writes waits for the one before it, on both backends: no limit is overrun."""
-
-    def is_writing(connection: Connection) -> bool:
-        return bool(connection.get_execution_options().get("immediate", False))
+    is_sqlite = engine.dialect.name == "sqlite"
 
     def configure_sqlite(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's recipe: the driver's own transactions are off
@@ -262,19 +260,17 @@ def _begin_transactions(engine: Engine) -> None:
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
-    def begin_sqlite(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails when another one wrote in between.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing(connection) else "BEGIN")
-
-    def begin_postgresql(connection: Connection) -> None:
-        if is_writing(connection):
+    def begin(connection: Connection) -> None:
+        is_writing = connection.get_execution_options().get("immediate", False)
+        if is_sqlite:
+            # A transaction that reads first and writes later fails when another one wrote in between.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+        elif is_writing:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
 
-    if engine.dialect.name == "sqlite":
+    if is_sqlite:
         event.listen(engine, "connect", configure_sqlite)
-        event.listen(engine, "begin", begin_sqlite)
-    else:
-        event.listen(engine, "begin", begin_postgresql)
+    event.listen(engine, "begin", begin)
 
 
 @contextmanager

@@ -28,7 +28,13 @@ from leaderboard.entries import ScoredEntry, as_scored, read_entries
 
 OF_A_TEAM = ("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference")
 KINDS = ("open", "close", "pause", "resume", "deadline", "announce", "outside", *OF_A_TEAM)
-OPPOSITES = {"reinstate": "disqualify", "no-baseline": "baseline", "no-reference": "reference"}
+OPPOSITES = {
+    "open": "close",
+    "resume": "pause",
+    "reinstate": "disqualify",
+    "no-baseline": "baseline",
+    "no-reference": "reference",
+}
 SHORTEST_NAME = 4  # characters by which an entry is named
 
 
@@ -66,14 +72,10 @@ class HostState:
     def refusal(self, at: str) -> str | None:
         """Why nothing can be submitted at this time; None if it can."""
         if self.closed:
-            return f"the competition is closed{_because(self.closed)}"
+            return ": ".join(filter(None, ("the competition is closed", self.closed.text)))
         if self.deadline and at >= self.deadline:
             return f"the competition ended at {self.deadline[:16].replace('T', ' ')} UTC"
-        return f"the competition is paused{_because(self.paused)}" if self.paused else None
-
-
-def _because(action: HostAction) -> str:
-    return f": {action.text}" if action.text else ""
+        return ": ".join(filter(None, ("the competition is paused", self.paused.text))) if self.paused else None
 
 
 def read_host_state(connection: Connection, data: JudgedData) -> HostState:
@@ -81,27 +83,23 @@ def read_host_state(connection: Connection, data: JudgedData) -> HostState:
     board = on_board(host_actions, data.competition, data.data_hash)
     rows = connection.execute(select(*columns).where(*board).order_by(host_actions.c.id))
     history = [HostAction(*row) for row in rows]
-    last = {action.kind: action for action in history}
-    of_team = {(action.team, OPPOSITES.get(action.kind, action.kind)): action for action in history if action.team}
+    last = {(action.team or "", OPPOSITES.get(action.kind, action.kind)): action for action in history}
 
     def holding(kind: str) -> dict[str, HostAction]:
-        return {action.team: action for action in of_team.values() if action.kind == kind and action.team}
+        """Team, "" for the whole board -> the action, unless its opposite came later."""
+        return {team: action for (team, _), action in last.items() if action.kind == kind}
 
+    deadline, reveal = (holding(kind).get("") for kind in ("deadline", "reveal"))
     return HostState(
-        deadline=last["deadline"].text if "deadline" in last else None,
-        revealed_at=last["reveal"].at if "reveal" in last else None,
-        closed=_latest(history, "close", "open"),
-        paused=_latest(history, "pause", "resume"),
+        deadline=deadline and deadline.text,
+        revealed_at=reveal and reveal.at,
+        closed=holding("close").get(""),
+        paused=holding("pause").get(""),
         disqualified=holding("disqualify"),
         baselines=frozenset(holding("baseline")),
         references=frozenset(holding("reference")),
         history=tuple(reversed(history)),
     )
-
-
-def _latest(history: list[HostAction], begins: str, ends: str) -> HostAction | None:
-    action = next((action for action in reversed(history) if action.kind in (begins, ends)), None)
-    return action if action and action.kind == begins else None
 
 
 def act(engine: Engine, data: JudgedData, kind: str, text: str, by: str, team: str | None = None) -> HostAction:

@@ -177,7 +177,7 @@ def _quota(connection: Connection, data: JudgedData, team: str, limit: int, at: 
 
 
 def take_over(engine: Engine) -> int:
-    """Return to the queue what a scorer before this one was working on; how many files there were."""
+    """Return the files of an earlier scorer to the queue; how many there were."""
     with writing(engine) as connection:
         left = update(jobs).where(jobs.c.state == "scoring")
         return connection.execute(left.values(state="waiting", claimed_by=None)).rowcount
@@ -187,8 +187,8 @@ def claim(engine: Engine, worker: str) -> Row[Any] | None:
     """The next file to score; None if none waits. After MOST_ATTEMPTS a file is the platform's failure."""
     waits = jobs.c.state == "waiting"
     with writing(engine) as connection:
-        worn_out = update(jobs).where(waits, jobs.c.attempts >= MOST_ATTEMPTS)
-        connection.execute(worn_out.values(state="failed", message=FAILED))
+        exhausted = update(jobs).where(waits, jobs.c.attempts >= MOST_ATTEMPTS)
+        connection.execute(exhausted.values(state="failed", message=FAILED))
         first = select(jobs.c.id).where(waits).order_by(jobs.c.id).limit(1).scalar_subquery()
         claimed = {"state": "scoring", "claimed_by": worker, "attempts": jobs.c.attempts + 1}
         taken = update(jobs).where(jobs.c.id == first).values(claimed)

@@ -101,7 +101,7 @@ def content(media_type: str) -> dict[str, Any]:
 
 @read("/me")
 def me(request: Request) -> MeAnswer:
-    """Say whose token this is."""
+    """Return the member whose token this is."""
     member = request.state.member
     return MeAnswer(name=member.name, team=own_team(request), role=member.role)
 
@@ -114,7 +114,7 @@ def competitions(request: Request) -> Any:
 
 @read(ONE, response_model=CompetitionAnswer)
 def competition(request: Request, hosted: Hosted) -> Any:
-    """Tell rules, phase, deadline, and the quota that is left."""
+    """Return rules, phase, deadline, and the quota that is left."""
     return described(request, hosted)
 
 
@@ -145,13 +145,13 @@ def quota_of(request: Request, hosted: HostedCompetition) -> queue.Quota | None:
 
 @read(f"{ONE}/board", response_model=BoardAnswer)
 def board(request: Request, hosted: Hosted) -> Any:
-    """Tell the ranking."""
+    """Return the ranking."""
     return as_json(view_of(settings_of(request).engine, hosted).board)
 
 
 @read(f"{ONE}/board.csv", **content("text/csv"))
 def board_csv(request: Request, hosted: Hosted) -> Response:
-    """Tell the ranking as a table."""
+    """Return the ranking as a table."""
     headers = {"content-disposition": f'attachment; filename="{hosted.name}-board.csv"'}
     table = as_csv(view_of(settings_of(request).engine, hosted).board)
     return Response(table, media_type="text/csv", headers=headers)
@@ -159,7 +159,7 @@ def board_csv(request: Request, hosted: Hosted) -> Response:
 
 @read(f"{ONE}/trust", response_model=TrustAnswer)
 def trust(request: Request, hosted: Hosted) -> Any:
-    """Tell how alike CV and the board rank the entries, and which to trust."""
+    """Return how alike CV and the board rank the entries, and which to trust."""
     return view_of(settings_of(request).engine, hosted).once(_trust).to_json()
 
 
@@ -216,7 +216,7 @@ def submissions(request: Request, hosted: Hosted, team: Team) -> Any:
 
 @read(f"{ONE}/submissions/{{number:int}}", response_model=VerdictAnswer)
 def submission(request: Request, hosted: Hosted, number: Number) -> Any:
-    """Tell what became of a file."""
+    """Return the state of a file, and its result once it is scored."""
     return verdict(request, job_of(request, hosted, number))
 
 
@@ -251,7 +251,7 @@ def summary(job: sqlalchemy.Row[Any]) -> dict[str, Any]:
 
 @read(f"{ONE}/finals", response_model=FinalsAnswer)
 def read_finals(request: Request, hosted: Hosted, team: Team) -> Any:
-    """Tell what a team can choose from, and what it chose."""
+    """Return what a team can choose from, and what it chose."""
     answer = asdict(host.read_choice(settings_of(request).engine, hosted.declared, hosted.data, team))
     del answer["path"]
     return answer

@@ -1,4 +1,4 @@
-"""The server: every address, and what stands around them. `serve` is `make serve`."""
+"""The server: its routes, its errors and its scorer process. `serve` is `make serve`."""
 
 import getpass
 import os
@@ -120,7 +120,7 @@ async def invalid_request(request: Request, error: RequestValidationError) -> Re
 
 
 async def http_error(request: Request, error: HTTPException) -> Response:
-    """What Starlette says: no such page, no such method."""
+    """Answer what Starlette raises: no such page, no such method."""
     response = refusal(request, error.status_code, SENTENCES.get(error.status_code, str(error.detail)))
     response.headers.update(error.headers or {})
     return response
@@ -175,7 +175,7 @@ def _user() -> str:
 
 
 class ScorerProcess:
-    """One scorer process. `wake` tells it that a file has come in; it looks once a second anyway."""
+    """One scorer process, started again when it dies. `wake` makes it look for a new file now, not within a second."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
@@ -189,7 +189,7 @@ class ScorerProcess:
         self.watcher.start()
 
     def stop(self) -> None:
-        """End the process. A file that it was scoring is scored by the next scorer, once its lease runs out."""
+        """End the process. The next scorer scores the file that this one was working on."""
         self.ending.set()
         if self.process and self.process.stdin:
             self.process.stdin.close()

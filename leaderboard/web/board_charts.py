@@ -145,7 +145,7 @@ def rank_intervals(rows: Sequence[Row], width: int = 400) -> Markup:
 
 
 def without_worst(scores: np.ndarray, higher: bool, share: float = 0.1) -> tuple[float, float]:
-    """Between which values nearly all lie: a few hopeless entries must not flatten the chart; they stand on its edge.
+    """Between which values nearly all lie: a few very bad entries must not flatten the chart; they stand on its edge.
 
     >>> without_worst(np.array([0.0, 0.7, 0.8, 0.9]), True, share=0.5)
     (0.8, 0.9)
@@ -193,7 +193,7 @@ def time_ticks(x: PixelScale, most: int) -> list[tuple[float, str]]:
 
 
 def plain(ticks: Sequence[float]) -> list[str]:
-    """Numbers with as many decimals as tell them apart."""
+    """Numbers with just enough decimals to differ."""
     step = min((b - a for a, b in pairwise(ticks)), default=1.0)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return [f"{tick:.{decimals}f}" for tick in ticks]
