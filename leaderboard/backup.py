@@ -110,20 +110,16 @@ def _check_scores(engine: Engine, rows: Sequence[Row[Any]], competition: Competi
             rows_of_entry = connection.execute(query.where(scores.c.submission == row.id))
             stored = {part: Interval(*bounds) for part, *bounds in rows_of_entry}
         for part, score in score_file(competition, stored_file(row.sha256), answers).items():
-            if part not in stored or "shown" not in stored or not _is_same(stored[part], score):
+            if part not in stored or "shown" not in stored or not all(map(is_close, stored[part], score[:3])):
                 raise UserError(
                     f"entry {row.id}, {row.sha256[:12]} of {row.team}, has another {part} score in the database than "
                     "its file gets: the answers, the code or the database have changed; restore a backup"
                 )
-        differing += not _is_same(stored["shown"], feedback.shown(stored["public"], best.get(row.team), sign > 0))
+        expected = feedback.shown(stored["public"], best.get(row.team), sign > 0)
+        differing += not all(map(is_close, stored["shown"], expected))
         if row.team not in best or sign * (stored["shown"].score - best[row.team].score) > 0:
             best[row.team] = stored["shown"]
     return differing
-
-
-def _is_same(a: Sequence[Any], b: Sequence[Any]) -> bool:
-    """Whether score and bounds are equal."""
-    return all(is_close(x, y) for x, y in zip(a[:3], b[:3], strict=True))
 
 
 def _boards(engine: Engine, competition: str | None = None) -> list[JudgedData]:
@@ -187,7 +183,7 @@ def _copy(source: Connection, target: Connection) -> None:
 
 
 def _add(tar: tarfile.TarFile, name: str, source: Path) -> str | None:
-    """Its sha256; None if it was a waiting file that has been scored, and so stored, meanwhile."""
+    """Add a file and return its sha256; None if it was a waiting file that has been scored, and so moved, meanwhile."""
     try:
         file = source.open("rb")
     except FileNotFoundError:

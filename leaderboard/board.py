@@ -1,4 +1,4 @@
-"""Who is ahead: the ranking, made on reading and never stored, with ties and rank intervals.
+"""The ranking, computed on reading and never stored, with ties and rank intervals.
 
 A `Row` is what JSON, the terminal, the CSV export and the web page all show.
 """
@@ -20,11 +20,11 @@ from leaderboard.entries import Entries, ScoredEntry, as_scored, entries_of, is_
 from leaderboard.host import HostState, read_host_state, read_selected
 from leaderboard.scoring import resampled_scores
 
-MOST_RANKS, FEWEST = 1_000_000, 400  # for 2,000 teams 500 resamples are ranked
+MAX_RANKS, MIN_RESAMPLES = 1_000_000, 400  # for 2,000 teams 500 resamples are ranked
 
 
 class Lead(NamedTuple):
-    """By how much one entry is better than another (positive also where lower scores win), with 95 % bounds."""
+    """The difference by which one entry beats another (positive also where lower scores win), with 95 % bounds."""
 
     difference: float
     low: float
@@ -85,7 +85,7 @@ class Board:
 
     counted: for every row its entry. before: each team's best by the public score, as it was before the reveal; until
     then that is `counted`. lead: of the first row over the second. leaders: how many of the first rows cannot be told
-    from the first. groups: of the rows that rank, as the bootstrap draws them. waits: why nothing is scored now, when
+    from the first. groups: of the rows that rank, as the bootstrap draws them. outdated: why nothing is scored while
     the metric has a new version. protected: the public scores are not shown as they are. declared: the declaration
     with the version of the metric that the board is scored by.
     """
@@ -104,13 +104,13 @@ class Board:
     leaders: int
     groups: int
     host: HostState
-    waits: str | None
+    outdated: str | None
     protected: bool
     declared: Competition
 
     @property
     def part(self) -> str:
-        """Whose score ranks."""
+        """The part of the rows whose scores rank."""
         return "private" if self.revealed_at else "public"
 
     def row_of(self, team: str) -> Row | None:
@@ -120,7 +120,7 @@ class Board:
 def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
     """The board as it is now. Private scores are read only after the reveal, and then they rank."""
     with reading(engine) as connection:
-        waits, competition = outdated(connection, competition, data), as_scored(connection, competition, data)
+        reason, competition = outdated(connection, competition, data), as_scored(connection, competition, data)
         host = read_host_state(connection, data)
         entries = entries_of(engine, connection, competition, data, host.revealed_at is not None)
         counted, before = _ranked(connection, entries, host, data, competition.metric.higher_is_better)
@@ -151,7 +151,7 @@ def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
         leaders=next(apart, len(tied)),
         groups=count_groups(data, part),
         host=host,
-        waits=waits,
+        outdated=reason,
         protected=protected,
         declared=competition,
     )
@@ -242,7 +242,7 @@ class ResampledTies:
     def rank_intervals(self) -> list[tuple[int, int]]:
         if len(self.ids) < 2:
             return [(1, 1)] * len(self.ids)
-        most = max(FEWEST, min(RESAMPLES, MOST_RANKS // len(self.ids)))
+        most = max(MIN_RESAMPLES, min(RESAMPLES, MAX_RANKS // len(self.ids)))
         return rank_intervals(self.scores_of(self.ids, most), self.sign > 0)
 
 

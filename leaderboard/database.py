@@ -317,7 +317,7 @@ def _explained(engine: Engine) -> Iterator[None]:
 
 
 def shown(engine: Engine) -> str:
-    """Where the boards lie, for messages: a path, or a URL without its password."""
+    """Show the place of the database in messages: a path, or a URL without its password."""
     if engine.dialect.name == "sqlite" and engine.url.database:
         return paths.shown(paths.root() / engine.url.database)
     return engine.url.render_as_string(hide_password=True)

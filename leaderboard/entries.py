@@ -1,6 +1,6 @@
 """The scored entries of a board, and the version of the metric that it is scored by.
 
-Entries never change, so a process keeps them in memory and asks the database for new ones alone.
+Entries never change, so a process caches them in memory and reads only new ones from the database.
 """
 
 import math
@@ -36,11 +36,11 @@ class ScoredEntry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What a person types to name the entry."""
+        """The beginning of the hash, which a person types to name the entry."""
         return self.sha256[:12]
 
     def on(self, part: str) -> Interval:
-        """Its score on the "public" or "private" rows."""
+        """Return the score on the "public" or "private" rows."""
         if part == "public":
             return self.public
         assert self.private is not None, "private scores are read only after the reveal"
@@ -48,7 +48,7 @@ class ScoredEntry(NamedTuple):
 
 
 class Entries:
-    """All entries of a board in the order of arrival, and what a ranking asks of them; `add` alone changes it.
+    """All entries of a board in the order of arrival, with the indexes that a ranking needs; only `add` changes it.
 
     best: each team's best by the public score, of equal ones the earlier. teams_with: sha256 -> teams, the first one
     first. times, values: of every entry, in seconds since 1970, and its public score.
@@ -176,7 +176,10 @@ def is_late(entry: ScoredEntry, revealed_at: str | None) -> bool:
 
 
 class MetricVersion(NamedTuple):
-    """What a board is, or was, scored by. since: UTC, ISO 8601; reason: the host's, empty for the first one."""
+    """A version of the metric that a board is, or was, scored by.
+
+    since: UTC, ISO 8601; reason: the host's, empty for the first one.
+    """
 
     metric: str
     version: int
@@ -219,7 +222,7 @@ def as_scored(connection: Connection, competition: Competition, data: JudgedData
 
 
 def outdated(connection: Connection, competition: Competition, data: JudgedData) -> str | None:
-    """Why nothing can be scored now, in a sentence; None if the board is scored by the metric as it is declared."""
+    """Return a sentence if the board is scored by another version than the declared one, else None."""
     past, metric = read_versions(connection, data), competition.metric
     if not past or past[-1][:2] == (metric.name, metric.version):
         return None

@@ -1,4 +1,4 @@
-"""What the host of a competition does: open, close, pause, deadline, disqualify, baselines, news, reveal; and finals.
+"""Actions of the host of a competition: open, close, pause, deadline, disqualify, baselines, news, reveal; and finals.
 
 Every action is a new row with who and why; the last action on a subject counts, and nothing is undone silently.
 """
@@ -35,7 +35,7 @@ OPPOSITES = {
     "no-baseline": "baseline",
     "no-reference": "reference",
 }
-SHORTEST_NAME = 4  # characters by which an entry is named
+MIN_NAME = 4  # characters by which an entry is named
 
 
 class HostAction(NamedTuple):
@@ -50,10 +50,10 @@ class HostAction(NamedTuple):
 
 @dataclass(frozen=True)
 class HostState:
-    """What holds now. deadline, revealed_at: UTC, ISO 8601; closed, paused: the action, whose text may be empty.
+    """The present state of a board, by the host's actions.
 
-    disqualified: team -> action. baselines, references: teams whose rows are the host's. history: every action, the
-    latest first.
+    deadline, revealed_at: UTC, ISO 8601; closed, paused: the action, whose text may be empty.
+    disqualified: team -> action. baselines, references: teams whose rows are the host's. history: the latest first.
     """
 
     deadline: str | None = None
@@ -70,7 +70,7 @@ class HostState:
         return [action for action in self.history if action.kind == "announce"]
 
     def refusal(self, at: str) -> str | None:
-        """Why nothing can be submitted at this time; None if it can."""
+        """Return why nothing can be submitted at this time; None if it can."""
         if self.closed:
             return ": ".join(filter(None, ("the competition is closed", self.closed.text)))
         if self.deadline and at >= self.deadline:
@@ -219,7 +219,7 @@ def read_choice(engine: Engine, competition: Competition, data: JudgedData, team
 
 
 def _named(name: str, own: list[ScoredEntry], team: str) -> ScoredEntry:
-    matching = [entry for entry in own if len(name) >= SHORTEST_NAME and entry.sha256.startswith(name.lower())]
+    matching = [entry for entry in own if len(name) >= MIN_NAME and entry.sha256.startswith(name.lower())]
     if len(matching) != 1:
         known = ", ".join(entry.name for entry in own) or "none"
         raise UserError(f"{name!r} names {len(matching)} entries of {team} and should name one; there are: {known}")

@@ -45,8 +45,9 @@ from leaderboard.teams import team_name
 
 @dataclass(frozen=True)
 class EntryResult:
-    """What a team learns about its file. submission: names the entry; entry: its number; rank: the team's, or None.
+    """The result that a team gets for its file.
 
+    submission: names the entry; entry: its number; rank: the team's, None if it is disqualified.
     public, interval: as the rules let them be shown (`Rules.feedback`); sha256: of the stored file.
     """
 
@@ -151,7 +152,7 @@ def _add_version(connection: Connection, data: JudgedData, metric: Metric, reaso
     connection.execute(insert(versions).values(**board_key, **row))
 
 
-# -- what the team learns ----------------------------------------------------------------------------------------------
+# -- the result for the team ------------------------------------------------------------------------------------------
 
 
 def result_of(entry: Mapping[str, Any], present: board.Board, repeated: bool) -> EntryResult:
@@ -270,7 +271,7 @@ def _change_over(
 
 
 def rank_changes(engine: Engine, competition: Competition, data: JudgedData) -> list[RankChange]:
-    """What the last rescoring changed, team by team; [] if there was none. Both scores stay in the database.
+    """Return the changes of the last rescoring, team by team; [] if there was none. Both scores stay in the database.
 
     It is about the entries that had come by then; before the reveal by the public scores as they were shown.
     """

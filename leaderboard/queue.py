@@ -24,14 +24,14 @@ from leaderboard.host import read_host_state
 from leaderboard.judge import find_entry
 from leaderboard.scoring import stored_file
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 OLD_SECONDS = 3600
 OPEN = ("waiting", "scoring")
 FAILED = "the platform failed to score this file, three times; it cost no quota, and the host can see why in the log"
 
 
 class Refusal(UserError):
-    """What the server will not do. status: the HTTP status."""
+    """A request that the server refuses. status: the HTTP status."""
 
     def __init__(self, status: int, sentence: str):
         super().__init__(sentence)
@@ -122,7 +122,7 @@ def waiting_file(sha256: str) -> Path:
 
 
 def received_file(sha256: str) -> Path:
-    """Where the file lies now: with the stored ones if it was scored, else with those that wait."""
+    """The present path of a file: with the stored ones if it was scored, else with the waiting ones."""
     stored = stored_file(sha256)
     return stored if stored.exists() else waiting_file(sha256)
 
@@ -184,10 +184,10 @@ def take_over(engine: Engine) -> int:
 
 
 def claim(engine: Engine, worker: str) -> Row[Any] | None:
-    """The next file to score; None if none waits. After MOST_ATTEMPTS a file is the platform's failure."""
+    """The next file to score; None if none waits. After MAX_ATTEMPTS a file is the platform's failure."""
     waits = jobs.c.state == "waiting"
     with writing(engine) as connection:
-        exhausted = update(jobs).where(waits, jobs.c.attempts >= MOST_ATTEMPTS)
+        exhausted = update(jobs).where(waits, jobs.c.attempts >= MAX_ATTEMPTS)
         connection.execute(exhausted.values(state="failed", message=FAILED))
         first = select(jobs.c.id).where(waits).order_by(jobs.c.id).limit(1).scalar_subquery()
         claimed = {"state": "scoring", "claimed_by": worker, "attempts": jobs.c.attempts + 1}

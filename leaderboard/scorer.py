@@ -39,8 +39,8 @@ from leaderboard.scoring import (
 )
 
 MEMORY, CPU_SECONDS, WALL_SECONDS, OPEN_FILES, FILE_BYTES = 2 << 30, 60, 120, 64, 256 << 20
-LONGEST_LINE = 4096
-TOO_MUCH = "{} needs more than {} to be read and scored: it is refused"
+MAX_LINE = 4096  # bytes
+OVER_LIMIT = "{} needs more than {} to be read and scored: it is refused"
 
 
 class ScoringOutcome(NamedTuple):
@@ -101,7 +101,7 @@ def conclude(engine: Engine, worker: str, job: Row[Any], declared: Competition, 
             queue.finish(connection, job, "scored", submission=number)
         elif outcome.refused is not None:
             queue.finish(connection, job, "refused", message=outcome.refused)
-        elif job.attempts < queue.MOST_ATTEMPTS:
+        elif job.attempts < queue.MAX_ATTEMPTS:
             queue.finish(connection, job, "waiting")
         else:
             queue.finish(connection, job, "failed", message=queue.FAILED)
@@ -138,12 +138,12 @@ def _end(child: int) -> None:
 
 
 def _read_line(reader: int) -> bytes:
-    """All that the child writes until it ends; b"" if that is too much or takes too long."""
+    """Read all that the child writes until it ends; b"" if that is too much or takes too long."""
     line, deadline = b"", time.monotonic() + WALL_SECONDS
-    while time.monotonic() < deadline and len(line) <= LONGEST_LINE:
+    while time.monotonic() < deadline and len(line) <= MAX_LINE:
         ready, _, _ = select.select([reader], [], [], 1.0)
         if ready:
-            piece = os.read(reader, LONGEST_LINE)
+            piece = os.read(reader, MAX_LINE)
             if not piece:
                 return line
             line += piece
@@ -151,7 +151,7 @@ def _read_line(reader: int) -> bytes:
 
 
 def parse_outcome(line: bytes, folder: Path) -> ScoringOutcome:
-    """What the child's line means; an invalid line means that it died. Whatever the line is, no bad score comes of it.
+    """Parse the line of a child. An invalid line means that the child died: it never becomes a score.
 
     {"refused": sentence}, or {"public": [value, low, high], "private": [...]} with the statistics in files.
     """
@@ -178,7 +178,7 @@ def _score_and_exit(writer: int, job: Row[Any], declared: Competition, answers: 
         os.closerange(writer + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         _limit_resources()
         line = _scored_line(job, declared, answers, folder)
-        os.write(writer, json.dumps(line, allow_nan=False).encode()[:LONGEST_LINE])
+        os.write(writer, json.dumps(line, allow_nan=False).encode()[:MAX_LINE])
         code = 0
     except BaseException as error:  # whatever it is, the parent must live
         places = "".join(traceback.format_tb(error.__traceback__)[-3:])
@@ -214,11 +214,11 @@ def _scored_line(job: Row[Any], declared: Competition, answers: Answers, folder:
         check_manifest(job.manifest, prepared(job.competition, job.data_hash), job.name)
         scored = score_file(declared, file, answers)
     except InvalidSubmission as refusal:
-        return {"refused": str(refusal)[: LONGEST_LINE // 8]}
+        return {"refused": str(refusal)[: MAX_LINE // 8]}
     except MemoryError:
-        return {"refused": TOO_MUCH.format(job.name, f"{MEMORY >> 30} GiB of memory")}
+        return {"refused": OVER_LIMIT.format(job.name, f"{MEMORY >> 30} GiB of memory")}
     except OutOfTimeError:
-        return {"refused": TOO_MUCH.format(job.name, f"{CPU_SECONDS} s")}
+        return {"refused": OVER_LIMIT.format(job.name, f"{CPU_SECONDS} s")}
     for part, score in scored.items():
         (folder / part).write_bytes(pack(score.statistics))
     return {part: list(score[:3]) for part, score in scored.items()}

@@ -29,7 +29,7 @@ from leaderboard.answers import Answers, JudgedData, read_answers
 from leaderboard.database import PARTS, reading, resamples, scored_by, scores, statistics, submissions, writing
 
 BLOCK = 1 << 20
-MOST_REMEMBERED = 6000  # resampled scores of submissions in memory, 8 kB each
+MAX_REMEMBERED = 6000  # resampled scores of submissions in memory, 8 kB each
 AT_ONCE = 500  # submissions in one query
 
 
@@ -240,7 +240,7 @@ def resampled_scores(
             stored |= computed
         known |= stored
         remembered.update(stored)
-        while len(remembered) > max(MOST_REMEMBERED, 2 * len(numbers)):
+        while len(remembered) > max(MAX_REMEMBERED, 2 * len(numbers)):
             remembered.popitem(last=False)
     for number in numbers:
         remembered.move_to_end(number)

@@ -20,7 +20,7 @@ ALONE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"}  # scri
 
 
 class User(NamedTuple):
-    """Whose a token is. team: None for a host."""
+    """The member that a token belongs to. team: None for a host."""
 
     name: str
     team: str | None
@@ -73,7 +73,7 @@ def issue_token(engine: Engine, member: str, team: str | None, role: str = "play
 
 
 def open_session(engine: Engine, token: str) -> tuple[str, User] | None:
-    """The secret of a browser that logs in with a token, and whose it is; None if the token is not valid."""
+    """Log a browser in with a token: (session secret, user), or None if the token is not valid."""
     member = who(engine, token)
     if member is None:
         return None
@@ -85,7 +85,7 @@ def open_session(engine: Engine, token: str) -> tuple[str, User] | None:
 
 
 def who(engine: Engine, token: str) -> User | None:
-    """Whose this token, or session, is; None if it is unknown, has expired or was revoked."""
+    """Return the user of a token or session; None if it is unknown, has expired or was revoked."""
     with reading(engine) as connection:
         row = connection.execute(
             select(tokens.c.member, tokens.c.team, tokens.c.role).where(
@@ -98,7 +98,7 @@ def who(engine: Engine, token: str) -> User | None:
 
 
 def revoke(engine: Engine, member: str, team: str | None) -> int:
-    """End all tokens and sessions of a member; how many there were."""
+    """End all tokens and sessions of a member, and return their number."""
     of_team = tokens.c.team.is_(None) if team is None else tokens.c.team == team
     return _end(engine, tokens.c.member == member, of_team)
 

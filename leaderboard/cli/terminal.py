@@ -24,7 +24,7 @@ def show_board(board: Mapping[str, Any], console: Console | None = None) -> None
 
 
 def _board_table(rows: Sequence[Mapping[str, Any]], revealed: bool) -> Table:
-    """What ranks stands first, with its interval: the public score, or after the reveal the private one."""
+    """Put the score that ranks first, with its interval: the public one, or after the reveal the private one."""
     columns = zip(*((row["score"], row["private"] or 0) for row in rows), strict=True)
     decimals = max(decimals_for(column) for column in columns)
     table = _table()

@@ -229,7 +229,7 @@ def job_of(request: Request, hosted: HostedCompetition, number: int) -> sqlalche
 
 
 def verdict(request: Request, job: sqlalchemy.Row[Any]) -> dict[str, Any]:
-    """What a team learns about its file; once it is scored, the same as `python -m leaderboard score --json`."""
+    """Return what a team learns about its file; once it is scored, the same as `python -m leaderboard score --json`."""
     answer = summary(job)
     if job.state == "scored":
         hosted, engine = find_hosted(job.competition, job.data_hash), settings_of(request).engine

@@ -1,4 +1,4 @@
-"""What a server holds: its settings, its competitions, and every board as it was last computed."""
+"""The state of a server: its settings, its competitions, and every board as it was last computed."""
 
 import sys
 import threading
@@ -32,10 +32,10 @@ BYTES_PER_ID = 64 << 10  # a wide row of 8,192 pixels is a quarter of it, a hund
 
 @dataclass(frozen=True)
 class Settings:
-    """What a server was started with.
+    """The settings that a server was started with.
 
     names: of this host, as browsers call it; empty for any. user: the member in local mode, where nobody logs in.
-    turn: uploads enter the queue one at a time; those that wait hold no thread, so pages are served meanwhile.
+    upload_limiter: uploads enter the queue one at a time; those that wait hold no thread, so pages are still served.
     """
 
     engine: Engine
@@ -43,7 +43,7 @@ class Settings:
     names: tuple[str, ...]
     user: User
     scorer: Any = None
-    turn: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    upload_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
 
 def settings_of(request: Request) -> Settings:
@@ -106,7 +106,7 @@ def prepared_hashes(name: str) -> list[str]:
 
 
 def list_hosted() -> list[HostedCompetition]:
-    """All competitions with answers on this server."""
+    """List the competitions with answers on this server."""
     ready = (name for name in names() if prepared_hashes(name) and (paths.data(name) / "current.json").exists())
     return [find_hosted(name) for name in ready]
 

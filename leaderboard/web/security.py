@@ -1,4 +1,4 @@
-"""Who may do what: the host's name, forged requests, tokens and sessions, rights, limits of forms; security headers.
+"""Security: host names, forged requests (CSRF), tokens and sessions, permissions, form limits, response headers.
 
 The check against forged requests is that of Go's http.CrossOriginProtection: Sec-Fetch-Site, else Origin.
 """
@@ -118,7 +118,7 @@ class _SecuredAnswer:
         await self._send(message)
 
 
-# -- rights ------------------------------------------------------------------------------------------------------------
+# -- permissions ------------------------------------------------------------------------------------------------------
 
 
 def own_team(request: Request) -> str | None:

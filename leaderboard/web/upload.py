@@ -53,7 +53,7 @@ async def submit(
     received = await receive(request, manifest_bytes, limit, queue.plain_name(name))
     try:
         accept = partial(queue.accept, limit=rules.submissions_per_day, binding=settings.team_mode)
-        number = await run_sync(accept, settings.engine, hosted.data, team, received, limiter=settings.turn)
+        number = await run_sync(accept, settings.engine, hosted.data, team, received, limiter=settings.upload_limiter)
     finally:
         received.path.unlink(missing_ok=True)
     if settings.scorer:
