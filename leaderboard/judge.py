@@ -152,31 +152,31 @@ def _add_version(connection: Connection, data: JudgedData, metric: Metric, reaso
     connection.execute(insert(versions).values(**board_key, **row))
 
 
-# -- the result for the team ------------------------------------------------------------------------------------------
+# -- the result for the team -------------------------------------------------------------------------------------------
 
 
 def result_of(entry: Mapping[str, Any], present: board.Board, repeated: bool) -> EntryResult:
     """The result of `entry`, which is on the board; only its team and sha256 are looked at."""
-    this = next(e for e in present.entries.of_team[entry["team"]] if e.sha256 == entry["sha256"])
-    row = present.row_of(this.team)
+    scored = next(e for e in present.entries.of_team[entry["team"]] if e.sha256 == entry["sha256"])
+    row = present.row_of(scored.team)
     day = now()[:10]
-    today = sum(e.received_at.startswith(day) for e in present.entries.of_team[this.team])
+    today = sum(e.received_at.startswith(day) for e in present.entries.of_team[scored.team])
     return EntryResult(
         accepted=True,
         competition=present.competition,
         data_hash=present.data_hash,
-        team=this.team,
-        submission=this.name,
-        sha256=this.sha256,
-        entry=this.id,
-        public=this.public.score,
-        score_low=this.public.low,
-        score_high=this.public.high,
-        interval=this.public._asdict(),
+        team=scored.team,
+        submission=scored.name,
+        sha256=scored.sha256,
+        entry=scored.id,
+        public=scored.public.score,
+        score_low=scored.public.low,
+        score_high=scored.public.high,
+        interval=scored.public._asdict(),
         rank=row.rank if row else None,
         teams=len(present.rows),
         entries_today=today,
-        message=entry_message(this, row, present, today, repeated),
+        message=entry_message(scored, row, present, today, repeated),
     )
 
 

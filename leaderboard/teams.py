@@ -74,7 +74,7 @@ def issue_token(engine: Engine, member: str, team: str | None, role: str = "play
 
 def open_session(engine: Engine, token: str) -> tuple[str, User] | None:
     """Log a browser in with a token: (session secret, user), or None if the token is not valid."""
-    member = who(engine, token)
+    member = user_of(engine, token)
     if member is None:
         return None
     session = PREFIX + secrets.token_urlsafe(32)
@@ -84,7 +84,7 @@ def open_session(engine: Engine, token: str) -> tuple[str, User] | None:
     return session, member
 
 
-def who(engine: Engine, token: str) -> User | None:
+def user_of(engine: Engine, token: str) -> User | None:
     """Return the user of a token or session; None if it is unknown, has expired or was revoked."""
     with reading(engine) as connection:
         row = connection.execute(

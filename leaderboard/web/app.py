@@ -32,7 +32,7 @@ from leaderboard.web.security import SecurityMiddleware
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 THREADS = 6  # Python runs one at a time: forty, anyio's number, only make each other wait
-LOOK_SECONDS = 0.5  # between two looks whether the scorer lives
+POLL_SECONDS = 0.5  # between two checks that the scorer lives
 ONE = "/c/{competition}"
 PAGES = [
     Route("/", pages.home),
@@ -55,10 +55,10 @@ PAGES = [
 ]
 SENTENCES = {
     400: "this request cannot be understood",
-    403: "this is not yours to see",
+    403: "this page is not for you",
     404: "there is nothing here",
-    405: "this can be looked at, but not done like that",
-    413: "this is larger than anything that is wanted here",
+    405: "this address does not take this method",
+    413: "this request is too large",
 }
 
 
@@ -220,7 +220,7 @@ class ScorerProcess:
         os.set_blocking(self.process.stdin.fileno(), False)
 
     def _watch(self) -> None:
-        while not self.ending.wait(LOOK_SECONDS):
+        while not self.ending.wait(POLL_SECONDS):
             if self.process and self.process.poll() is not None:
                 print(f"the scorer ended with code {self.process.returncode}; a new one begins", file=sys.stderr)
                 self._launch()

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leaderboard.queue import Refusal
-from leaderboard.teams import User, close_session, open_session, team_name, who
+from leaderboard.teams import SESSION_HOURS, User, close_session, open_session, team_name, user_of
 from leaderboard.web.hosted import Settings, settings_of
 from leaderboard.web.render import page, refusal
 
@@ -73,7 +73,7 @@ class SecurityMiddleware:
             return None
         scheme, _, value = headers.get("authorization", "").partition(" ")
         token = value.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
-        request.state.member = await run_in_threadpool(who, self.settings.engine, token) if token else None
+        request.state.member = await run_in_threadpool(user_of, self.settings.engine, token) if token else None
         if request.state.member or request.url.path.startswith(WITHOUT_LOGIN):
             return None
         if request.url.path.startswith("/api/"):
@@ -118,7 +118,7 @@ class _SecuredAnswer:
         await self._send(message)
 
 
-# -- permissions ------------------------------------------------------------------------------------------------------
+# -- permissions -------------------------------------------------------------------------------------------------------
 
 
 def own_team(request: Request) -> str | None:
@@ -166,7 +166,7 @@ async def body_chunks(request: Request) -> AsyncIterator[bytes]:
         except TimeoutError:
             raise Refusal(408, f"nothing came for {SILENT_SECONDS} s; send the file again") from None
         except ClientDisconnect:
-            raise Refusal(400, "the connection broke off before all of the file was here") from None
+            raise Refusal(400, "the connection broke off before the whole file came") from None
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
@@ -199,7 +199,7 @@ async def log_in(request: Request) -> Response:
         return page(request, "login.html", 401, wrong=True, next=next_page(request))
     response = RedirectResponse(next_page(request), 303)
     secure = request.url.scheme == "https"
-    response.set_cookie(COOKIE, opened[0], max_age=14 * 86400, httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(COOKIE, opened[0], max_age=SESSION_HOURS * 3600, httponly=True, samesite="lax", secure=secure)
     return response
 
 

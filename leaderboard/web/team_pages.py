@@ -84,46 +84,46 @@ async def choose_finals(request: Request) -> Response:
 
 def entry(request: Request) -> Response:
     view, number = viewed(request), request.path_params["number"]
-    board, this = view.board, view.board.entries.entry(number)
-    if this is None:
+    board, scored = view.board, view.board.entries.entry(number)
+    if scored is None:
         raise Refusal(404, f"there is no entry {number} on this board")
-    mine = may_see(request, this.team)
-    job, manifest = file_and_manifest(view, this) if mine else (None, None)
-    earlier = [other for other in board.entries.of_team[this.team] if other.id < number]
+    mine = may_see(request, scored.team)
+    job, manifest = file_and_manifest(view, scored) if mine else (None, None)
+    earlier = [other for other in board.entries.of_team[scored.team] if other.id < number]
     sign = -1 if board.higher_is_better else 1
     return board_page(
         request,
         "entry.html",
         view,
-        entry=this,
+        entry=scored,
         mine=mine,
         job=job,
         counts=next((row for row in board.rows if row.number == number), None),
         manifest=manifest,
-        classes=by_class(view, this) if mine and board.revealed_at else [],
-        same=[team for team in board.entries.teams_with[this.sha256] if team != this.team],
+        classes=by_class(view, scored) if mine and board.revealed_at else [],
+        same=[team for team in board.entries.teams_with[scored.sha256] if team != scored.team],
         before=min(earlier, key=lambda other: sign * other.public.score, default=None),
-        history=board_charts.history(board, this.team),
+        history=board_charts.history(board, scored.team),
     )
 
 
-def file_and_manifest(view: BoardView, this: ScoredEntry) -> tuple[Any, dict[str, Any]]:
+def file_and_manifest(view: BoardView, scored: ScoredEntry) -> tuple[Any, dict[str, Any]]:
     """(name and size of the file, its manifest); no file if the server's own command line scored it."""
     of_board = on_board(jobs, view.hosted.name, view.hosted.data.data_hash)
-    of_entry = (*of_board, jobs.c.team == this.team, jobs.c.sha256 == this.sha256)
+    of_entry = (*of_board, jobs.c.team == scored.team, jobs.c.sha256 == scored.sha256)
     with reading(view.engine) as connection:
         file = connection.execute(select(jobs.c.name, jobs.c.size).where(*of_entry)).first()
-        manifest = connection.scalar(select(submissions.c.manifest).where(submissions.c.id == this.id))
+        manifest = connection.scalar(select(submissions.c.manifest).where(submissions.c.id == scored.id))
     return file, manifest or {}
 
 
-def by_class(view: BoardView, this: ScoredEntry) -> list[tuple[str, float]]:
+def by_class(view: BoardView, scored: ScoredEntry) -> list[tuple[str, float]]:
     """The score of each class that has public rows; [] if the metric has no classes.
 
     Only after the reveal: before, a player who enters often could learn labels from them.
     """
     declared = view.board.declared
-    rows = read_statistics(view.engine, declared, view.hosted.data, "public", [this.id])[this.id]
+    rows = read_statistics(view.engine, declared, view.hosted.data, "public", [scored.id])[scored.id]
     values = {name: float(np.asarray(value)) for name, value in declared.metric.by_class(rows).items()}
     return [(name, value) for name, value in values.items() if np.isfinite(value)]
 

@@ -38,8 +38,8 @@ MAGIC = {
     b"\x89PNG": f"an image: {TABLE}",
     b"\xff\xd8\xff": f"an image: {TABLE}",
     b"%PDF": f"a PDF: {TABLE}",
-    b"\x80": f"a Python pickle, which nobody here opens: {TABLE}",
-    b"\x7fELF": f"a program, which nobody here runs: {TABLE}",
+    b"\x80": f"a Python pickle, which this server does not open: {TABLE}",
+    b"\x7fELF": f"a program, which this server does not run: {TABLE}",
 }
 
 

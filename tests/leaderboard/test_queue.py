@@ -271,14 +271,14 @@ def test_a_token_works_until_it_is_revoked_and_is_not_in_the_database(home):
     engine = open_database()
     teams.create_team(engine, "red")
     token = teams.issue_token(engine, "ada", "red")
-    assert teams.who(engine, token) == ("ada", "red", "player") and len(token) >= 43
+    assert teams.user_of(engine, token) == ("ada", "red", "player") and len(token) >= 43
     session, user = teams.open_session(engine, token)
-    assert teams.who(engine, session) == user and session != token
+    assert teams.user_of(engine, session) == user and session != token
     engine.dispose()
     stored = b"".join(file.read_bytes() for file in home.glob("leaderboard.db*"))
     assert token.encode() not in stored and session.encode() not in stored
     assert teams.revoke(engine, "ada", "red") == 2
-    assert teams.who(engine, token) is None and teams.who(engine, session) is None
+    assert teams.user_of(engine, token) is None and teams.user_of(engine, session) is None
 
 
 @pytest.mark.parametrize(("there", "alike"), [("red", "RED"), ("coca", "соса"), ("hello", "he110"), ("cafe", "café")])
