@@ -70,8 +70,8 @@ def verify(name: str) -> VerifyResult:
     entries, files, rescored, differing = 0, set[str](), 0, 0
     for data in boards:
         with reading(engine) as connection:
-            board = on_board(submissions, name, data.data_hash)
-            rows = connection.execute(select(submissions).where(*board).order_by(submissions.c.id)).all()
+            query = select(submissions).where(*on_board(submissions, data)).order_by(submissions.c.id)
+            rows = connection.execute(query).all()
             is_current = outdated(connection, competition, data) is None
         for row in rows:
             _check_file(row)

@@ -39,6 +39,7 @@ from sqlalchemy import (
 from harness import paths
 from harness.errors import UserError
 from harness.metrics import Metric
+from leaderboard.answers import JudgedData
 
 SCHEMA = 1  # raise it with every change of a table
 PARTS = ("public", "private")
@@ -198,9 +199,9 @@ for _table in (submissions, scores, versions, selections, finals, host_actions):
     _forbid_changes(_table)
 
 
-def on_board(table: Table, competition: str, data_hash: str) -> tuple[ColumnElement[bool], ...]:
+def on_board(table: Table, data: JudgedData) -> tuple[ColumnElement[bool], ...]:
     """Select the rows of one board."""
-    return table.c.competition == competition, table.c.data_hash == data_hash
+    return table.c.competition == data.competition, table.c.data_hash == data.data_hash
 
 
 def scored_by(table: FromClause, metric: Metric) -> tuple[ColumnElement[bool], ...]:

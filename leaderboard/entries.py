@@ -112,7 +112,7 @@ def read_entries(
         of_part = (table.c.submission == submissions.c.id, table.c.part == part)
         query = query.add_columns(table.c.value, table.c.low, table.c.high)
         joined = joined.join(table, and_(*of_part, *scored_by(table, competition.metric)))
-    board = on_board(submissions, data.competition, data.data_hash)
+    board = on_board(submissions, data)
     rows = connection.execute(query.select_from(joined).where(*board, *where).order_by(submissions.c.id))
     return [
         ScoredEntry(
@@ -134,9 +134,7 @@ def board_state(connection: Connection, data: JudgedData) -> tuple[int, ...]:
     """Changes whenever anything is added to the board: the last id of each table that the board is made of."""
     tables = (submissions, host_actions, selections, versions)
     last = [
-        select(func.coalesce(func.max(table.c.id), 0))
-        .where(*on_board(table, data.competition, data.data_hash))
-        .scalar_subquery()
+        select(func.coalesce(func.max(table.c.id), 0)).where(*on_board(table, data)).scalar_subquery()
         for table in tables
     ]
     return tuple(connection.execute(select(*last)).one())
@@ -202,7 +200,7 @@ class PinnedMetric:
 def read_versions(connection: Connection, data: JudgedData) -> list[MetricVersion]:
     """All versions that the board was scored by, the present one last; [] for a board without entries."""
     columns = (versions.c.metric, versions.c.version, versions.c.reason, versions.c.since)
-    board = on_board(versions, data.competition, data.data_hash)
+    board = on_board(versions, data)
     return [MetricVersion(*row) for row in connection.execute(select(*columns).where(*board).order_by(versions.c.id))]
 
 

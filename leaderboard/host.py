@@ -80,7 +80,7 @@ class HostState:
 
 def read_host_state(connection: Connection, data: JudgedData) -> HostState:
     columns = (host_actions.c[name] for name in HostAction._fields)
-    board = on_board(host_actions, data.competition, data.data_hash)
+    board = on_board(host_actions, data)
     rows = connection.execute(select(*columns).where(*board).order_by(host_actions.c.id))
     history = [HostAction(*row) for row in rows]
     last = {(action.team or "", OPPOSITES.get(action.kind, action.kind)): action for action in history}
@@ -135,7 +135,7 @@ def _add(connection: Connection, data: JudgedData, action: HostAction) -> None:
 
 
 def _count_entries(connection: Connection, data: JudgedData, team: str | None = None) -> int:
-    query = select(func.count()).where(*on_board(submissions, data.competition, data.data_hash))
+    query = select(func.count()).where(*on_board(submissions, data))
     return connection.scalar(query if team is None else query.where(submissions.c.team == team)) or 0
 
 
@@ -228,7 +228,7 @@ def _named(name: str, own: list[ScoredEntry], team: str) -> ScoredEntry:
 
 def read_selected(connection: Connection, data: JudgedData) -> dict[str, set[int]]:
     """Team -> the ids of its finals, by its last selection."""
-    board = on_board(selections, data.competition, data.data_hash)
+    board = on_board(selections, data)
     last = select(func.max(selections.c.id)).where(*board).group_by(selections.c.team)
     query = select(selections.c.team, finals.c.submission).join(finals).where(selections.c.id.in_(last))
     chosen: dict[str, set[int]] = {}

@@ -99,7 +99,7 @@ def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> Ent
 
 def find_entry(connection: Connection, data: JudgedData, team: str, sha256: str) -> int | None:
     """The number of the entry; a team's file on a board is one entry, however often it comes."""
-    same = (*on_board(submissions, data.competition, data.data_hash), submissions.c.sha256 == sha256)
+    same = (*on_board(submissions, data), submissions.c.sha256 == sha256)
     return connection.scalar(select(submissions.c.id).where(*same, submissions.c.team == team))
 
 
@@ -127,7 +127,7 @@ def record(
 def _best_shown(connection: Connection, data: JudgedData, team: str, metric: Metric) -> Interval | None:
     """The best score that the team was shown before."""
     better_first = scores.c.value.desc() if metric.higher_is_better else scores.c.value
-    of_team = (*on_board(submissions, data.competition, data.data_hash), submissions.c.team == team)
+    of_team = (*on_board(submissions, data), submissions.c.team == team)
     query = select(scores.c.value, scores.c.low, scores.c.high).join(submissions)
     query = query.where(*of_team, scores.c.part == "shown", *scored_by(scores, metric))
     best = connection.execute(query.order_by(better_first, submissions.c.id).limit(1)).first()
@@ -254,7 +254,7 @@ def _change_over(
 ) -> list[tuple[int, str]]:
     """(number, sha256) of the entries that `scored` lacks; if there are none, the board has changed over."""
     columns = (submissions.c.id, submissions.c.sha256, submissions.c.team)
-    query = select(*columns).where(*on_board(submissions, data.competition, data.data_hash)).order_by(submissions.c.id)
+    query = select(*columns).where(*on_board(submissions, data)).order_by(submissions.c.id)
     metric, best = competition.metric, dict[str, Interval]()
     with writing(engine) as connection:
         entries = connection.execute(query).all()

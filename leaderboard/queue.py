@@ -71,7 +71,7 @@ def accept(engine: Engine, data: JudgedData, team: str, file: ReceivedFile, limi
     """
     with writing(engine) as connection:
         at = now()  # read once: the quota counts the same day that the row has
-        same = (*on_board(jobs, data.competition, data.data_hash), jobs.c.team == team, jobs.c.sha256 == file.sha256)
+        same = (*on_board(jobs, data), jobs.c.team == team, jobs.c.sha256 == file.sha256)
         job = connection.execute(select(jobs).where(*same)).first()
         if job and job.state not in ("refused", "failed"):
             file.path.unlink()
@@ -161,9 +161,7 @@ def _quota(connection: Connection, data: JudgedData, team: str, limit: int, at: 
     day = at[:10]
     scored, queued = (
         select(func.count())
-        .where(
-            *on_board(table, data.competition, data.data_hash), table.c.team == team, table.c.received_at >= day, *more
-        )
+        .where(*on_board(table, data), table.c.team == team, table.c.received_at >= day, *more)
         .scalar_subquery()
         for table, more in ((submissions, ()), (jobs, (jobs.c.state.in_(OPEN),)))
     )
@@ -219,6 +217,6 @@ def read_job(engine: Engine, number: int) -> Row[Any] | None:
 
 def jobs_of(engine: Engine, data: JudgedData, team: str) -> list[Row[Any]]:
     """All files of a team, the latest first."""
-    query = select(jobs).where(*on_board(jobs, data.competition, data.data_hash), jobs.c.team == team)
+    query = select(jobs).where(*on_board(jobs, data), jobs.c.team == team)
     with reading(engine) as connection:
         return list(connection.execute(query.order_by(jobs.c.id.desc())))

@@ -58,8 +58,7 @@ def team(request: Request) -> Response:
 def unscored_files(view: BoardView, team: str) -> Sequence[Any]:
     """The team's last files that are not on the board."""
     columns = (jobs.c.id, jobs.c.received_at, jobs.c.name, jobs.c.state, jobs.c.message)
-    of_board = on_board(jobs, view.hosted.name, view.hosted.data.data_hash)
-    query = select(*columns).where(*of_board, jobs.c.team == team, jobs.c.state != "scored")
+    query = select(*columns).where(*on_board(jobs, view.hosted.data), jobs.c.team == team, jobs.c.state != "scored")
     with reading(view.engine) as connection:
         return connection.execute(query.order_by(jobs.c.id.desc()).limit(MAX_UNSCORED)).all()
 
@@ -109,8 +108,7 @@ def entry(request: Request) -> Response:
 
 def file_and_manifest(view: BoardView, scored: ScoredEntry) -> tuple[Any, dict[str, Any]]:
     """(name and size of the file, its manifest); no file if the server's own command line scored it."""
-    of_board = on_board(jobs, view.hosted.name, view.hosted.data.data_hash)
-    of_entry = (*of_board, jobs.c.team == scored.team, jobs.c.sha256 == scored.sha256)
+    of_entry = (*on_board(jobs, view.hosted.data), jobs.c.team == scored.team, jobs.c.sha256 == scored.sha256)
     with reading(view.engine) as connection:
         file = connection.execute(select(jobs.c.name, jobs.c.size).where(*of_entry)).first()
         manifest = connection.scalar(select(submissions.c.manifest).where(submissions.c.id == scored.id))
