@@ -74,17 +74,17 @@ def board(
 
         if reveal:
             raise UserError(f"the host reveals on the server: `python -m leaderboard host reveal {competition}` there")
-        found = client.standings(server, competition, data, trust)
+        ranking = client.standings(server, competition, data, trust)
     else:
-        found = _standings(competition, data, reveal, trust)
+        ranking = _standings(competition, data, reveal, trust)
     if as_json:
-        print(_json(found))
+        print(_json(ranking))
         return
     from leaderboard.cli import terminal
 
-    terminal.show_board(found)
+    terminal.show_board(ranking)
     if trust:
-        terminal.show_trust(found["trust"])
+        terminal.show_trust(ranking["trust"])
 
 
 def _standings(competition: str, data: str | None, reveal: bool, trust: bool) -> dict[str, Any]:
@@ -126,19 +126,15 @@ def finals(
 
         choice = {"path": server, **client.finals(server, competition, team, names, data)}
     else:
-        choice = _choice(competition, team or _user(), data, names)
+        from leaderboard.database import open_database
+        from leaderboard.host import read_choice, select_finals
+
+        declared, judged_data = _find_board(competition, data)
+        engine, team = open_database(), team or _user()
+        if names:
+            select_finals(engine, declared, judged_data, team, names)
+        choice = asdict(read_choice(engine, declared, judged_data, team))
     print(_json(choice)) if as_json else terminal.show_finals(choice)
-
-
-def _choice(competition: str, team: str, data: str | None, names: list[str]) -> dict[str, Any]:
-    from leaderboard.database import open_database
-    from leaderboard.host import read_choice, select_finals
-
-    declared, judged_data = _find_board(competition, data)
-    engine = open_database()
-    if names:
-        select_finals(engine, declared, judged_data, team, names)
-    return asdict(read_choice(engine, declared, judged_data, team))
 
 
 @app.command()
@@ -152,7 +148,7 @@ def verify(competition: CompetitionName, as_json: AsJson = False) -> None:
 @app.command()
 def rescore(
     competition: CompetitionName,
-    reason: Annotated[str, typer.Option(help="Why; it is kept and shown.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is stored and shown.")] = "",
     data: DataHash = None,
     as_json: AsJson = False,
 ) -> None:

@@ -22,7 +22,7 @@ class JudgedData(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """The judge's rows: ids (n,) str, groups (n,) int, public (n,) bool, targets as the task keeps them."""
+    """The judge's rows: ids (n,) str, groups (n,) int, public (n,) bool, targets as the task stores them."""
 
     ids: np.ndarray
     groups: np.ndarray
@@ -44,11 +44,12 @@ def prepared(competition: str, data_hash: str | None = None) -> JudgedData:
     files = sorted(paths.data(competition).glob("*/private/answers.npz"), key=lambda file: file.stat().st_mtime_ns)
     hashes = [file.parent.parent.name for file in files]
     wanted = data_hash or last.get("data_hash") or (hashes[-1] if hashes else "")
-    found = [known for known in hashes if wanted and known.startswith(wanted)]
-    if len(found) == 1:
-        return JudgedData(competition, found[0], last.get("source") if found[0] == last.get("data_hash") else None)
+    matching = [known for known in hashes if wanted and known.startswith(wanted)]
+    if len(matching) == 1:
+        source = last.get("source") if matching[0] == last.get("data_hash") else None
+        return JudgedData(competition, matching[0], source)
     if data_hash and hashes:
-        raise UserError(f"--data {data_hash} names {len(found)} of the data of {competition}: {', '.join(hashes)}")
+        raise UserError(f"--data {data_hash} names {len(matching)} of the data of {competition}: {', '.join(hashes)}")
     if server := last.get("server"):
         raise UserError(f"the answers of {competition} are on {server}, and the board too: add SERVER={server}")
     raise UserError(

@@ -46,7 +46,7 @@ COPIED = [table for table in metadata.sorted_tables if table not in (resamples, 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """entries, files: how many were looked at; rescored: entries whose file was scored again."""
+    """entries, files: how many were checked; rescored: entries whose file was scored again."""
 
     competition: str
     path: str
@@ -59,15 +59,19 @@ class VerifyResult:
 def verify(name: str) -> VerifyResult:
     """Check the database, and score the stored files again; raise `UserError`, naming the first thing that differs."""
     engine, competition = open_database(), find(name)
-    _check_database(engine)
+    if engine.dialect.name == "sqlite":  # PostgreSQL checks itself
+        with reading(engine) as connection:
+            is_sound = connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+            if not is_sound or connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise UserError(f"{shown(engine)} {DAMAGED}")
     boards = _boards(engine, name)
     if not boards:
         raise UserError(f"{name} has no entry yet, and nothing to verify")
     entries, files, rescored, differing = 0, set[str](), 0, 0
     for data in boards:
         with reading(engine) as connection:
-            board = on_board(submissions, name, data.data_hash)
-            rows = connection.execute(select(submissions).where(*board).order_by(submissions.c.id)).all()
+            query = select(submissions).where(*on_board(submissions, data)).order_by(submissions.c.id)
+            rows = connection.execute(query).all()
             is_current = outdated(connection, competition, data) is None
         for row in rows:
             _check_file(row)
@@ -84,15 +88,6 @@ def verify(name: str) -> VerifyResult:
     return VerifyResult(name, shown(engine), entries, len(files), rescored, message)
 
 
-def _check_database(engine: Engine) -> None:
-    """SQLite is asked; PostgreSQL looks after itself."""
-    if engine.dialect.name == "sqlite":
-        with reading(engine) as connection:
-            is_sound = connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-            if not is_sound or connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise UserError(f"{shown(engine)} {DAMAGED}")
-
-
 def _check_file(row: Row[Any]) -> None:
     file = stored_file(row.sha256)
     if not file.exists() or sha256_of(file) != row.sha256 or file.stat().st_size != row.size:
@@ -105,39 +100,34 @@ def _check_file(row: Row[Any]) -> None:
 def _check_scores(engine: Engine, rows: Sequence[Row[Any]], competition: Competition, answers: Answers) -> int:
     """How many entries are shown otherwise than today's rules would show them, which may have changed meanwhile.
 
-    rows: submissions in the order of arrival, on which depends what a ladder shows.
+    rows: submissions in the order of arrival, on which the shown scores depend.
     """
     metric, feedback = competition.metric, competition.rules.feedback
     query = select(scores.c.part, scores.c.value, scores.c.low, scores.c.high).where(*scored_by(scores, metric))
     sign, differing, best = 1 if metric.higher_is_better else -1, 0, dict[str, Interval]()
     for row in rows:
         with reading(engine) as connection:
-            found = connection.execute(query.where(scores.c.submission == row.id))
-            kept = {part: Interval(*bounds) for part, *bounds in found}
+            rows_of_entry = connection.execute(query.where(scores.c.submission == row.id))
+            stored = {part: Interval(*bounds) for part, *bounds in rows_of_entry}
         for part, score in score_file(competition, stored_file(row.sha256), answers).items():
-            if part not in kept or "shown" not in kept or not _is_same(kept[part], score):
+            if part not in stored or "shown" not in stored or not all(map(is_close, stored[part], score[:3])):
                 raise UserError(
                     f"entry {row.id}, {row.sha256[:12]} of {row.team}, has another {part} score in the database than "
                     "its file gets: the answers, the code or the database have changed; restore a backup"
                 )
-        differing += not _is_same(kept["shown"], feedback.shown(kept["public"], best.get(row.team), sign > 0))
-        if row.team not in best or sign * (kept["shown"].score - best[row.team].score) > 0:
-            best[row.team] = kept["shown"]
+        expected = feedback.shown(stored["public"], best.get(row.team), sign > 0)
+        differing += not all(map(is_close, stored["shown"], expected))
+        if row.team not in best or sign * (stored["shown"].score - best[row.team].score) > 0:
+            best[row.team] = stored["shown"]
     return differing
-
-
-def _is_same(a: Sequence[Any], b: Sequence[Any]) -> bool:
-    """Whether score and bounds are equal."""
-    return all(is_close(x, y) for x, y in zip(a[:3], b[:3], strict=True))
 
 
 def _boards(engine: Engine, competition: str | None = None) -> list[JudgedData]:
     query = select(submissions.c.competition, submissions.c.data_hash).distinct().order_by(*submissions.c[1:3])
+    if competition is not None:
+        query = query.where(submissions.c.competition == competition)
     with reading(engine) as connection:
-        rows = connection.execute(
-            query if competition is None else query.where(submissions.c.competition == competition)
-        )
-        return [JudgedData(*row, None) for row in rows]
+        return [JudgedData(*row, None) for row in connection.execute(query)]
 
 
 # -- backup ------------------------------------------------------------------------------------------------------------
@@ -159,8 +149,12 @@ def backup(to: Path) -> BackupResult:
     if to.exists():
         raise UserError(f"{to} exists already; name a new file, or delete it")
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=paths.root()) as folder, atomic(to) as file:
-        sources = {SNAPSHOT: _snapshot(Path(folder))}
-        sources |= dict(_files())  # afterwards: every file is stored before the database names it
+        snapshot = open_database(f"sqlite:///{Path(folder) / SNAPSHOT}")
+        with reading(open_database()) as connection, writing(snapshot) as target:  # the database at one moment
+            _copy(connection, target)
+        snapshot.dispose()
+        # The files come afterwards: every file is stored before the database names it.
+        sources = {SNAPSHOT: Path(folder) / SNAPSHOT, **dict(_files())}
         with tarfile.open(fileobj=file, mode="w") as tar:
             added = {name: _add(tar, name, source) for name, source in sorted(sources.items())}
             hashes = {name: sha256 for name, sha256 in added.items() if sha256}
@@ -173,21 +167,12 @@ def backup(to: Path) -> BackupResult:
 def _files() -> Iterator[tuple[str, Path]]:
     """(name below the root, file): stored and waiting files, and the prepared data."""
     root = paths.root()
-    found = [*root.glob("boards/??/*"), *root.glob("boards/incoming/*"), *root.glob("data/*/current.json")]
+    files = [*root.glob("boards/??/*"), *root.glob("boards/incoming/*"), *root.glob("data/*/current.json")]
     for part in ("public", "private"):
-        found += [file for folder in root.glob(f"data/*/*/{part}") for file in folder.rglob("*")]
-    for file in found:
+        files += [file for folder in root.glob(f"data/*/*/{part}") for file in folder.rglob("*")]
+    for file in files:
         if file.is_file() and not file.is_symlink() and not file.name.startswith("."):
             yield file.relative_to(root).as_posix(), file
-
-
-def _snapshot(folder: Path) -> Path:
-    """The database as it is at one moment, as a SQLite file."""
-    snapshot = open_database(f"sqlite:///{folder / SNAPSHOT}")
-    with reading(open_database()) as connection, writing(snapshot) as target:
-        _copy(connection, target)
-    snapshot.dispose()
-    return folder / SNAPSHOT
 
 
 def _copy(source: Connection, target: Connection) -> None:
@@ -198,7 +183,7 @@ def _copy(source: Connection, target: Connection) -> None:
 
 
 def _add(tar: tarfile.TarFile, name: str, source: Path) -> str | None:
-    """Its sha256; None if it was a waiting file that has been scored, and so stored, meanwhile."""
+    """Add a file and return its sha256; None if it was a waiting file that has been scored, and so moved, meanwhile."""
     try:
         file = source.open("rb")
     except FileNotFoundError:
@@ -233,13 +218,20 @@ def _result(path: Path, files: int, does: str) -> BackupResult:
 
 
 def restore(source: Path) -> BackupResult:
-    """Fill an empty home from a backup, and verify it. Raise `UserError` if home or file is not as it must be."""
-    _require_empty()
+    """Fill an empty home from a backup, and verify it; raise `UserError` if home or file is unfit."""
+    with reading(open_database()) as connection:
+        counts = {table.name: connection.scalar(select(func.count()).select_from(table)) for table in COPIED}
+    full = next((name for name, count in counts.items() if count), "")
+    if full or any((paths.root() / "boards").glob("*/*")):
+        raise UserError(
+            f"there is a board already ({full or 'files in boards/'}), and nothing is overwritten; restore into an "
+            "empty home (HARNESS_HOME names one) and an empty database"
+        )
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=paths.root()) as folder:
         names = _unpack(source, Path(folder))
         places = {name: paths.root() / name for name in names - {SNAPSHOT}}
-        if there := [name for name, place in places.items() if place.exists()]:
-            raise UserError(f"{there[0]} is there already; restore into an empty home (HARNESS_HOME names one)")
+        if existing := [name for name, place in places.items() if place.exists()]:
+            raise UserError(f"{existing[0]} is there already; restore into an empty home (HARNESS_HOME names one)")
         for name, place in places.items():
             place.parent.mkdir(parents=True, exist_ok=True)
             os.replace(Path(folder) / name, place)
@@ -249,17 +241,6 @@ def restore(source: Path) -> BackupResult:
     for competition in {data.competition for data in _boards(open_database())}:
         verify(competition)
     return _result(source, len(names), "is restored and verified:")
-
-
-def _require_empty() -> None:
-    with reading(open_database()) as connection:
-        counts = {table.name: connection.scalar(select(func.count()).select_from(table)) for table in COPIED}
-    full = next((name for name, count in counts.items() if count), "")
-    if full or any((paths.root() / "boards").glob("*/*")):
-        raise UserError(
-            f"there is a board already ({full or 'files in boards/'}), and nothing is overwritten; restore into an "
-            "empty home (HARNESS_HOME names one) and an empty database"
-        )
 
 
 def _unpack(source: Path, folder: Path) -> set[str]:
@@ -274,11 +255,11 @@ def _unpack(source: Path, folder: Path) -> set[str]:
         ) from None
     except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{source} is not a backup, or a damaged one ({type(error).__name__})") from None
-    there = {
+    unpacked = {
         file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir() or file.is_symlink()
     }
-    if there != {*hashes, MANIFEST}:
-        odd = min(there ^ {*hashes, MANIFEST})
+    if unpacked != {*hashes, MANIFEST}:
+        odd = min(unpacked ^ {*hashes, MANIFEST})
         raise UserError(f"{source} is not as it was written: {odd} is in the manifest or in the file, and not in both")
     for name in sorted(hashes):
         if name != SNAPSHOT and PurePosixPath(name).parts[0] not in ("boards", "data"):

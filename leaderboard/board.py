@@ -1,4 +1,4 @@
-"""Who is ahead: the ranking, made on reading and never stored, with ties and rank intervals.
+"""The ranking, computed on reading and never stored, with ties and rank intervals.
 
 A `Row` is what JSON, the terminal, the CSV export and the web page all show.
 """
@@ -20,11 +20,11 @@ from leaderboard.entries import Entries, ScoredEntry, as_scored, entries_of, is_
 from leaderboard.host import HostState, read_host_state, read_selected
 from leaderboard.scoring import resampled_scores
 
-MOST_RANKS, FEWEST = 1_000_000, 400  # for 2,000 teams 500 resamples are ranked
+MAX_RANKS, MIN_RESAMPLES = 1_000_000, 400  # for 2,000 teams 500 resamples are ranked
 
 
 class Lead(NamedTuple):
-    """By how much one entry is better than another (positive also where lower scores win), with 95 % bounds."""
+    """The difference by which one entry beats another (positive also where lower scores win), with 95 % bounds."""
 
     difference: float
     low: float
@@ -70,10 +70,13 @@ class Row:
     @property
     def badges(self) -> list[tuple[str, str]]:
         """(name, what it means)."""
-        found = [("baseline", "the host's, to compare with")] if self.baseline else []
-        found += [("reference", "the host's own solution")] if self.reference else []
-        found += [("duplicate", f"the same file as {self.same_file_as} submitted earlier")] if self.same_file_as else []
-        return found + ([("late", "came after the private scores were revealed")] if self.late else [])
+        badges = [
+            (self.baseline, "baseline", "the host's, to compare with"),
+            (self.reference, "reference", "the host's own solution"),
+            (self.same_file_as, "duplicate", f"the same file as {self.same_file_as} submitted earlier"),
+            (self.late, "late", "came after the private scores were revealed"),
+        ]
+        return [(name, meaning) for applies, name, meaning in badges if applies]
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Board:
 
     counted: for every row its entry. before: each team's best by the public score, as it was before the reveal; until
     then that is `counted`. lead: of the first row over the second. leaders: how many of the first rows cannot be told
-    from the first. groups: of the rows that rank, as the bootstrap draws them. waits: why nothing is scored now, when
+    from the first. groups: of the rows that rank, as the bootstrap draws them. outdated: why nothing is scored while
     the metric has a new version. protected: the public scores are not shown as they are. declared: the declaration
     with the version of the metric that the board is scored by.
     """
@@ -101,27 +104,23 @@ class Board:
     leaders: int
     groups: int
     host: HostState
-    waits: str | None
+    outdated: str | None
     protected: bool
     declared: Competition
 
     @property
     def part(self) -> str:
-        """Whose score ranks."""
+        """The part of the rows whose scores rank."""
         return "private" if self.revealed_at else "public"
 
     def row_of(self, team: str) -> Row | None:
         return next((row for row in self.rows if row.team == team), None)
 
-    def entries_on(self, team: str, day: str) -> int:
-        """How many entries of a team came on that UTC day (ISO date)."""
-        return sum(entry.received_at.startswith(day) for entry in self.entries.of_team.get(team, ()))
-
 
 def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
     """The board as it is now. Private scores are read only after the reveal, and then they rank."""
     with reading(engine) as connection:
-        waits, competition = outdated(connection, competition, data), as_scored(connection, competition, data)
+        reason, competition = outdated(connection, competition, data), as_scored(connection, competition, data)
         host = read_host_state(connection, data)
         entries = entries_of(engine, connection, competition, data, host.revealed_at is not None)
         counted, before = _ranked(connection, entries, host, data, competition.metric.higher_is_better)
@@ -131,6 +130,8 @@ def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
     ties: Ties = ShownTies(counted, higher) if protected else ResampledTies(engine, competition, data, part, counted)
     leads = ties.leads([(k, k + 1) for k in range(len(counted) - 1)])
     tied = [False, *(lead.is_noise for lead in leads)]
+    # A chain of ties may end far from where it began, so every row is compared with the first as well.
+    apart = (k for k in range(1, len(tied)) if not tied[k] or not ties.leads([(0, k)])[0].is_noise)
     places = {entry.team: place for place, entry in enumerate(before)} if host.revealed_at else {}
     return Board(
         competition=data.competition,
@@ -147,10 +148,10 @@ def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
         before=before,
         entries=entries,
         lead=leads[0] if leads else None,
-        leaders=_count_leaders(tied, ties),
+        leaders=next(apart, len(tied)),
         groups=count_groups(data, part),
         host=host,
-        waits=waits,
+        outdated=reason,
         protected=protected,
         declared=competition,
     )
@@ -241,7 +242,7 @@ class ResampledTies:
     def rank_intervals(self) -> list[tuple[int, int]]:
         if len(self.ids) < 2:
             return [(1, 1)] * len(self.ids)
-        most = max(FEWEST, min(RESAMPLES, MOST_RANKS // len(self.ids)))
+        most = max(MIN_RESAMPLES, min(RESAMPLES, MAX_RANKS // len(self.ids)))
         return rank_intervals(self.scores_of(self.ids, most), self.sign > 0)
 
 
@@ -258,13 +259,12 @@ class ShownTies:
         self.shown, self.sign = [entry.public for entry in counted], 1 if higher_is_better else -1
 
     def leads(self, pairs: Sequence[tuple[int, int]]) -> list[Lead]:
-        return [self._lead(a, b) for a, b in pairs]
-
-    def _lead(self, a: int, b: int) -> Lead:
-        better, other = self.shown[a], self.shown[b]
-        difference = self.sign * (better.score - other.score)
-        half = math.hypot(better.high - better.low, other.high - other.low) / 2
-        return Lead(difference, difference - half, difference + half)
+        leads = []
+        for better, other in ((self.shown[a], self.shown[b]) for a, b in pairs):
+            difference = self.sign * (better.score - other.score)
+            half = math.hypot(better.high - better.low, other.high - other.low) / 2
+            leads.append(Lead(difference, difference - half, difference + half))
+        return leads
 
     def rank_intervals(self) -> list[tuple[int, int]]:
         bounds = np.array([sorted((self.sign * shown.low, self.sign * shown.high)) for shown in self.shown])
@@ -291,11 +291,3 @@ def rank_intervals(scores: np.ndarray, higher_is_better: bool) -> list[tuple[int
     ranks.sort(axis=0)
     low, high = (ranks[round(share * (len(ranks) - 1))].tolist() for share in (0.025, 0.975))
     return list(zip(low, high, strict=True))
-
-
-def _count_leaders(tied: list[bool], ties: Ties) -> int:
-    """How many rows from the top cannot be told from the first. A chain of ties may end far from where it began."""
-    for k in range(1, len(tied)):
-        if not tied[k] or not ties.leads([(0, k)])[0].is_noise:
-            return k
-    return len(tied)

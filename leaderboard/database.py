@@ -39,6 +39,7 @@ from sqlalchemy import (
 from harness import paths
 from harness.errors import UserError
 from harness.metrics import Metric
+from leaderboard.answers import JudgedData
 
 SCHEMA = 1  # raise it with every change of a table
 PARTS = ("public", "private")
@@ -167,7 +168,7 @@ teams = Table(
     *_text("created_at"),
 )
 tokens = Table(
-    "tokens",  # of members, hosts and logged-in browsers; only their sha256 is kept
+    "tokens",  # of members, hosts and logged-in browsers; only their sha256 is stored
     metadata,
     Column("sha256", String(64), primary_key=True),
     *_text("member"),
@@ -198,9 +199,9 @@ for _table in (submissions, scores, versions, selections, finals, host_actions):
     _forbid_changes(_table)
 
 
-def on_board(table: Table, competition: str, data_hash: str) -> tuple[ColumnElement[bool], ...]:
+def on_board(table: Table, data: JudgedData) -> tuple[ColumnElement[bool], ...]:
     """Select the rows of one board."""
-    return table.c.competition == competition, table.c.data_hash == data_hash
+    return table.c.competition == data.competition, table.c.data_hash == data.data_hash
 
 
 def scored_by(table: FromClause, metric: Metric) -> tuple[ColumnElement[bool], ...]:
@@ -234,22 +235,20 @@ def open_database(url: str | None = None) -> Engine:
 
 
 def _has_tables(connection: Connection, engine: Engine) -> bool:
-    """Whether the tables are there; raise `UserError` where they are those of another version of this project."""
+    """Whether the tables exist; raise `UserError` if another version of this project made them."""
     names = inspect(connection).get_table_names()
-    found = connection.scalar(select(schema_version.c.version)) if "schema_version" in names else None
-    if found == SCHEMA or (found is None and not {"submissions", "alembic_version"} & set(names)):
-        return found == SCHEMA
+    version = connection.scalar(select(schema_version.c.version)) if "schema_version" in names else None
+    if version == SCHEMA or (version is None and not {"submissions", "alembic_version"} & set(names)):
+        return version == SCHEMA
     raise UserError(
-        f"{shown(engine)} was written by another version of this project (its tables have version {found or 'none'}, "
+        f"{shown(engine)} was written by another version of this project (its tables have version {version or 'none'}, "
         f"this code wants {SCHEMA}): use that version, or name another database with DATABASE_URL"
     )
 
 
 def _begin_transactions(engine: Engine) -> None:
     """A transaction that writes waits for the one before it, on both backends: no limit is overrun."""
-
-    def is_writing(connection: Connection) -> bool:
-        return bool(connection.get_execution_options().get("immediate", False))
+    is_sqlite = engine.dialect.name == "sqlite"
 
     def configure_sqlite(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's recipe: the driver's own transactions are off
@@ -262,19 +261,17 @@ def _begin_transactions(engine: Engine) -> None:
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
-    def begin_sqlite(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails when another one wrote in between.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing(connection) else "BEGIN")
-
-    def begin_postgresql(connection: Connection) -> None:
-        if is_writing(connection):
+    def begin(connection: Connection) -> None:
+        is_writing = connection.get_execution_options().get("immediate", False)
+        if is_sqlite:
+            # A transaction that reads first and writes later fails when another one wrote in between.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+        elif is_writing:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
 
-    if engine.dialect.name == "sqlite":
+    if is_sqlite:
         event.listen(engine, "connect", configure_sqlite)
-        event.listen(engine, "begin", begin_sqlite)
-    else:
-        event.listen(engine, "begin", begin_postgresql)
+    event.listen(engine, "begin", begin)
 
 
 @contextmanager
@@ -321,7 +318,7 @@ def _explained(engine: Engine) -> Iterator[None]:
 
 
 def shown(engine: Engine) -> str:
-    """Where the boards lie, for messages: a path, or a URL without its password."""
+    """Show the place of the database in messages: a path, or a URL without its password."""
     if engine.dialect.name == "sqlite" and engine.url.database:
         return paths.shown(paths.root() / engine.url.database)
     return engine.url.render_as_string(hide_password=True)

@@ -1,6 +1,6 @@
 """The scored entries of a board, and the version of the metric that it is scored by.
 
-Entries never change, so a process keeps them in memory and asks the database for new ones alone.
+Entries never change, so a process caches them in memory and reads only new ones from the database.
 """
 
 import math
@@ -36,11 +36,11 @@ class ScoredEntry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What a person types to name the entry."""
+        """The beginning of the hash, which a person types to name the entry."""
         return self.sha256[:12]
 
     def on(self, part: str) -> Interval:
-        """Its score on the "public" or "private" rows."""
+        """Return the score on the "public" or "private" rows."""
         if part == "public":
             return self.public
         assert self.private is not None, "private scores are read only after the reveal"
@@ -48,7 +48,7 @@ class ScoredEntry(NamedTuple):
 
 
 class Entries:
-    """All entries of a board in the order of arrival, and what a ranking asks of them; `add` alone changes it.
+    """All entries of a board in the order of arrival, with the indexes that a ranking needs; only `add` changes it.
 
     best: each team's best by the public score, of equal ones the earlier. teams_with: sha256 -> teams, the first one
     first. times, values: of every entry, in seconds since 1970, and its public score.
@@ -109,23 +109,20 @@ def read_entries(
     joined: FromClause = submissions
     for part in PARTS if revealed else ("shown",):
         table = scores.alias(part)
-        ours = (table.c.submission == submissions.c.id, table.c.part == part, *scored_by(table, competition.metric))
+        of_part = (table.c.submission == submissions.c.id, table.c.part == part)
         query = query.add_columns(table.c.value, table.c.low, table.c.high)
-        joined = joined.join(table, and_(*ours))
-    board = on_board(submissions, data.competition, data.data_hash)
-    found = connection.execute(query.select_from(joined).where(*board, *where).order_by(submissions.c.id))
+        joined = joined.join(table, and_(*of_part, *scored_by(table, competition.metric)))
+    board = on_board(submissions, data)
+    rows = connection.execute(query.select_from(joined).where(*board, *where).order_by(submissions.c.id))
     return [
         ScoredEntry(
-            *(number, team, sha256, at, claimed_cv(cv), Interval(*bounds[:3])),
+            *(number, team, sha256, at),
+            finite(cv.get("score") if isinstance(cv, dict) else None),  # a manifest may hold anything
+            Interval(*bounds[:3]),
             Interval(*bounds[3:]) if revealed else None,
         )
-        for number, team, sha256, at, cv, *bounds in found
+        for number, team, sha256, at, cv, *bounds in rows
     ]
-
-
-def claimed_cv(cv: Any) -> float | None:
-    """The score in the `cv` of a manifest, which may hold anything; None if it is not a finite number."""
-    return finite(cv.get("score") if isinstance(cv, dict) else None)
 
 
 def finite(value: Any) -> float | None:
@@ -137,9 +134,7 @@ def board_state(connection: Connection, data: JudgedData) -> tuple[int, ...]:
     """Changes whenever anything is added to the board: the last id of each table that the board is made of."""
     tables = (submissions, host_actions, selections, versions)
     last = [
-        select(func.coalesce(func.max(table.c.id), 0))
-        .where(*on_board(table, data.competition, data.data_hash))
-        .scalar_subquery()
+        select(func.coalesce(func.max(table.c.id), 0)).where(*on_board(table, data)).scalar_subquery()
         for table in tables
     ]
     return tuple(connection.execute(select(*last)).one())
@@ -179,7 +174,10 @@ def is_late(entry: ScoredEntry, revealed_at: str | None) -> bool:
 
 
 class MetricVersion(NamedTuple):
-    """What a board is, or was, scored by. since: UTC, ISO 8601; reason: the host's, empty for the first one."""
+    """A version of the metric that a board is, or was, scored by.
+
+    since: UTC, ISO 8601; reason: the host's, empty for the first one.
+    """
 
     metric: str
     version: int
@@ -202,7 +200,7 @@ class PinnedMetric:
 def read_versions(connection: Connection, data: JudgedData) -> list[MetricVersion]:
     """All versions that the board was scored by, the present one last; [] for a board without entries."""
     columns = (versions.c.metric, versions.c.version, versions.c.reason, versions.c.since)
-    board = on_board(versions, data.competition, data.data_hash)
+    board = on_board(versions, data)
     return [MetricVersion(*row) for row in connection.execute(select(*columns).where(*board).order_by(versions.c.id))]
 
 
@@ -217,17 +215,17 @@ def with_version(competition: Competition, version: MetricVersion) -> Competitio
 
 def as_scored(connection: Connection, competition: Competition, data: JudgedData) -> Competition:
     """The declaration with the version of the metric that the board is scored by."""
-    found = read_versions(connection, data)
-    return with_version(competition, found[-1]) if found else competition
+    past = read_versions(connection, data)
+    return with_version(competition, past[-1]) if past else competition
 
 
 def outdated(connection: Connection, competition: Competition, data: JudgedData) -> str | None:
-    """Why nothing can be scored now, in a sentence; None if the board is scored by the metric as it is declared."""
-    found, metric = read_versions(connection, data), competition.metric
-    if not found or found[-1][:2] == (metric.name, metric.version):
+    """Return a sentence if the board is scored by another version than the declared one, else None."""
+    past, metric = read_versions(connection, data), competition.metric
+    if not past or past[-1][:2] == (metric.name, metric.version):
         return None
     return (
-        f"the board of {data.competition} is scored by {found[-1].metric}, version {found[-1].version}, and the "
+        f"the board of {data.competition} is scored by {past[-1].metric}, version {past[-1].version}, and the "
         f"declaration has {metric.name}, version {metric.version}: once the host has run "
         f"`make rescore COMP={data.competition}`, submit again"
     )

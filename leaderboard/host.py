@@ -1,4 +1,4 @@
-"""What the host of a competition does: open, close, pause, deadline, disqualify, baselines, news, reveal; and finals.
+"""Actions of the host of a competition: open, close, pause, deadline, disqualify, baselines, news, reveal; and finals.
 
 Every action is a new row with who and why; the last action on a subject counts, and nothing is undone silently.
 """
@@ -28,8 +28,14 @@ from leaderboard.entries import ScoredEntry, as_scored, read_entries
 
 OF_A_TEAM = ("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference")
 KINDS = ("open", "close", "pause", "resume", "deadline", "announce", "outside", *OF_A_TEAM)
-OPPOSITES = {"reinstate": "disqualify", "no-baseline": "baseline", "no-reference": "reference"}
-SHORTEST_NAME = 4  # characters by which an entry is named
+OPPOSITES = {
+    "open": "close",
+    "resume": "pause",
+    "reinstate": "disqualify",
+    "no-baseline": "baseline",
+    "no-reference": "reference",
+}
+MIN_NAME = 4  # characters by which an entry is named
 
 
 class HostAction(NamedTuple):
@@ -44,10 +50,10 @@ class HostAction(NamedTuple):
 
 @dataclass(frozen=True)
 class HostState:
-    """What holds now. deadline, revealed_at: UTC, ISO 8601; closed, paused: the action, whose text may be empty.
+    """The present state of a board, by the host's actions.
 
-    disqualified: team -> action. baselines, references: teams whose rows are the host's. history: every action, the
-    latest first.
+    deadline, revealed_at: UTC, ISO 8601; closed, paused: the action, whose text may be empty.
+    disqualified: team -> action. baselines, references: teams whose rows are the host's. history: the latest first.
     """
 
     deadline: str | None = None
@@ -64,44 +70,36 @@ class HostState:
         return [action for action in self.history if action.kind == "announce"]
 
     def refusal(self, at: str) -> str | None:
-        """Why nothing can be submitted at this time; None if it can."""
+        """Return why nothing can be submitted at this time; None if it can."""
         if self.closed:
-            return f"the competition is closed{_because(self.closed)}"
+            return ": ".join(filter(None, ("the competition is closed", self.closed.text)))
         if self.deadline and at >= self.deadline:
             return f"the competition ended at {self.deadline[:16].replace('T', ' ')} UTC"
-        return f"the competition is paused{_because(self.paused)}" if self.paused else None
-
-
-def _because(action: HostAction) -> str:
-    return f": {action.text}" if action.text else ""
+        return ": ".join(filter(None, ("the competition is paused", self.paused.text))) if self.paused else None
 
 
 def read_host_state(connection: Connection, data: JudgedData) -> HostState:
     columns = (host_actions.c[name] for name in HostAction._fields)
-    board = on_board(host_actions, data.competition, data.data_hash)
+    board = on_board(host_actions, data)
     rows = connection.execute(select(*columns).where(*board).order_by(host_actions.c.id))
     history = [HostAction(*row) for row in rows]
-    last = {action.kind: action for action in history}
-    of_team = {(action.team, OPPOSITES.get(action.kind, action.kind)): action for action in history if action.team}
+    last = {(action.team or "", OPPOSITES.get(action.kind, action.kind)): action for action in history}
 
     def holding(kind: str) -> dict[str, HostAction]:
-        return {action.team: action for action in of_team.values() if action.kind == kind and action.team}
+        """Team, "" for the whole board -> the action, unless its opposite came later."""
+        return {team: action for (team, _), action in last.items() if action.kind == kind}
 
+    deadline, reveal = (holding(kind).get("") for kind in ("deadline", "reveal"))
     return HostState(
-        deadline=last["deadline"].text if "deadline" in last else None,
-        revealed_at=last["reveal"].at if "reveal" in last else None,
-        closed=_latest(history, "close", "open"),
-        paused=_latest(history, "pause", "resume"),
+        deadline=deadline and deadline.text,
+        revealed_at=reveal and reveal.at,
+        closed=holding("close").get(""),
+        paused=holding("pause").get(""),
         disqualified=holding("disqualify"),
         baselines=frozenset(holding("baseline")),
         references=frozenset(holding("reference")),
         history=tuple(reversed(history)),
     )
-
-
-def _latest(history: list[HostAction], begins: str, ends: str) -> HostAction | None:
-    action = next((action for action in reversed(history) if action.kind in (begins, ends)), None)
-    return action if action and action.kind == begins else None
 
 
 def act(engine: Engine, data: JudgedData, kind: str, text: str, by: str, team: str | None = None) -> HostAction:
@@ -137,12 +135,12 @@ def _add(connection: Connection, data: JudgedData, action: HostAction) -> None:
 
 
 def _count_entries(connection: Connection, data: JudgedData, team: str | None = None) -> int:
-    query = select(func.count()).where(*on_board(submissions, data.competition, data.data_hash))
+    query = select(func.count()).where(*on_board(submissions, data))
     return connection.scalar(query if team is None else query.where(submissions.c.team == team)) or 0
 
 
 def _utc(text: str) -> str:
-    """A time as a person writes it, in UTC unless a zone is named, as the database keeps it."""
+    """Normalize a time that a person wrote, in UTC unless a zone is named, to what the database stores."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -221,16 +219,16 @@ def read_choice(engine: Engine, competition: Competition, data: JudgedData, team
 
 
 def _named(name: str, own: list[ScoredEntry], team: str) -> ScoredEntry:
-    found = [entry for entry in own if len(name) >= SHORTEST_NAME and entry.sha256.startswith(name.lower())]
-    if len(found) != 1:
-        there = ", ".join(entry.name for entry in own) or "none"
-        raise UserError(f"{name!r} names {len(found)} entries of {team} and should name one; there are: {there}")
-    return found[0]
+    matching = [entry for entry in own if len(name) >= MIN_NAME and entry.sha256.startswith(name.lower())]
+    if len(matching) != 1:
+        known = ", ".join(entry.name for entry in own) or "none"
+        raise UserError(f"{name!r} names {len(matching)} entries of {team} and should name one; there are: {known}")
+    return matching[0]
 
 
 def read_selected(connection: Connection, data: JudgedData) -> dict[str, set[int]]:
     """Team -> the ids of its finals, by its last selection."""
-    board = on_board(selections, data.competition, data.data_hash)
+    board = on_board(selections, data)
     last = select(func.max(selections.c.id)).where(*board).group_by(selections.c.team)
     query = select(selections.c.team, finals.c.submission).join(finals).where(selections.c.id.in_(last))
     chosen: dict[str, set[int]] = {}

@@ -39,14 +39,15 @@ from leaderboard.entries import (
     with_version,
 )
 from leaderboard.host import read_host_state, read_selected
-from leaderboard.scoring import PartScore, keep_arrays, read_manifest, score_file, store_file, stored_file
+from leaderboard.scoring import PartScore, read_manifest, score_file, store_arrays, store_file, stored_file
 from leaderboard.teams import team_name
 
 
 @dataclass(frozen=True)
 class EntryResult:
-    """What a team learns about its file. submission: names the entry; entry: its number; rank: the team's, or None.
+    """The result that a team gets for its file.
 
+    submission: names the entry; entry: its number; rank: the team's, None if it is disqualified.
     public, interval: as the rules let them be shown (`Rules.feedback`); sha256: of the stored file.
     """
 
@@ -70,38 +71,35 @@ class EntryResult:
 def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> EntryResult:
     """Score `file` for `team`; raise `UserError` if that cannot be, and then nothing was counted."""
     competition, data = find(name), prepared(name, data_hash)
+    try:
+        sha256 = sha256_of(file)
+    except FileNotFoundError:
+        raise UserError(f"{file} does not exist") from None
+    except OSError as error:
+        raise InvalidSubmission(f"{file} cannot be read: {error.strerror}") from error
     entry: dict[str, Any] = {
         "competition": name,
         "data_hash": data.data_hash,
         "team": team_name(team),
-        "sha256": _digest(file),
+        "sha256": sha256,
         "size": file.stat().st_size,
         "manifest": read_manifest(file, data),
     }
     engine = open_database()
     with reading(engine) as connection:
         require_current(connection, competition, data)
-        known = find_entry(connection, data, entry["team"], entry["sha256"]) is not None
+        known = find_entry(connection, data, entry["team"], sha256) is not None
     if not known:
         scored = score_file(competition, file, read_answers(data))
-        store_file(file, entry["sha256"])
+        store_file(file, sha256)
         with writing(engine) as connection:
             record(connection, competition, entry, scored)
     return result_of(entry, board.read(engine, competition, data), repeated=known)
 
 
-def _digest(file: Path) -> str:
-    try:
-        return sha256_of(file)
-    except FileNotFoundError:
-        raise UserError(f"{file} does not exist") from None
-    except OSError as error:
-        raise InvalidSubmission(f"{file} cannot be read: {error.strerror}") from error
-
-
 def find_entry(connection: Connection, data: JudgedData, team: str, sha256: str) -> int | None:
     """The number of the entry; a team's file on a board is one entry, however often it comes."""
-    same = (*on_board(submissions, data.competition, data.data_hash), submissions.c.sha256 == sha256)
+    same = (*on_board(submissions, data), submissions.c.sha256 == sha256)
     return connection.scalar(select(submissions.c.id).where(*same, submissions.c.team == team))
 
 
@@ -122,16 +120,16 @@ def record(
     values = {part: Interval(*score[:3]) for part, score in scored.items()}
     _add_scores(connection, competition, number, values, best)
     for part, score in scored.items():
-        keep_arrays(connection, statistics, metric, part, {number: score.statistics})
+        store_arrays(connection, statistics, metric, part, {number: score.statistics})
     return number
 
 
 def _best_shown(connection: Connection, data: JudgedData, team: str, metric: Metric) -> Interval | None:
     """The best score that the team was shown before."""
     better_first = scores.c.value.desc() if metric.higher_is_better else scores.c.value
-    mine = (*on_board(submissions, data.competition, data.data_hash), submissions.c.team == team)
+    of_team = (*on_board(submissions, data), submissions.c.team == team)
     query = select(scores.c.value, scores.c.low, scores.c.high).join(submissions)
-    query = query.where(*mine, scores.c.part == "shown", *scored_by(scores, metric))
+    query = query.where(*of_team, scores.c.part == "shown", *scored_by(scores, metric))
     best = connection.execute(query.order_by(better_first, submissions.c.id).limit(1)).first()
     return Interval(*best) if best else None
 
@@ -154,30 +152,31 @@ def _add_version(connection: Connection, data: JudgedData, metric: Metric, reaso
     connection.execute(insert(versions).values(**board_key, **row))
 
 
-# -- what the team learns ----------------------------------------------------------------------------------------------
+# -- the result for the team -------------------------------------------------------------------------------------------
 
 
 def result_of(entry: Mapping[str, Any], present: board.Board, repeated: bool) -> EntryResult:
     """The result of `entry`, which is on the board; only its team and sha256 are looked at."""
-    this = next(e for e in present.entries.of_team[entry["team"]] if e.sha256 == entry["sha256"])
-    row = present.row_of(this.team)
-    today = present.entries_on(this.team, now()[:10])
+    scored = next(e for e in present.entries.of_team[entry["team"]] if e.sha256 == entry["sha256"])
+    row = present.row_of(scored.team)
+    day = now()[:10]
+    today = sum(e.received_at.startswith(day) for e in present.entries.of_team[scored.team])
     return EntryResult(
         accepted=True,
         competition=present.competition,
         data_hash=present.data_hash,
-        team=this.team,
-        submission=this.name,
-        sha256=this.sha256,
-        entry=this.id,
-        public=this.public.score,
-        score_low=this.public.low,
-        score_high=this.public.high,
-        interval=this.public._asdict(),
+        team=scored.team,
+        submission=scored.name,
+        sha256=scored.sha256,
+        entry=scored.id,
+        public=scored.public.score,
+        score_low=scored.public.low,
+        score_high=scored.public.high,
+        interval=scored.public._asdict(),
         rank=row.rank if row else None,
         teams=len(present.rows),
         entries_today=today,
-        message=entry_message(this, row, present, today, repeated),
+        message=entry_message(scored, row, present, today, repeated),
     )
 
 
@@ -224,8 +223,14 @@ def rescore(name: str, data_hash: str | None = None, reason: str = "") -> Rescor
     while missing := _change_over(engine, competition, data, scored, reason):
         answers = read_answers(data)
         for number, sha256 in missing:
-            found = _score_stored(competition, sha256, answers)
-            scored[number] = {part: Interval(*score[:3]) for part, score in found.items()}
+            try:
+                parts = score_file(competition, stored_file(sha256), answers)
+            except UserError as refusal:
+                raise UserError(
+                    f"{sha256[:12]} cannot be scored by version {competition.metric.version} of "
+                    f"{competition.metric.name}: {refusal}; the board stays as it was"
+                ) from refusal
+            scored[number] = {part: Interval(*score[:3]) for part, score in parts.items()}
     with reading(engine) as connection:
         changed = read_versions(connection, data)[-1]
     moved = rank_changes(engine, competition, data)
@@ -233,15 +238,15 @@ def rescore(name: str, data_hash: str | None = None, reason: str = "") -> Rescor
 
 
 def _other_version(connection: Connection, competition: Competition, data: JudgedData) -> MetricVersion:
-    found, metric = read_versions(connection, data), competition.metric
-    if not found:
+    past, metric = read_versions(connection, data), competition.metric
+    if not past:
         raise UserError(f"there is nothing to score again: the board of {data.competition} has no entry")
-    if found[-1][:2] == (metric.name, metric.version):
+    if past[-1][:2] == (metric.name, metric.version):
         raise UserError(
             f"the board of {data.competition} is scored by {metric.name}, version {metric.version}, as declared; "
             "raise `version` of the metric if its scores have changed"
         )
-    return found[-1]
+    return past[-1]
 
 
 def _change_over(
@@ -249,7 +254,7 @@ def _change_over(
 ) -> list[tuple[int, str]]:
     """(number, sha256) of the entries that `scored` lacks; if there are none, the board has changed over."""
     columns = (submissions.c.id, submissions.c.sha256, submissions.c.team)
-    query = select(*columns).where(*on_board(submissions, data.competition, data.data_hash)).order_by(submissions.c.id)
+    query = select(*columns).where(*on_board(submissions, data)).order_by(submissions.c.id)
     metric, best = competition.metric, dict[str, Interval]()
     with writing(engine) as connection:
         entries = connection.execute(query).all()
@@ -265,28 +270,18 @@ def _change_over(
     return []
 
 
-def _score_stored(competition: Competition, sha256: str, answers: Any) -> dict[str, PartScore]:
-    try:
-        return score_file(competition, stored_file(sha256), answers)
-    except UserError as refusal:
-        raise UserError(
-            f"{sha256[:12]} cannot be scored by version {competition.metric.version} of {competition.metric.name}: "
-            f"{refusal}; the board stays as it was"
-        ) from refusal
-
-
 def rank_changes(engine: Engine, competition: Competition, data: JudgedData) -> list[RankChange]:
-    """What the last rescoring changed, team by team; [] if there was none. Both scores are kept for good.
+    """Return the changes of the last rescoring, team by team; [] if there was none. Both scores stay in the database.
 
     It is about the entries that had come by then; before the reveal by the public scores as they were shown.
     """
     with reading(engine) as connection:
-        found = read_versions(connection, data)
-        if len(found) < 2:
+        past = read_versions(connection, data)
+        if len(past) < 2:
             return []
         host = read_host_state(connection, data)
         revealed = host.revealed_at is not None
-        both = [read_entries(connection, with_version(competition, version), data, revealed) for version in found[-2:]]
+        both = [read_entries(connection, with_version(competition, version), data, revealed) for version in past[-2:]]
         selected = read_selected(connection, data) if revealed else {}
     had = {entry.id for entry in both[0] if entry.team not in host.disqualified}
     higher, part = competition.metric.higher_is_better, "private" if revealed else "public"

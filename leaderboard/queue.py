@@ -24,14 +24,14 @@ from leaderboard.host import read_host_state
 from leaderboard.judge import find_entry
 from leaderboard.scoring import stored_file
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 OLD_SECONDS = 3600
 OPEN = ("waiting", "scoring")
 FAILED = "the platform failed to score this file, three times; it cost no quota, and the host can see why in the log"
 
 
 class Refusal(UserError):
-    """What the server will not do. status: the HTTP status."""
+    """A request that the server refuses. status: the HTTP status."""
 
     def __init__(self, status: int, sentence: str):
         super().__init__(sentence)
@@ -39,7 +39,7 @@ class Refusal(UserError):
 
 
 class ReceivedFile(NamedTuple):
-    """A file on our disk. name: as its sender calls it; manifest: what its run says about itself."""
+    """A file on our disk. name: as its sender calls it; manifest: that of its run, if one came."""
 
     path: Path
     sha256: str
@@ -70,14 +70,14 @@ def accept(engine: Engine, data: JudgedData, team: str, file: ReceivedFile, limi
     and row are on the disk. Raise `Refusal` if nothing may be submitted now.
     """
     with writing(engine) as connection:
-        at = now()  # one look at the clock: the day that is counted is the one that is written down
-        same = (*on_board(jobs, data.competition, data.data_hash), jobs.c.team == team, jobs.c.sha256 == file.sha256)
+        at = now()  # read once: the quota counts the same day that the row has
+        same = (*on_board(jobs, data), jobs.c.team == team, jobs.c.sha256 == file.sha256)
         job = connection.execute(select(jobs).where(*same)).first()
         if job and job.state not in ("refused", "failed"):
             file.path.unlink()
             return job.id
-        judged = find_entry(connection, data, team, file.sha256)
-        if judged is None:
+        entry = find_entry(connection, data, team, file.sha256)
+        if entry is None:
             _require_open(connection, data, team, limit, binding, at)
             os.replace(file.path, waiting_file(file.sha256))
             sync_folder(waiting_file(file.sha256).parent)
@@ -88,11 +88,11 @@ def accept(engine: Engine, data: JudgedData, team: str, file: ReceivedFile, limi
             "name": file.name,
             "manifest": file.manifest,
             "received_at": at,
-            "state": "waiting" if judged is None else "scored",
+            "state": "waiting" if entry is None else "scored",
             "attempts": 0,
             "claimed_by": None,
             "message": None,
-            "submission": judged,
+            "submission": entry,
         }
         if job:
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(row))
@@ -121,8 +121,8 @@ def waiting_file(sha256: str) -> Path:
     return folder / sha256
 
 
-def kept_file(sha256: str) -> Path:
-    """Where the file lies now: with the stored ones if it was scored, else with those that wait."""
+def received_file(sha256: str) -> Path:
+    """The present path of a file: with the stored ones if it was scored, else with the waiting ones."""
     stored = stored_file(sha256)
     return stored if stored.exists() else waiting_file(sha256)
 
@@ -131,9 +131,9 @@ def sweep(engine: Engine) -> int:
     """Remove what killed servers left: files that no job waits for, an hour old at least; how many there were."""
     with writing(engine) as connection:
         wanted = set(connection.scalars(select(jobs.c.sha256).where(jobs.c.state.in_(OPEN))))
-        old = time.time() - OLD_SECONDS
+        oldest = time.time() - OLD_SECONDS
         files = waiting_file("").iterdir()
-        left = [file for file in files if file.name not in wanted and file.stat().st_mtime < old]
+        left = [file for file in files if file.name not in wanted and file.stat().st_mtime < oldest]
         for file in left:
             file.unlink()
     return len(left)
@@ -161,9 +161,7 @@ def _quota(connection: Connection, data: JudgedData, team: str, limit: int, at: 
     day = at[:10]
     scored, queued = (
         select(func.count())
-        .where(
-            *on_board(table, data.competition, data.data_hash), table.c.team == team, table.c.received_at >= day, *more
-        )
+        .where(*on_board(table, data), table.c.team == team, table.c.received_at >= day, *more)
         .scalar_subquery()
         for table, more in ((submissions, ()), (jobs, (jobs.c.state.in_(OPEN),)))
     )
@@ -177,18 +175,18 @@ def _quota(connection: Connection, data: JudgedData, team: str, limit: int, at: 
 
 
 def take_over(engine: Engine) -> int:
-    """Return to the queue what a scorer before this one was working on; how many files there were."""
+    """Return the files of an earlier scorer to the queue; how many there were."""
     with writing(engine) as connection:
         left = update(jobs).where(jobs.c.state == "scoring")
         return connection.execute(left.values(state="waiting", claimed_by=None)).rowcount
 
 
 def claim(engine: Engine, worker: str) -> Row[Any] | None:
-    """The next file to score; None if none waits. After MOST_ATTEMPTS a file is the platform's failure."""
+    """The next file to score; None if none waits. After MAX_ATTEMPTS a file is the platform's failure."""
     waits = jobs.c.state == "waiting"
     with writing(engine) as connection:
-        worn_out = update(jobs).where(waits, jobs.c.attempts >= MOST_ATTEMPTS)
-        connection.execute(worn_out.values(state="failed", message=FAILED))
+        exhausted = update(jobs).where(waits, jobs.c.attempts >= MAX_ATTEMPTS)
+        connection.execute(exhausted.values(state="failed", message=FAILED))
         first = select(jobs.c.id).where(waits).order_by(jobs.c.id).limit(1).scalar_subquery()
         claimed = {"state": "scoring", "claimed_by": worker, "attempts": jobs.c.attempts + 1}
         taken = update(jobs).where(jobs.c.id == first).values(claimed)
@@ -197,8 +195,8 @@ def claim(engine: Engine, worker: str) -> Row[Any] | None:
 
 def is_claimed(connection: Connection, job: int, worker: str) -> bool:
     """Whether this scorer may still write the result: a new one may have taken the job over."""
-    mine = (jobs.c.id == job, jobs.c.state == "scoring", jobs.c.claimed_by == worker)
-    return connection.scalar(select(jobs.c.id).where(*mine)) is not None
+    claimed = (jobs.c.id == job, jobs.c.state == "scoring", jobs.c.claimed_by == worker)
+    return connection.scalar(select(jobs.c.id).where(*claimed)) is not None
 
 
 def finish(connection: Connection, job: Row[Any], state: str, **values: Any) -> None:
@@ -219,6 +217,6 @@ def read_job(engine: Engine, number: int) -> Row[Any] | None:
 
 def jobs_of(engine: Engine, data: JudgedData, team: str) -> list[Row[Any]]:
     """All files of a team, the latest first."""
-    query = select(jobs).where(*on_board(jobs, data.competition, data.data_hash), jobs.c.team == team)
+    query = select(jobs).where(*on_board(jobs, data), jobs.c.team == team)
     with reading(engine) as connection:
         return list(connection.execute(query.order_by(jobs.c.id.desc())))

@@ -23,7 +23,7 @@ from harness import paths
 from harness.competition import Competition, find
 from harness.errors import InvalidSubmission
 from leaderboard import queue
-from leaderboard.answers import Answers, JudgedData, prepared, read_answers
+from leaderboard.answers import Answers, prepared, read_answers
 from leaderboard.database import PARTS, open_database, reading, writing
 from leaderboard.entries import entries_of, outdated
 from leaderboard.judge import record
@@ -39,8 +39,8 @@ from leaderboard.scoring import (
 )
 
 MEMORY, CPU_SECONDS, WALL_SECONDS, OPEN_FILES, FILE_BYTES = 2 << 30, 60, 120, 64, 256 << 20
-LONGEST_LINE = 4096
-TOO_MUCH = "{} needs more than {} to be read and scored: it is refused"
+MAX_LINE = 4096  # bytes
+OVER_LIMIT = "{} needs more than {} to be read and scored: it is refused"
 
 
 class ScoringOutcome(NamedTuple):
@@ -56,17 +56,14 @@ def main() -> None:
     engine, worker = open_database(), f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
     queue.take_over(engine)
     seconds = 0.0
-    while wait_for_input(seconds):
+    while True:
+        ready, _, _ = select.select([sys.stdin], [], [], seconds)
+        if ready and not os.read(sys.stdin.fileno(), 4096):
+            return  # the server has ended
         job = queue.claim(engine, worker)
         seconds = 1.0 if job is None else 0.0
         if job is not None:
             work(engine, worker, job)
-
-
-def wait_for_input(seconds: float) -> bool:
-    """Sleep until a line comes, at most so long; False if the server has ended."""
-    ready, _, _ = select.select([sys.stdin], [], [], seconds)
-    return not ready or os.read(sys.stdin.fileno(), 4096) != b""
 
 
 def work(engine: Engine, worker: str, job: Row[Any]) -> None:
@@ -82,13 +79,14 @@ def work(engine: Engine, worker: str, job: Row[Any]) -> None:
         conclude(engine, worker, job, declared, outcome)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if outcome.scored:
-        _resample_best(engine, declared, data, job.team)
+    if outcome.scored:  # the next reader of the board would wait for the resamples of the team's best entry
+        with reading(engine) as connection:
+            best = entries_of(engine, connection, declared, data, revealed=False).best.get(job.team)
+        if best:
+            resampled_scores(engine, declared, data, "public", [best.id])
 
 
-@lru_cache(maxsize=4)
-def _answers(data: JudgedData) -> Answers:
-    return read_answers(data)
+_answers = lru_cache(maxsize=4)(read_answers)
 
 
 def conclude(engine: Engine, worker: str, job: Row[Any], declared: Competition, outcome: ScoringOutcome) -> None:
@@ -103,18 +101,10 @@ def conclude(engine: Engine, worker: str, job: Row[Any], declared: Competition, 
             queue.finish(connection, job, "scored", submission=number)
         elif outcome.refused is not None:
             queue.finish(connection, job, "refused", message=outcome.refused)
-        elif job.attempts < queue.MOST_ATTEMPTS:
+        elif job.attempts < queue.MAX_ATTEMPTS:
             queue.finish(connection, job, "waiting")
         else:
             queue.finish(connection, job, "failed", message=queue.FAILED)
-
-
-def _resample_best(engine: Engine, declared: Competition, data: JudgedData, team: str) -> None:
-    """The next reader of the board would wait for the resamples of the team's best entry: compute them now."""
-    with reading(engine) as connection:
-        best = entries_of(engine, connection, declared, data, revealed=False).best.get(team)
-    if best:
-        resampled_scores(engine, declared, data, "public", [best.id])
 
 
 # -- the child ---------------------------------------------------------------------------------------------------------
@@ -129,32 +119,31 @@ def score_in_child(job: Row[Any], declared: Competition, answers: Answers, folde
         _score_and_exit(writer, job, declared, answers, folder)
     os.close(writer)
     try:
-        line = _listen(reader)
+        line = _read_line(reader)
     finally:
         os.close(reader)
-        if not _has_ended(child, seconds=2.0):
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        _end(child)
     return parse_outcome(line, folder)
 
 
-def _has_ended(child: int, seconds: float) -> bool:
-    """Whether the child, which has written everything, ends by itself in that time."""
-    deadline = time.monotonic() + seconds
+def _end(child: int) -> None:
+    """Wait until the child, which has written everything, ends by itself; kill it after two seconds."""
+    deadline = time.monotonic() + 2.0
     while os.waitpid(child, os.WNOHANG)[0] == 0:
         if time.monotonic() > deadline:
-            return False
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return
         time.sleep(0.005)
-    return True
 
 
-def _listen(reader: int) -> bytes:
-    """All that the child writes until it ends; b"" if that is too much or takes too long."""
+def _read_line(reader: int) -> bytes:
+    """Read all that the child writes until it ends; b"" if that is too much or takes too long."""
     line, deadline = b"", time.monotonic() + WALL_SECONDS
-    while time.monotonic() < deadline and len(line) <= LONGEST_LINE:
+    while time.monotonic() < deadline and len(line) <= MAX_LINE:
         ready, _, _ = select.select([reader], [], [], 1.0)
         if ready:
-            piece = os.read(reader, LONGEST_LINE)
+            piece = os.read(reader, MAX_LINE)
             if not piece:
                 return line
             line += piece
@@ -162,17 +151,17 @@ def _listen(reader: int) -> bytes:
 
 
 def parse_outcome(line: bytes, folder: Path) -> ScoringOutcome:
-    """What the child's line means; an invalid line means that it died. Whatever the line is, no bad score comes of it.
+    """Parse the line of a child. An invalid line means that the child died: it never becomes a score.
 
     {"refused": sentence}, or {"public": [value, low, high], "private": [...]} with the statistics in files.
     """
     try:
-        found = json.loads(line.decode(), parse_constant=lambda name: None)
-        if isinstance(found, dict) and isinstance(found.get("refused"), str):
-            return ScoringOutcome(refused=found["refused"])
+        result = json.loads(line.decode(), parse_constant=lambda name: None)
+        if isinstance(result, dict) and isinstance(result.get("refused"), str):
+            return ScoringOutcome(refused=result["refused"])
         scored = {}
         for part in PARTS:
-            value, low, high = (float(bound) for bound in found[part])
+            value, low, high = (float(bound) for bound in result[part])
             if not all(map(is_storable, (value, low, high))):
                 return ScoringOutcome()
             scored[part] = PartScore(value, low, high, unpack((folder / part).read_bytes()))
@@ -189,7 +178,7 @@ def _score_and_exit(writer: int, job: Row[Any], declared: Competition, answers: 
         os.closerange(writer + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         _limit_resources()
         line = _scored_line(job, declared, answers, folder)
-        os.write(writer, json.dumps(line, allow_nan=False).encode()[:LONGEST_LINE])
+        os.write(writer, json.dumps(line, allow_nan=False).encode()[:MAX_LINE])
         code = 0
     except BaseException as error:  # whatever it is, the parent must live
         places = "".join(traceback.format_tb(error.__traceback__)[-3:])
@@ -220,16 +209,16 @@ def _limit_resources() -> None:
 def _scored_line(job: Row[Any], declared: Competition, answers: Answers, folder: Path) -> dict[str, Any]:
     """The file is read under the name that its sender gave it, so that messages name it."""
     file = folder / job.name
-    file.symlink_to(queue.kept_file(job.sha256))
+    file.symlink_to(queue.received_file(job.sha256))
     try:
         check_manifest(job.manifest, prepared(job.competition, job.data_hash), job.name)
         scored = score_file(declared, file, answers)
     except InvalidSubmission as refusal:
-        return {"refused": str(refusal)[: LONGEST_LINE // 8]}
+        return {"refused": str(refusal)[: MAX_LINE // 8]}
     except MemoryError:
-        return {"refused": TOO_MUCH.format(job.name, f"{MEMORY >> 30} GiB of memory")}
+        return {"refused": OVER_LIMIT.format(job.name, f"{MEMORY >> 30} GiB of memory")}
     except OutOfTimeError:
-        return {"refused": TOO_MUCH.format(job.name, f"{CPU_SECONDS} s")}
+        return {"refused": OVER_LIMIT.format(job.name, f"{CPU_SECONDS} s")}
     for part, score in scored.items():
         (folder / part).write_bytes(pack(score.statistics))
     return {part: list(score[:3]) for part, score in scored.items()}

@@ -1,6 +1,6 @@
-"""One file scored by the declared metric on the public and the private rows, and the arrays kept of it.
+"""Score one file by the declared metric on the public and the private rows, and store what the board needs of it.
 
-Kept are the file by its sha256, the metric's statistics of every row, and the score of every bootstrap resample: from
+Stored are the file by its sha256, the metric's statistics of every row, and the score of every bootstrap resample: from
 these come ties and rank intervals.
 """
 
@@ -10,8 +10,7 @@ import json
 import math
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +29,7 @@ from leaderboard.answers import Answers, JudgedData, read_answers
 from leaderboard.database import PARTS, reading, resamples, scored_by, scores, statistics, submissions, writing
 
 BLOCK = 1 << 20
-MOST_REMEMBERED = 6000  # resampled scores of submissions in memory, 8 kB each
+MAX_REMEMBERED = 6000  # resampled scores of submissions in memory, 8 kB each
 AT_ONCE = 500  # submissions in one query
 
 
@@ -49,17 +48,16 @@ def score_file(competition: Competition, file: Path, answers: Answers) -> dict[s
         predicted = competition.task.read(file, answers.ids)
     except InvalidSubmission as refusal:
         raise _explained(refusal, file, answers.ids, competition.name) from refusal
-    rows = competition.metric.statistics(answers.targets, predicted)
-    parts = {part: answers.rows(part) for part in PARTS}
-    return {part: _score_part(competition, rows[of_part], answers.groups[of_part]) for part, of_part in parts.items()}
-
-
-def _score_part(competition: Competition, rows: np.ndarray, groups: np.ndarray) -> PartScore:
-    score = PartScore(*interval(competition.metric, rows, groups), rows)
-    # The message does not tell which part it was: that would reveal something about the answers.
-    if not all(is_storable(bound) for bound in score[:3]):
-        raise InvalidSubmission(f"the {competition.metric.name} of this file is not a finite number: it is refused")
-    return score
+    metric, scored = competition.metric, dict[str, PartScore]()
+    rows = metric.statistics(answers.targets, predicted)
+    for part in PARTS:
+        of_part = answers.rows(part)
+        bounds = interval(metric, rows[of_part], answers.groups[of_part])
+        # The message does not tell which part it was: that would reveal something about the answers.
+        if not all(map(is_storable, bounds)):
+            raise InvalidSubmission(f"the {metric.name} of this file is not a finite number: it is refused")
+        scored[part] = PartScore(*bounds, rows[of_part])
+    return scored
 
 
 def is_storable(value: float) -> bool:
@@ -69,23 +67,18 @@ def is_storable(value: float) -> bool:
 
 def _explained(refusal: InvalidSubmission, file: Path, ids: np.ndarray, competition: str) -> InvalidSubmission:
     """If no id of a table is known, that is what to say, rather than which column came first."""
+    if file.suffix != ".csv":
+        return refusal
     known = set(map(str, ids))
-    if {name in known for name in _first_column(file)} != {False}:
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        next(lines, "")
+        is_known = {line.split(",", 1)[0].strip().strip('"') in known for line in lines}
+    if is_known != {False}:
         return refusal
     return InvalidSubmission(
         f"{file.name}: none of the ids is one of the {len(known)} asked for in {competition}: "
         f"the file was made for another competition or for other data ({refusal})"
     )
-
-
-def _first_column(file: Path) -> Iterator[str]:
-    """The ids of a CSV table, line by line; nothing for other formats."""
-    if file.suffix != ".csv":
-        return
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        next(lines, "")
-        for line in lines:
-            yield line.split(",", 1)[0].strip().strip('"')
 
 
 # -- the manifest that a run writes beside its submission --------------------------------------------------------------
@@ -143,18 +136,13 @@ def store_file(file: Path, sha256: str) -> None:
     if stored_file(sha256).exists():
         return
     digest = hashlib.sha256()
-    with _disk_errors_explained(), file.open("rb") as source, atomic(stored_file(sha256)) as copy:
-        while block := source.read(BLOCK):
-            digest.update(block)
-            copy.write(block)
-        if digest.hexdigest() != sha256:
-            raise UserError(f"{file} changed while it was being scored; score it again when it is finished")
-
-
-@contextmanager
-def _disk_errors_explained() -> Iterator[None]:
     try:
-        yield
+        with file.open("rb") as source, atomic(stored_file(sha256)) as copy:
+            while block := source.read(BLOCK):
+                digest.update(block)
+                copy.write(block)
+            if digest.hexdigest() != sha256:
+                raise UserError(f"{file} changed while it was being scored; score it again when it is finished")
     except OSError as error:
         raise UserError(
             f"{paths.shown(paths.root() / 'boards')} cannot be written ({error.strerror}), and nothing was counted; "
@@ -176,15 +164,15 @@ def unpack(packed: bytes) -> np.ndarray:
     return np.load(io.BytesIO(zlib.decompress(packed)), allow_pickle=False)
 
 
-def keep_arrays(
+def store_arrays(
     connection: Connection, table: Table, metric: Metric, part: str, arrays: Mapping[int, np.ndarray]
 ) -> None:
     """Add the arrays that the database lacks, by the id of the submission."""
     known = (table.c.part == part, table.c.submission.in_(arrays), *scored_by(table, metric))
-    there = set(connection.scalars(select(table.c.submission).where(*known)))
+    stored = set(connection.scalars(select(table.c.submission).where(*known)))
     key = {"metric": metric.name, "version": metric.version, "part": part}
     for number, array in arrays.items():
-        if number not in there:
+        if number not in stored:
             connection.execute(insert(table).values(submission=number, packed=pack(array), **key))
 
 
@@ -194,32 +182,31 @@ def _read_arrays(
     query = select(table.c.submission, table.c.packed).where(table.c.part == part, *scored_by(table, metric))
     with reading(engine) as connection:
         chunks = (numbers[k : k + AT_ONCE] for k in range(0, len(numbers), AT_ONCE))
-        found = (row for chunk in chunks for row in connection.execute(query.where(table.c.submission.in_(chunk))))
-        return {number: unpack(packed) for number, packed in found}
+        rows = (row for chunk in chunks for row in connection.execute(query.where(table.c.submission.in_(chunk))))
+        return {number: unpack(packed) for number, packed in rows}
 
 
 def read_statistics(
     engine: Engine, competition: Competition, data: JudgedData, part: str, numbers: Sequence[int]
 ) -> dict[int, np.ndarray]:
     """Submission -> the metric's statistics of the rows of `part`; the stored file gives what the database lacks."""
-    found = _read_arrays(engine, statistics, competition.metric, part, numbers)
-    for number in [number for number in numbers if number not in found]:
+    arrays = _read_arrays(engine, statistics, competition.metric, part, numbers)
+    for number in [number for number in numbers if number not in arrays]:
         score = _score_again(engine, competition, data, number)
-        found[number] = score[part].statistics
+        arrays[number] = score[part].statistics
         with writing(engine) as connection:
             for name in PARTS:
                 rows = {number: score[name].statistics}
-                keep_arrays(connection, statistics, competition.metric, name, rows)
-    return found
+                store_arrays(connection, statistics, competition.metric, name, rows)
+    return arrays
 
 
 def _score_again(engine: Engine, competition: Competition, data: JudgedData, number: int) -> dict[str, PartScore]:
     """Raise `UserError` if the stored file no longer has its public score: the answers, or the code, have changed."""
-    ours = (scores.c.submission == number, scores.c.part == "public", *scored_by(scores, competition.metric))
+    of_entry = (scores.c.submission == number, scores.c.part == "public", *scored_by(scores, competition.metric))
+    query = select(submissions.c.sha256, scores.c.value).join(scores).where(*of_entry)
     with reading(engine) as connection:
-        sha256, public = connection.execute(
-            select(submissions.c.sha256, scores.c.value).join(scores).where(*ours)
-        ).one()
+        sha256, public = connection.execute(query).one()
     if not stored_file(sha256).exists():
         raise UserError(f"the stored file {sha256[:12]} is missing; restore it from a backup")
     score = score_file(competition, stored_file(sha256), read_answers(data))
@@ -238,22 +225,22 @@ def resampled_scores(
 ) -> np.ndarray:
     """(submissions, resamples) float32, in the order of `numbers`: the score on each of the first `most` resamples.
 
-    Computed once for each submission, then kept in memory and in the database.
+    Computed once for each submission, then cached in memory and stored in the database.
     """
     metric = competition.metric
     remembered = _remembered(engine, data, metric.name, metric.version, part)
     known = {number: remembered[number] for number in numbers if number in remembered}
     if missing := [number for number in numbers if number not in known]:
-        found = _read_arrays(engine, resamples, metric, part, missing)
-        new = [number for number in missing if number not in found]
+        stored = _read_arrays(engine, resamples, metric, part, missing)
+        new = [number for number in missing if number not in stored]
         for chunk in (new[k : k + AT_ONCE] for k in range(0, len(new), AT_ONCE)):
             computed = _resample(engine, competition, data, part, chunk)
             with writing(engine) as connection:
-                keep_arrays(connection, resamples, metric, part, computed)
-            found |= computed
-        known |= found
-        remembered.update(found)
-        while len(remembered) > max(MOST_REMEMBERED, 2 * len(numbers)):
+                store_arrays(connection, resamples, metric, part, computed)
+            stored |= computed
+        known |= stored
+        remembered.update(stored)
+        while len(remembered) > max(MAX_REMEMBERED, 2 * len(numbers)):
             remembered.popitem(last=False)
     for number in numbers:
         remembered.move_to_end(number)

@@ -1,4 +1,4 @@
-"""Teams, their members, and tokens: 256 random bits, shown once, kept as their sha256."""
+"""Teams, their members, and tokens: 256 random bits, shown once, stored as their sha256."""
 
 import hashlib
 import secrets
@@ -6,7 +6,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, insert, or_, select, update
 
 from harness.errors import UserError
 from leaderboard.database import now, reading, teams, tokens, writing
@@ -20,7 +20,7 @@ ALONE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"}  # scri
 
 
 class User(NamedTuple):
-    """Whose a token is. team: None for a host."""
+    """The member that a token belongs to. team: None for a host."""
 
     name: str
     team: str | None
@@ -32,7 +32,7 @@ class User(NamedTuple):
 
 
 def team_name(given: str) -> str:
-    """The name as it is kept, one spelling for what looks the same; raise `UserError` if it cannot be a name."""
+    """The name as it is stored, one spelling for what looks the same; raise `UserError` if it cannot be a name."""
     name = unicodedata.normalize("NFKC", given).strip()
     if not name or len(name) > LONGEST_TEAM or not name.isprintable():
         raise UserError(
@@ -42,12 +42,12 @@ def team_name(given: str) -> str:
 
 
 def create_team(engine: Engine, name: str) -> str:
-    """The name as it is kept; raise `UserError` where one is there that looks the same."""
+    """Add a team and return its stored name; raise `UserError` where an existing name looks the same."""
     name = team_name(name)
     with writing(engine) as connection:
-        there = connection.scalar(select(teams.c.name).where(teams.c.looks == looks(name)))
-        if there is not None:
-            raise UserError(f"the name {name} cannot be told from the team {there}, which is there already")
+        known = connection.scalar(select(teams.c.name).where(teams.c.looks == looks(name)))
+        if known is not None:
+            raise UserError(f"the name {name} cannot be told from the team {known}, which is there already")
         connection.execute(insert(teams).values(name=name, looks=looks(name), created_at=now()))
     return name
 
@@ -62,30 +62,30 @@ def looks(name: str) -> str:
 
 
 def issue_token(engine: Engine, member: str, team: str | None, role: str = "player") -> str:
-    """A new token of a member; it cannot be shown again. Raise `UserError` where the team is not there."""
+    """A new token of a member; it cannot be shown again. Raise `UserError` if the team does not exist."""
     with writing(engine) as connection:
         if team is not None and connection.scalar(select(teams.c.name).where(teams.c.name == team)) is None:
-            there = ", ".join(connection.scalars(select(teams.c.name).order_by(teams.c.name))) or "none"
-            raise UserError(f"there is no team {team!r}; there are: {there}")
+            known = ", ".join(connection.scalars(select(teams.c.name).order_by(teams.c.name))) or "none"
+            raise UserError(f"there is no team {team!r}; there are: {known}")
         token = PREFIX + secrets.token_urlsafe(32)
-        _keep(connection, token, User(team_name(member), team, role))
+        _store(connection, token, User(team_name(member), team, role))
     return token
 
 
 def open_session(engine: Engine, token: str) -> tuple[str, User] | None:
-    """The secret of a browser that logs in with a token, and whose it is; None if the token is not valid."""
-    member = who(engine, token)
+    """Log a browser in with a token: (session secret, user), or None if the token is not valid."""
+    member = user_of(engine, token)
     if member is None:
         return None
     session = PREFIX + secrets.token_urlsafe(32)
     ends = datetime.now(UTC) + timedelta(hours=SESSION_HOURS)
     with writing(engine) as connection:
-        _keep(connection, session, member, digest(token), ends.isoformat().replace("+00:00", "Z"))
+        _store(connection, session, member, digest(token), ends.isoformat().replace("+00:00", "Z"))
     return session, member
 
 
-def who(engine: Engine, token: str) -> User | None:
-    """Whose this token, or session, is; None if it is unknown, has expired or was revoked."""
+def user_of(engine: Engine, token: str) -> User | None:
+    """Return the user of a token or session; None if it is unknown, has expired or was revoked."""
     with reading(engine) as connection:
         row = connection.execute(
             select(tokens.c.member, tokens.c.team, tokens.c.role).where(
@@ -98,21 +98,19 @@ def who(engine: Engine, token: str) -> User | None:
 
 
 def revoke(engine: Engine, member: str, team: str | None) -> int:
-    """End all tokens and sessions of a member; how many there were."""
-    mine = (tokens.c.member == member, tokens.c.team.is_(None) if team is None else tokens.c.team == team)
-    return _end(engine, *mine)
+    """End all tokens and sessions of a member, and return their number."""
+    of_team = tokens.c.team.is_(None) if team is None else tokens.c.team == team
+    return _end(engine, tokens.c.member == member, of_team)
 
 
 def close_session(engine: Engine, session: str) -> None:
     _end(engine, tokens.c.sha256 == digest(session))
 
 
-def _end(engine: Engine, *which: object) -> int:
+def _end(engine: Engine, *which: ColumnElement[bool]) -> int:
     with writing(engine) as connection:
-        ended = connection.execute(
-            update(tokens).where(tokens.c.revoked_at.is_(None), *which).values(revoked_at=now())  # type: ignore[arg-type]
-        )
-        return ended.rowcount
+        ended = update(tokens).where(tokens.c.revoked_at.is_(None), *which).values(revoked_at=now())
+        return connection.execute(ended).rowcount
 
 
 def digest(token: str) -> str:
@@ -120,7 +118,7 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _keep(
+def _store(
     connection: Connection, token: str, member: User, opened_by: str | None = None, expires_at: str | None = None
 ) -> None:
     row = {"sha256": digest(token), "member": member.name, "team": member.team, "role": member.role}

@@ -14,8 +14,8 @@ from leaderboard.cli.text import decimals_for
 from leaderboard.database import reading, submissions
 from leaderboard.entries import ScoredEntry, finite, is_late
 
-FEWEST = 5  # entries; of fewer, ranks say nothing
-MOST = 500  # the latest ones: every pair of entries is looked at
+MIN_ENTRIES = 5  # the ranks of fewer mean nothing
+MAX_ENTRIES = 500  # the latest ones: Kendall compares every pair
 DISAGREE = 0.5  # a rank correlation below which CV and the board certainly differ
 
 
@@ -42,10 +42,10 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class Trust:
-    """None: there are too few entries, or the scores are not revealed. entries: those with a CV score.
+    """The agreement of CV and board; a part is None without enough entries or before the reveal.
 
-    public, private: agreement of CV with that score; board: of the public score with the private one. gap: over the
-    entries whose manifest has an interval of the CV score.
+    entries: how many have a CV score. public, private: agreement of CV with that score; board: of the public score
+    with the private one. gap: over the entries whose manifest has an interval of the CV score.
     """
 
     entries: int
@@ -56,12 +56,12 @@ class Trust:
     advice: str
 
     def to_json(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"entries": self.entries}
+        fields: dict[str, Any] = {"entries": self.entries}
         for name in ("public", "private", "board"):
             agreement: Agreement | None = getattr(self, name)
-            found[name] = agreement and {kind: value._asdict() for kind, value in agreement._asdict().items()}
+            fields[name] = agreement and {kind: value._asdict() for kind, value in agreement._asdict().items()}
         gap = self.gap and self.gap._asdict() | {"is_shift": self.gap.is_shift}
-        return found | {"gap": gap, "advice": self.advice}
+        return fields | {"gap": gap, "advice": self.advice}
 
 
 def read_trust(engine: Engine, board: Board) -> Trust:
@@ -69,7 +69,7 @@ def read_trust(engine: Engine, board: Board) -> Trust:
     counted = [
         entry for entry in board.entries.all if entry.cv is not None and entry.team not in board.host.disqualified
     ]
-    entries = list({entry.sha256: entry for entry in reversed(counted)}.values())[:MOST]
+    entries = list({entry.sha256: entry for entry in reversed(counted)}.values())[:MAX_ENTRIES]
     on_time = [entry for entry in entries if entry.private and not is_late(entry, board.revealed_at)]
     cv, public = np.array([(entry.cv, entry.public.score) for entry in entries], float).reshape(-1, 2).T
     final = np.array([(entry.cv, entry.public.score, entry.on("private").score) for entry in on_time], float)
@@ -98,8 +98,8 @@ class Spearman:
         weights = np.ones((1, len(statistics))) if counts is None else counts.astype(float)
         x, y = (weights @ ((v[:, None] < v) + (v[:, None] == v) / 2) for v in statistics.T)
         x, y = (v - (weights * v).sum(-1, keepdims=True) / weights.sum(-1, keepdims=True) for v in (x, y))
-        found = _correlation((weights * x * y).sum(-1), (weights * x * x).sum(-1), (weights * y * y).sum(-1))
-        return float(found[0]) if counts is None else found
+        rho = _correlation((weights * x * y).sum(-1), (weights * x * x).sum(-1), (weights * y * y).sum(-1))
+        return float(rho[0]) if counts is None else rho
 
 
 class Kendall(Spearman):
@@ -110,8 +110,8 @@ class Kendall(Spearman):
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         weights = np.ones((1, len(statistics))) if counts is None else counts.astype(float)
         x, y = (np.sign(v[:, None] - v) for v in statistics.T)
-        found = _correlation(*(((weights @ pairs) * weights).sum(-1) for pairs in (x * y, x * x, y * y)))
-        return float(found[0]) if counts is None else found
+        tau = _correlation(*(((weights @ pairs) * weights).sum(-1) for pairs in (x * y, x * x, y * y)))
+        return float(tau[0]) if counts is None else tau
 
 
 def _correlation(both: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -121,8 +121,8 @@ def _correlation(both: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> Agreement | None:
-    """None for too few entries, and if one side does not vary."""
-    if len(a) < FEWEST or not (np.ptp(a) and np.ptp(b)):
+    """Return the rank correlations of a and b; None for too few entries, or if one side is constant."""
+    if len(a) < MIN_ENTRIES or not (np.ptp(a) and np.ptp(b)):
         return None
     pairs = Spearman().statistics(a, b)
     return Agreement(interval(Spearman(), pairs, None), interval(Kendall(), pairs, None))
@@ -159,23 +159,23 @@ def mean_gap(entries: Sequence[ScoredEntry], half_widths: Mapping[int, float]) -
 
 def rank_advice(agreed: Agreement | None, entries: int, gap: Gap | None) -> str:
     unknown = "Cannot tell whether CV ranks as the board does"
-    if entries < FEWEST:
-        return f"{unknown}: {FEWEST} different files with a CV score are needed, and there are {entries}."
+    if entries < MIN_ENTRIES:
+        return f"{unknown}: {MIN_ENTRIES} different files with a CV score are needed, and there are {entries}."
     if agreed is None:
         return f"{unknown}: all entries have the same score."
     rho, low, high = agreed.spearman
-    found = f"rank correlation {rho:.2f}, 95 %: {low:.2f} to {high:.2f}"
+    range_of_rho = f"rank correlation {rho:.2f}, 95 %: {low:.2f} to {high:.2f}"
     if low > 0:
-        return f"CV and the board rank alike ({found}): choose by CV, which the board confirms."
+        return f"CV and the board rank alike ({range_of_rho}): choose by CV, which the board confirms."
     if high < DISAGREE:
         guide = "the board, for the hold-out is not like the training rows" if gap and gap.is_shift else "CV"
-        return f"CV and the board do not rank alike ({found}): trust {guide}."
-    return f"{unknown} ({found})."
+        return f"CV and the board do not rank alike ({range_of_rho}): trust {guide}."
+    return f"{unknown} ({range_of_rho})."
 
 
 def _final_advice(final: np.ndarray) -> str:
     """After the reveal: which of the two was the better guide."""
-    if len(final) < FEWEST or not np.ptp(final, axis=0).all():
+    if len(final) < MIN_ENTRIES or not np.ptp(final, axis=0).all():
         return ""
     gain = compare(Spearman(), final[:, 1:], final[:, [0, 2]], None)
     if gain.verdict == "cannot tell":

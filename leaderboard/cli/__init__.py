@@ -1,1 +1,1 @@
-"""What the board prints: JSON, CSV, sentences and terminal tables, and the host's verbs."""
+"""The output of the command line: JSON, CSV, sentences and terminal tables, and the host's verbs."""

@@ -8,23 +8,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.cli.text import counted, decimals_for, short_time
+from leaderboard.cli.text import counted, decimals_for, number, short_time
 
 
-def show_board(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print title, table and sentences on standard output; found: as `text.as_json` gives it, here or on a server."""
+def show_board(board: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print title, table and sentences on standard output; board: as `text.as_json` gives it, here or on a server."""
     console = console or Console(highlight=False)
-    direction = "higher is better" if found["higher_is_better"] else "lower is better"
-    data = f"data {found['data_hash']}" + (f" from {found['source']}" if found["source"] else "")
-    console.print(Text.assemble((found["competition"], "bold"), f" · {found['metric']}, {direction} · {data}"))
-    if found["rows"]:
-        console.print(_board_table(found["rows"], found["revealed_at"] is not None))
-    for sentence in (found["standing"], *found["notes"]):
+    direction = "higher is better" if board["higher_is_better"] else "lower is better"
+    data = f"data {board['data_hash']}" + (f" from {board['source']}" if board["source"] else "")
+    console.print(Text.assemble((board["competition"], "bold"), f" · {board['metric']}, {direction} · {data}"))
+    if board["rows"]:
+        console.print(_board_table(board["rows"], board["revealed_at"] is not None))
+    for sentence in (board["standing"], *board["notes"]):
         console.print(Text(sentence))
 
 
 def _board_table(rows: Sequence[Mapping[str, Any]], revealed: bool) -> Table:
-    """What ranks stands first, with its interval: the public score, or after the reveal the private one."""
+    """Put the score that ranks first, with its interval: the public one, or after the reveal the private one."""
     columns = zip(*((row["score"], row["private"] or 0) for row in rows), strict=True)
     decimals = max(decimals_for(column) for column in columns)
     table = _table()
@@ -40,16 +40,16 @@ def _board_table(rows: Sequence[Mapping[str, Any]], revealed: bool) -> Table:
 
 
 def _board_cells(row: Mapping[str, Any], decimals: int, revealed: bool) -> list[str | Text]:
-    public, private = _number(row["score"], decimals), _number(row["private"], decimals)
+    public, private = number(row["score"], decimals), number(row["private"], decimals)
     if revealed:
-        ranked_by = [private, f"{_number(row['private_low'])}–{_number(row['private_high'])}", public]
+        ranked_by = [private, f"{number(row['private_low'])}–{number(row['private_high'])}", public]
     else:
-        ranked_by = [public, f"{_number(row['low'])}–{_number(row['high'])}"]
+        ranked_by = [public, f"{number(row['low'])}–{number(row['high'])}"]
     return [
         f"={row['rank']}" if row["tied"] else str(row["rank"]),
         Text(row["team"]),  # not a string: rich would read [red] as markup
         *ranked_by,
-        _number(row["cv"], decimals),
+        number(row["cv"], decimals),
         str(row["entries"]),
         short_time(row["submitted_at"]),
     ]
@@ -70,7 +70,7 @@ def show_rescore(result: Mapping[str, Any]) -> None:
         table.add_column(name, justify="left" if name == "team" else "right")
     decimals = decimals_for([row[name] for row in result["moved"] for name in ("old_score", "new_score")])
     for row in result["moved"]:
-        scores = (_number(row["new_score"], decimals), _number(row["old_score"], decimals))
+        scores = (number(row["new_score"], decimals), number(row["old_score"], decimals))
         table.add_row(str(row["new_rank"]), str(row["old_rank"]), Text(row["team"]), *scores)
     console.print(table)
 
@@ -86,7 +86,7 @@ def show_finals(choice: Mapping[str, Any]) -> None:
         for name in ("final", "entry", "public", "private", "CV", "submitted (UTC)"):
             table.add_column(name, no_wrap=True)
         for entry in choice["entries"]:
-            cells = [_number(entry[name], decimals) for name in ("public", "private", "cv")]
+            cells = [number(entry[name], decimals) for name in ("public", "private", "cv")]
             table.add_row("yes" * entry["final"], entry["submission"], *cells, short_time(entry["submitted_at"]))
         console.print(table)
     if choice["finals"]:
@@ -111,7 +111,3 @@ def show_trust(trust: Mapping[str, Any]) -> None:
 
 def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-
-
-def _number(value: float | None, decimals: int = 3) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"

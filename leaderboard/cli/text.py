@@ -10,8 +10,8 @@ from typing import Any
 from leaderboard.board import Board, Row
 from leaderboard.entries import ScoredEntry, is_late
 
-FEW_GROUPS = 50  # below, intervals held the truth less often than they say
-MOST_NOTES = 12  # of a kind
+FEW_GROUPS = 50  # below, 95 % intervals covered the true score less often
+MAX_NOTES = 12  # of a kind
 COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")  # what a spreadsheet would run
 EXPORTED = ("rank", "tied", "team", "score", "low", "high", "private", "cv", "entries", "submitted_at")
@@ -43,7 +43,7 @@ def as_csv(board: Board) -> str:
 
 
 def entry_message(entry: ScoredEntry, row: Row | None, board: Board, today: int, repeated: bool) -> str:
-    """What to tell the team that submitted `entry`; row: where it stands now, None if it is disqualified."""
+    """The message to the team that submitted `entry`; row: its present row, None if it is disqualified."""
     limit, feedback = board.declared.rules.submissions_per_day, board.declared.rules.feedback
     decimals = decimals_for([entry.public.score, row.score if row else entry.public.score])
     score, low, high = (f"{value:.{decimals}f}" for value in entry.public)
@@ -85,26 +85,25 @@ def standing(board: Board) -> str:
 
 
 def notes(board: Board) -> list[str]:
-    """What else a reader of the board should know, a sentence each."""
-    found = _first(
-        [f"{row.team} submitted the same file as {row.same_file_as}" for row in board.rows if row.same_file_as]
-    )
-    found += _first([f"{row.team} entered after the reveal" for row in board.rows if row.late])
-    found += _first([f"{team} is disqualified: {action.text}" for team, action in board.host.disqualified.items()])
+    """Warnings about the board, a sentence each: duplicates, late entries, disqualified teams, few rows."""
+    duplicates = [row for row in board.rows if row.same_file_as]
+    sentences = _first([f"{row.team} submitted the same file as {row.same_file_as}" for row in duplicates])
+    sentences += _first([f"{row.team} entered after the reveal" for row in board.rows if row.late])
+    sentences += _first([f"{team} is disqualified: {action.text}" for team, action in board.host.disqualified.items()])
     if board.rows and board.groups < FEW_GROUPS:
-        found.append(
+        sentences.append(
             f"The {board.part} scores rest on {board.groups} independent groups of rows; intervals of so few are too "
             "narrow."
         )
-    if board.waits:
-        found.append(f"Nothing is scored at present: {board.waits}.")
-    return found
+    if board.outdated:
+        sentences.append(f"Nothing is scored at present: {board.outdated}.")
+    return sentences
 
 
 def _first(sentences: list[str]) -> list[str]:
     """The first ones, and how many more there are."""
-    more = len(sentences) - MOST_NOTES
-    return [f"{sentence}." for sentence in sentences[:MOST_NOTES]] + ([f"The same holds for {more} more."] * (more > 0))
+    more = len(sentences) - MAX_NOTES
+    return [f"{sentence}." for sentence in sentences[:MAX_NOTES]] + ([f"The same holds for {more} more."] * (more > 0))
 
 
 def decimals_for(values: Iterable[float]) -> int:
@@ -114,6 +113,10 @@ def decimals_for(values: Iterable[float]) -> int:
         if all(f"{a:z.{decimals}f}" != f"{b:z.{decimals}f}" for a, b in pairwise(ordered)):
             return decimals
     return 9
+
+
+def number(value: float | None, decimals: int = 3) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
 
 
 def counted(entries: int) -> str:

@@ -1,4 +1,4 @@
-"""The API: the same as the pages, as JSON. FastAPI makes its OpenAPI document of this file and schemas.py."""
+"""The API: the same as the pages, as JSON. FastAPI makes its OpenAPI document from this file and schemas.py."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,7 +22,7 @@ from leaderboard.queue import Refusal
 from leaderboard.trust import Trust, read_trust
 from leaderboard.web import upload
 from leaderboard.web.hosted import (
-    MAX_CARD,
+    MAX_MANIFEST,
     BoardView,
     HostedCompetition,
     find_hosted,
@@ -101,7 +101,7 @@ def content(media_type: str) -> dict[str, Any]:
 
 @read("/me")
 def me(request: Request) -> MeAnswer:
-    """Say whose token this is."""
+    """Return the member whose token this is."""
     member = request.state.member
     return MeAnswer(name=member.name, team=own_team(request), role=member.role)
 
@@ -114,7 +114,7 @@ def competitions(request: Request) -> Any:
 
 @read(ONE, response_model=CompetitionAnswer)
 def competition(request: Request, hosted: Hosted) -> Any:
-    """Tell rules, phase, deadline, and the quota that is left."""
+    """Return rules, phase, deadline, and the quota that is left."""
     return described(request, hosted)
 
 
@@ -145,13 +145,13 @@ def quota_of(request: Request, hosted: HostedCompetition) -> queue.Quota | None:
 
 @read(f"{ONE}/board", response_model=BoardAnswer)
 def board(request: Request, hosted: Hosted) -> Any:
-    """Tell the ranking."""
+    """Return the ranking."""
     return as_json(view_of(settings_of(request).engine, hosted).board)
 
 
 @read(f"{ONE}/board.csv", **content("text/csv"))
 def board_csv(request: Request, hosted: Hosted) -> Response:
-    """Tell the ranking as a table."""
+    """Return the ranking as a table."""
     headers = {"content-disposition": f'attachment; filename="{hosted.name}-board.csv"'}
     table = as_csv(view_of(settings_of(request).engine, hosted).board)
     return Response(table, media_type="text/csv", headers=headers)
@@ -159,7 +159,7 @@ def board_csv(request: Request, hosted: Hosted) -> Response:
 
 @read(f"{ONE}/trust", response_model=TrustAnswer)
 def trust(request: Request, hosted: Hosted) -> Any:
-    """Tell how alike CV and the board rank the entries, and which to trust."""
+    """Return how alike CV and the board rank the entries, and which to trust."""
     return view_of(settings_of(request).engine, hosted).once(_trust).to_json()
 
 
@@ -175,7 +175,7 @@ def _trust(view: BoardView) -> Trust:
     response_model=VerdictAnswer | ErrorAnswer,
     status_code=201,
     response_description="Scored, and on the board.",
-    responses={202: {"model": VerdictAnswer, "description": "Received and kept; ask again at Location."}},
+    responses={202: {"model": VerdictAnswer, "description": "Received and stored; ask again at Location."}},
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -189,13 +189,19 @@ async def submit(
     hosted: Hosted,
     team: Team,
     name: Annotated[str, Query(description="What you call the file; messages name it so.")] = "submission.csv",
-    card: Annotated[
-        int, Query(ge=0, le=MAX_CARD, description="Bytes at the beginning of the body that are the manifest (JSON).")
+    manifest_bytes: Annotated[
+        int,
+        Query(
+            alias="card",
+            ge=0,
+            le=MAX_MANIFEST,
+            description="Bytes at the beginning of the body that are the manifest (JSON).",
+        ),
     ] = 0,
     wait: Annotated[int, Query(ge=0, le=60, description="Seconds to wait for the verdict.")] = 20,
 ) -> Any:
     """Submit a file: the body is the file, and nothing else."""
-    job = await upload.submit(request, hosted, team, name, card, wait)
+    job = await upload.submit(request, hosted, team, name, manifest_bytes, wait)
     response.status_code = STATUS[job.state]
     response.headers["location"] = f"/api/competitions/{job.competition}/submissions/{job.id}"
     return await run_in_threadpool(verdict, request, job)
@@ -204,13 +210,13 @@ async def submit(
 @read(f"{ONE}/submissions", response_model=FilesAnswer)
 def submissions(request: Request, hosted: Hosted, team: Team) -> Any:
     """List the files of a team, the latest first."""
-    found = queue.jobs_of(settings_of(request).engine, hosted.data, team)
-    return {"competition": hosted.name, "team": team, "submissions": [summary(job) for job in found]}
+    files = queue.jobs_of(settings_of(request).engine, hosted.data, team)
+    return {"competition": hosted.name, "team": team, "submissions": [summary(job) for job in files]}
 
 
 @read(f"{ONE}/submissions/{{number:int}}", response_model=VerdictAnswer)
 def submission(request: Request, hosted: Hosted, number: Number) -> Any:
-    """Tell what became of a file."""
+    """Return the state of a file, and its result once it is scored."""
     return verdict(request, job_of(request, hosted, number))
 
 
@@ -223,7 +229,7 @@ def job_of(request: Request, hosted: HostedCompetition, number: int) -> sqlalche
 
 
 def verdict(request: Request, job: sqlalchemy.Row[Any]) -> dict[str, Any]:
-    """What a team learns about its file; once it is scored, the same as `python -m leaderboard score --json`."""
+    """Return what a team learns about its file; once it is scored, the same as `python -m leaderboard score --json`."""
     answer = summary(job)
     if job.state == "scored":
         hosted, engine = find_hosted(job.competition, job.data_hash), settings_of(request).engine
@@ -245,7 +251,7 @@ def summary(job: sqlalchemy.Row[Any]) -> dict[str, Any]:
 
 @read(f"{ONE}/finals", response_model=FinalsAnswer)
 def read_finals(request: Request, hosted: Hosted, team: Team) -> Any:
-    """Tell what a team can choose from, and what it chose."""
+    """Return what a team can choose from, and what it chose."""
     answer = asdict(host.read_choice(settings_of(request).engine, hosted.declared, hosted.data, team))
     del answer["path"]
     return answer
@@ -280,17 +286,17 @@ def data_file(hosted: Hosted, path: Annotated[str, Path(description="As in the l
 
 
 def public_files(hosted: HostedCompetition) -> list[dict[str, Any]]:
-    """What was prepared, without what this machine made of it later (folds, locks)."""
+    """List what was prepared, without what this machine added later (folds, locks)."""
     folder = paths.public(hosted.name, hosted.data.data_hash)
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    wanted = [path for path in found if not path.name.startswith((".", "folds-")) and TEMPORARY not in path.name]
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    public = [path for path in files if not path.name.startswith((".", "folds-")) and TEMPORARY not in path.name]
     return [
         {
             "path": path.relative_to(folder).as_posix(),
             "size": (stat := path.stat()).st_size,
             "sha256": _hash(str(path), stat.st_size, stat.st_mtime_ns),
         }
-        for path in wanted
+        for path in public
     ]
 
 

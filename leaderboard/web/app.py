@@ -1,4 +1,4 @@
-"""The server: every address, and what stands around them. `serve` is `make serve`."""
+"""The server: its routes, its errors and its scorer process. `serve` is `make serve`."""
 
 import getpass
 import os
@@ -32,7 +32,7 @@ from leaderboard.web.security import SecurityMiddleware
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 THREADS = 6  # Python runs one at a time: forty, anyio's number, only make each other wait
-LOOK_SECONDS = 0.5  # between two looks whether the scorer lives
+POLL_SECONDS = 0.5  # between two checks that the scorer lives
 ONE = "/c/{competition}"
 PAGES = [
     Route("/", pages.home),
@@ -55,10 +55,10 @@ PAGES = [
 ]
 SENTENCES = {
     400: "this request cannot be understood",
-    403: "this is not yours to see",
+    403: "this page is not for you",
     404: "there is nothing here",
-    405: "this can be looked at, but not done like that",
-    413: "this is larger than anything that is wanted here",
+    405: "this address does not take this method",
+    413: "this request is too large",
 }
 
 
@@ -120,7 +120,7 @@ async def invalid_request(request: Request, error: RequestValidationError) -> Re
 
 
 async def http_error(request: Request, error: HTTPException) -> Response:
-    """What Starlette says: no such page, no such method."""
+    """Answer what Starlette raises: no such page, no such method."""
     response = refusal(request, error.status_code, SENTENCES.get(error.status_code, str(error.detail)))
     response.headers.update(error.headers or {})
     return response
@@ -175,7 +175,7 @@ def _user() -> str:
 
 
 class ScorerProcess:
-    """One scorer process. `wake` tells it that a file has come in; it looks once a second anyway."""
+    """One scorer process, started again when it dies. `wake` makes it look for a new file now, not within a second."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
@@ -189,7 +189,7 @@ class ScorerProcess:
         self.watcher.start()
 
     def stop(self) -> None:
-        """End the process. A file that it was scoring is scored by the next scorer, once its lease runs out."""
+        """End the process. The next scorer scores the file that this one was working on."""
         self.ending.set()
         if self.process and self.process.stdin:
             self.process.stdin.close()
@@ -220,7 +220,7 @@ class ScorerProcess:
         os.set_blocking(self.process.stdin.fileno(), False)
 
     def _watch(self) -> None:
-        while not self.ending.wait(LOOK_SECONDS):
+        while not self.ending.wait(POLL_SECONDS):
             if self.process and self.process.poll() is not None:
                 print(f"the scorer ended with code {self.process.returncode}; a new one begins", file=sys.stderr)
                 self._launch()

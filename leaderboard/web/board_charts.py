@@ -145,7 +145,7 @@ def rank_intervals(rows: Sequence[Row], width: int = 400) -> Markup:
 
 
 def without_worst(scores: np.ndarray, higher: bool, share: float = 0.1) -> tuple[float, float]:
-    """Between which values nearly all lie: a few hopeless entries must not flatten the chart; they stand on its edge.
+    """Between which values nearly all lie: a few very bad entries must not flatten the chart; they stand on its edge.
 
     >>> without_worst(np.array([0.0, 0.7, 0.8, 0.9]), True, share=0.5)
     (0.8, 0.9)
@@ -157,7 +157,7 @@ def without_worst(scores: np.ndarray, higher: bool, share: float = 0.1) -> tuple
 
 
 def steps(times: np.ndarray, scores: np.ndarray, board: Board, x: PixelScale, y: PixelScale) -> str:
-    """The best score so far."""
+    """The path of the best score so far."""
     so_far = np.maximum.accumulate(scores) if board.higher_is_better else np.minimum.accumulate(scores)
     better = np.flatnonzero(np.diff(so_far)) + 1
     rest = "".join(f"H{x(times[k])}V{y(so_far[k])}" for k in better)
@@ -165,7 +165,7 @@ def steps(times: np.ndarray, scores: np.ndarray, board: Board, x: PixelScale, y:
 
 
 def dots(across: np.ndarray, up: np.ndarray, x: PixelScale, y: PixelScale) -> str:
-    """At most `MAX_DOTS`, evenly chosen. Lines of no length with round ends are dots, at a fifth of the bytes."""
+    """Draw at most `MAX_DOTS` points, evenly chosen, as lines of no length with round ends: a fifth of the bytes."""
     every = max(1, -(-len(across) // MAX_DOTS))
     return "".join(f"M{x(a)} {y(b)}h0" for a, b in zip(across[::every], up[::every], strict=True))
 
@@ -184,7 +184,7 @@ def axis(x: PixelScale, height: int, ticks: Iterable[tuple[float, str]]) -> list
 
 
 def time_ticks(x: PixelScale, most: int) -> list[tuple[float, str]]:
-    """Days; hours or minutes where there are few."""
+    """(time, label): days, or hours or minutes where the span is short."""
     span = x.high - x.low
     unit, form = (DAY, "%-d %b") if span > 2 * DAY else (3600.0 if span > 7200 else 60.0, "%H:%M")
     step = unit * max(1, math.ceil(span / unit / most))
@@ -193,7 +193,7 @@ def time_ticks(x: PixelScale, most: int) -> list[tuple[float, str]]:
 
 
 def plain(ticks: Sequence[float]) -> list[str]:
-    """Numbers with as many decimals as tell them apart."""
+    """Numbers with just enough decimals to differ."""
     step = min((b - a for a, b in pairwise(ticks)), default=1.0)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return [f"{tick:.{decimals}f}" for tick in ticks]

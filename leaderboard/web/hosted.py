@@ -1,4 +1,4 @@
-"""What a server holds: its settings, its competitions, and every board as it was last computed."""
+"""The state of a server: its settings, its competitions, and every board as it was last computed."""
 
 import sys
 import threading
@@ -26,16 +26,16 @@ from leaderboard.teams import User
 HERE = Path(__file__).parent
 MAX_VIEWS = 32
 MAX_SUBMISSION = 256 << 20  # bytes
-MAX_CARD = 1 << 20
+MAX_MANIFEST = 1 << 20
 BYTES_PER_ID = 64 << 10  # a wide row of 8,192 pixels is a quarter of it, a hundred boxes an eighth
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a server was started with.
+    """The settings that a server was started with.
 
     names: of this host, as browsers call it; empty for any. user: the member in local mode, where nobody logs in.
-    turn: uploads enter the queue one at a time; those that wait hold no thread, so pages are served meanwhile.
+    upload_limiter: uploads enter the queue one at a time; those that wait hold no thread, so pages are still served.
     """
 
     engine: Engine
@@ -43,11 +43,7 @@ class Settings:
     names: tuple[str, ...]
     user: User
     scorer: Any = None
-    turn: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
-
-    def max_bytes(self, ids: int) -> int:
-        """The size limit of a submission with so many ids."""
-        return min(MAX_SUBMISSION, MAX_CARD + BYTES_PER_ID * ids)
+    upload_limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
 
 def settings_of(request: Request) -> Settings:
@@ -58,14 +54,14 @@ def settings_of(request: Request) -> Settings:
 class HostedCompetition:
     """A competition on one set of data, as the pages show it.
 
-    others: hashes of other data that have a board too. asked: the hash that links must carry, empty for the data that
-    were prepared last.
+    others: hashes of other data that have a board too. link_hash: the hash that links must carry, empty for the
+    data that were prepared last.
     """
 
     declared: Competition = field(compare=False)
     data: JudgedData
     others: tuple[str, ...] = ()
-    asked: str = ""
+    link_hash: str = ""
 
     @property
     def name(self) -> str:
@@ -80,11 +76,11 @@ class HostedCompetition:
     def link(self, *parts: str) -> str:
         """A path below this board."""
         path = "/".join(("/c", self.name, *(quote(part, safe="") for part in parts)))
-        return f"{path}?data={self.asked}" if self.asked else path
+        return f"{path}?data={self.link_hash}" if self.link_hash else path
 
 
 def find_hosted(name: str, data_hash: str | None = None) -> HostedCompetition:
-    """Raise `Refusal` where there is no such competition, or where its data are not prepared on this server."""
+    """Raise `Refusal` if the competition does not exist, or if its data are not prepared on this server."""
     if name not in names():
         raise Refusal(404, f"there is no competition {name[:40]!r} here")
     hashes = prepared_hashes(name)
@@ -110,9 +106,9 @@ def prepared_hashes(name: str) -> list[str]:
 
 
 def list_hosted() -> list[HostedCompetition]:
-    """All competitions with answers on this server."""
-    there = (name for name in names() if prepared_hashes(name) and (paths.data(name) / "current.json").exists())
-    return [find_hosted(name) for name in there]
+    """List the competitions with answers on this server."""
+    ready = (name for name in names() if prepared_hashes(name) and (paths.data(name) / "current.json").exists())
+    return [find_hosted(name) for name in ready]
 
 
 def phase(board: Board) -> str:
@@ -124,7 +120,7 @@ def phase(board: Board) -> str:
     return "paused" if board.host.paused else "open"
 
 
-# -- the board, computed on reading and kept until something changes ---------------------------------------------------
+# -- the board, computed on reading and cached until something changes -------------------------------------------------
 
 
 class BoardView:
@@ -135,12 +131,12 @@ class BoardView:
         self.board = read(engine, hosted.declared, hosted.data)
         self.lock, self.cached = threading.RLock(), dict[Any, Any]()
 
-    def once(self, make: Callable[..., Any], *arguments: Any) -> Any:
-        """Return `make(self, *arguments)`, computed once."""
+    def once(self, make: Callable[["BoardView"], Any]) -> Any:
+        """Return `make(self)`, computed once."""
         with self.lock:
-            if (make, arguments) not in self.cached:
-                self.cached[make, arguments] = make(self, *arguments)
-            return self.cached[make, arguments]
+            if make not in self.cached:
+                self.cached[make] = make(self)
+            return self.cached[make]
 
     @cached_property
     def decimals(self) -> int:
@@ -149,14 +145,11 @@ class BoardView:
         return min(5, decimals_for(values)) if values else 3
 
     @cached_property
-    def versions(self) -> list[MetricVersion]:
-        """All versions of the metric that the board was ranked by."""
-        with reading(self.engine) as connection:
-            return read_versions(connection, self.hosted.data)
-
-    @property
     def corrected_metric(self) -> MetricVersion | None:
-        return self.versions[-1] if len(self.versions) > 1 else None
+        """The present version of the metric; None if the board was never scored by another one."""
+        with reading(self.engine) as connection:
+            versions = read_versions(connection, self.hosted.data)
+        return versions[-1] if len(versions) > 1 else None
 
 
 _views: dict[tuple[Engine, HostedCompetition], tuple[tuple[int, ...], BoardView]] = {}
@@ -201,7 +194,7 @@ COLUMNS = {
 
 
 def sorted_by(rows: list[Row], name: str, down: bool) -> list[Row]:
-    """Rows without the value stand last either way."""
+    """Sort rows by a column; those without the value stand last either way."""
     value = COLUMNS[name].value
-    there = [row for row in rows if value(row) is not None]
-    return sorted(there, key=value, reverse=down) + [row for row in rows if value(row) is None]
+    with_value = [row for row in rows if value(row) is not None]
+    return sorted(with_value, key=value, reverse=down) + [row for row in rows if value(row) is None]

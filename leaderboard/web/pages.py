@@ -52,17 +52,21 @@ def viewed(request: Request) -> BoardView:
 
 def board_page(request: Request, template: str, view: BoardView, **content: Any) -> Response:
     """A page below a board's heading. own: the team of the member who looks at it."""
-    shared: dict[str, Any] = {
-        "hosted": view.hosted,
-        "board": view.board,
-        "phase": phase(view.board),
-        "decimals": view.decimals,
-    }
-    return page(request, template, **shared, own=own_team(request), settings=settings_of(request), **content)
+    return page(
+        request,
+        template,
+        hosted=view.hosted,
+        board=view.board,
+        phase=phase(view.board),
+        decimals=view.decimals,
+        own=own_team(request),
+        settings=settings_of(request),
+        **content,
+    )
 
 
 def first_row(request: Request, rows: int) -> int:
-    """The position of the first row on the page that is asked for."""
+    """The position of the first row on the requested page."""
     wanted = request.query_params.get("page", "1")
     last = max(1, -(-rows // PAGE_ROWS))
     if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 9) or not 1 <= int(wanted) <= last:
@@ -147,8 +151,8 @@ def rules(request: Request) -> Response:
 
 def _moves(view: BoardView) -> list[RankChange]:
     """The teams whose rank the last re-scoring changed, those that moved furthest first."""
-    found = rank_changes(view.engine, view.hosted.declared, view.hosted.data)
-    moved = [team for team in found if team.new_rank != team.old_rank]
+    changes = rank_changes(view.engine, view.hosted.declared, view.hosted.data)
+    moved = [team for team in changes if team.new_rank != team.old_rank]
     return sorted(moved, key=lambda team: -abs(team.new_rank - team.old_rank))[:MAX_MOVES]
 
 
@@ -193,8 +197,8 @@ async def act_as_host(request: Request) -> Response:
         if form.get("kind") == "reveal":
             host.reveal_board(engine, hosted.data, request.state.member.name)
         else:
-            words, team = form.get("said", ""), form.get("team")
-            host.act(engine, hosted.data, form.get("kind", ""), words, request.state.member.name, team)
+            kind, text, team = form.get("kind", ""), form.get("said", ""), form.get("team")
+            host.act(engine, hosted.data, kind, text, request.state.member.name, team)
         return hosted
 
     return RedirectResponse((await run_in_threadpool(act)).link("host"), 303)

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from harness import paths
 from harness.competition import find
 from harness.files import sha256_of
-from leaderboard.cli.text import counted, short_time
+from leaderboard.cli.text import counted, number, short_time
 from leaderboard.entries import finite
 from leaderboard.web.hosted import HERE, HostedCompetition
 
@@ -66,10 +66,6 @@ def templates() -> jinja2.Environment:
     return environment
 
 
-def number(value: float | None, decimals: int = 3) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"
-
-
 def signed(value: float | None, decimals: int = 3) -> str:
     """With a true minus sign.
 
@@ -104,7 +100,7 @@ def size(count: int) -> str:
 
 @dataclass(frozen=True)
 class FileFormat:
-    """columns: (name, what stands there); lines: the first ones of the sample; ids: how many are asked for."""
+    """columns: (name, meaning); lines: the first ones of the sample; ids: how many a submission must have."""
 
     columns: list[tuple[str, str]]
     lines: list[str]
@@ -113,7 +109,7 @@ class FileFormat:
 
 
 def file_format(hosted: HostedCompetition) -> FileFormat | None:
-    """Describe the sample submission; None where the public part of the data is not here."""
+    """Describe the sample submission; None if this server lacks the public part of the data."""
     file = paths.public(hosted.name, hosted.data.data_hash) / "sample_submission.csv"
     return _described(hosted.name, str(file), file.stat().st_size) if file.exists() else None
 

@@ -13,7 +13,7 @@ class Answer(BaseModel):
 
 
 class ErrorAnswer(Answer):
-    """What was wrong, in one sentence."""
+    """A refusal, in one sentence."""
 
     error: str
 

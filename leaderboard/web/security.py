@@ -1,4 +1,4 @@
-"""Who may do what: the host's name, forged requests, tokens and sessions, rights, limits of forms; security headers.
+"""Security: host names, forged requests (CSRF), tokens and sessions, permissions, form limits, response headers.
 
 The check against forged requests is that of Go's http.CrossOriginProtection: Sec-Fetch-Site, else Origin.
 """
@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leaderboard.queue import Refusal
-from leaderboard.teams import User, close_session, open_session, team_name, who
+from leaderboard.teams import SESSION_HOURS, User, close_session, open_session, team_name, user_of
 from leaderboard.web.hosted import Settings, settings_of
 from leaderboard.web.render import page, refusal
 
@@ -71,8 +71,9 @@ class SecurityMiddleware:
         if not self.settings.team_mode:
             request.state.member = self.settings.user
             return None
-        token = _token(request)
-        request.state.member = await run_in_threadpool(who, self.settings.engine, token) if token else None
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        token = value.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
+        request.state.member = await run_in_threadpool(user_of, self.settings.engine, token) if token else None
         if request.state.member or request.url.path.startswith(WITHOUT_LOGIN):
             return None
         if request.url.path.startswith("/api/"):
@@ -100,13 +101,8 @@ def is_forged(headers: Headers) -> bool:
     return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
 
 
-def _token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
-
-
 class _SecuredAnswer:
-    """Sends on, with our headers. begun: whether an answer is on its way."""
+    """Sends messages on, with the security headers. begun: whether the response has started."""
 
     def __init__(self, send: Send, path: str):
         self._send, self.begun = send, False
@@ -122,7 +118,7 @@ class _SecuredAnswer:
         await self._send(message)
 
 
-# -- rights ------------------------------------------------------------------------------------------------------------
+# -- permissions -------------------------------------------------------------------------------------------------------
 
 
 def own_team(request: Request) -> str | None:
@@ -170,7 +166,7 @@ async def body_chunks(request: Request) -> AsyncIterator[bytes]:
         except TimeoutError:
             raise Refusal(408, f"nothing came for {SILENT_SECONDS} s; send the file again") from None
         except ClientDisconnect:
-            raise Refusal(400, "the connection broke off before all of the file was here") from None
+            raise Refusal(400, "the connection broke off before the whole file came") from None
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
@@ -181,7 +177,7 @@ async def read_form(request: Request) -> dict[str, list[str]]:
     async for chunk in body_chunks(request):
         body += chunk
         if len(body) > MAX_FORM:
-            raise Refusal(413, "this form is longer than any of ours")
+            raise Refusal(413, "this form is longer than any on this server")
     try:
         return parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
     except ValueError:
@@ -203,17 +199,15 @@ async def log_in(request: Request) -> Response:
         return page(request, "login.html", 401, wrong=True, next=next_page(request))
     response = RedirectResponse(next_page(request), 303)
     secure = request.url.scheme == "https"
-    response.set_cookie(COOKIE, opened[0], max_age=14 * 86400, httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(COOKIE, opened[0], max_age=SESSION_HOURS * 3600, httponly=True, samesite="lax", secure=secure)
     return response
 
 
 def next_page(request: Request) -> str:
-    """The page to go to after the login, if it is one of ours; else the home page."""
+    """The page to go to after the login, if it is on this server; else the home page."""
     target = request.query_params.get("next", "/")
-    ours = (
-        target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() and "\\" not in target
-    )
-    return target if ours else "/"
+    is_local = target.startswith("/") and not target.startswith("//") and target.isprintable() and "\\" not in target
+    return target if is_local else "/"
 
 
 async def log_out(request: Request) -> Response:

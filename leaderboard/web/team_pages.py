@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from leaderboard import host, queue
-from leaderboard.board import Board
 from leaderboard.database import jobs, on_board, reading, submissions
 from leaderboard.entries import ScoredEntry
 from leaderboard.queue import Refusal
@@ -59,13 +58,9 @@ def team(request: Request) -> Response:
 def unscored_files(view: BoardView, team: str) -> Sequence[Any]:
     """The team's last files that are not on the board."""
     columns = (jobs.c.id, jobs.c.received_at, jobs.c.name, jobs.c.state, jobs.c.message)
-    query = select(*columns).where(*_of_board(jobs, view), jobs.c.team == team, jobs.c.state != "scored")
+    query = select(*columns).where(*on_board(jobs, view.hosted.data), jobs.c.team == team, jobs.c.state != "scored")
     with reading(view.engine) as connection:
         return connection.execute(query.order_by(jobs.c.id.desc()).limit(MAX_UNSCORED)).all()
-
-
-def _of_board(table: Any, view: BoardView) -> Any:
-    return on_board(table, view.hosted.name, view.hosted.data.data_hash)
 
 
 async def choose_finals(request: Request) -> Response:
@@ -88,54 +83,47 @@ async def choose_finals(request: Request) -> Response:
 
 def entry(request: Request) -> Response:
     view, number = viewed(request), request.path_params["number"]
-    board, this = view.board, view.board.entries.entry(number)
-    if this is None:
+    board, scored = view.board, view.board.entries.entry(number)
+    if scored is None:
         raise Refusal(404, f"there is no entry {number} on this board")
-    mine = may_see(request, this.team)
+    mine = may_see(request, scored.team)
+    job, manifest = file_and_manifest(view, scored) if mine else (None, None)
+    earlier = [other for other in board.entries.of_team[scored.team] if other.id < number]
+    sign = -1 if board.higher_is_better else 1
     return board_page(
         request,
         "entry.html",
         view,
-        entry=this,
+        entry=scored,
         mine=mine,
-        job=file_of(view, this) if mine else None,
+        job=job,
         counts=next((row for row in board.rows if row.number == number), None),
-        manifest=manifest_of(view, number) if mine else None,
-        classes=by_class(view, this) if mine and board.revealed_at else [],
-        same=[team for team in board.entries.teams_with[this.sha256] if team != this.team],
-        before=best_before(board, this),
-        history=board_charts.history(board, this.team),
+        manifest=manifest,
+        classes=by_class(view, scored) if mine and board.revealed_at else [],
+        same=[team for team in board.entries.teams_with[scored.sha256] if team != scored.team],
+        before=min(earlier, key=lambda other: sign * other.public.score, default=None),
+        history=board_charts.history(board, scored.team),
     )
 
 
-def file_of(view: BoardView, this: ScoredEntry) -> Any:
-    """Name and size of the file; None for one that was scored on the server's own command line."""
-    query = select(jobs.c.name, jobs.c.size).where(jobs.c.team == this.team, jobs.c.sha256 == this.sha256)
+def file_and_manifest(view: BoardView, scored: ScoredEntry) -> tuple[Any, dict[str, Any]]:
+    """(name and size of the file, its manifest); no file if the server's own command line scored it."""
+    of_entry = (*on_board(jobs, view.hosted.data), jobs.c.team == scored.team, jobs.c.sha256 == scored.sha256)
     with reading(view.engine) as connection:
-        return connection.execute(query.where(*_of_board(jobs, view))).first()
+        file = connection.execute(select(jobs.c.name, jobs.c.size).where(*of_entry)).first()
+        manifest = connection.scalar(select(submissions.c.manifest).where(submissions.c.id == scored.id))
+    return file, manifest or {}
 
 
-def manifest_of(view: BoardView, number: int) -> dict[str, Any]:
-    with reading(view.engine) as connection:
-        return connection.scalar(select(submissions.c.manifest).where(submissions.c.id == number)) or {}
-
-
-def best_before(board: Board, this: ScoredEntry) -> ScoredEntry | None:
-    """The team's best entry that came earlier."""
-    earlier = [entry for entry in board.entries.of_team[this.team] if entry.id < this.id]
-    sign = -1 if board.higher_is_better else 1
-    return min(earlier, key=lambda entry: sign * entry.public.score, default=None)
-
-
-def by_class(view: BoardView, this: ScoredEntry) -> list[tuple[str, float]]:
-    """The score of each class on the public rows, where the metric has classes and they are there.
+def by_class(view: BoardView, scored: ScoredEntry) -> list[tuple[str, float]]:
+    """The score of each class that has public rows; [] if the metric has no classes.
 
     Only after the reveal: before, a player who enters often could learn labels from them.
     """
     declared = view.board.declared
-    rows = read_statistics(view.engine, declared, view.hosted.data, "public", [this.id])[this.id]
-    found = {name: float(np.asarray(value)) for name, value in declared.metric.by_class(rows).items()}
-    return [(name, value) for name, value in found.items() if np.isfinite(value)]
+    rows = read_statistics(view.engine, declared, view.hosted.data, "public", [scored.id])[scored.id]
+    values = {name: float(np.asarray(value)) for name, value in declared.metric.by_class(rows).items()}
+    return [(name, value) for name, value in values.items() if np.isfinite(value)]
 
 
 # -- a file that waits -------------------------------------------------------------------------------------------------

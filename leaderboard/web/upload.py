@@ -27,7 +27,7 @@ from leaderboard import queue
 from leaderboard.answers import count_ids
 from leaderboard.queue import ReceivedFile, Refusal
 from leaderboard.scoring import is_manifest
-from leaderboard.web.hosted import HostedCompetition, Settings, settings_of
+from leaderboard.web.hosted import BYTES_PER_ID, MAX_MANIFEST, MAX_SUBMISSION, HostedCompetition, Settings, settings_of
 from leaderboard.web.security import body_chunks
 
 TABLE = "write it as the table that the sample submission shows"
@@ -35,11 +35,11 @@ MAGIC = {
     b"PK": "a zip archive: unpack it, and send the table that is in it",
     b"\x1f\x8b": "compressed: unpack it, and send the table that is in it",
     b"\x93NUMPY": f"a numpy array: {TABLE}",
-    b"\x89PNG": f"a picture: {TABLE}",
-    b"\xff\xd8\xff": f"a picture: {TABLE}",
+    b"\x89PNG": f"an image: {TABLE}",
+    b"\xff\xd8\xff": f"an image: {TABLE}",
     b"%PDF": f"a PDF: {TABLE}",
-    b"\x80": f"a Python pickle, which nobody here opens: {TABLE}",
-    b"\x7fELF": f"a program, which nobody here runs: {TABLE}",
+    b"\x80": f"a Python pickle, which this server does not open: {TABLE}",
+    b"\x7fELF": f"a program, which this server does not run: {TABLE}",
 }
 
 
@@ -48,11 +48,12 @@ async def submit(
 ) -> Row[Any]:
     """The job of the file that is the body, finished where scoring took less than `seconds`."""
     settings, rules = settings_of(request), hosted.declared.rules
-    limit = settings.max_bytes(await run_in_threadpool(count_ids, hosted.data))
+    ids = await run_in_threadpool(count_ids, hosted.data)
+    limit = min(MAX_SUBMISSION, MAX_MANIFEST + BYTES_PER_ID * ids)
     received = await receive(request, manifest_bytes, limit, queue.plain_name(name))
     try:
         accept = partial(queue.accept, limit=rules.submissions_per_day, binding=settings.team_mode)
-        number = await run_sync(accept, settings.engine, hosted.data, team, received, limiter=settings.turn)
+        number = await run_sync(accept, settings.engine, hosted.data, team, received, limiter=settings.upload_limiter)
     finally:
         received.path.unlink(missing_ok=True)
     if settings.scorer:
@@ -65,12 +66,12 @@ async def receive(request: Request, manifest_bytes: int, limit: int, name: str) 
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > limit + manifest_bytes:
         raise Refusal(413, f"{name} has {int(length):,} bytes; a submission here has at most {limit:,}")
-    manifest, digest, size = bytearray(), hashlib.sha256(), 0
+    manifest_text, digest, size = bytearray(), hashlib.sha256(), 0
     with upload_buffer() as path:
         with open(path, "wb") as file:
             async for chunk in body_chunks(request):
-                rest = manifest_bytes - len(manifest)
-                manifest += chunk[:rest]
+                rest = manifest_bytes - len(manifest_text)
+                manifest_text += chunk[:rest]
                 content = chunk[rest:]
                 if content and not size:
                     refuse_other_kinds(content, name)
@@ -83,13 +84,13 @@ async def receive(request: Request, manifest_bytes: int, limit: int, name: str) 
             await run_in_threadpool(os.fsync, file.fileno())
         if not size:
             raise Refusal(400, f"{name} is empty; send the file as the body of the request")
-        card = read_manifest(bytes(manifest)) if manifest_bytes else None
-        return ReceivedFile(path, digest.hexdigest(), size, name, card)
+        manifest = read_manifest(bytes(manifest_text)) if manifest_bytes else None
+        return ReceivedFile(path, digest.hexdigest(), size, name, manifest)
 
 
 @contextmanager
 def upload_buffer() -> Iterator[Path]:
-    """A path of its own, which the queue moves or removes; after an error nothing is left there."""
+    """Yield a new path, which the queue moves or removes; after an error no file is left."""
     folder = paths.root() / "boards" / "incoming"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
@@ -99,7 +100,7 @@ def upload_buffer() -> Iterator[Path]:
         path.unlink(missing_ok=True)
         if error.errno not in THEIRS:
             raise
-        raise Refusal(507, f"the file cannot be kept: {THEIRS[error.errno]}; nothing was counted") from error
+        raise Refusal(507, f"the file cannot be stored: {THEIRS[error.errno]}; nothing was counted") from error
     except BaseException:
         path.unlink(missing_ok=True)
         raise

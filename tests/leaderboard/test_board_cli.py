@@ -8,7 +8,7 @@ from leaderboard.cli.host_verbs import HELP
 from leaderboard.database import open_database
 from leaderboard.host import KINDS
 from leaderboard.judge import judge
-from leaderboard.teams import who
+from leaderboard.teams import user_of
 from tests.support import tiny_board
 from tests.support.tiny_board import call, entry, shown
 
@@ -109,11 +109,13 @@ def test_a_host_makes_teams_and_tokens_and_revokes_them(home, capsys, monkeypatc
     assert call(capsys, monkeypatch, "host", "team", "red")[0] == 0
     code, out, _ = call(capsys, monkeypatch, "host", "token", "ada", "--team", "red", "--json")
     made = json.loads(out)
-    assert code == 0 and made["role"] == "player" and who(open_database(), made["token"]) == ("ada", "red", "player")
+    assert (
+        code == 0 and made["role"] == "player" and user_of(open_database(), made["token"]) == ("ada", "red", "player")
+    )
     code, out, _ = call(capsys, monkeypatch, "host", "token", "eva")
-    assert who(open_database(), out.strip()).is_host
+    assert user_of(open_database(), out.strip()).is_host
     assert call(capsys, monkeypatch, "host", "revoke", "ada", "--team", "red")[0] == 0
-    assert who(open_database(), made["token"]) is None
+    assert user_of(open_database(), made["token"]) is None
     assert call(capsys, monkeypatch, "host", "revoke", "ada", "--team", "red")[0] == 2
 
 

@@ -21,7 +21,7 @@ from leaderboard.backup import backup, restore, verify
 from leaderboard.database import open_database, reading, scores, submissions, teams, tokens, writing
 from leaderboard.judge import judge
 from leaderboard.scoring import stored_file
-from leaderboard.teams import create_team, issue_token, open_session, who
+from leaderboard.teams import create_team, issue_token, open_session, user_of
 from tests.support import postgres, tiny_board
 from tests.support.tiny_board import call, entry, everything, shown
 
@@ -285,7 +285,7 @@ def test_everything_is_there_again_in_an_empty_home(history, request, tmp_path, 
         monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("server").create("restored"))
     assert restore(file).files == made.files
     assert everything() == before and verify("tiny").entries == 4
-    assert who(open_database(), session) == who(open_database(), token)
+    assert user_of(open_database(), session) == user_of(open_database(), token)
     private = tmp_path / "elsewhere" / "data" / "tiny" / "aaaa1111" / "private"
     assert (private / "answers.npz").is_file() and stat.S_IMODE(private.stat().st_mode) == 0o700
     assert judge("tiny", entry(tmp_path / "elsewhere", wrong="ef"), "new").entry == 5

@@ -50,7 +50,7 @@ def test_a_file_that_is_accepted_is_scored_and_stands_on_the_board_with_its_time
     assert (job.state, job.attempts, used(engine)) == ("scored", 1, 1)
     rows = [(row.team, row.score, row.cv, row.submitted_at) for row in shown().rows]
     assert rows == [("red", 5 / 6, 0.7, job.received_at)]
-    assert not queue.waiting_file(job.sha256).exists() and queue.kept_file(job.sha256).exists()
+    assert not queue.waiting_file(job.sha256).exists() and queue.received_file(job.sha256).exists()
 
 
 def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it(home):
@@ -60,7 +60,7 @@ def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it
     score_all(engine)
     job = read_job(engine, number)
     assert job.state == "refused" and job.message.startswith("night.csv, line 3: id 'a'")
-    assert used(engine) == 0 and not queue.kept_file(job.sha256).exists()
+    assert used(engine) == 0 and not queue.received_file(job.sha256).exists()
     assert submit(engine, file) == number and read_job(engine, number).state == "waiting"
 
 
@@ -271,14 +271,14 @@ def test_a_token_works_until_it_is_revoked_and_is_not_in_the_database(home):
     engine = open_database()
     teams.create_team(engine, "red")
     token = teams.issue_token(engine, "ada", "red")
-    assert teams.who(engine, token) == ("ada", "red", "player") and len(token) >= 43
+    assert teams.user_of(engine, token) == ("ada", "red", "player") and len(token) >= 43
     session, user = teams.open_session(engine, token)
-    assert teams.who(engine, session) == user and session != token
+    assert teams.user_of(engine, session) == user and session != token
     engine.dispose()
     stored = b"".join(file.read_bytes() for file in home.glob("leaderboard.db*"))
     assert token.encode() not in stored and session.encode() not in stored
     assert teams.revoke(engine, "ada", "red") == 2
-    assert teams.who(engine, token) is None and teams.who(engine, session) is None
+    assert teams.user_of(engine, token) is None and teams.user_of(engine, session) is None
 
 
 @pytest.mark.parametrize(("there", "alike"), [("red", "RED"), ("coca", "соса"), ("hello", "he110"), ("cafe", "café")])
