@@ -35,11 +35,11 @@ def pairs_of(clusters: Iterable[list[int]]) -> list[tuple[int, int]]:
 
 
 def near_duplicates(left: Inspection, right: Inspection) -> np.ndarray:
-    """(k, 2) rows of near-duplicate pictures, without exact ones; each pair once where both are the same set.
+    """(k, 2) rows of near-duplicate images, without exact ones; each pair once where both are the same set.
 
     A perceptual hash, the signs of the lowest frequencies (DCT), finds the candidates: each frequency has one vote, so
-    that neither a common brightness gradient nor an even surface makes two pictures alike. The correlation of their
-    blurred pixels, and how many grey levels it leaves between them, decide. Two constant pictures have no sign at all
+    that neither a common brightness gradient nor an even surface makes two images alike. The correlation of their
+    blurred pixels, and how many grey levels it leaves between them, decide. Two constant images have no sign at all
     and are never alike.
     """
     if left.low is None or right.low is None:
@@ -111,13 +111,13 @@ def _named(labelled: Samples, pairs: Sequence[Sequence[int]]) -> str:
 
 
 def check_test_duplicates(
-    labelled: Samples, seen: Inspection, official: Mapping[str, Samples], tests: Mapping[str, Inspection]
+    labelled: Samples, inspection: Inspection, official: Mapping[str, Samples], tests: Mapping[str, Inspection]
 ) -> Check:
-    known = {content: row for row, content in enumerate(seen.digests)}
+    known = {content: row for row, content in enumerate(inspection.digests)}
     found = []
     for part, samples in official.items():
         twins = {row: known[content] for row, content in enumerate(tests[part].digests) if content in known}
-        twins |= {row: k for k, row in near_duplicates(seen, tests[part]).tolist()}
+        twins |= {row: k for k, row in near_duplicates(inspection, tests[part]).tolist()}
         found += [f"{labelled.ids[k]} = {part} {samples.ids[row]}" for row, k in twins.items()]
     if not found:
         return Check("test duplicates", "pass", "no labelled input is in the official test")
