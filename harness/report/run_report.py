@@ -13,7 +13,7 @@ from harness import paths
 from harness.competition import Competition
 from harness.files import read_json
 from harness.report import chart
-from harness.report.format import number, percent, scored, signed
+from harness.report.format import interval_of, number, percent, scored, signed
 from harness.report.gallery import gallery
 from harness.report.html_page import write_page
 from harness.report.label_issues import issue_gallery
@@ -22,7 +22,6 @@ from harness.report.run_tables import (
     class_ranges,
     confusion_table,
     error_correlations,
-    interval_of,
     loss_curve,
     member_rows,
     run_cost,
