@@ -113,16 +113,16 @@ def contaminated(labelled: Samples) -> list[list[int]]:
         return []
     if not are_images(labelled.inputs):
         return []
-    rows, found = directions(labelled.inputs), []
+    rows, motifs = directions(labelled.inputs), []
     left = np.ones(len(rows), bool)
     for leader in leaders(rows, labels, left):
         members, doubtful = neighbours(rows, leader, left)
         random = conflict(labels[members]) >= RANDOM * conflict(labels)
         if len(members) >= max(MANY, GAP * doubtful) and random:
-            found.append(members.tolist())
+            motifs.append(members.tolist())
         left[members] = False
         left[leader] = False
-    return found
+    return motifs
 
 
 def leaders(rows: np.ndarray, labels: np.ndarray, left: np.ndarray) -> Iterator[int]:
