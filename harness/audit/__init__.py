@@ -13,7 +13,6 @@ from harness.audit.checks import (
     HELD_OUT,
     Audit,
     Check,
-    Verdict,
     check_finite,
     check_folds,
     check_labels,
@@ -40,13 +39,13 @@ from harness.data.splits import Holdout, Split
 from harness.errors import UserError
 from harness.tasks import Task
 
-__all__ = ["Audit", "Check", "Verdict", "audit", "first"]
+__all__ = ["Audit", "Check", "audit", "first"]
 
 
 def audit(dataset: Dataset, task: Task, split: Split | None = None, holdout: Holdout | None = None) -> Audit:
     """Run every check; where the arrays do not even fit together, only the basic ones.
 
-    split, holdout: as declared; without them, nothing is said about folds and hold-out.
+    split, holdout: as declared; without them, folds and hold-out are not checked.
     """
     labelled, official = dataset.labelled, dataset.official
     parts = {"labelled": labelled, **official}

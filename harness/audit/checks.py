@@ -145,20 +145,30 @@ def not_finite(column: Any) -> int:
 
 def parts_of_split(samples: Samples, split: Split, holdout: Holdout) -> np.ndarray:
     """(n,) int: the fold of every row, or HELD_OUT. Raise `UserError` as the split does."""
-    judged = split.judged(samples, holdout)
+    held_out = split.judged(samples, holdout)
     part = np.full(len(samples), HELD_OUT)
-    part[~judged] = split.assign_folds(samples[~judged], split.folds)
+    part[~held_out] = split.assign_folds(samples[~held_out], split.folds)
     return part
 
 
 def check_folds(labelled: Samples, inspection: Inspection, task: Task, part: np.ndarray) -> Check:
-    """Count rows and classes of every part; of the hold-out, rows only: its labels are private."""
+    """Count rows and classes of every part; of the hold-out, rows only: its labels are private.
+
+    The table gives the range of image sizes too. For numbers, "holds" is the least, the mean and the largest.
+    """
     matrix, table, missing = label_matrix(task, labelled.targets), [], []
     in_training = (matrix[part != HELD_OUT] != 0).any(0)
     declared = [(label, name) for label, name in enumerate(task.classes) if label != task.void]
     for k in np.unique(part).tolist():
-        row = {"part": NAMES.get(k, f"fold {k}"), "rows": int((part == k).sum()), **_sizes(inspection, part == k)}
-        holds = _contents(matrix[part == k], task.classes)
+        inside = part == k
+        row: dict[str, Any] = {"part": NAMES.get(k, f"fold {k}"), "rows": int(inside.sum())}
+        if inspection.sizes is not None:
+            heights, widths = inspection.sizes[inside].T.tolist()
+            row |= {"height": [min(heights), max(heights)], "width": [min(widths), max(widths)]}
+        values = matrix[inside]
+        holds = {"min": float(values.min()), "mean": float(values.mean()), "max": float(values.max())}
+        if task.classes:
+            holds = dict(zip(task.classes, (values != 0).sum(0).tolist(), strict=True))
         table.append(row if k == HELD_OUT else {**row, "holds": holds})
         if k >= 0:
             lacking = [name for label, name in declared if in_training[label] and not holds[name]]
@@ -171,18 +181,3 @@ def check_folds(labelled: Samples, inspection: Inspection, task: Task, part: np.
         return Check("folds", "warn", f"{evidence}; {'; '.join(missing)}", remedy, table)
     whole = f"; each has all {len(declared)} classes" if declared else ""
     return Check("folds", "pass", evidence + whole, details=table)
-
-
-def _sizes(inspection: Inspection, rows: np.ndarray) -> dict[str, Any]:
-    """The smallest and the largest height and width."""
-    if inspection.sizes is None:
-        return {}
-    heights, widths = inspection.sizes[rows].T.tolist()
-    return {"height": [min(heights), max(heights)], "width": [min(widths), max(widths)]}
-
-
-def _contents(matrix: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
-    """How many rows have each class; for numbers, the least, the mean and the largest."""
-    if classes:
-        return dict(zip(classes, (matrix != 0).sum(0).tolist(), strict=True))
-    return {"min": float(matrix.min()), "mean": float(matrix.mean()), "max": float(matrix.max())}

@@ -1,6 +1,6 @@
 """Leaks: what is not a signal must not predict the target, and no file may name its class.
 
-A small model is fitted on each fact beside the inputs, such as the file's size, and judged on groups that it never saw.
+A small model is fitted on each fact beside the inputs, such as the file's size, and scored on groups that it never saw.
 A fact fails where it says something about the target, and something that the inputs do not say, both by more than
 noise (bootstrap over groups, Bonferroni over all probes). That later cars are weaker is in the column of their year,
 whatever the order of the rows.
@@ -119,7 +119,10 @@ def facts(samples: Samples, files: np.ndarray | None, rows: np.ndarray) -> dict[
     """name -> (rows, k) float: what could give the target away and new data would not have."""
     found = {"order": rows.astype(float)[:, None]}
     if samples.ids.tolist() != [str(row) for row in range(len(samples))]:
-        found["name"] = _of_names(samples.ids[rows].tolist())
+        names = samples.ids[rows].tolist()
+        letters = [re.sub(r"\d+", "", name) for name in names]
+        last = [float(digits[-1][-15:]) if (digits := re.findall(r"\d+", name)) else -1.0 for name in names]
+        found["name"] = np.column_stack([_ranks(names), _ranks(letters), last, [len(name) for name in names]])
     if files is not None:
         found["file size"] = unexplained_size(files["bytes"][rows], samples.inputs[rows])
         found["comment"], found["time"] = _ranks(files["comment"][rows]), _ranks(files["time"][rows])
@@ -154,13 +157,6 @@ def unexplained_size(lengths: np.ndarray, images: Any) -> np.ndarray:
     again = np.log([[len(cv2.imencode(kind, np.asarray(image))[1]) for kind in kinds] for image in images])
     terms = np.column_stack([np.ones(len(again)), again, again**2])
     return (np.log(lengths) - terms @ np.linalg.lstsq(terms, np.log(lengths), rcond=None)[0])[:, None]
-
-
-def _of_names(names: list[str]) -> np.ndarray:
-    """(n, 4) float: the rank of a name, the rank of its letters alone, its last number, its length."""
-    letters = [re.sub(r"\d+", "", name) for name in names]
-    last = [float(found[-1][-15:]) if (found := re.findall(r"\d+", name)) else -1.0 for name in names]
-    return np.column_stack([_ranks(names), _ranks(letters), last, [len(name) for name in names]])
 
 
 def _ranks(texts: Any) -> np.ndarray:

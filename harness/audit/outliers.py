@@ -104,7 +104,7 @@ def contaminated(labelled: Samples) -> list[list[int]]:
     """The rows under each foreign motif that was laid over many images; only where an image has one label.
 
     Each low frequency in colour is taken relative to its spread over the data set, so that what all images have in
-    common says nothing. Pictures under one motif then point in the same direction, however strongly it was blended in.
+    common says nothing. Images under one motif then point in the same direction, however strongly it was blended in.
     Real images do so too where they show the same thing, but then their labels agree, and there is no gap between
     those that do and those that do not.
     """

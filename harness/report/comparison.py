@@ -81,29 +81,21 @@ def most_different(competition: Competition, ids: np.ndarray, a: np.ndarray, b: 
 def out_of_fold(path: Path) -> Compared:
     """A run's own rows, or the cross-fitted rows of a submission; raise `UserError` for anything else."""
     if (path / "run.json").exists():
-        return run_rows(ModelRun(path))
-    manifest = path.with_suffix(".json")
-    if path.suffix == ".csv" and manifest.exists() and read_json(manifest).get("bundles"):
-        return submission_rows(read_json(manifest))
+        model_run = ModelRun(path)
+        manifest = model_run.manifest
+        competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
+        folds = prepared.folds_named(competition, manifest["train_hash"])
+        samples = prepared.train[np.isin(folds, manifest["folds"])]
+        plain = model_run.out_of_fold(competition.task, folds, manifest["folds"]).plain
+        statistics = statistics_alone(competition.task, competition.metric, samples.targets, plain)
+        return Compared(competition, prepared.data_hash, samples.ids, samples.groups, statistics)
+    beside = path.with_suffix(".json")
+    if path.suffix == ".csv" and beside.exists() and (manifest := read_json(beside)).get("bundles"):
+        competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
+        folds, fitted_ensemble, oof = refitted(competition, prepared, manifest)  # without every fold, as for its CV
+        ids = prepared.train.ids[np.isin(folds, np.unique(oof.folds))]
+        return Compared(competition, prepared.data_hash, ids, oof.groups, fitted_ensemble.statistics[-1])
     raise UserError(
         f"{paths.shown(path)} is neither a run (a folder with run.json below runs/) nor a submission that the harness "
         "made (a .csv of submissions/ with its .json beside it)"
     )
-
-
-def run_rows(model_run: ModelRun) -> Compared:
-    manifest = model_run.manifest
-    competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
-    folds = prepared.folds_named(competition, manifest["train_hash"])
-    samples = prepared.train[np.isin(folds, manifest["folds"])]
-    plain = model_run.out_of_fold(competition.task, folds, manifest["folds"]).plain
-    statistics = statistics_alone(competition.task, competition.metric, samples.targets, plain)
-    return Compared(competition, prepared.data_hash, samples.ids, samples.groups, statistics)
-
-
-def submission_rows(manifest: dict[str, Any]) -> Compared:
-    """Fit the ensemble again without every fold, as for the CV of the submission."""
-    competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
-    folds, fitted_ensemble, oof = refitted(competition, prepared, manifest)
-    ids = prepared.train.ids[np.isin(folds, np.unique(oof.folds))]
-    return Compared(competition, prepared.data_hash, ids, oof.groups, fitted_ensemble.statistics[-1])
