@@ -9,7 +9,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.audit.checks import Audit, Check, Verdict, first
+from harness.audit.checks import (
+    HELD_OUT,
+    Audit,
+    Check,
+    check_finite,
+    check_folds,
+    check_labels,
+    check_shapes,
+    first,
+    parts_of_split,
+)
 from harness.audit.duplicates import (
     check_conflicts,
     check_duplicates,
@@ -21,14 +31,6 @@ from harness.audit.duplicates import (
     pairs_of,
 )
 from harness.audit.inspection import inspect
-from harness.audit.label_checks import (
-    HELD_OUT,
-    check_finite,
-    check_folds,
-    check_labels,
-    check_shapes,
-    parts_of_split,
-)
 from harness.audit.leaks import check_labels_in_files, check_leaks, file_facts
 from harness.audit.outliers import check_artefacts, check_odd_inputs, contaminated, shared_labels
 from harness.audit.shift import check_holdout_shift, check_shift
@@ -37,13 +39,13 @@ from harness.data.splits import Holdout, Split
 from harness.errors import UserError
 from harness.tasks import Task
 
-__all__ = ["Audit", "Check", "Verdict", "audit", "first"]
+__all__ = ["Audit", "Check", "audit", "first"]
 
 
 def audit(dataset: Dataset, task: Task, split: Split | None = None, holdout: Holdout | None = None) -> Audit:
     """Run every check; where the arrays do not even fit together, only the basic ones.
 
-    split, holdout: as declared; without them, nothing is said about folds and hold-out.
+    split, holdout: as declared; without them, folds and hold-out are not checked.
     """
     labelled, official = dataset.labelled, dataset.official
     parts = {"labelled": labelled, **official}
@@ -55,13 +57,13 @@ def audit(dataset: Dataset, task: Task, split: Split | None = None, holdout: Hol
         inspections = {part: inspect(samples) for part, samples in parts.items()}
     except UserError as error:
         return Audit([*basic, Check("odd inputs", "fail", str(error), "remove it, or get it again")], {}, declared)
-    seen = inspections["labelled"]
+    inspection = inspections["labelled"]
 
-    artefacts, motifs = shared_labels(labelled, seen, task.void), contaminated(labelled)
-    # pictures under one motif are alike because of it, and one group of them all could not be split
+    artefacts, motifs = shared_labels(labelled, inspection, task.void), contaminated(labelled)
+    # images under one motif are alike because of it, and one group of them all could not be split
     clean = np.setdiff1d(np.arange(len(labelled)), np.concatenate([*motifs, np.zeros(0, int)]))
-    rest, seen_rest = (labelled[clean], seen.at(clean)) if motifs else (labelled, seen)
-    clusters, near = exact_duplicates(seen_rest.digests), near_duplicates(seen_rest, seen_rest)
+    rest, inspection_rest = (labelled[clean], inspection.at(clean)) if motifs else (labelled, inspection)
+    clusters, near = exact_duplicates(inspection_rest.digests), near_duplicates(inspection_rest, inspection_rest)
     groups = merge(declared, clean[np.array([*pairs_of(clusters), *near], int).reshape(-1, 2)])
     part, impossible = planned(replace(labelled, groups=groups), split, holdout)
     held_out = None if part is None else part == HELD_OUT
@@ -70,7 +72,7 @@ def audit(dataset: Dataset, task: Task, split: Split | None = None, holdout: Hol
         *basic,
         check_odd_inputs(parts, inspections),
         check_duplicates(rest, clusters, near, declared[clean], None if part is None else part[clean]),
-        check_test_duplicates(rest, seen_rest, official, inspections),
+        check_test_duplicates(rest, inspection_rest, official, inspections),
         check_artefacts(
             "shared masks",
             labelled,
@@ -87,12 +89,12 @@ def audit(dataset: Dataset, task: Task, split: Split | None = None, holdout: Hol
         ),
         check_conflicts(rest, clusters),
         check_groups(groups),
-        *([] if part is None else [check_folds(labelled, seen, task, part)]),
+        *([] if part is None else [check_folds(labelled, inspection, task, part)]),
         *impossible,
         check_labels_in_files(labelled, official, files, task),
-        *check_leaks(labelled, seen, task, groups, files["labelled"], held_out),
-        *check_shift(labelled, seen, groups, official, inspections),
-        *([] if held_out is None else [check_holdout_shift(labelled, seen, groups, held_out)]),
+        *check_leaks(labelled, inspection, task, groups, files["labelled"], held_out),
+        *check_shift(labelled, inspection, groups, official, inspections),
+        *([] if held_out is None else [check_holdout_shift(labelled, inspection, groups, held_out)]),
     ]
     reasons = [(rows, f"one mask under {len(rows)} pictures") for rows in artefacts]
     reasons += [(rows, f"one of {len(rows)} pictures under one motif") for rows in motifs]

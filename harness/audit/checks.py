@@ -1,4 +1,4 @@
-"""The result of an audit: checks with a verdict, the numbers it rests on, and what to do."""
+"""The result of an audit, and its basic checks: shapes, labels, NaN, and the rows and classes of every fold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,17 @@ from typing import Any, Literal
 
 import numpy as np
 
+from harness.audit.inspection import Inspection, are_images
+from harness.data.images import EncodedImages
+from harness.data.samples import Dataset, Ragged, Samples
+from harness.data.splits import Holdout, Split
+from harness.errors import UserError
+from harness.tasks import Task
+
 Verdict = Literal["pass", "warn", "fail"]
 
+HELD_OUT = -2  # the part of the hold-out's rows; -1 is a row without a fold, as in a split by time
+NAMES = {HELD_OUT: "hold-out", -1: "no fold"}
 NAMED = 5  # ids in the evidence
 
 
@@ -46,3 +55,129 @@ class Audit:
 def first(names: Sequence[str]) -> str:
     """The first few names, in words."""
     return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+
+
+# -- shapes and labels -------------------------------------------------------------------------------------------------
+
+
+def label_matrix(task: Task, targets: Any) -> np.ndarray:
+    """(n, k) float: the targets as numbers, by their shape: how much of every class a row has, or the number itself.
+
+    Boxes are counted, pixels give shares; without classes there is one column.
+    """
+    size = len(task.classes)
+    if isinstance(targets, Ragged):
+        counts = np.zeros((len(targets), size))
+        rows = np.repeat(np.arange(len(targets)), np.diff(targets.offsets))
+        np.add.at(counts, (rows, targets.flat[:, 0].astype(int)), 1)
+        return counts
+    targets = np.asarray(targets)
+    if targets.ndim == 3:
+        return np.stack([(targets == label).mean((1, 2)) for label in range(size)], 1)
+    if targets.ndim == 1:
+        targets = np.eye(size)[targets] if size else targets[:, None]
+    return np.asarray(targets, np.float64)
+
+
+def check_shapes(dataset: Dataset) -> Check:
+    labelled, wrong = dataset.labelled, []
+    for part, samples in {"labelled": labelled, **dataset.official}.items():
+        for name in ("inputs", "targets", "groups", "stratify"):
+            column = getattr(samples, name)
+            if column is not None and len(column) != len(samples):
+                wrong.append(f"{part}: {len(column)} {name} for {len(samples)} ids")
+        if not len(samples):
+            wrong.append(f"{part}: no samples")
+        if len(np.unique(samples.ids)) < len(samples):
+            wrong.append(f"{part}: two samples have the same id")
+        if kind_of(samples.inputs) != kind_of(labelled.inputs):
+            kinds = f"inputs are {kind_of(samples.inputs)}, the labelled ones {kind_of(labelled.inputs)}"
+            wrong.append(f"{part}: {kinds}")
+    if wrong:
+        return Check("shapes", "fail", "; ".join(wrong), "fix the files or the competition's load")
+    sizes = ", ".join(f"{part} {len(samples)}" for part, samples in dataset.official.items()) or "none"
+    return Check("shapes", "pass", f"{len(labelled)} labelled samples of {kind_of(labelled.inputs)}; official: {sizes}")
+
+
+def kind_of(inputs: Any) -> str:
+    """The shape and dtype of one input, in words."""
+    if isinstance(inputs, EncodedImages):
+        return "pictures of any size"
+    if inputs.dtype.names:
+        return f"a table with the columns {', '.join(inputs.dtype.names)}"
+    return f"{inputs.dtype} " + "x".join(map(str, inputs.shape[1:]))
+
+
+def check_labels(labelled: Samples, task: Task) -> Check:
+    try:
+        task.check_targets(labelled.targets)
+    except UserError as error:
+        return Check("labels", "fail", str(error), "fix the labels, or the classes in the declaration")
+    return Check("labels", "pass", f"{len(labelled)} labels are as the task declares")
+
+
+def check_finite(dataset: Dataset) -> Check:
+    """A NaN in an image is broken; in a table, a missing value is common, and the model handles it."""
+    labelled = dataset.labelled
+    if holes := not_finite(labelled.targets):
+        return Check("finite", "fail", f"{holes} targets have NaN or infinities", "remove or fix these samples")
+    holes = sum(not_finite(samples.inputs) for samples in (labelled, *dataset.official.values()))
+    if not holes:
+        return Check("finite", "pass", "no NaN and no infinity")
+    verdict: Verdict = "fail" if are_images(labelled.inputs) else "warn"
+    remedy = "fill or drop them in the competition's load"
+    return Check("finite", verdict, f"{holes} inputs have NaN or infinities", remedy)
+
+
+def not_finite(column: Any) -> int:
+    """How many rows have a NaN or an infinity; in a table, how many values are one."""
+    if isinstance(column, EncodedImages):
+        return 0
+    if isinstance(column, Ragged):
+        return not_finite(column.flat)
+    if column.dtype.names:
+        return sum(not_finite(column[name]) for name in column.dtype.names)
+    return sum(not np.isfinite(row).all() for row in column) if column.dtype.kind == "f" else 0
+
+
+# -- folds -------------------------------------------------------------------------------------------------------------
+
+
+def parts_of_split(samples: Samples, split: Split, holdout: Holdout) -> np.ndarray:
+    """(n,) int: the fold of every row, or HELD_OUT. Raise `UserError` as the split does."""
+    held_out = split.judged(samples, holdout)
+    part = np.full(len(samples), HELD_OUT)
+    part[~held_out] = split.assign_folds(samples[~held_out], split.folds)
+    return part
+
+
+def check_folds(labelled: Samples, inspection: Inspection, task: Task, part: np.ndarray) -> Check:
+    """Count rows and classes of every part; of the hold-out, rows only: its labels are private.
+
+    The table gives the range of image sizes too. For numbers, "holds" is the least, the mean and the largest.
+    """
+    matrix, table, missing = label_matrix(task, labelled.targets), [], []
+    in_training = (matrix[part != HELD_OUT] != 0).any(0)
+    declared = [(label, name) for label, name in enumerate(task.classes) if label != task.void]
+    for k in np.unique(part).tolist():
+        inside = part == k
+        row: dict[str, Any] = {"part": NAMES.get(k, f"fold {k}"), "rows": int(inside.sum())}
+        if inspection.sizes is not None:
+            heights, widths = inspection.sizes[inside].T.tolist()
+            row |= {"height": [min(heights), max(heights)], "width": [min(widths), max(widths)]}
+        values = matrix[inside]
+        holds = {"min": float(values.min()), "mean": float(values.mean()), "max": float(values.max())}
+        if task.classes:
+            holds = dict(zip(task.classes, (values != 0).sum(0).tolist(), strict=True))
+        table.append(row if k == HELD_OUT else {**row, "holds": holds})
+        if k >= 0:
+            lacking = [name for label, name in declared if in_training[label] and not holds[name]]
+            missing += [f"{name} is in no row of fold {k}" for name in lacking]
+    missing += [f"{name} is in no row to train on" for label, name in declared if not in_training[label]]
+    counts = np.bincount(part[part >= 0])
+    evidence = f"{len(counts)} folds of {counts.min()} to {counts.max()} rows, {(part == HELD_OUT).sum()} held out"
+    if missing:
+        remedy = "use fewer folds (FOLDS=n), get more of these classes, or stratify by what is rare"
+        return Check("folds", "warn", f"{evidence}; {'; '.join(missing)}", remedy, table)
+    whole = f"; each has all {len(declared)} classes" if declared else ""
+    return Check("folds", "pass", evidence + whole, details=table)

@@ -35,11 +35,11 @@ def pairs_of(clusters: Iterable[list[int]]) -> list[tuple[int, int]]:
 
 
 def near_duplicates(left: Inspection, right: Inspection) -> np.ndarray:
-    """(k, 2) rows of near-duplicate pictures, without exact ones; each pair once where both are the same set.
+    """(k, 2) rows of near-duplicate images, without exact ones; each pair once where both are the same set.
 
     A perceptual hash, the signs of the lowest frequencies (DCT), finds the candidates: each frequency has one vote, so
-    that neither a common brightness gradient nor an even surface makes two pictures alike. The correlation of their
-    blurred pixels, and how many grey levels it leaves between them, decide. Two constant pictures have no sign at all
+    that neither a common brightness gradient nor an even surface makes two images alike. The correlation of their
+    blurred pixels, and how many grey levels it leaves between them, decide. Two constant images have no sign at all
     and are never alike.
     """
     if left.low is None or right.low is None:
@@ -47,7 +47,7 @@ def near_duplicates(left: Inspection, right: Inspection) -> np.ndarray:
     signs_left, signs_right = (_flat(np.sign(low[:, :HASHED, :HASHED])) for low in (left.low, right.low))
     blurred_left, blurred_right = unit(_flat(left.low)), unit(_flat(right.low))
     contrast = np.linalg.norm(_flat(left.low), axis=1)
-    found = [np.zeros((0, 2), int)]
+    near = [np.zeros((0, 2), int)]
     for start in range(0, len(left.low), BLOCK):
         agreement = signs_left[start : start + BLOCK] @ signs_right.T / (HASHED**2 - 1)
         pairs = np.argwhere(agreement >= 2 * SIGNS_AGREE - 1)
@@ -56,8 +56,8 @@ def near_duplicates(left: Inspection, right: Inspection) -> np.ndarray:
             pairs = pairs[pairs[:, 0] < pairs[:, 1]]
         correlation = (blurred_left[pairs[:, 0]] * blurred_right[pairs[:, 1]]).sum(1)
         apart = contrast[pairs[:, 0]] * np.sqrt(np.maximum(1 - correlation**2, 0))
-        found.append(pairs[(correlation >= CORRELATE) & (apart <= APART)])
-    pairs = np.concatenate(found)
+        near.append(pairs[(correlation >= CORRELATE) & (apart <= APART)])
+    pairs = np.concatenate(near)
     differ = [left.digests[a] != right.digests[b] for a, b in pairs.tolist()]
     return pairs[np.array(differ, bool)]
 
@@ -111,20 +111,20 @@ def _named(labelled: Samples, pairs: Sequence[Sequence[int]]) -> str:
 
 
 def check_test_duplicates(
-    labelled: Samples, seen: Inspection, official: Mapping[str, Samples], tests: Mapping[str, Inspection]
+    labelled: Samples, inspection: Inspection, official: Mapping[str, Samples], tests: Mapping[str, Inspection]
 ) -> Check:
-    known = {content: row for row, content in enumerate(seen.digests)}
-    found = []
+    row_of = {content: row for row, content in enumerate(inspection.digests)}
+    copies = []
     for part, samples in official.items():
-        twins = {row: known[content] for row, content in enumerate(tests[part].digests) if content in known}
-        twins |= {row: k for k, row in near_duplicates(seen, tests[part]).tolist()}
-        found += [f"{labelled.ids[k]} = {part} {samples.ids[row]}" for row, k in twins.items()]
-    if not found:
+        twins = {row: row_of[content] for row, content in enumerate(tests[part].digests) if content in row_of}
+        twins |= {row: k for k, row in near_duplicates(inspection, tests[part]).tolist()}
+        copies += [f"{labelled.ids[k]} = {part} {samples.ids[row]}" for row, k in twins.items()]
+    if not copies:
         return Check("test duplicates", "pass", "no labelled input is in the official test")
     return Check(
         "test duplicates",
         "warn",
-        f"{len(found)} official test inputs are copies of labelled ones: {first(found)}",
+        f"{len(copies)} official test inputs are copies of labelled ones: {first(copies)}",
         "their score says nothing about new data",
     )
 

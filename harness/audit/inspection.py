@@ -6,23 +6,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.audit.checks import first
 from harness.data.images import EncodedImages
 from harness.data.samples import Samples
 from harness.errors import UserError
 
-FREQUENCIES = 24  # an axis; smaller pictures are alike by chance and only compared as bytes
+FREQUENCIES = 24  # an axis; smaller images are alike by chance and only compared as bytes
 LARGE = 192  # pixels a side, eight for each of the frequencies
-FILL, NEAR = 128, 2  # the grey with which decoders fill a torn picture, and how near is grey
+FILL, NEAR = 128, 2  # the grey with which decoders fill a torn image, and how near is grey
 COLOURS = ("red", "green", "blue")
 STATISTICS = ("mean grey", "contrast", *COLOURS, "sharpness", "torn")
 COARSE = 6  # frequencies an axis that a small model gets
-SMALL = 256  # values of an input that is not a picture and is taken as it is
+NAMED = 5  # ids in a message
+SMALL = 256  # values of an input that is not an image and is taken as it is
 
 
 class Inspection(NamedTuple):
     """digests: of every input. sizes: (n, 2) height and width; low: (n, FREQUENCIES, FREQUENCIES) in grey levels;
-    statistics: (n, 7), named by STATISTICS; all three None where the inputs are not pictures.
+    statistics: (n, 7), named by STATISTICS; all three None where the inputs are not images.
 
     The statistic "torn" is the share of the height, from below, that is the decoder's grey.
     """
@@ -47,23 +47,23 @@ class Inspection(NamedTuple):
 def inspect(samples: Samples) -> Inspection:
     """Read, and decode, every input once. Raise `UserError` naming those that cannot be decoded."""
     inputs = samples.inputs
-    if not are_pictures(inputs):
+    if not are_images(inputs):
         return Inspection(inputs, [digest(row) for row in inputs])
     digests, sizes, low, statistics, broken = [], [], [], [], []
     for row in range(len(inputs)):
         try:
-            picture = np.asarray(inputs[row])
+            image = np.asarray(inputs[row])
         except UserError:
             broken.append(str(samples.ids[row]))
             continue
-        small = shrunk(picture).astype(np.float32)
+        small = shrunk(image).astype(np.float32)
         grey = small.mean(2) if small.ndim == 3 else small
-        digests.append(digest(picture))
-        sizes.append(picture.shape[:2])
+        digests.append(digest(image))
+        sizes.append(image.shape[:2])
         low.append(low_frequencies(grey))
         statistics.append(statistics_of(small, grey))
     if broken:
-        raise UserError(f"{len(broken)} pictures are torn off or cannot be decoded: {first(broken)}")
+        raise UserError(f"{len(broken)} pictures are torn off or cannot be decoded: {', '.join(broken[:NAMED])}")
     return Inspection(inputs, digests, np.array(sizes), np.stack(low), np.array(statistics, np.float32))
 
 
@@ -72,7 +72,7 @@ def digest(content: Any) -> bytes:
     return sha256(f"{array.shape}{array.dtype}".encode() + array.tobytes()).digest()
 
 
-def are_pictures(inputs: Any) -> bool:
+def are_images(inputs: Any) -> bool:
     if isinstance(inputs, EncodedImages):
         return True
     shape = inputs.shape[1:]
@@ -82,21 +82,21 @@ def are_pictures(inputs: Any) -> bool:
 def low_frequencies(grey: np.ndarray) -> np.ndarray:
     """(FREQUENCIES, FREQUENCIES) float32, in grey levels: the lowest cosine frequencies without the mean.
 
-    0 for small pictures.
+    0 for small images.
     """
     if min(grey.shape) < FREQUENCIES:
         return np.zeros((FREQUENCIES, FREQUENCIES), np.float32)
-    level = grey - np.float32(grey.mean(dtype=np.float64))  # exactly zero where the picture is constant
+    level = grey - np.float32(grey.mean(dtype=np.float64))  # exactly zero where the image is constant
     low = spectrum(level, FREQUENCIES) / (2 * grey.size)
     low[0, 0] = 0
     return low
 
 
-def spectrum(picture: np.ndarray, count: int) -> np.ndarray:
-    """(count, count[, c]): the lowest cosine frequencies (DCT-II) of a picture (h, w[, c])."""
+def spectrum(image: np.ndarray, count: int) -> np.ndarray:
+    """(count, count[, c]): the lowest cosine frequencies (DCT-II) of an image (h, w[, c])."""
     from scipy.fft import dctn
 
-    return dctn(picture, type=2, axes=(0, 1))[:count, :count].copy()
+    return dctn(image, type=2, axes=(0, 1))[:count, :count].copy()
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def statistics_of(small: np.ndarray, grey: np.ndarray) -> list[float]:
-    """The STATISTICS of one picture."""
+    """The STATISTICS of one image."""
     colours = small.mean((0, 1)) if small.ndim == 3 else np.repeat(grey.mean(), 3)
     sharpness = float(np.abs(grey[1:] - grey[:-1]).mean() if len(grey) > 1 else 0)
     filled = (np.abs(grey - FILL) <= NEAR).all(1)[::-1]
@@ -114,15 +114,15 @@ def statistics_of(small: np.ndarray, grey: np.ndarray) -> list[float]:
     return [float(grey.mean()), contrast, *map(float, colours[:3]), sharpness, torn / len(filled)]
 
 
-def shrunk(picture: np.ndarray) -> np.ndarray:
+def shrunk(image: np.ndarray) -> np.ndarray:
     """At most LARGE pixels a side: the low frequencies stay what they are, at a tenth of the time."""
     import cv2
 
-    sides = np.array(picture.shape[1::-1])
+    sides = np.array(image.shape[1::-1])
     if sides.max() <= LARGE:
-        return picture
+        return image
     size = np.maximum(1, np.ceil(sides * LARGE / sides.max())).astype(int)
-    return cv2.resize(picture, tuple(size.tolist()), interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, tuple(size.tolist()), interpolation=cv2.INTER_AREA)
 
 
 # -- what a small model may look at ------------------------------------------------------------------------------------
@@ -136,12 +136,15 @@ class Features(NamedTuple):
 
 
 def features(parts: Sequence[Inspection]) -> list[Features]:
-    """Columns of a table, or statistics and low frequencies of pictures, for several sets of samples.
+    """Columns of a table, or statistics and low frequencies of images, for several sets of samples.
 
     A text has the same number in each of them.
     """
     if parts[0].low is not None:
-        return [_of_pictures(part, any(map(_coloured, parts))) for part in parts]
+        coloured = any(
+            not np.allclose(part.statistic(name), part.statistic(COLOURS[0])) for part in parts for name in COLOURS
+        )
+        return [_of_images(part, coloured) for part in parts]
     if names := list(parts[0].inputs.dtype.names or ()):
         columns = [_numbers([part.inputs[name] for part in parts]) for name in names]
         return [Features(names, np.stack([column[k] for column in columns], 1)) for k in range(len(parts))]
@@ -151,7 +154,7 @@ def features(parts: Sequence[Inspection]) -> list[Features]:
     return [Features(names, values[:, : len(names)]) for values in rows]
 
 
-def _of_pictures(part: Inspection, coloured: bool) -> Features:
+def _of_images(part: Inspection, coloured: bool) -> Features:
     assert part.low is not None and part.sizes is not None
     names = [name for name in STATISTICS if coloured or name not in COLOURS]
     columns = [np.stack([part.statistic(name) for name in names], 1)]
@@ -160,11 +163,6 @@ def _of_pictures(part: Inspection, coloured: bool) -> Features:
     names += [f"frequency {k // COARSE}, {k % COARSE}" for k in range(1, COARSE**2)]
     low = part.low[:, :COARSE, :COARSE].reshape(len(part.low), -1)[:, 1:]
     return Features(names, np.concatenate([*columns, low], axis=1, dtype=np.float64))
-
-
-def _coloured(part: Inspection) -> bool:
-    red = part.statistic(COLOURS[0])
-    return not all(np.allclose(part.statistic(name), red) for name in COLOURS)
 
 
 def _numbers(columns: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -1,6 +1,6 @@
 """Leaks: what is not a signal must not predict the target, and no file may name its class.
 
-A small model is fitted on each fact beside the inputs, such as the file's size, and judged on groups that it never saw.
+A small model is fitted on each fact beside the inputs, such as the file's size, and scored on groups that it never saw.
 A fact fails where it says something about the target, and something that the inputs do not say, both by more than
 noise (bootstrap over groups, Bonferroni over all probes). That later cars are weaker is in the column of their year,
 whatever the order of the rows.
@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.audit.checks import Check, first
+from harness.audit.checks import Check, first, label_matrix
 from harness.audit.inspection import Inspection, features
-from harness.audit.label_checks import label_matrix
 from harness.bootstrap import resamples
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.samples import Samples
@@ -53,7 +52,7 @@ class Explained(NamedTuple):
 
 def check_leaks(
     labelled: Samples,
-    seen: Inspection,
+    inspection: Inspection,
     task: Task,
     groups: np.ndarray,
     files: np.ndarray | None,
@@ -63,10 +62,12 @@ def check_leaks(
     rows = np.sort(np.random.default_rng(0).permutation(len(labelled))[:MOST])
     if len(np.unique(groups[rows])) < FEWEST:
         return [Check("leaks", "pass", f"with fewer than {FEWEST} groups, no probe can tell a leak from chance")]
-    targets = standardised(label_matrix(task, labelled.targets)[rows])
+    targets = label_matrix(task, labelled.targets)[rows]
+    targets = targets[:, targets.std(0) > 0]  # a column that never changes is left out
+    targets = (targets - targets.mean(0)) / targets.std(0)  # and the others have the same weight
     if not targets.size:
         return [Check("leaks", "pass", "the target never changes: nothing can give it away")]
-    probed = seen.at(rows)
+    probed = inspection.at(rows)
     probes, signals = facts(labelled, files, rows), simple_signals(probed)
     fold, counts = whole_groups(groups[rows], FOLDS), np.concatenate(list(resamples(groups[rows], len(rows))))
     level = FALSE_ALARMS / (3 * len(probes) + len(signals))
@@ -118,20 +119,23 @@ def facts(samples: Samples, files: np.ndarray | None, rows: np.ndarray) -> dict[
     """name -> (rows, k) float: what could give the target away and new data would not have."""
     found = {"order": rows.astype(float)[:, None]}
     if samples.ids.tolist() != [str(row) for row in range(len(samples))]:
-        found["name"] = _of_names(samples.ids[rows].tolist())
+        names = samples.ids[rows].tolist()
+        letters = [re.sub(r"\d+", "", name) for name in names]
+        last = [float(digits[-1][-15:]) if (digits := re.findall(r"\d+", name)) else -1.0 for name in names]
+        found["name"] = np.column_stack([_ranks(names), _ranks(letters), last, [len(name) for name in names]])
     if files is not None:
         found["file size"] = unexplained_size(files["bytes"][rows], samples.inputs[rows])
         found["comment"], found["time"] = _ranks(files["comment"][rows]), _ranks(files["time"][rows])
     return _varying(found)
 
 
-def simple_signals(seen: Inspection) -> dict[str, np.ndarray]:
+def simple_signals(inspection: Inspection) -> dict[str, np.ndarray]:
     """name -> (n, k) float: what a model may use, but is too easy where it explains most."""
-    if seen.sizes is None:
+    if inspection.sizes is None:
         return {}
-    found = {"mean grey": seen.statistic("mean grey")[:, None]}
-    if isinstance(seen.inputs, EncodedImages):
-        found["dimensions"] = seen.sizes.astype(float)
+    found = {"mean grey": inspection.statistic("mean grey")[:, None]}
+    if isinstance(inspection.inputs, EncodedImages):
+        found["dimensions"] = inspection.sizes.astype(float)
     return _varying(found)
 
 
@@ -139,27 +143,20 @@ def _varying(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: values for name, values in found.items() if (values != values[:1]).any()}
 
 
-def unexplained_size(lengths: np.ndarray, pictures: Any) -> np.ndarray:
-    """(n, 1) float: the log of the file's length beyond what the picture explains, which is encoded again for it.
+def unexplained_size(lengths: np.ndarray, images: Any) -> np.ndarray:
+    """(n, 1) float: the log of the file's length beyond what the image explains, which is encoded again for it.
 
-    A crowded picture makes a long file, and tells what it shows; another quality, or a tail, is in the rest. Where the
-    files are gone, the picture is encoded as PNG and as JPEG.
+    A crowded image makes a long file, and tells what it shows; another quality, or a tail, is in the rest. Where the
+    files are gone, the image is encoded as PNG and as JPEG.
     """
     import cv2
 
     kinds = [".png", ".jpg"]
-    if isinstance(pictures, EncodedImages):
-        kinds = [".jpg"] if pictures.encoded(0)[:2] == b"\xff\xd8" else [".png"]
-    again = np.log([[len(cv2.imencode(kind, np.asarray(picture))[1]) for kind in kinds] for picture in pictures])
+    if isinstance(images, EncodedImages):
+        kinds = [".jpg"] if images.encoded(0)[:2] == b"\xff\xd8" else [".png"]
+    again = np.log([[len(cv2.imencode(kind, np.asarray(image))[1]) for kind in kinds] for image in images])
     terms = np.column_stack([np.ones(len(again)), again, again**2])
     return (np.log(lengths) - terms @ np.linalg.lstsq(terms, np.log(lengths), rcond=None)[0])[:, None]
-
-
-def _of_names(names: list[str]) -> np.ndarray:
-    """(n, 4) float: the rank of a name, the rank of its letters alone, its last number, its length."""
-    letters = [re.sub(r"\d+", "", name) for name in names]
-    last = [float(found[-1][-15:]) if (found := re.findall(r"\d+", name)) else -1.0 for name in names]
-    return np.column_stack([_ranks(names), _ranks(letters), last, [len(name) for name in names]])
 
 
 def _ranks(texts: Any) -> np.ndarray:
@@ -179,12 +176,12 @@ def explained(
     return Explained(float(gains.sum() / (total or by_chance.sum())), float((counts @ gains <= 0).mean()))
 
 
-def residual_of_inputs(seen: Inspection, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
+def residual_of_inputs(inspection: Inspection, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """(n, k): what the inputs do not explain of the targets, out-of-fold; boosted while that helps.
 
     Few rows make coarse trees: what one model leaves is more than what the inputs do not say.
     """
-    (content,) = features([seen])
+    (content,) = features([inspection])
     left = targets - mean_of_others(targets, fold)
     for _ in range(ROUNDS if content.names else 0):
         less = left - out_of_fold(content.values, left, fold)
@@ -192,12 +189,6 @@ def residual_of_inputs(seen: Inspection, targets: np.ndarray, fold: np.ndarray) 
             break
         left = less
     return left
-
-
-def standardised(matrix: np.ndarray) -> np.ndarray:
-    """Give every column of the target the same weight; one that never changes is left out."""
-    spread = matrix.std(0)
-    return (matrix[:, spread > 0] - matrix[:, spread > 0].mean(0)) / spread[spread > 0]
 
 
 def out_of_fold(values: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -231,7 +222,7 @@ def whole_groups(groups: np.ndarray, folds: int, seed: int = 0) -> np.ndarray:
 def check_labels_in_files(
     labelled: Samples, official: Mapping[str, Samples], files: Mapping[str, np.ndarray | None], task: Task
 ) -> Check:
-    """Find comments and EXIF entries that name the class: a labelled picture's own, a test picture's any.
+    """Find comments and EXIF entries that name the class: a labelled image's own, a test image's any.
 
     files: `file_facts` of every part, and of "labelled".
     """
@@ -250,7 +241,7 @@ def check_labels_in_files(
 
 
 def naming(files: np.ndarray | None, classes: Sequence[str]) -> Iterator[tuple[int, str, frozenset[int]]]:
-    """(row, text, classes) of every picture whose text names some; what half of all texts say means nothing."""
+    """(row, text, classes) of every image whose text names some; what half of all texts say means nothing."""
     texts = [] if files is None else files["comment"].tolist()
     named = [classes_in(text, classes) for text in texts]
     for row, (text, labels) in enumerate(zip(texts, named, strict=True)):

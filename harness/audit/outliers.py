@@ -1,4 +1,4 @@
-"""Inputs that do not belong: broken or odd ones, one label under many pictures, one foreign motif over many."""
+"""Inputs that do not belong: broken or odd ones, one label under many images, one foreign motif over many."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,26 +7,28 @@ import numpy as np
 
 from harness.audit.checks import Check, first
 from harness.audit.duplicates import exact_duplicates
-from harness.audit.inspection import Inspection, are_pictures, digest, spectrum, unit
+from harness.audit.inspection import Inspection, are_images, digest, spectrum, unit
 from harness.data.images import EncodedImages
 from harness.data.samples import Ragged, Samples
 
 TINY = 16  # pixels on the shorter side
 ODD = 4  # times the median in area or in shape
 TORN = 0.1  # of the height is the decoder's grey
-SHARED = 3  # pictures with one and the same mask that make it an artefact
-USUAL = 0.5  # share of all pictures from which on one label is their layout, and not an artefact
-COVERED = 0.9  # share of one class that makes a mask plain: many pictures have it (on real tiles, 0.98 and more)
+SHARED = 3  # images with one and the same mask that make it an artefact
+USUAL = 0.5  # share of all images from which on one label is their layout, and not an artefact
+COVERED = 0.9  # share of one class that makes a mask plain: many images have it (on real tiles, 0.98 and more)
 
 # -- broken and odd inputs ---------------------------------------------------------------------------------------------
 
 
 def check_odd_inputs(parts: Mapping[str, Samples], inspections: Mapping[str, Inspection]) -> Check:
     """parts, inspections: of the labelled samples and of the official test, by name."""
-    found = {"constant columns": constant_columns(next(iter(parts.values())).inputs)}
+    inputs = next(iter(parts.values())).inputs
+    columns = () if isinstance(inputs, EncodedImages) else inputs.dtype.names or ()
+    found = {"constant columns": [name for name in columns if len(np.unique(inputs[name])) == 1]}
     for part, samples in parts.items():
         names = np.array([str(name) if part == "labelled" else f"{part} {name}" for name in samples.ids])
-        for what, rows in odd_pictures(inspections[part]).items():
+        for what, rows in odd_images(inspections[part]).items():
             found.setdefault(what, []).extend(names[rows].tolist())
     evidence = [f"{len(names)} {what}: {first(names)}" for what, names in found.items() if names]
     if not evidence:
@@ -35,14 +37,14 @@ def check_odd_inputs(parts: Mapping[str, Samples], inspections: Mapping[str, Ins
     return Check("odd inputs", "warn", "; ".join(evidence), remedy)
 
 
-def odd_pictures(seen: Inspection) -> dict[str, np.ndarray]:
-    """What is wrong -> (n,) bool; {} where the inputs are not pictures."""
-    if seen.sizes is None:
+def odd_images(inspection: Inspection) -> dict[str, np.ndarray]:
+    """What is wrong -> (n,) bool; {} where the inputs are not images."""
+    if inspection.sizes is None:
         return {}
-    constant, torn = seen.statistic("contrast") == 0, seen.statistic("torn") >= TORN
-    area, shape = seen.sizes.prod(1), seen.sizes[:, 0] / seen.sizes[:, 1]
+    constant, torn = inspection.statistic("contrast") == 0, inspection.statistic("torn") >= TORN
+    area, shape = inspection.sizes.prod(1), inspection.sizes[:, 0] / inspection.sizes[:, 1]
     odd = [np.abs(np.log(value / np.median(value))) > np.log(ODD) for value in (area, shape)]
-    tiny = seen.sizes.min(1) < TINY
+    tiny = inspection.sizes.min(1) < TINY
     return {
         "constant": constant,
         "torn off": torn & ~constant,
@@ -51,20 +53,13 @@ def odd_pictures(seen: Inspection) -> dict[str, np.ndarray]:
     }
 
 
-def constant_columns(inputs: Any) -> list[str]:
-    """Columns of a table with a single value."""
-    if isinstance(inputs, EncodedImages) or not inputs.dtype.names:
-        return []
-    return [name for name in inputs.dtype.names if len(np.unique(inputs[name])) == 1]
+# -- one label under many images -------------------------------------------------------------------------------------
 
 
-# -- one label under many pictures -------------------------------------------------------------------------------------
+def shared_labels(labelled: Samples, inspection: Inspection, void: int | None) -> list[list[int]]:
+    """Rows of different images with the same mask or the same set of boxes, unless it is plain.
 
-
-def shared_labels(labelled: Samples, seen: Inspection, void: int | None) -> list[list[int]]:
-    """Rows of different pictures with the same mask or the same set of boxes, unless it is plain.
-
-    Found by the labels: the pictures look like any other. Copies of one picture rightly share theirs and count once.
+    Found by the labels: the images look like any other. Copies of one image rightly share theirs and count once.
     """
     targets = labelled.targets
     if not isinstance(targets, Ragged) and targets.ndim < 3:
@@ -72,27 +67,27 @@ def shared_labels(labelled: Samples, seen: Inspection, void: int | None) -> list
     return [
         rows
         for rows in exact_duplicates(digest(target) for target in targets)
-        if not _is_plain(labelled, rows[0], seen, void)
-        and len({seen.digests[row] for row in rows}) >= SHARED
+        if not _is_plain(labelled, rows[0], inspection, void)
+        and len({inspection.digests[row] for row in rows}) >= SHARED
         and len(rows) <= USUAL * len(labelled)
     ]
 
 
-def _is_plain(labelled: Samples, row: int, seen: Inspection, void: int | None) -> bool:
-    """Whether chance gives this label to many pictures: one class nearly everywhere, no box, or one large box."""
+def _is_plain(labelled: Samples, row: int, inspection: Inspection, void: int | None) -> bool:
+    """Whether chance gives this label to many images: one class nearly everywhere, no box, or one large box."""
     target = labelled.targets[row]
     if isinstance(labelled.targets, Ragged):
-        assert seen.sizes is not None  # boxes are of pictures
+        assert inspection.sizes is not None  # boxes are of images
         area = np.prod(target[:, 3:] - target[:, 1:3], axis=1)
-        return len(target) == 0 or (len(target) == 1 and area[0] >= COVERED * np.prod(seen.sizes[row]))
+        return len(target) == 0 or (len(target) == 1 and area[0] >= COVERED * np.prod(inspection.sizes[row]))
     classes, counts = np.unique(target, return_counts=True)
     shares = counts[classes != void] / target.size
     return len(shares) == 0 or (len(shares) == 1 and shares[0] >= COVERED)
 
 
-# -- one motif over many pictures --------------------------------------------------------------------------------------
+# -- one motif over many images --------------------------------------------------------------------------------------
 
-MANY = 20  # pictures that make a motif
+MANY = 20  # images that make a motif
 # Measured on 1,000 blood cells of 96 pixels with two motifs of 60 copies each, blended in at 0.4 to 0.8 and shifted by
 # up to 4 %: of 20 copies 19 point at least 0.55 in the direction of their mean, cells at most 0.40. At 28 pixels: 0.39.
 MOTIF_FREQUENCIES = 8  # an axis; with 6, cells reach 0.6, with 12 copies as little as 0.4
@@ -106,28 +101,28 @@ BLOCK = 1024  # rows compared at once
 
 
 def contaminated(labelled: Samples) -> list[list[int]]:
-    """The rows under each foreign motif that was laid over many pictures; only where a picture has one label.
+    """The rows under each foreign motif that was laid over many images; only where an image has one label.
 
-    Each low frequency in colour is taken relative to its spread over the data set, so that what all pictures have in
-    common says nothing. Pictures under one motif then point in the same direction, however strongly it was blended in.
-    Real pictures do so too where they show the same thing, but then their labels agree, and there is no gap between
+    Each low frequency in colour is taken relative to its spread over the data set, so that what all images have in
+    common says nothing. Images under one motif then point in the same direction, however strongly it was blended in.
+    Real images do so too where they show the same thing, but then their labels agree, and there is no gap between
     those that do and those that do not.
     """
     labels = labelled.targets
     if isinstance(labels, Ragged) or labels.ndim > 1 or labels.dtype.kind not in "ui":
         return []
-    if not are_pictures(labelled.inputs):
+    if not are_images(labelled.inputs):
         return []
-    rows, found = directions(labelled.inputs), []
+    rows, motifs = directions(labelled.inputs), []
     left = np.ones(len(rows), bool)
     for leader in leaders(rows, labels, left):
         members, doubtful = neighbours(rows, leader, left)
         random = conflict(labels[members]) >= RANDOM * conflict(labels)
         if len(members) >= max(MANY, GAP * doubtful) and random:
-            found.append(members.tolist())
+            motifs.append(members.tolist())
         left[members] = False
         left[leader] = False
-    return found
+    return motifs
 
 
 def leaders(rows: np.ndarray, labels: np.ndarray, left: np.ndarray) -> Iterator[int]:
@@ -166,7 +161,7 @@ def directions(inputs: Any) -> np.ndarray:
 
     Without the mean of a colour: a motif may have another brightness.
     """
-    low = [spectrum(np.asarray(picture, np.float32), MOTIF_FREQUENCIES) for picture in inputs]
+    low = [spectrum(np.asarray(image, np.float32), MOTIF_FREQUENCIES) for image in inputs]
     spectra = unit(np.stack([each.reshape(MOTIF_FREQUENCIES**2, -1)[1:].ravel() for each in low]))
     distance = spectra - np.median(spectra, 0)
     spread = np.median(np.abs(distance), 0) + 1e-9

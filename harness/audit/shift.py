@@ -1,7 +1,6 @@
 """Adversarial validation: can a small model tell the labelled samples from the test, on groups that it never saw?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from harness.audit.checks import NAMED, Check, first
 from harness.audit.duplicates import exact_duplicates, merge, near_duplicates, pairs_of
 from harness.audit.inspection import Features, Inspection, features
 from harness.audit.leaks import out_of_fold, whole_groups
-from harness.bootstrap import Interval, interval
+from harness.bootstrap import interval
 from harness.data.samples import Samples
 from harness.metrics.probabilities import ROCAUC, area
 
@@ -22,7 +21,7 @@ METRIC = ROCAUC(("labelled", "test"))
 
 def check_shift(
     labelled: Samples,
-    seen: Inspection,
+    inspection: Inspection,
     groups: np.ndarray,
     official: Mapping[str, Samples],
     tests: Mapping[str, Inspection],
@@ -33,17 +32,19 @@ def check_shift(
         one, other = sampled(len(labelled)), sampled(len(samples))
         both = np.concatenate([groups[one], groups.max() + 1 + np.arange(len(other))])
         name = "shift" if len(official) == 1 else f"shift of {part}"
-        sides = [seen.at(one), tests[part].at(other)]
+        sides = [inspection.at(one), tests[part].at(other)]
         checks.append(adversarial(name, f"the official {part}", sides, both, samples.ids[other]))
     return checks
 
 
-def check_holdout_shift(labelled: Samples, seen: Inspection, groups: np.ndarray, held_out: np.ndarray) -> Check:
+def check_holdout_shift(labelled: Samples, inspection: Inspection, groups: np.ndarray, held_out: np.ndarray) -> Check:
     """The training rows against the hold-out."""
     one, other = (np.flatnonzero(rows) for rows in (~held_out, held_out))
     one, other = one[sampled(len(one))], other[sampled(len(other))]
     both = np.concatenate([groups[one], groups[other]])
-    return adversarial("hold-out shift", "the hold-out", [seen.at(one), seen.at(other)], both, labelled.ids[other])
+    return adversarial(
+        "hold-out shift", "the hold-out", [inspection.at(one), inspection.at(other)], both, labelled.ids[other]
+    )
 
 
 def sampled(count: int) -> np.ndarray:
@@ -69,7 +70,7 @@ def adversarial(name: str, test: str, sides: Sequence[Inspection], groups: np.nd
     strangest = ids[np.argsort(-predicted[is_test], kind="stable")[:NAMED]].tolist()
     evidence += f"; most telling: {', '.join(telling)}; strangest: {first(strangest)}"
     remedy = "expect other scores there than here: look at these, and train on rows (or with augmentation) like them"
-    return Check(name, "warn", evidence, remedy, details(auc, telling, strangest))
+    return Check(name, "warn", evidence, remedy, [{**auc._asdict(), "telling": telling, "strangest": strangest}])
 
 
 def with_copies(sides: Sequence[Inspection], groups: np.ndarray) -> np.ndarray:
@@ -90,7 +91,3 @@ def most_telling(train: Features, test: Features) -> list[str]:
     return [
         f"{train.names[k]} {'higher' if areas[k] > 0.5 else 'lower'} ({max(areas[k], 1 - areas[k]):.2f})" for k in order
     ]
-
-
-def details(auc: Interval, telling: Sequence[str], strangest: Sequence[str]) -> list[dict[str, Any]]:
-    return [{**auc._asdict(), "telling": list(telling), "strangest": list(strangest)}]

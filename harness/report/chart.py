@@ -85,9 +85,6 @@ class Chart:
         self.x = Scale(*x, LEFT, self.width - RIGHT, log, most=4)
         self.y = Scale(*y, self.height - BOTTOM, TOP)
         self.parts: list[str] = []
-        self._axes(labels, categories)
-
-    def _axes(self, labels: tuple[str, str], categories: Sequence[Any]) -> None:
         ticks, foot = self.y.ticks, self.height - BOTTOM + 16
         decimals = places(min((b - a for a, b in pairwise(ticks)), default=1.0))
         for tick in ticks:
@@ -121,8 +118,8 @@ class Chart:
 
     def band(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float]) -> None:
         """The area between two lines."""
-        there = [*zip(xs, high, strict=True), *zip(xs[::-1], low[::-1], strict=True)]
-        self.add("path", "band", d="M" + "L".join(f"{self.x(a)} {self.y(b)}" for a, b in there) + "Z")
+        outline = [*zip(xs, high, strict=True), *zip(xs[::-1], low[::-1], strict=True)]
+        self.add("path", "band", d="M" + "L".join(f"{self.x(a)} {self.y(b)}" for a, b in outline) + "Z")
 
     def dot(self, x: float, y: float, kind: str, title: str = "", radius: float = 3) -> None:
         self.add("circle", kind, title, cx=self.x(x), cy=self.y(y), r=radius)
@@ -196,9 +193,9 @@ def reliability_bins(confidence: np.ndarray, correct: np.ndarray) -> list[Reliab
     """Ten bins of the same width, without the empty ones."""
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
-        ReliabilityBin(float(confidence[here].mean()), float(correct[here].mean()), int(here.sum()))
-        for here in (place == k for k in range(BINS))
-        if here.any()
+        ReliabilityBin(float(confidence[inside].mean()), float(correct[inside].mean()), int(inside.sum()))
+        for inside in (place == k for k in range(BINS))
+        if inside.any()
     ]
 
 
@@ -225,8 +222,8 @@ def reliability(bins: Sequence[ReliabilityBin]) -> str:
         chart.line(many, "best")
     for each in bins:
         kind = "best-end" if each.size >= FEW else "pruned"
-        told = f"confidence {percent(each.confidence)}, right {percent(each.accuracy)}"
-        chart.dot(each.confidence, each.accuracy, kind, f"{counted(each.size, 'prediction')}: {told}", 4)
+        shares = f"confidence {percent(each.confidence)}, right {percent(each.accuracy)}"
+        chart.dot(each.confidence, each.accuracy, kind, f"{counted(each.size, 'prediction')}: {shares}", 4)
     return chart.svg("accuracy against confidence")
 
 

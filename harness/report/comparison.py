@@ -46,20 +46,20 @@ def compare_files(a: Path, b: Path) -> dict[str, Any]:
     ids, rows_a, rows_b = np.intersect1d(first.ids, second.ids, return_indices=True)
     if not len(ids):
         raise UserError("A and B have no row in common; compare runs that hold the same folds")
-    metric, of_a, of_b = first.competition.metric, first.statistics[rows_a], second.statistics[rows_b]
+    metric, statistics_a, statistics_b = first.competition.metric, first.statistics[rows_a], second.statistics[rows_b]
     groups = first.groups[rows_a]
-    gain = compare(metric, of_b, of_a, groups)
+    gain = compare(metric, statistics_b, statistics_a, groups)
     by_class = {name: change._asdict() for name, change in gain.by_class.items() if np.isfinite(change).all()}
     result = {
         "competition": first.competition.name,
         "metric": metric.name,
         "rows": len(ids),
-        "a": {"path": paths.shown(a), **interval(metric, of_a, groups)._asdict()},
-        "b": {"path": paths.shown(b), **interval(metric, of_b, groups)._asdict()},
+        "a": {"path": paths.shown(a), **interval(metric, statistics_a, groups)._asdict()},
+        "b": {"path": paths.shown(b), **interval(metric, statistics_b, groups)._asdict()},
         **{name: getattr(gain, name) for name in ("difference", "low", "high", "p")},
         "verdict": VERDICTS[gain.verdict],
         "by_class": by_class,
-        "most_different": most_different(first.competition, ids, of_a, of_b),
+        "most_different": most_different(first.competition, ids, statistics_a, statistics_b),
     }
     page = write_page(first.competition.name, "comparison", **result)
     return {**result, "report": paths.shown(page)}
@@ -68,11 +68,11 @@ def compare_files(a: Path, b: Path) -> dict[str, Any]:
 def most_different(competition: Competition, ids: np.ndarray, a: np.ndarray, b: np.ndarray) -> list[dict[str, Any]]:
     """The rows whose own scores differ most; none where the metric has no score of one row."""
     sign = 1 if competition.metric.higher_is_better else -1
-    of_a, of_b = row_scores(competition.metric, a), row_scores(competition.metric, b)
-    apart = sign * (of_a - of_b)
+    scores_a, scores_b = row_scores(competition.metric, a), row_scores(competition.metric, b)
+    apart = sign * (scores_a - scores_b)
     order = np.argsort(-np.abs(np.nan_to_num(apart)), kind="stable")[:MOST]
     return [
-        {"id": str(ids[row]), "a": float(of_a[row]), "b": float(of_b[row]), "difference": float(apart[row])}
+        {"id": str(ids[row]), "a": float(scores_a[row]), "b": float(scores_b[row]), "difference": float(apart[row])}
         for row in order
         if np.isfinite(apart[row]) and apart[row] != 0
     ]
@@ -81,29 +81,21 @@ def most_different(competition: Competition, ids: np.ndarray, a: np.ndarray, b: 
 def out_of_fold(path: Path) -> Compared:
     """A run's own rows, or the cross-fitted rows of a submission; raise `UserError` for anything else."""
     if (path / "run.json").exists():
-        return of_run(ModelRun(path))
-    card = path.with_suffix(".json")
-    if path.suffix == ".csv" and card.exists() and read_json(card).get("bundles"):
-        return of_submission(read_json(card))
+        model_run = ModelRun(path)
+        manifest = model_run.manifest
+        competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
+        folds = prepared.folds_named(competition, manifest["train_hash"])
+        samples = prepared.train[np.isin(folds, manifest["folds"])]
+        plain = model_run.out_of_fold(competition.task, folds, manifest["folds"]).plain
+        statistics = statistics_alone(competition.task, competition.metric, samples.targets, plain)
+        return Compared(competition, prepared.data_hash, samples.ids, samples.groups, statistics)
+    beside = path.with_suffix(".json")
+    if path.suffix == ".csv" and beside.exists() and (manifest := read_json(beside)).get("bundles"):
+        competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
+        folds, fitted_ensemble, oof = refitted(competition, prepared, manifest)  # without every fold, as for its CV
+        ids = prepared.train.ids[np.isin(folds, np.unique(oof.folds))]
+        return Compared(competition, prepared.data_hash, ids, oof.groups, fitted_ensemble.statistics[-1])
     raise UserError(
         f"{paths.shown(path)} is neither a run (a folder with run.json below runs/) nor a submission that the harness "
         "made (a .csv of submissions/ with its .json beside it)"
     )
-
-
-def of_run(model_run: ModelRun) -> Compared:
-    manifest = model_run.manifest
-    competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
-    folds = prepared.folds_named(competition, manifest["train_hash"])
-    samples = prepared.train[np.isin(folds, manifest["folds"])]
-    plain = model_run.out_of_fold(competition.task, folds, manifest["folds"]).plain
-    statistics = statistics_alone(competition.task, competition.metric, samples.targets, plain)
-    return Compared(competition, prepared.data_hash, samples.ids, samples.groups, statistics)
-
-
-def of_submission(card: dict[str, Any]) -> Compared:
-    """Fit the ensemble again without every fold, as for the CV of the submission."""
-    competition, prepared = find(card["competition"]), Prepared(card["competition"], card["data_hash"])
-    folds, fitted_ensemble, oof = refitted(competition, prepared, card)
-    ids = prepared.train.ids[np.isin(folds, np.unique(oof.folds))]
-    return Compared(competition, prepared.data_hash, ids, oof.groups, fitted_ensemble.statistics[-1])

@@ -2,11 +2,11 @@
 
 import math
 import re
+from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from harness.bootstrap import Interval
+from harness.bootstrap import Interval
 
 
 def number(value: float) -> str:
@@ -28,7 +28,12 @@ def bounds(low: float, high: float) -> str:
     return f"({number(low)} to {number(high)})"
 
 
-def scored(interval: "Interval") -> str:
+def interval_of(stored: Mapping[str, Any]) -> Interval:
+    """The interval that a manifest or an event holds."""
+    return Interval(stored["score"], stored["low"], stored["high"])
+
+
+def scored(interval: Interval) -> str:
     return f"{number(interval.score)} {bounds(interval.low, interval.high)}"
 
 

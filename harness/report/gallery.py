@@ -1,4 +1,4 @@
-"""The gallery of a report, from the worst to the best row: truth, prediction and difference as pictures in the page."""
+"""The gallery of a report, from the worst to the best row: truth, prediction and difference as images in the page."""
 
 import base64
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from harness.metrics import Metric
 from harness.report.last_run import LastRun
 
 EACH = 6  # rows of the worst, the middle and the best
-LONGEST, SMALL, QUALITY = 300, 96, 82  # pixels of a side; up to which a picture is kept as it is; of JPEG
+LONGEST, SMALL, QUALITY = 300, 96, 82  # pixels of a side; up to which an image stays as it is; of JPEG
 TITLES = ("The worst", "In the middle", "The best")
 
 
@@ -46,7 +46,7 @@ class Gallery(NamedTuple):
 
     @property
     def drawn(self) -> bool:
-        """Whether rows are pictures, and not the rows of a table."""
+        """Whether rows are images, and not the rows of a table."""
         return any(row.panels for _, rows in self.parts for row in rows)
 
 
@@ -95,7 +95,7 @@ def gallery_row(run: LastRun, row: int, decided: Any, score: float) -> GalleryRo
 
 
 def draw_panels(run: LastRun, row: int, decided: Any) -> tuple[list[Panel], str]:
-    """Truth, prediction and difference, and the key to the difference; the picture alone where nothing is drawn on it.
+    """Truth, prediction and difference, and the key to the difference; the image alone where nothing is drawn on it.
 
     A row of a table has none.
     """
@@ -107,26 +107,26 @@ def draw_panels(run: LastRun, row: int, decided: Any) -> tuple[list[Panel], str]
     if difference is None:
         return [panel("picture", image)], ""
     drawn = {"truth": draw(image, target), "prediction": draw(image, decided), "difference": difference[0]}
-    return [panel(kind, picture) for kind, picture in drawn.items()], difference[1]
+    return [panel(kind, drawing) for kind, drawing in drawn.items()], difference[1]
 
 
-def panel(kind: str, picture: np.ndarray) -> Panel:
-    """Encode a small picture as PNG, pixel by pixel; shrink a larger one and encode it as JPEG."""
+def panel(kind: str, image: np.ndarray) -> Panel:
+    """Encode a small image as PNG, pixel by pixel; shrink a larger one and encode it as JPEG."""
     import cv2
 
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     small, shrink = max(height, width) <= SMALL, min(1.0, LONGEST / max(height, width))
     if shrink < 1:
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     suffix, options = (".png", []) if small else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    content = cv2.imencode(suffix, np.ascontiguousarray(picture[..., ::-1]), options)[1].tobytes()
+    content = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)[1].tobytes()
     mime = "png" if small else "jpeg"
     return Panel(kind, f"data:image/{mime};base64,{base64.b64encode(content).decode()}", small)
 
 
 def rgb(image: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8; the contrast of a grey picture is stretched."""
+    """(h, w, 3) uint8; the contrast of a grey image is stretched."""
     import cv2
 
     if image.ndim == 3:

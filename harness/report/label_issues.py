@@ -115,18 +115,17 @@ def complete_runs(competition: Competition, prepared: Prepared) -> tuple[np.ndar
         folds = prepared.folds(competition, int(file.stem.removeprefix("folds-")))
         runs = paths.runs(competition.name, prepared.train_hash(folds))
         model_runs = {path.parent.name: ModelRun(path.parent) for path in sorted(runs.glob("*/run.json"))}
-        complete = {name: run for name, run in model_runs.items() if predicts_all(run.manifest)}
+        complete = {
+            name: run
+            for name, run in model_runs.items()
+            if run.manifest["complete"] and run.manifest["config"]["target_class"] is None
+        }
         best = max(best, (folds, complete), key=lambda found: len(found[1]))
     if not best[1]:
         raise UserError(
             f"no model has predicted all of these rows out-of-fold; run `make submit COMP={competition.name}`"
         )
     return best
-
-
-def predicts_all(manifest: Mapping[str, Any]) -> bool:
-    """Whether a run has all folds, and its model all classes."""
-    return manifest["complete"] and manifest["config"]["target_class"] is None
 
 
 def write_ranking(competition: str, ranking: list[LabelIssue]) -> Path:

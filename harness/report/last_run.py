@@ -1,4 +1,4 @@
-"""The last run as a report needs it: its card and model runs, its ensemble fitted again, and its predictions.
+"""The last run as a report needs it: its submission manifest, its model runs, its ensemble refitted, its predictions.
 
 Every row is a training row, decided by the recipe that was fitted without the row's fold.
 """
@@ -49,7 +49,10 @@ class PerfectClass(NamedTuple):
 
 @dataclass(frozen=True)
 class LastRun:
-    """samples: the rows with out-of-fold predictions of every member, aligned with `oof`; share: of all rows."""
+    """samples: the rows with out-of-fold predictions of every member, aligned with `oof`; share: of all rows.
+
+    card: the submission manifest.
+    """
 
     competition: Competition
     prepared: Prepared
@@ -103,28 +106,28 @@ class LastRun:
 
 def last_run(competition: Competition) -> LastRun:
     """The run of the best submission on the data prepared last; where there is none, the newest of any data."""
-    card = last_card(competition.name)
-    prepared, model_runs = Prepared(competition.name, card["data_hash"]), runs_of(card)
-    folds, fitted_ensemble, oof = refitted(competition, prepared, card)
+    manifest = last_manifest(competition.name)
+    prepared, model_runs = Prepared(competition.name, manifest["data_hash"]), runs_of(manifest)
+    folds, fitted_ensemble, oof = refitted(competition, prepared, manifest)
     samples = prepared.train[np.isin(folds, np.unique(oof.folds))]
     share = len(samples) / int((folds >= 0).sum())
-    return LastRun(competition, prepared, card, model_runs, samples, oof, fitted_ensemble, share)
+    return LastRun(competition, prepared, manifest, model_runs, samples, oof, fitted_ensemble, share)
 
 
-def last_card(competition: str) -> dict[str, Any]:
+def last_manifest(competition: str) -> dict[str, Any]:
     """Raise `UserError` where nothing was trained, or there is only a baseline."""
     current = paths.data(competition) / "current.json"
     if current.exists():
         data_hash = read_json(current)["data_hash"]
         best = paths.submissions(competition, data_hash) / "best" / "submission.json"
-        card = read_json(best) if best.exists() else {}
-        if card.get("recipe"):
-            return {**card, "data_hash": data_hash}
-    cards = [read_json(file) for file in paths.submissions(competition, "*").parent.glob("*/*.json")]
-    made = [card for card in cards if card.get("recipe")]
+        manifest = read_json(best) if best.exists() else {}
+        if manifest.get("recipe"):
+            return {**manifest, "data_hash": data_hash}
+    manifests = [read_json(file) for file in paths.submissions(competition, "*").parent.glob("*/*.json")]
+    made = [manifest for manifest in manifests if manifest.get("recipe")]
     if not made:
         raise UserError(f"{competition} has no trained ensemble yet; run `make submit COMP={competition}` first")
-    return max(made, key=lambda card: card["created_at"])
+    return max(made, key=lambda manifest: manifest["created_at"])
 
 
 def cross_fitted(run: LastRun) -> Predictions:

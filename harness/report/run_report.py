@@ -13,7 +13,7 @@ from harness import paths
 from harness.competition import Competition
 from harness.files import read_json
 from harness.report import chart
-from harness.report.format import number, percent, scored, signed
+from harness.report.format import interval_of, number, percent, scored, signed
 from harness.report.gallery import gallery
 from harness.report.html_page import write_page
 from harness.report.label_issues import issue_gallery
@@ -22,7 +22,6 @@ from harness.report.run_tables import (
     class_ranges,
     confusion_table,
     error_correlations,
-    interval_of,
     loss_curve,
     member_rows,
     run_cost,
@@ -130,19 +129,19 @@ def result(run: LastRun, standings: dict[str, Any] | None) -> str:
 
 def notes(run: LastRun) -> list[str]:
     """What one must know to read the rest."""
-    found, reported = [], run.card["cv"]["score"]
+    sentences, reported = [], run.card["cv"]["score"]
     current = paths.data(run.competition.name) / "current.json"
     if not current.exists() or read_json(current)["data_hash"] != run.prepared.data_hash:
-        found.append("This run is not of the data prepared last: FAST=1 makes a small sample of its own.")
+        sentences.append("This run is not of the data prepared last: FAST=1 makes a small sample of its own.")
     if run.share < 1:
-        found.append(f"Only {percent(run.share)} of the rows have out-of-fold predictions of every member.")
+        sentences.append(f"Only {percent(run.share)} of the rows have out-of-fold predictions of every member.")
     if abs(run.score - reported) > 1e-9:
-        found.append(
+        sentences.append(
             f"The code has changed since: fitted again, the ensemble scores {number(run.score)} instead of "
             f"{number(reported)} ({signed(run.score - reported)}); steps and scores are from the submission, the rest "
             "is new."
         )
-    return found
+    return sentences
 
 
 def specialist_advice(run: LastRun) -> str:

@@ -10,7 +10,7 @@ from harness.disk import size
 from harness.ensemble.leave_one_out import gain_of
 from harness.files import read_lines
 from harness.report.chart import LossCurve
-from harness.report.format import counted, percent
+from harness.report.format import counted, interval_of, percent
 from harness.report.last_run import LastRun
 from harness.training.predictions import ModelRun
 
@@ -18,10 +18,6 @@ MOST_MEMBERS = 12  # in the table of correlations
 MOST_CLASSES = 16  # of a confusion matrix that can still be read
 MOST_COUNTED = 100_000  # up to which a confusion matrix shows counts, and shares beyond
 PAIRS = 3  # confused pairs that are named
-
-
-def interval_of(stored: Mapping[str, Any]) -> Interval:
-    return Interval(stored["score"], stored["low"], stored["high"])
 
 
 # -- members -----------------------------------------------------------------------------------------------------------

@@ -56,26 +56,25 @@ def _importance(trials: Sequence[TrialRow], higher: bool) -> dict[str, float]:
 
 
 def advice(history: SearchHistory, important: Importances) -> list[str]:
-    rules = (no_result, edges, worst_class, failures, few_trials, pace, noise)
-    found = [sentence for rule in rules for sentence in rule(history, important)]
-    return found or ["Nothing stands out: new networks or new data promise more than another search of the same space."]
-
-
-def no_result(history: SearchHistory, _: Importances) -> Iterator[str]:
+    rules = (edges, worst_class, failures, few_trials, pace, noise)
+    sentences = [sentence for rule in rules for sentence in rule(history, important)]
     if history.after is None:
-        yield "No trial finished: give more hours (HOURS=), or search a smaller model."
+        return ["No trial finished: give more hours (HOURS=), or search a smaller model.", *sentences]
+    return sentences or [
+        "Nothing stands out: new networks or new data promise more than another search of the same space."
+    ]
 
 
 def edges(history: SearchHistory, important: Importances) -> Iterator[str]:
     """A best value at the end of its range: the optimum may lie beyond."""
-    found = []
+    at_an_edge = []
     for model, shares in important.items():
         best = history.best_sampled(model)
         for name, share in shares.items():
             end = end_of(best.params[name], best.distributions[name]) if best and name in best.params else ""
             if best and end and share >= EDGE_SHARE:
-                found.append((share, model, name, end, best))
-    for _, model, name, end, best in sorted(found, key=lambda each: -each[0])[:EDGES]:
+                at_an_edge.append((share, model, name, end, best))
+    for _, model, name, end, best in sorted(at_an_edge, key=lambda each: -each[0])[:EDGES]:
         limits = best.distributions[name]
         yield (
             f"`{name}` of `{model}` is best at the {end} end of its range: {setting(best.params[name])} of "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.bootstrap import Interval
 from harness.competition import Competition
+from harness.report.format import interval_of
 from harness.search.study import DUPLICATE
 
 if TYPE_CHECKING:
@@ -127,10 +128,9 @@ class SearchHistory:
         """The best trial by the score of all folds."""
         return max(trials, key=lambda trial: self.better_by(trial.score or 0.0, 0.0), default=None)
 
-    def best_sampled(self, model: str, parameter: str | None = None) -> TrialRow | None:
-        """The best finished trial of a model whose parameters, or this one of them, were sampled."""
-        sampled = (t for t in self.finished if t.model == model and (parameter in t.params if parameter else t.params))
-        return self.best(sampled)
+    def best_sampled(self, model: str) -> TrialRow | None:
+        """The best finished trial of a model whose parameters were sampled."""
+        return self.best(trial for trial in self.finished if trial.model == model and trial.params)
 
     def sampled(self, model: str) -> list[TrialRow]:
         """The model's trials with sampled parameters that have the score of at least one fold."""
@@ -163,7 +163,7 @@ def read_history(competition: Competition, study: "optuna.Study", events: Sequen
         trials=[trial_row(trial, timeline) for trial in trials],
         incumbents=[Incumbent(timeline.at(e), interval_of(e), e) for e in events if e["event"] == SAVED],
         refused=[(timeline.at(event), event["score"]) for event in events if event["event"] == REFUSED],
-        hours=timeline.total,
+        hours=timeline.hours(math.inf),
         searches=len(starts),
         workers=max((event.get("workers") or 1 for event in starts), default=1),
         stopped_by=str(ends[-1].get("why", "")) if ends else "",
@@ -199,10 +199,6 @@ def trial_row(trial: "optuna.trial.FrozenTrial", timeline: "Timeline") -> TrialR
     )
 
 
-def interval_of(stored: Mapping[str, Any]) -> Interval:
-    return Interval(stored["score"], stored["low"], stored["high"])
-
-
 def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
@@ -230,11 +226,8 @@ class Timeline:
         ends = [within(k, times(events, END)) or within(k, signs) for k in range(len(starts))]
         return cls(starts, [max([start, *found]) for start, found in zip(starts, ends, strict=True)])
 
-    @property
-    def total(self) -> float:
-        return sum(stop - start for start, stop in zip(self.starts, self.stops, strict=True)) / HOUR
-
     def hours(self, moment: float) -> float:
+        """Hours of searching before a moment, in seconds since 1970; the time between two searches does not count."""
         search = max(0, bisect_right(self.starts, moment) - 1)
         before = sum(self.stops[k] - self.starts[k] for k in range(search))
         return (before + max(0.0, min(moment, self.stops[search]) - self.starts[search])) / HOUR

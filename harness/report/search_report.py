@@ -12,10 +12,21 @@ import numpy as np
 from harness.bootstrap import Interval
 from harness.competition import Competition
 from harness.report.chart import Chart, around, thinned
-from harness.report.format import counted, number, percent, scored, setting, short, signed, span, without_numbers
+from harness.report.format import (
+    counted,
+    interval_of,
+    number,
+    percent,
+    scored,
+    setting,
+    short,
+    signed,
+    span,
+    without_numbers,
+)
 from harness.report.html_page import MANY, write_page
 from harness.report.search_advice import FEWEST, Importances, advice, importances
-from harness.report.search_history import HOUR, SearchHistory, TrialRow, interval_of, read_history
+from harness.report.search_history import HOUR, SearchHistory, TrialRow, read_history
 
 if TYPE_CHECKING:
     import optuna
@@ -126,7 +137,9 @@ def public_check(history: SearchHistory) -> str:
 def progress(history: SearchHistory, size: tuple[int, int]) -> str:
     """The best submission as steps with its interval, and a dot for every finished trial; "" without either."""
     incumbents, before, hours = history.incumbents, history.before, history.hours
-    shown = [value for row in incumbents for value in row.interval] + without_worst(history)
+    scores = sorted((trial.scored.score for trial in history.finished), reverse=history.higher)
+    scores = scores[: math.ceil((1 - WORST_SHOWN) * len(scores))]  # a few bad starts must not flatten the chart
+    shown = [value for row in incumbents for value in row.interval] + scores
     if not shown:
         return ""
     ends = around([*shown, before.scored.score] if before else shown)
@@ -148,12 +161,6 @@ def progress(history: SearchHistory, size: tuple[int, int]) -> str:
         chart.dot(hours, last, "best-end", radius=4)
         chart.text(chart.x(hours), chart.y(last) + (-9 if history.higher else 18), number(last), "value", anchor="end")
     return chart.svg(f"{history.metric} over {hours:.1f} hours of searching")
-
-
-def without_worst(history: SearchHistory) -> list[float]:
-    """The scores of the finished trials without the worst ones: a few bad starts must not flatten the chart."""
-    scores = sorted((trial.scored.score for trial in history.finished), reverse=history.higher)
-    return scores[: math.ceil((1 - WORST_SHOWN) * len(scores))]
 
 
 def slice_chart(history: SearchHistory, model: str, parameter: str) -> str:

@@ -31,6 +31,7 @@ from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers
 
 PAUSE = 10  # times as long as the last ensemble took passes until the next one
+START = 5.0  # seconds to read the data and the predictions, of the ten that are reserved for the end
 Members = Mapping[str, tuple[Learner, Mapping[str, Any]]]  # name -> (learner, fast paths)
 
 
@@ -70,24 +71,24 @@ def save_incumbent(job: IncumbentJob) -> dict[str, Any]:
     fitted, oof = ensemble(request, prepared, folds, model_runs, blend_of(competition, model_runs))
     better = _is_better(competition.metric, job, fitted, oof)
     if better:
-        file, card = write_submission(request, prepared, folds, model_runs, fitted, oof)
+        file, manifest = write_submission(request, prepared, folds, model_runs, fitted, oof)
         better = read_json(file.parent / "best" / "submission.json")["file"] == paths.shown(file)
     if not better:  # an earlier search's submission may be better, too
         cv = interval(oof.metric, fitted.statistics[-1], oof.groups)._asdict()
         return _logged(request, job, "refused", started, cv)
-    search_result.save(job.competition, job.data_hash, card)
+    search_result.save(job.competition, job.data_hash, manifest)
     content = {
-        **card["cv"],
+        **manifest["cv"],
         "by_class": finite(competition.metric.by_class(fitted.statistics[-1])),
-        "weights": card["recipe"]["weights"],
-        "models": {name: card["models"][name] for name in fitted.recipe.names},
+        "weights": manifest["recipe"]["weights"],
+        "models": {name: manifest["models"][name] for name in fitted.recipe.names},
         "folds": len(np.unique(oof.folds)),
         "file": paths.shown(file),
     }
     event = _logged(request, job, "incumbent", started, content)
-    with atomic(job.home / "incumbent.npz") as out:  # last: what a kill breaks off before is all done again
-        rows, name = _row_numbers(job, oof), paths.shown(file)
-        np.savez(out, name=np.array(name), rows=rows, statistics=fitted.statistics[-1])
+    with atomic(job.home / "incumbent.npz") as out:  # last: after a kill before this, all of it is done again
+        shown, rows = np.array(paths.shown(file)), _row_numbers(job, oof)
+        np.savez(out, name=shown, rows=rows, statistics=fitted.statistics[-1])
     return event
 
 
@@ -163,18 +164,22 @@ class IncumbentSaver:
 
         last: once more at the end, also for what was refused as no better beyond noise.
         """
-        chosen, count = self.candidates(members, active), len(members)
-        new = self.changed or (last and self.refused)
-        if not chosen or not new or self.busy or (not last and self.too_early(len(chosen), count)):
+        chosen = self.candidates(members, active)
+        if not chosen or self.busy or not (self.changed or (last and self.refused)):
+            return False
+        late = time.time() + len(chosen) * self.schedule.ensemble > self.schedule.deadline(len(members))
+        if not last and (late or time.time() < self.next_time):
             return False
         self.changed, self.refused, self.busy = False, False, True
-        without_json = {name: run for name, run in members.items() if name not in chosen and not self.has_manifest(run)}
+        competition = self.request.competition.name
+        folders = {name: run_folder(competition, self.train_hash, name, run.learner) for name, run in members.items()}
+        unchosen = [name for name in members if name not in chosen and not (folders[name] / "run.json").exists()]
         job = IncumbentJob(
-            self.request.competition.name,
+            competition,
             self.prepared.data_hash,
             self.request.fold_count,
             self.described(chosen),
-            self.described(without_json),
+            self.described({name: members[name] for name in unchosen}),
             self.request.team,
             self.schedule.started,
             last,
@@ -184,7 +189,7 @@ class IncumbentSaver:
 
     def candidates(self, members: Mapping[str, TrialRun], active: Sequence[TrialRun]) -> dict[str, TrialRun]:
         """The best complete runs, as many as there is time for, and the specialists; else one with its first folds."""
-        general = ranked(members, self.request.competition.metric.higher_is_better)[: self.schedule.pool]
+        general = ranked(members, self.request.competition.metric)[: self.schedule.pool]
         if general:
             specialists = {name: run for name, run in members.items() if run.number is None}
             return {run.name: run for run in general} | specialists
@@ -194,22 +199,18 @@ class IncumbentSaver:
         self.changed = True
         return {started[0].name: started[0]}
 
-    def too_early(self, chosen: int, members: int) -> bool:
-        """Too soon after the last one, or so late that it would end after the deadline."""
-        late = time.time() + chosen * self.schedule.ensemble > self.schedule.deadline(members)
-        return late or time.time() < self.next_time
-
     def described(self, runs: Mapping[str, TrialRun]) -> Members:
         return {name: (run.learner, self.schedule.fast[run.model]) for name, run in runs.items()}
 
-    def has_manifest(self, run: TrialRun) -> bool:
-        return (run_folder(self.request.competition.name, self.train_hash, run.name, run.learner) / "run.json").exists()
-
     def settle(self, event: Any) -> None:
-        """Take the background worker's event; raise its error, unless memory ran out."""
+        """Take the background worker's event; raise its error, unless fewer models may fit the memory."""
         self.busy = False
         if isinstance(event, BaseException):
-            self.halve_pool(event)
+            if not out_of_memory(event) or self.schedule.pool < 2:
+                raise event
+            self.schedule.pool //= 2
+            self.changed = True
+            self.request.say(f"out of memory for the ensemble; trying {self.schedule.pool} of the models")
             return
         self.saved, self.next_time = True, time.time() + PAUSE * event["seconds"]
         self.refused = event["event"] == "refused" and not event["last"]
@@ -217,17 +218,11 @@ class IncumbentSaver:
             low, high = event["low"], event["high"]
             self.best = event
             self.request.say(f"new best submission: {event['score']:.4f} ({low:.4f} to {high:.4f}), {event['file']}")
-        self.schedule.record_ensemble(event["offered"], event["seconds"])
-
-    def halve_pool(self, error: BaseException) -> None:
-        if not out_of_memory(error) or self.schedule.pool < 2:
-            raise error
-        self.schedule.pool //= 2
-        self.changed = True
-        self.request.say(f"out of memory for the ensemble; trying {self.schedule.pool} of the models")
+        seconds = event["seconds"] - START  # the start of its process is not the time of a member
+        self.schedule.ensemble = max(self.schedule.ensemble, seconds / event["offered"])
 
 
-def ranked(members: Mapping[str, TrialRun], higher_is_better: bool) -> list[TrialRun]:
+def ranked(members: Mapping[str, TrialRun], metric: Metric) -> list[TrialRun]:
     """The complete variants, the best first."""
     complete = [run for run in members.values() if run.value is not None]
-    return sorted(complete, key=lambda run: run.value or 0.0, reverse=higher_is_better)
+    return sorted(complete, key=lambda run: run.value or 0.0, reverse=metric.higher_is_better)

@@ -16,7 +16,7 @@ from harness.prepare import Prepared
 from harness.search.incumbent import IncumbentSaver, ranked
 from harness.search.pruning import Pruner
 from harness.search.retries import disk_full, free_disk_space, over_quota, retry
-from harness.search.schedule import LONGER, SearchSchedule
+from harness.search.schedule import SearchSchedule
 from harness.search.study import DUPLICATE, Study, TrialFailed, TrialRun
 from harness.submission.writer import now
 from harness.training.budget import schedules
@@ -26,13 +26,15 @@ from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers, results, run
 
 MAX_DUPLICATES = 20  # sampled in a row: the search space is exhausted
+EXPLORING = 0.55  # of the search; then the best variants are trained on the declared schedule, where it is longer
+LONGER = 1.3  # a schedule is worth another training if it is so many times as long
 RESUME_SECONDS = 30.0  # between two checks for trials that other searches on the same study left
 TICK = 1.0  # seconds between two checks of the time
 FULL = "the disk is full; `make clean` deletes runs that nothing uses"
 
 
 class SearchLoop:
-    """Call `run`. All that is known is on the disk, so that a kill costs a fold at most.
+    """Call `run`. All state is on the disk, so that a kill costs a fold at most.
 
     workers: they train; background: a worker of its own for the incumbent.
     """
@@ -66,7 +68,9 @@ class SearchLoop:
             while self.workers.free and self.start_next():
                 pass
             self.incumbent.save_if_due(self.members, self.active)
-            self.resume_orphans()
+            if self.study.locks.shared and not self.ends_because and time.time() > self.next_resume:
+                self.next_resume = time.time() + RESUME_SECONDS
+                self.resume()  # another search on this study may have died while this one went on
             idle = not self.running and not self.incumbent.busy
             if idle and not self.incumbent.save_if_due(self.members, self.active, last=True):
                 break
@@ -105,7 +109,7 @@ class SearchLoop:
         """Load the finished trials of earlier searches; the best one's statistics are scored again, for pruning."""
         done = [trial for trial in self.study.finished() if self.model_run(trial).held(self.count) == self.folds]
         for trial in done:
-            self.keep(trial)
+            self.add_member(trial)
         for best in done[:1]:
             jobs: list[tuple[Any, ...]] = [(self.job(best, fold), {}) for fold in self.folds]
             for index, scored in results(run(self.workers, score_fold, jobs)):
@@ -121,12 +125,6 @@ class SearchLoop:
                 self.active.append(trial)
                 self.request.say(f"resuming {trial.name}")
 
-    def resume_orphans(self) -> None:
-        """Where several searches share the study, one may die while this one goes on."""
-        if self.study.locks.shared and not self.ends_because and time.time() > self.next_resume:
-            self.next_resume = time.time() + RESUME_SECONDS
-            self.resume()
-
     # -- what trains next ----------------------------------------------------------------------------------------------
 
     def start_next(self) -> bool:
@@ -134,7 +132,10 @@ class SearchLoop:
         for trial in self.active:
             for fold in self.startable(trial):
                 if self.fits(trial.name, trial.model, trial.learner.epochs):
-                    self.start(trial, fold)
+                    first = trial.prunable and not self.pruner.statistics.get(trial.name)
+                    job = self.job(trial, fold)._replace(deadline=self.schedule.deadline(len(self.members)))
+                    limits = self.pruner.limits(fold) if first else {}
+                    self.running[self.workers.submit(score_fold, job, limits)] = trial, fold
                     return True
         if self.ends_because:
             return False
@@ -156,12 +157,6 @@ class SearchLoop:
         seconds = self.schedule.fold_seconds(name, model, epochs)
         return time.time() + MIN_TIME_LEFT * seconds < self.schedule.deadline(len(self.members))
 
-    def start(self, trial: TrialRun, fold: int) -> None:
-        first = trial.prunable and not self.pruner.statistics.get(trial.name)
-        job = self.job(trial, fold)._replace(deadline=self.schedule.deadline(len(self.members)))
-        limits = self.pruner.limits(fold) if first else {}
-        self.running[self.workers.submit(score_fold, job, limits)] = trial, fold
-
     def job(self, trial: TrialRun, fold: int) -> FoldJob:
         seconds = self.schedule.fold_seconds(trial.name, trial.model, trial.learner.epochs)
         names = (self.request.competition.name, self.prepared.data_hash, trial.name)
@@ -170,10 +165,12 @@ class SearchLoop:
 
     def enqueue_longer(self) -> None:
         """When exploring is over: queue the best variant not yet trained longer, on a schedule that fits."""
-        if time.time() < self.schedule.explores_until or any(trial.parent is not None for trial in self.active):
+        started, ends = self.schedule.started, self.schedule.deadline(self.schedule.pool)
+        exploring = time.time() < started + EXPLORING * (ends - started)
+        if exploring or any(trial.parent is not None for trial in self.active):
             return
-        tried = self.study.lengthened()
-        untried = [trial for trial in self.ranked() if trial.parent is None and trial.number not in tried]
+        tried, best_first = self.study.lengthened(), ranked(self.members, self.request.competition.metric)
+        untried = [trial for trial in best_first if trial.parent is None and trial.number not in tried]
         for trial in untried[:1]:
             learner, members = trial.learner, len(self.members) + 1
             epochs = self.schedule.longest(trial.name, trial.model, learner.epochs, members)
@@ -192,7 +189,7 @@ class SearchLoop:
         return not self.ends_because
 
     def sample(self) -> TrialRun | None:
-        """The next trial of the study that is no duplicate; None where the search space gives none."""
+        """The next trial of the study that is not a duplicate; None where the search space gives none."""
         why = "every variant of the search space was tried"
         for _ in range(MAX_DUPLICATES):
             try:
@@ -239,7 +236,7 @@ class SearchLoop:
 
     def complete(self, trial: TrialRun) -> None:
         self.active.remove(trial)
-        self.keep(trial)
+        self.add_member(trial)
         if trial.number is None:
             return
         self.pruner.complete(trial.name)
@@ -254,7 +251,7 @@ class SearchLoop:
         )
         self.request.say(f"{trial.name}: {whole.score:.4f} ({whole.low:.4f} to {whole.high:.4f}), all folds")
 
-    def keep(self, trial: TrialRun) -> None:
+    def add_member(self, trial: TrialRun) -> None:
         """Add a complete run to those that the ensemble is chosen from."""
         self.members[trial.name], self.incumbent.changed = trial, True
         self.largest = max(self.largest, size(self.model_run(trial).folder))
@@ -289,9 +286,6 @@ class SearchLoop:
             self.study.note(trial, failures=trial.failures)
 
     # -- messages ------------------------------------------------------------------------------------------------------
-
-    def ranked(self) -> list[TrialRun]:
-        return ranked(self.members, self.request.competition.metric.higher_is_better)
 
     def model_run(self, trial: TrialRun) -> ModelRun:
         return ModelRun(run_folder(self.request.competition.name, self.train_hash, trial.name, trial.learner))

@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 TRIALS = 6  # complete ones, one after the other, must fit the search: their schedules are shrunk to that
 RESERVED = 0.12  # of the search, at most, for the last ensemble and the official test
-EXPLORING = 0.55  # of the search; then the best variants are trained on the declared schedule, where it is longer
-LONGER = 1.3  # a schedule is worth another training if it is so many times as long
 SAFETY = 1.3
-START = 5.0  # seconds to read the data and the predictions, of the ten that are reserved for the end
 
 
 @dataclass
@@ -54,10 +51,6 @@ class SearchSchedule:
         count = min(self.pool, max(1, members))
         return self.ends - 10 - SAFETY * count * (self.ensemble + self.official)
 
-    @property
-    def explores_until(self) -> float:
-        return self.started + EXPLORING * (self.deadline(self.pool) - self.started)
-
     def fold_seconds(self, name: str, model: str, epochs: int) -> float:
         """The estimate of one fold, corrected by how wrong it was for this member, or for its model."""
         return self.work.fold(model, epochs) * self.slower.get(name, self.slower.get(model, 1.0))
@@ -65,10 +58,6 @@ class SearchSchedule:
     def record_fold(self, name: str, model: str, epochs: int, seconds: float) -> None:
         self.slower[name] = seconds / self.work.fold(model, epochs)
         self.slower[model] = (self.slower.get(model, self.slower[name]) + self.slower[name]) / 2
-
-    def record_ensemble(self, members: int, seconds: float) -> None:
-        """The start of its process is no member's time."""
-        self.ensemble = max(self.ensemble, (seconds - START) / members)
 
     def longest(self, name: str, model: str, epochs: int, members: int) -> int:
         """The longest schedule, of at most the declared epochs, whose folds all fit into the time left."""

@@ -1,6 +1,6 @@
 """The database of a study: SQLite in WAL mode on one machine, PostgreSQL for several searches at once.
 
-Optuna's journal file is no choice: it refuses to work after a torn last record.
+Optuna's journal file is not an option: it refuses to work after a torn last record.
 """
 
 from __future__ import annotations

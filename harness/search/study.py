@@ -98,18 +98,14 @@ class Study:
             run.learner = variant(self.competition, ModelTrial(trial, model), run.learner, epochs[model])
         except UserError as error:
             self.fail(run, str(error))
-            if self._has_worked(model):
+            sampled = [other for other in self._all() if "config" in other.user_attrs and _prunable(other.user_attrs)]
+            if model in {other.params["model"] for other in sampled}:  # its space has given a variant before
                 raise TrialFailed(str(error)) from error
             raise
         if "longer" in attributes:
             planned = revived(attributes["planned"])
             run = replace(run, learner=planned, prunable=False, parent=attributes["longer"])
         return self.save(run)
-
-    def _has_worked(self, model: str) -> bool:
-        """Whether the model's search space has given a variant before."""
-        sampled = [trial for trial in self._all() if "config" in trial.user_attrs and _prunable(trial.user_attrs)]
-        return model in {trial.params["model"] for trial in sampled}
 
     def save(self, run: TrialRun) -> TrialRun:
         """Write what the trial is; its config comes last, so that a trial with a config is whole.

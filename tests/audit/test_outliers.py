@@ -180,7 +180,7 @@ def test_test_pictures_of_another_size_fail() -> None:
 
 
 def test_labels_are_counted_as_numbers_of_rows() -> None:
-    from harness.audit.label_checks import label_matrix
+    from harness.audit.checks import label_matrix
 
     assert label_matrix(LABELS, TRUTH).sum(0).tolist() == [(TRUTH == 0).sum(), (TRUTH == 1).sum()]
     boxes = Ragged.of([np.array([[0, 1, 1, 2, 2], [0, 3, 3, 4, 4]], np.float32), np.zeros((0, 5), np.float32)])

@@ -11,9 +11,9 @@ from harness.ensemble.leave_one_out import gain_of
 from harness.errors import UserError
 from harness.files import read_json, write_json
 from harness.report import run_report
-from harness.report.format import number, percent, scored, signed
+from harness.report.format import interval_of, number, percent, scored, signed
 from harness.report.last_run import LastRun, last_run
-from harness.report.run_tables import confused_pairs, confusion_table, correlation, interval_of
+from harness.report.run_tables import confused_pairs, confusion_table, correlation
 from tests.report.conftest import Finished
 from tests.support import here
 from tests.support.pages import PageReader

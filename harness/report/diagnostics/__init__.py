@@ -4,7 +4,7 @@ from functools import singledispatch
 from typing import Any
 
 from harness.report.diagnostics.box_diagnostics import BoxDiagnostics
-from harness.report.diagnostics.defaults import Colour, Confidence, Diagnostics, LabelIssues, PrecisionRecall
+from harness.report.diagnostics.defaults import Diagnostics
 from harness.report.diagnostics.label_diagnostics import LabelDiagnostics
 from harness.report.diagnostics.mask_diagnostics import MaskDiagnostics
 from harness.report.diagnostics.number_diagnostics import NumberDiagnostics
@@ -13,7 +13,7 @@ from harness.tasks.detection import Detection
 from harness.tasks.regression import Regression
 from harness.tasks.segmentation import Segmentation
 
-__all__ = ["Colour", "Confidence", "Diagnostics", "LabelIssues", "PrecisionRecall", "diagnostics"]
+__all__ = ["Diagnostics", "diagnostics"]
 
 
 @singledispatch

@@ -1,4 +1,4 @@
-"""Diagnostics of boxes: precision and recall, the worth of a score, label issues, and pictures with the boxes."""
+"""Diagnostics of boxes: precision and recall, the worth of a score, label issues, and images with the boxes."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ from harness.report.diagnostics.defaults import (
 )
 from harness.tasks.box_calibration import HIT, right
 
-LOW_QUALITY = 0.25  # the quality of a picture's boxes; of 78 real pictures, with cells left out, a tenth
+LOW_QUALITY = 0.25  # the quality of an image's boxes; of 78 real images, with cells left out, a tenth
 FAINT = 0.5  # lower scores say nothing about a label, by ObjectLab's own thresholds
-THICK = 1 / 130  # of the longer side: a line that survives the shrinking of a picture
+THICK = 1 / 130  # of the longer side: a line that survives the shrinking of an image
 
 
 class BoxDiagnostics(Diagnostics):

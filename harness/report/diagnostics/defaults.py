@@ -17,7 +17,7 @@ COLOURS: tuple[Colour, ...] = (
     (0, 114, 178),
     (204, 121, 167),
 )
-CORRECT, MISSED, FALSE = COLOURS[0], COLOURS[3], COLOURS[2]  # in a picture of the difference
+CORRECT, MISSED, FALSE = COLOURS[0], COLOURS[3], COLOURS[2]  # in an image of the difference
 
 
 class PrecisionRecall(NamedTuple):
@@ -94,11 +94,11 @@ class Diagnostics:
         return decided, ""
 
     def describe(self, row: Any) -> str:
-        """A true or decided row in words; "" where the picture shows it."""
+        """A true or decided row in words; "" where the image shows it."""
         return ""
 
     def draw(self, image: np.ndarray, row: Any) -> np.ndarray:
-        """(h, w, 3) uint8: a true or decided row, drawn on its red-green-blue picture."""
+        """(h, w, 3) uint8: a true or decided row, drawn on its red-green-blue image."""
         return image
 
     def draw_difference(self, image: np.ndarray, target: Any, decided: Any) -> tuple[np.ndarray, str] | None:

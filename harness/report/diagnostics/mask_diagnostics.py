@@ -1,4 +1,4 @@
-"""Diagnostics of masks: the confusion of all pixels, label issues, and pictures under their labels."""
+"""Diagnostics of masks: the confusion of all pixels, label issues, and images under their labels."""
 
 from collections.abc import Mapping
 
@@ -70,7 +70,7 @@ class MaskDiagnostics(Diagnostics):
         return {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(self.task.classes[1:])}
 
     def draw(self, image: np.ndarray, row: np.ndarray) -> np.ndarray:
-        """The picture under the colours of its labels, each region outlined; the label 0 stays bare. row: (h, w)."""
+        """The image under the colours of its labels, each region outlined; the label 0 stays bare. row: (h, w)."""
         palette = np.array([COLOURS[(label - 1) % len(COLOURS)] for label in range(len(self.task.classes))])
         outline = np.zeros(row.shape, bool)
         outline[1:] |= row[1:] != row[:-1]
@@ -84,6 +84,6 @@ class MaskDiagnostics(Diagnostics):
         labelled = self._labelled(target[None])[0]
         pale = np.where(labelled[..., None], grey, 0.25 * grey + 0.75 * PALE)
         wrong = (labelled & (target != decided))[..., None]
-        picture = np.where(wrong, 0.2 * grey + 0.8 * np.array(MISSED), pale)
+        drawing = np.where(wrong, 0.2 * grey + 0.8 * np.array(MISSED), pale)
         key = "vermilion: wrong" if labelled.all() else "vermilion: wrong; pale: unlabelled"
-        return np.rint(picture).astype(np.uint8), key
+        return np.rint(drawing).astype(np.uint8), key

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from harness.audit import Audit, audit
-from harness.audit.label_checks import label_matrix
+from harness.audit.checks import label_matrix
 from harness.competition import find
 from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Samples
