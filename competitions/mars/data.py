@@ -29,8 +29,8 @@ def load(raw: Path) -> Dataset:
     if (raw / TILES[0]).exists():
         train, test = (raw / name for name in TILES)
         known = read_arrays(train, ["images", "masks"], optional=["group", "frame"])
-        asked = read_arrays(test, ["images"], optional=["id"])
-        images, masks, unknown, ids = known["images"], known["masks"], asked["images"], ids_in(asked)
+        unlabelled = read_arrays(test, ["images"], optional=["id"])
+        images, masks, unknown, ids = known["images"], known["masks"], unlabelled["images"], ids_in(unlabelled)
         positions = known.get("group", known.get("frame", np.arange(len(images))))
     elif (raw / COURSE).exists():
         train = test = raw / COURSE

@@ -123,9 +123,9 @@ def labels_in_masks(targets: np.ndarray) -> np.ndarray:
 
 def labels_of_boxes(targets: Ragged) -> np.ndarray:
     """(n, labels) bool: the labels of the boxes of every image."""
-    found = np.zeros((len(targets), int(targets.flat[:, 0].max(initial=0)) + 1), bool)
-    found[np.repeat(np.arange(len(targets)), np.diff(targets.offsets)), targets.flat[:, 0].astype(int)] = True
-    return found
+    present = np.zeros((len(targets), int(targets.flat[:, 0].max(initial=0)) + 1), bool)
+    present[np.repeat(np.arange(len(targets)), np.diff(targets.offsets)), targets.flat[:, 0].astype(int)] = True
+    return present
 
 
 # -- drawing parts -----------------------------------------------------------------------------------------------------

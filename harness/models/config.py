@@ -95,11 +95,11 @@ def named(name: str) -> Any:
 @functools.cache
 def modules_by_name() -> dict[str, str]:
     """The module of every class and function of harness/models, found in the sources: nothing is imported."""
-    found = {}
+    module_of = {}
     for file in sorted(FOLDER.rglob("*.py")):
         parts = file.relative_to(FOLDER).with_suffix("").parts
         module = ".".join(("harness", "models", *parts)).removesuffix(".__init__")
         for statement in ast.parse(file.read_text()).body:
             if isinstance(statement, ast.ClassDef | ast.FunctionDef):
-                found[statement.name] = module
-    return found
+                module_of[statement.name] = module
+    return module_of

@@ -41,13 +41,13 @@ def read_table(file: Path, header: Sequence[str]) -> Iterator[tuple[int, list[st
         raise InvalidSubmission(f"{file.name} is not readable as a CSV table: {error}") from error
 
 
-def _check_header(file: Path, found: list[str], header: Sequence[str]) -> None:
-    if len(found) != len(header):
+def _check_header(file: Path, columns: list[str], header: Sequence[str]) -> None:
+    if len(columns) != len(header):
         names = list(header) if len(header) < 6 else [*header[:3], "...", header[-1]]
         raise InvalidSubmission(
-            f"{file.name}: the header has {len(found)} columns instead of {len(header)} ({','.join(names)})"
+            f"{file.name}: the header has {len(columns)} columns instead of {len(header)} ({','.join(names)})"
         )
-    for position, (name, expected) in enumerate(zip(found, header, strict=True)):
+    for position, (name, expected) in enumerate(zip(columns, header, strict=True)):
         if name != expected:
             raise InvalidSubmission(f"{file.name}: column {position + 1} is named {name!r} instead of {expected!r}")
 

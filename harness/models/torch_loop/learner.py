@@ -34,7 +34,7 @@ class TorchLearner(Learner):
     lr: at the height of the schedule. weight_decay: on everything but norms and biases.
     oversample: targets -> (n,) bool, the rows that make up a `share` of every batch.
     drop_single_class: leave out masks with one class or none. paste: targeted samples. prime: few images first.
-    ema: the share of all steps that the average of the weights reaches back; it is the model that is kept.
+    ema: the share of all steps that the average of the weights reaches back; that average is the model.
     clip: the largest norm of the gradient. mixed_precision: on CUDA only.
     norm_rows: training rows, not augmented, that recalibrate batch norm at the end; 0 leaves it as trained.
     early_stopping, and a schedule that watches: take the loss on the validation rows after every epoch, or on the

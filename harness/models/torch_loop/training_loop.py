@@ -29,7 +29,7 @@ REPORT_SECONDS = 0.5
 
 
 class TrainingLoop:
-    """One fit in progress. `step` is a training step and touches no file; the rest is when to save, stop and say."""
+    """One fit in progress. `step` is a training step and touches no file; the rest is when to save, stop and report."""
 
     def __init__(self, learner: TorchLearner, train: Samples, context: Context):
 
@@ -167,7 +167,7 @@ class TrainingLoop:
             self.context.look(state.epoch / learner.epochs, self.predict)
 
     def predict(self, inputs: Any) -> Any:
-        """What the averaged weights say so far."""
+        """Predictions of the averaged weights so far."""
         with self.state.averaged() as network:
             return TorchFitted(self.encoding, network, self.machine).predict(inputs)
 
@@ -204,6 +204,6 @@ class TrainingLoop:
         """On random training rows, of a pair's specialist those of the pair; what never trained stays as it is."""
         network, inputs = self.state.network.train(), self.batches.train.inputs
         self.state.open(1.0)
-        asked = self.batches.rows if self.learner.versus is not None else np.arange(len(inputs))
-        rows = self.context.rng(0, RECALIBRATE).permutation(asked)[: self.learner.norm_rows]
+        candidates = self.batches.rows if self.learner.versus is not None else np.arange(len(inputs))
+        rows = self.context.rng(0, RECALIBRATE).permutation(candidates)[: self.learner.norm_rows]
         recalibrate(network, TorchFitted(self.encoding, network, self.machine).probabilities, inputs, rows)
