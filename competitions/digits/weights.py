@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def newest(model: str) -> np.ndarray:
-    """(pixels, units): the weights of the first layer, less those it began with, which say nothing."""
+    """(pixels, units): the weights of the first layer, less the random ones it began with."""
     fits = (paths.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/arrays.npz")
     files = sorted(fits, key=lambda file: file.stat().st_mtime)
     if not files:

@@ -54,7 +54,7 @@ def has_big_rock(targets: np.ndarray) -> np.ndarray:
 def rarest_class_present(targets: np.ndarray) -> np.ndarray:
     """(n,) int: the class of each tile that occurs in the fewest of these tiles.
 
-    A tile without any label stands with the most common class.
+    A tile without any label counts as the most common class.
     """
     present = np.stack([(targets == label).any((1, 2)) for label in range(len(CLASSES))], axis=1)
     present[:, VOID] = False

@@ -81,7 +81,7 @@ EXIF_IFD = 0x8769  # holds the times and what a user wrote
 
 
 def file_metadata(contents: Iterable[bytes]) -> np.ndarray:
-    """(n,) of METADATA: how long every file is, what its comment, text chunks and EXIF say, and when it was taken."""
+    """(n,) of METADATA: every file's length, the text of its comment, chunks and EXIF, and its time."""
     return np.array([(len(content), *text_and_time(content)) for content in contents], METADATA)
 
 

@@ -134,6 +134,6 @@ def average_precision(hits: np.ndarray, seen: np.ndarray, true: np.ndarray) -> n
 
 
 def reached(recall: np.ndarray) -> np.ndarray:
-    """How many of RECALLS are at most this: as searchsorted says, and ten times as fast, since they are even."""
+    """How many of RECALLS are at most this: the same as searchsorted, and ten times as fast, since they are even."""
     nearest = (recall * (len(RECALLS) - 1) + 0.5).astype(np.int64)
     return nearest + (RECALLS[nearest] <= recall)

@@ -84,7 +84,7 @@ class ArrayTask:
     ) -> np.ndarray:
         """p'_c = (1 - share) p_c + share s_c for one class c; the other classes keep their proportions in the rest.
 
-        versus: the specialist only tells the two classes apart. They keep the sum that they have, and it is what s_c
+        versus: the specialist separates the two classes only. They keep the sum that they have, and it is what s_c
         is a share of; the other classes stay as they are. With several labels a row the others stay, too.
         """
         changed = np.empty(prediction.shape, self.dtype)

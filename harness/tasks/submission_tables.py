@@ -53,20 +53,20 @@ def _check_header(file: Path, columns: list[str], header: Sequence[str]) -> None
 
 
 class RequiredIds:
-    """The ids that a submission must hold: gives each its row, and refuses unknown, duplicate and missing ones."""
+    """The ids that a submission must hold: returns the row of each, and refuses unknown, duplicate and missing ones."""
 
     def __init__(self, file: Path, ids: np.ndarray):
         self.file, self.row_of = file, {str(name): row for row, name in enumerate(ids)}
         self.seen: set[str] = set()
 
     def row(self, name: str, line: int, repeated: bool = False) -> int:
-        """The row of this id. repeated: whether an id may stand on several lines."""
+        """The row of this id. repeated: whether an id may be on several lines."""
         if name not in self.row_of:
             raise InvalidSubmission(
                 f"{self.file.name}, line {line}: id {name!r} is not one of the {len(self.row_of)} asked for"
             )
         if name in self.seen and not repeated:
-            raise InvalidSubmission(f"{self.file.name}, line {line}: id {name!r} stands here a second time")
+            raise InvalidSubmission(f"{self.file.name}, line {line}: id {name!r} is given a second time")
         self.seen.add(name)
         return self.row_of[name]
 

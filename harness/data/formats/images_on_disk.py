@@ -141,7 +141,7 @@ def _head(file: Path) -> tuple[Size, bool]:
 
 
 def _decoded(file: Path, grey: bool, size: Size | None) -> np.ndarray:
-    """(h, w) or (h, w, 3) uint8, turned as EXIF says."""
+    """(h, w) or (h, w, 3) uint8, turned by its EXIF orientation."""
     import cv2
     from PIL import Image, ImageOps
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TorchLearner(Learner):
-    """What every torch network is trained with; a variant says what the `network` is.
+    """What every torch network is trained with; a subclass defines the `network`.
 
     channels, mean, std: of the images the network sees, which are (x / 255 - mean) / std of uint8 x.
     lr: at the height of the schedule. weight_decay: on everything but norms and biases.

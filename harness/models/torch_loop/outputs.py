@@ -33,7 +33,7 @@ class TargetEncoding:
 
     @property
     def outputs(self) -> int:
-        """How many logits the network gives."""
+        """The number of logits of the network."""
         return len(self.choices) if self.target_class is None else 1
 
     @cached_property

@@ -89,7 +89,7 @@ class State:
         self.tracked = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]  # same memory
         self.average = [tensor.clone() for tensor in self.tracked]
         self.groups = learner.parameter_groups(self.network)
-        self.open(1.0)  # what never trains is none of the optimizer's business
+        self.open(1.0)  # the optimizer holds only what trains at some time
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = learner.optimizer.build(self.network, learner.weight_decay)
         set_scales(self.optimizer, self.groups)

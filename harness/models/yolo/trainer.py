@@ -128,7 +128,7 @@ class DetectorFit:
         }
 
     def dataset(self) -> dict[str, Any]:
-        """Return what a data.yaml says; ultralytics' check of such a file looks for fonts to download."""
+        """Return the contents of a data.yaml; ultralytics' check of such a file looks for fonts to download."""
         folder = self.home / "data"
         files = {"train": str(folder / "images"), "val": str(folder / "one.txt")}  # it asks for the second, unused
         return {**files, "names": dict(enumerate(self.classes)), "nc": len(self.classes), "channels": 3}
@@ -177,7 +177,7 @@ class DetectorFit:
         trainer.train_loader.generator.manual_seed(seed)
 
     def after_batch(self, trainer: Any) -> None:
-        """Report, and leave where the clock or a signal says so."""
+        """Report, and stop at the deadline or on a signal."""
         self.done += 1
         now = time.monotonic()
         if not math.isfinite(trainer.loss.item()):
