@@ -13,7 +13,7 @@ from harness.models.yolo.detector import Yolo
 from harness.tasks.detection import Detection
 
 # From random weights, two sizes. Small batches and Muon learn most per step, mosaics help even a short schedule, and in
-# the same minutes more epochs on small pictures find no less (README, "What was measured").
+# the same minutes more epochs on small images find no less (README, "What was measured").
 nano = Yolo(model="yolo11n", imgsz=224, epochs=100, batch=8, optimizer=Muon())
 small = replace(nano, model="yolo11s", epochs=70, fewest_epochs=35)  # before that, its minutes serve nano more
 

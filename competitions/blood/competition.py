@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from competitions.blood.data import CLASSES, COURSE, FILES, load, make_sample
 from harness.competition import Competition, Rules
@@ -13,17 +12,11 @@ from harness.metrics import Accuracy, MacroF1, Precision, Recall
 from harness.models.augment import Augment
 from harness.models.losses import CrossEntropy, InverseFrequency
 from harness.models.optim import CosineRestarts, EarlyStopping, Muon, ReduceOnPlateau
-from harness.models.smp import Network
+from harness.models.smp import Network, networks_of
 from harness.models.timm import Head, Timm
 from harness.tasks.classification import Classification
 
-
-def network(name: str, classes: int, channels: int, width: int) -> Any:
-    """One of networks.py, which imports torch: a declaration only names it."""
-    from competitions.blood import networks
-
-    return getattr(networks, name)(classes, channels, width)
-
+network = networks_of("competitions.blood")
 
 smear = Augment(hflip=0.5, vflip=0.5, rotate=180, scale=0.15, shift=0.08, brightness=0.05, contrast=0.1, colour=0.05)
 

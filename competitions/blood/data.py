@@ -1,6 +1,6 @@
 """The raw files of blood: `train.npz` with `test_images.npz`, or `training_set.npz` of the course, without a test.
 
-Without them cells are made: the shape of the dark nucleus and, less, its colour tell the class.
+Without them cells are made: the shape of the dark nucleus and, less, its colour show the class.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Networks for single cells, from scratch: floats (n, channels, h, w), 28 to 96 pixels a side, to logits (n, classes).
 
-The stem brings images of every size to 28 to 48 pixels, so `width` alone says what a network costs.
+The stem brings images of every size to 28 to 48 pixels, so `width` alone sets the cost of a network.
 
 Residual block: He et al. 2015 (arXiv 1512.03385). Squeeze-and-excitation: Hu et al. 2017 (1709.01507). Few layers for
 short schedules: Jordan 2024 (2404.00498).

@@ -5,7 +5,6 @@ The measurements of such cells are a competition of their own, `cancer`, on real
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from competitions.cytology.data import CLASSES, load, make_sample
 from harness.competition import Competition, Rules
@@ -16,18 +15,12 @@ from harness.metrics import ROCAUC, Accuracy, Cost
 from harness.models.augment import Augment
 from harness.models.losses import CrossEntropy
 from harness.models.optim import Muon
-from harness.models.smp import Network
+from harness.models.smp import Network, networks_of
 from harness.tasks.classification import Classification
 
 COSTS = ((0, 1), (10, 0))  # benign taken for malignant: one more examination; malignant taken for benign: a missed case
 
-
-def network(name: str, classes: int, channels: int, width: int) -> Any:
-    """One of networks.py, which imports torch: a declaration only names it."""
-    from competitions.cytology import networks
-
-    return getattr(networks, name)(classes, channels, width)
-
+network = networks_of("competitions.cytology")
 
 # The course project: a simple convolutional network as it comes.
 simple = Network(

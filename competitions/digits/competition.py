@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from competitions.digits.data import CLASSES, load, small_sample
 from competitions.digits.numpy_networks import Layers
@@ -15,16 +14,10 @@ from harness.models import Learner
 from harness.models.augment import Augment
 from harness.models.losses import CrossEntropy
 from harness.models.optim import SGD, AdamW, Constant, Muon
-from harness.models.smp import Network
+from harness.models.smp import Network, networks_of
 from harness.tasks.classification import Classification
 
-
-def network(name: str, classes: int, channels: int, width: int, **options: Any) -> Any:
-    """One of networks.py, which imports torch: a declaration only names it."""
-    from competitions.digits import networks
-
-    return getattr(networks, name)(classes, channels, width, **options)
-
+network = networks_of("competitions.digits")
 
 # The course project: gradient descent on numpy, and the same network, start and batches in PyTorch.
 softmax = Layers()

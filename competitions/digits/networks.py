@@ -26,7 +26,7 @@ def two_layer(classes: int, channels: int, width: int) -> nn.Module:
 
 
 def cnn(classes: int, channels: int, width: int, dropout: float = 0.0) -> nn.Module:
-    """Three convolutions at 14x14 and 7x7 pixels, then a look at all 3x3 places: where a stroke lies says much."""
+    """Three convolutions at 14x14 and 7x7 pixels, then a dense layer on all 3x3 places."""
     return nn.Sequential(
         convolve(channels, width, kernel=5, stride=2),
         convolve(width, 2 * width),

@@ -27,9 +27,9 @@ def main() -> None:
 
 
 def newest(model: str) -> np.ndarray:
-    """(pixels, units): the weights of the first layer, less those it began with, which say nothing."""
-    found = (paths.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/arrays.npz")
-    files = sorted(found, key=lambda file: file.stat().st_mtime)
+    """(pixels, units): the weights of the first layer, less the random ones it began with."""
+    fits = (paths.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/arrays.npz")
+    files = sorted(fits, key=lambda file: file.stat().st_mtime)
     if not files:
         raise UserError(f"no fit of {model} is finished; run `make submit COMP=digits MODELS={','.join(MODELS)}` first")
     with np.load(files[-1], allow_pickle=False) as arrays:

@@ -13,17 +13,12 @@ from harness.metrics import MeanDice, MeanImageIoU
 from harness.models.augment import Augment
 from harness.models.losses import cross_entropy, dice
 from harness.models.optim import Constant, Muon
-from harness.models.smp import Network, Smp
+from harness.models.smp import Network, Smp, networks_of
 from harness.models.torch_loop.batches import Prime
 from harness.tasks.segmentation import Segmentation
 from harness.tasks.submission_masks import RUN_LENGTH
 
-
-def network(name: str, classes: int, channels: int, width: int) -> Any:
-    """One of networks.py, which imports torch: a declaration only names it."""
-    from competitions.glas import networks
-
-    return getattr(networks, name)(classes, channels, width)
+network = networks_of("competitions.glas")
 
 
 def elastic() -> list[Any]:

@@ -27,8 +27,9 @@ def load(raw: Path) -> Dataset:
     """
     parts = [labelled(raw / name) for name in LABELLED]
     ids, inputs, targets, groups, stratify = (np.concatenate(column) for column in zip(*parts, strict=True))
-    asked = as_bytes(read_arrays(raw / OFFICIAL, ["images"])["images"], f"{shown(raw / OFFICIAL)}, images", IMAGE)
-    return Dataset(Samples(ids, inputs, targets, groups, stratify), {"testB": Samples(numbered(len(asked)), asked)})
+    official = as_bytes(read_arrays(raw / OFFICIAL, ["images"])["images"], f"{shown(raw / OFFICIAL)}, images", IMAGE)
+    test = {"testB": Samples(numbered(len(official)), official)}
+    return Dataset(Samples(ids, inputs, targets, groups, stratify), test)
 
 
 IMAGE = (SIDE, SIDE, 3)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from competitions.mars.data import BIG_ROCK, CLASSES, TILE, VOID, has_big_rock, load, make_sample, rarest_class_present
 from harness.competition import Competition, Rules
@@ -13,16 +12,10 @@ from harness.metrics import MeanIoU
 from harness.models.augment import Augment
 from harness.models.losses import InverseFrequency, cross_entropy, dice, focal, tversky
 from harness.models.optim import Muon
-from harness.models.smp import Network, Smp
+from harness.models.smp import Network, Smp, networks_of
 from harness.tasks.segmentation import Segmentation
 
-
-def network(name: str, classes: int, channels: int, width: int) -> Any:
-    """One of networks.py, which imports torch: a declaration only names it."""
-    from competitions.mars import networks
-
-    return getattr(networks, name)(classes, channels, width)
-
+network = networks_of("competitions.mars")
 
 terrain = Augment(hflip=0.5, scale=0.2, rotate=10, shift=0.1, brightness=0.15, contrast=0.2)
 mean, std = (0.24,), (0.1,)  # of the real tiles

@@ -29,8 +29,8 @@ def load(raw: Path) -> Dataset:
     if (raw / TILES[0]).exists():
         train, test = (raw / name for name in TILES)
         known = read_arrays(train, ["images", "masks"], optional=["group", "frame"])
-        asked = read_arrays(test, ["images"], optional=["id"])
-        images, masks, unknown, ids = known["images"], known["masks"], asked["images"], ids_in(asked)
+        unlabelled = read_arrays(test, ["images"], optional=["id"])
+        images, masks, unknown, ids = known["images"], known["masks"], unlabelled["images"], ids_in(unlabelled)
         positions = known.get("group", known.get("frame", np.arange(len(images))))
     elif (raw / COURSE).exists():
         train = test = raw / COURSE
@@ -54,7 +54,7 @@ def has_big_rock(targets: np.ndarray) -> np.ndarray:
 def rarest_class_present(targets: np.ndarray) -> np.ndarray:
     """(n,) int: the class of each tile that occurs in the fewest of these tiles.
 
-    A tile without any label stands with the most common class.
+    A tile without any label counts as the most common class.
     """
     present = np.stack([(targets == label).any((1, 2)) for label in range(len(CLASSES))], axis=1)
     present[:, VOID] = False

@@ -1,6 +1,6 @@
 """Networks for Mars terrain: one builder per idea, the blocks that only they use below them.
 
-Every builder takes floats (n, channels, height, width), height and width multiples of 16, and gives
+Every builder takes floats (n, channels, height, width), height and width multiples of 16, and returns
 logits (n, classes, height, width). All of them leave full resolution at once: the labels are coarse
 polygons, and a 3x3 convolution at stride 1 costs 16 times the same one at stride 4. `width` alone scales
 them from two CPU cores to a GPU.
@@ -8,7 +8,7 @@ them from two CPU cores to a GPU.
 Inception: Szegedy et al. 2014 (arXiv 1409.4842). Dilation: Yu and Koltun 2015 (1511.07122). Self-attention: Vaswani et
 al. 2017 (1706.03762), beside convolutions as in Wang et al. 2017 (1711.07971). Global context: Cao et al. 2019
 (1904.11492). Cellular automata: Mordvintsev et al. 2020 (distill.pub/2020/growing-ca), on segmentations Sandler et al.
-2020 (2008.04965). The papers of the shared blocks stand beside them.
+2020 (2008.04965). The papers of the shared blocks are cited in `harness.models.networks`.
 """
 
 from itertools import pairwise

@@ -32,7 +32,7 @@ def from_url(address: str, sha256: str, file: Path) -> None:
         raise UnreachableError(f"{address} cannot be reached; connect this machine, {OWN_FILES}") from error
     except requests.RequestException as error:
         raise UserError(f"the download of {address} broke off; run the same command again, {OWN_FILES}") from error
-    except ValueError as error:  # how pooch says that the hash is wrong; its first sentence names both
+    except ValueError as error:  # pooch's error for a wrong hash; its first sentence names both
         sentence = str(error).split(". ")[0]
         raise UserError(f"{address}: {sentence}; run the same command again, or correct the declared sha256") from error
 
@@ -48,7 +48,7 @@ def from_kaggle(slug: str, folder: Path) -> None:
     try:
         with redirect_stdout(sys.stderr):  # the client prints, and standard output belongs to --json
             kaggle_client().competition_download_files(slug, path=str(archive.parent))
-    except SystemExit as error:  # how the client says that it could not log in
+    except SystemExit as error:  # the client's reaction to a failed login
         raise UserError(
             "Kaggle's credentials are incomplete or expired; make a new token at https://www.kaggle.com/settings, "
             f"remove the old one to do without Kaggle, {OWN_FILES}"

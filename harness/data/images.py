@@ -32,8 +32,8 @@ class EncodedImages(Ragged):
         return cls.of(rows)
 
     def __getitem__(self, rows: Any) -> Any:
-        found = super().__getitem__(rows)
-        return found if isinstance(found, EncodedImages) else decoded(found)
+        item = super().__getitem__(rows)
+        return item if isinstance(item, EncodedImages) else decoded(item)
 
     def encoded(self, row: int) -> bytes:
         """The bytes of one row, as its file had them."""
@@ -81,7 +81,7 @@ EXIF_IFD = 0x8769  # holds the times and what a user wrote
 
 
 def file_metadata(contents: Iterable[bytes]) -> np.ndarray:
-    """(n,) of METADATA: how long every file is, what its comment, text chunks and EXIF say, and when it was taken."""
+    """(n,) of METADATA: every file's length, the text of its comment, chunks and EXIF, and its time."""
     return np.array([(len(content), *text_and_time(content)) for content in contents], METADATA)
 
 
@@ -136,8 +136,8 @@ def read_images(folder: Path, like: Any) -> Samples:
             raise UserError(f"{file} is not readable as an image")
         if image.shape[:2] != like.shape[1:3]:
             height, width = like.shape[1:3]
-            found = f"{image.shape[0]} x {image.shape[1]} (height x width)"
-            raise UserError(f"{file} is {found}, but the models see {height} x {width}")
+            size = f"{image.shape[0]} x {image.shape[1]} (height x width)"
+            raise UserError(f"{file} is {size}, but the models see {height} x {width}")
         images[row] = image if like.ndim == 3 else image[..., ::-1]
     return Samples(ids, images)
 

@@ -53,7 +53,7 @@ class Samples:
     array of named columns, images of different sizes as `images.EncodedImages`. targets: (n, ...) array or `Ragged`,
     None where they are not known. groups: (n,) int, the units that no split may part. stratify: (n,) int, the kinds of
     sample of which every part gets its share, where the targets do not show them (a grade, a site). metadata: (n,) of
-    `images.METADATA`, what the image files say beside their pixels; the audit alone reads it.
+    `images.METADATA`, what the image files hold beside their pixels; the audit alone reads it.
     """
 
     ids: np.ndarray

@@ -187,7 +187,9 @@ class MadeSample:
 
     def find(self, competition: str) -> Found | None:
         folder = paths.data(competition) / "sample"
-        record = {"kind": "sample", "from": short_hash(self.make.__qualname__, *self._code())}
+        sources = (Path(inspect.getfile(self.make)), Path(__file__).with_name("synthetic.py"))
+        made_by = short_hash(self.make.__qualname__, *(file.read_bytes() for file in sources))
+        record = {"kind": "sample", "from": made_by}
         if _record(folder) != record:
             partial = folder.with_name(f".sample.{os.getpid()}{TEMPORARY}")
             partial.mkdir(parents=True)
@@ -199,8 +201,3 @@ class MadeSample:
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
         return Found("sample", folder)
-
-    def _code(self) -> list[bytes]:
-        return [
-            file.read_bytes() for file in (Path(inspect.getfile(self.make)), Path(__file__).with_name("synthetic.py"))
-        ]

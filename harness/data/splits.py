@@ -58,7 +58,7 @@ class Folds:
         if self.by is not None:
             return self.by(samples.targets)
         if samples.stratify is None:
-            raise UserError("nothing says what the split is stratified by: declare by=, or load samples with stratify=")
+            raise UserError("the split has nothing to stratify by: declare by=, or load samples with stratify=")
         return np.asarray(samples.stratify)
 
     def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
@@ -123,9 +123,9 @@ def labels_in_masks(targets: np.ndarray) -> np.ndarray:
 
 def labels_of_boxes(targets: Ragged) -> np.ndarray:
     """(n, labels) bool: the labels of the boxes of every image."""
-    found = np.zeros((len(targets), int(targets.flat[:, 0].max(initial=0)) + 1), bool)
-    found[np.repeat(np.arange(len(targets)), np.diff(targets.offsets)), targets.flat[:, 0].astype(int)] = True
-    return found
+    present = np.zeros((len(targets), int(targets.flat[:, 0].max(initial=0)) + 1), bool)
+    present[np.repeat(np.arange(len(targets)), np.diff(targets.offsets)), targets.flat[:, 0].astype(int)] = True
+    return present
 
 
 # -- drawing parts -----------------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def _require_every_stratum(content: np.ndarray, part_of_group: np.ndarray, parts
 def in_time(times: np.ndarray, groups: np.ndarray, shares: list[float]) -> np.ndarray:
     """(n,) int: consecutive parts with about these shares of the rows.
 
-    Rows of one moment stay together, and a group stands at its last one: whatever is in an earlier part was over before
+    Rows of one moment stay together, and a group counts at its last one: whatever is in an earlier part was over before
     any group of a later part was. Raises `UserError` where a time is missing, or where there are too few moments.
     """
     if (unknown := np.flatnonzero(np.isin(times.astype(str), ("", "nan", "NaT")))).size:
@@ -201,7 +201,7 @@ def in_time(times: np.ndarray, groups: np.ndarray, shares: list[float]) -> np.nd
     parts = np.searchsorted(np.cumsum(shares)[:-1], middle, side="right")[last[group]]
     if len(np.unique(parts)) < len(shares):
         raise UserError(
-            f"the rows stand at {len(np.unique(last[group]))} moments and cannot make {len(shares)} parts in time; "
+            f"the rows have {len(np.unique(last[group]))} different times and cannot make {len(shares)} parts in time; "
             "give fewer folds (FOLDS=n), or finer times"
         )
     return parts

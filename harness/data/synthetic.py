@@ -185,13 +185,13 @@ class Canvas:
 
     def boxes(self, first: int) -> np.ndarray:
         """(k, 5) of the objects that can be seen; `first` is the label of the first shape."""
-        found = []
+        boxes = []
         for number, (label, inside) in enumerate(self.objects):
             seen = int((self.top == number).sum())
             if seen >= SPECK and seen >= SEEN * inside.sum():
                 rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-                found.append((label - first, columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
-        return np.array(found, np.float64).reshape(-1, 5)
+                boxes.append((label - first, columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+        return np.array(boxes, np.float64).reshape(-1, 5)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -255,37 +255,37 @@ def write_image(file: Path, image: np.ndarray) -> None:
 # -- samples for a new competition -------------------------------------------------------------------------------------
 
 
-def made_images(folder: Path, classes: Sequence[str], rows: int = 240, asked: int = 40, side: int = 32) -> None:
+def made_images(folder: Path, classes: Sequence[str], rows: int = 240, unlabelled: int = 40, side: int = 32) -> None:
     """images/*.png with labels.csv (image, label), and test/*.png: one object an image."""
     recipe = SyntheticImages(size=(side, side), seed=SEED, shapes=len(classes), radius=((side / 5, side / 3),))
-    labels = recipe.labels(rows + asked)
-    for number, scene in enumerate(recipe.scenes(rows + asked, labels)):
+    labels = recipe.labels(rows + unlabelled)
+    for number, scene in enumerate(recipe.scenes(rows + unlabelled, labels)):
         write_image(folder / ("images" if number < rows else "test") / f"{number:03d}.png", scene.image)
     lines = ["image,label", *(f"{number:03d},{classes[labels[number]]}" for number in range(rows))]
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
 
 
-def made_masks(folder: Path, classes: Sequence[str], rows: int = 120, asked: int = 20, side: int = 64) -> None:
+def made_masks(folder: Path, classes: Sequence[str], rows: int = 120, unlabelled: int = 20, side: int = 64) -> None:
     """images/*.png with masks/*.png, and test/*.png: two to four objects an image; the first class is the ground."""
     recipe = SyntheticImages(size=(side, side), seed=SEED, shapes=len(classes) - 1, objects=(2, 4), radius=((7, 12),))
-    for number, scene in enumerate(recipe.scenes(rows + asked)):
+    for number, scene in enumerate(recipe.scenes(rows + unlabelled)):
         write_image(folder / ("images" if number < rows else "test") / f"{number:03d}.png", scene.image)
         if number < rows:
             write_image(folder / "masks" / f"{number:03d}.png", scene.mask)
 
 
-def made_boxes(folder: Path, classes: Sequence[str], rows: int = 80, asked: int = 10, side: int = 64) -> None:
+def made_boxes(folder: Path, classes: Sequence[str], rows: int = 80, unlabelled: int = 10, side: int = 64) -> None:
     """train/ with images and boxes, and test/ with images alone, as `formats.coco_parts` reads them."""
     recipe = SyntheticImages(size=(side, side), seed=SEED, shapes=len(classes), objects=(1, 4), radius=((7, 12),))
-    scenes = recipe.scenes(rows + asked)
+    scenes = recipe.scenes(rows + unlabelled)
     write_coco(folder / "train", scenes[:rows], classes)
     write_coco(folder / "test", scenes[rows:])
 
 
-def made_table(folder: Path, rows: int = 400, asked: int = 100) -> None:
+def made_table(folder: Path, rows: int = 400, unlabelled: int = 100) -> None:
     """train.csv and test.csv: houses, with an id, five columns to learn from, some values missing, and the price."""
     lines = ["id,area,rooms,age,distance,town,price"]
-    for row in range(rows + asked):
+    for row in range(rows + unlabelled):
         rng = np.random.default_rng([SEED, row])
         area, rooms, age = int(rng.integers(30, 200)), int(rng.integers(1, 7)), int(rng.integers(0, 90))
         distance, town = int(rng.integers(1, 250)), str(rng.choice(list(TOWNS)))
@@ -294,5 +294,5 @@ def made_table(folder: Path, rows: int = 400, asked: int = 100) -> None:
         known = area if rng.integers(20) else ""
         lines.append(f"{row},{known},{rooms},{age},{distance / 10},{town},{price}")
     (folder / "train.csv").write_text("\n".join(lines[: rows + 1]) + "\n")
-    asked_lines = [line.rpartition(",")[0] for line in lines[:1] + lines[rows + 1 :]]
-    (folder / "test.csv").write_text("\n".join(asked_lines) + "\n")
+    unlabelled_lines = [line.rpartition(",")[0] for line in lines[:1] + lines[rows + 1 :]]
+    (folder / "test.csv").write_text("\n".join(unlabelled_lines) + "\n")

@@ -64,7 +64,7 @@ class Metric(Protocol):
         """(n, ...) rows, aligned with `truth`."""
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        """A float; with `counts` (n,) the score where row i stands counts[i] times; with (r, n) an array (r,)."""
+        """A float; with `counts` (n,) the score with row i counts[i] times; with (r, n) an array (r,)."""
 
     def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
         """The parts of the score a reader wants to see one by one, NaN where a class is absent."""

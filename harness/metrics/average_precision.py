@@ -69,18 +69,15 @@ class MeanAveragePrecision:
         finite(predicted.flat)
         table = np.zeros((len(truth), 3 * MOST + len(self.classes)))
         table[:, :MOST] = -1
-        for rows in chunks(len(truth), AT_ONCE):
-            self._fill(table[rows], truth[rows], predicted[rows])
-        return table
-
-    def _fill(self, table: np.ndarray, truth: Ragged, predicted: Ragged) -> None:
         classes = len(self.classes)
-        boxes = matched(truth, predicted, classes)
-        place = np.arange(len(boxes.image)) - predicted.offsets[boxes.image]
-        for part, column in enumerate(boxes[1:]):
-            table[boxes.image, part * MOST + place] = column
+        for rows in chunks(len(truth), AT_ONCE):
+            boxes = matched(truth[rows], predicted[rows], classes)
+            place = np.arange(len(boxes.image)) - predicted[rows].offsets[boxes.image]
+            for part, column in enumerate(boxes[1:]):
+                table[rows][boxes.image, part * MOST + place] = column
         true = np.bincount(places(truth, classes), minlength=len(truth) * classes)
         table[:, 3 * MOST :] = true.reshape(len(truth), classes)
+        return table
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         return number(mean_of_classes(self._of_classes(statistics, counts)))
@@ -119,15 +116,10 @@ class MeanAveragePrecision:
         boxes = weights[image[: hits[-1] + 1]]
         seen = np.cumsum(np.add.reduceat(boxes, np.concatenate([[0], hits[:-1] + 1])), axis=0)
         found, weights = found[hits], weights[image[hits]]
-        means = [
-            average_precision(weights[at], seen[at], true)
-            for at in (np.flatnonzero(found >> k & 1) for k in self._thresholds)
-        ]
+        bits = [k for k, overlap in enumerate(THRESHOLDS) if self.iou is None or np.isclose(overlap, self.iou)]
+        hits_at = [np.flatnonzero(found >> bit & 1) for bit in bits]
+        means = [average_precision(weights[at], seen[at], true) for at in hits_at]
         return np.where(true > 0, np.mean(means, axis=0), np.nan)
-
-    @property
-    def _thresholds(self) -> list[int]:
-        return [k for k, overlap in enumerate(THRESHOLDS) if self.iou is None or np.isclose(overlap, self.iou)]
 
 
 def average_precision(hits: np.ndarray, seen: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -142,6 +134,6 @@ def average_precision(hits: np.ndarray, seen: np.ndarray, true: np.ndarray) -> n
 
 
 def reached(recall: np.ndarray) -> np.ndarray:
-    """How many of RECALLS are at most this: as searchsorted says, and ten times as fast, since they are even."""
+    """How many of RECALLS are at most this: the same as searchsorted, and ten times as fast, since they are even."""
     nearest = (recall * (len(RECALLS) - 1) + 0.5).astype(np.int64)
     return nearest + (RECALLS[nearest] <= recall)

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.data.samples import Ragged
 
-MOST = 100  # boxes kept per image: COCO counts no more
+MOST = 100  # boxes per image: COCO counts no more
 IMAGES = 64  # fused at once: the means of their clusters stay in the cache
 
 Fusion = Callable[[Sequence[Ragged], Sequence[float]], Ragged]
@@ -92,15 +92,15 @@ def _clusters(
     sums, total = np.zeros_like(means), np.zeros(means.shape[:2])
     clusters, chosen = np.zeros(len(sizes), np.int64), np.empty(len(group), np.int64)
     for now in np.split(np.lexsort((group, turn)), np.cumsum(np.bincount(turn))[:-1]):
-        here, most = np.arange(len(now)), max(1, clusters.max())
+        groups, most = np.arange(len(now)), max(1, clusters.max())
         agreement = overlap(boxes[now][:, None], means[: len(now), :most])
         best = agreement.argmax(1)
-        found = agreement[here, best] > above
-        best = np.where(found, best, clusters[: len(now)])
-        clusters[: len(now)] += ~found
-        total[here, best] += strength[now]
-        sums[here, best] += strength[now, None] * boxes[now]
-        means[here, best] = sums[here, best] / total[here, best, None]
+        joins = agreement[groups, best] > above
+        best = np.where(joins, best, clusters[: len(now)])
+        clusters[: len(now)] += ~joins
+        total[groups, best] += strength[now]
+        sums[groups, best] += strength[now, None] * boxes[now]
+        means[groups, best] = sums[groups, best] / total[groups, best, None]
         chosen[now] = best
     return group, chosen
 
@@ -116,9 +116,9 @@ def together(members: Sequence[Ragged]) -> tuple[np.ndarray, np.ndarray, np.ndar
     return image, by, np.concatenate([member.flat for member in members]).astype(np.float64)
 
 
-def only(rows: Ragged, kept: np.ndarray) -> Ragged:
-    """Keep the boxes where `kept` (m,) is true."""
-    return Ragged(rows.flat[kept], np.concatenate([[0], np.cumsum(kept)])[rows.offsets])
+def only(rows: Ragged, keep: np.ndarray) -> Ragged:
+    """Keep the boxes where `keep` (m,) is true."""
+    return Ragged(rows.flat[keep], np.concatenate([[0], np.cumsum(keep)])[rows.offsets])
 
 
 def ragged(image: np.ndarray, rows: np.ndarray, images: int, most: int = MOST) -> Ragged:
@@ -126,6 +126,6 @@ def ragged(image: np.ndarray, rows: np.ndarray, images: int, most: int = MOST) -
     order = np.lexsort((-rows[:, 1], image))
     counts = np.bincount(image, minlength=images)
     place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = order[place < most]
+    best = order[place < most]
     offsets = np.concatenate([[0], np.cumsum(np.minimum(counts, most))])
-    return Ragged(rows[kept].astype(np.float32).reshape(-1, 6), offsets)
+    return Ragged(rows[best].astype(np.float32).reshape(-1, 6), offsets)

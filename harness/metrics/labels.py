@@ -33,7 +33,7 @@ class LabelMetric:
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C) uint8: bit 0 where the class is true, bit 1 where it is predicted, so 3 is a hit.
 
-        One byte a class says what a confusion matrix a row would say in C, and holds several labels a row as well.
+        One byte a class replaces a confusion matrix (C, C) a row, and holds several labels a row as well.
         truth, predicted: (n,) labels, or (n, C) of 0 and 1 where a row may have several.
         """
         return self._given(truth) | self._given(predicted) << 1

@@ -35,12 +35,12 @@ def matched(truth: Ragged, predicted: Ragged, classes: int) -> Detections:
 
 
 def places(rows: Ragged, classes: int) -> np.ndarray:
-    """(m,) where every box stands: image * classes + label."""
+    """(m,) the key of every box: image * classes + label."""
     return np.repeat(np.arange(len(rows)) * classes, np.diff(rows.offsets)) + rows.flat[:, 0].astype(np.int64)
 
 
 def _together(boxes: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(pairs,) indices of a predicted and a true box, of all that stand in the same place: image and class."""
+    """(pairs,) indices of a predicted and a true box, of all pairs of the same image and class."""
     order = np.argsort(true, kind="stable")
     first, last = (np.searchsorted(true[order], boxes, side) for side in ("left", "right"))
     count = last - first

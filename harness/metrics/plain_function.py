@@ -35,7 +35,7 @@ class PlainMetric:
         return rows
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        """A float; with `counts` (n,) the score where row i stands counts[i] times; with (r, n) an array (r,).
+        """A float; with `counts` (n,) the score with row i counts[i] times; with (r, n) an array (r,).
 
         A resample that the function refuses with a ValueError, as one without a class may be, scores NaN.
         """

@@ -1,4 +1,4 @@
-"""What metrics share: rows summed as often as counts say, means over the classes that are there, finite numbers."""
+"""What metrics share: rows summed with their counts, means over the classes present, finite numbers."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -33,7 +33,7 @@ def mean_of_labels(statistics: np.ndarray, classes: int, counts: np.ndarray | No
 
 
 def columns(counts: np.ndarray | None, rows: int) -> np.ndarray:
-    """The counts as (rows, r) float64, a resample in every column, as metrics that rank look at them."""
+    """The counts as (rows, r) float64, a resample in every column, as ranking metrics need them."""
     return np.ones((rows, 1)) if counts is None else np.ascontiguousarray(np.atleast_2d(counts).T, np.float64)
 
 

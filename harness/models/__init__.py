@@ -16,7 +16,7 @@ from harness.files import atomic, read_json, sha256_of, sweep_partials, write_js
 from harness.tasks import Task
 
 MODEL, FINISHED = "model.joblib", "finished.json"
-FEW, MORE, ENOUGH = 1000, 4, 1.0  # the first look at the cost: rows, times as many rows, seconds that say enough
+FEW, MORE, ENOUGH = 1000, 4, 1.0  # the first look at the cost: rows, times as many rows, seconds that suffice
 
 
 class TrainingCost(NamedTuple):
@@ -35,7 +35,7 @@ class Context:
     deadline: on the clock `time.monotonic()`, or None. report: called with one dict per epoch, and now and then with
     the progress inside one. stop: asked after every step (a signal came). look: called after every epoch with the share
     of the schedule that is done and a function inputs -> predictions, by learners with epochs; it may raise (pruning).
-    channels_last: the memory format of images and weights, as `fast_paths` found it on this machine.
+    channels_last: the memory format of images and weights, as `fast_paths` measured it on this machine.
     """
 
     task: Task
@@ -64,7 +64,7 @@ class OutOfTime(Exception):
 
 
 class Interrupted(Exception):
-    """`Context.stop` said so; everything is saved, and the same call goes on from there."""
+    """`Context.stop` returned true; everything is saved, and the same call goes on from there."""
 
 
 class Diverged(UserError):
@@ -80,11 +80,11 @@ class Fitted(Protocol):
 class Learner:
     """A frozen dataclass; a variant is `dataclasses.replace(...)`.
 
-    A subclass says how to `train` a model and how to `predict` with it. The model is trained whole and kept with
+    A subclass defines how to `train` a model and how to `predict` with it. The model is trained whole and stored with
     joblib. A learner that resumes inside a fit has a `fit`, a `load` and a `cost` of its own.
 
     epochs: the length of its schedule. fewest_epochs: a shorter schedule is not worth its place in the ensemble.
-    target_class: the one class that a specialist looks for, or None. versus: the one class that it is told from, None:
+    target_class: the one class that a specialist looks for, or None. versus: the one class to tell it from, None:
     all others. pretrained: whether it starts from weights trained on other data (a rule may forbid it).
     """
 
@@ -94,10 +94,10 @@ class Learner:
     versus: int | None = None
     pretrained: bool = False
 
-    library: ClassVar[str] = "scikit-learn"  # a model that another version of this package kept is not used
+    library: ClassVar[str] = "scikit-learn"  # a model stored by another version of this package is not used
 
     def train(self, train: Samples, context: Context) -> Any:
-        """The model: anything that joblib can keep. The same every time; touches no file."""
+        """The model: anything that joblib can store. The same every time; touches no file."""
         raise NotImplementedError
 
     def predict(self, model: Any, inputs: Any, task: Task) -> Any:
@@ -115,7 +115,7 @@ class Learner:
             context.warn(f"{context.folder}: {trouble}; this fold is fitted again")
         began = time.monotonic()
         model = self.train(train, context)
-        _keep(model, context.folder, self.library, time.monotonic() - began)
+        _store(model, context.folder, self.library, time.monotonic() - began)
         return FittedModel(self, model, context.task)
 
     def load(self, context: Context) -> Fitted:
@@ -128,7 +128,7 @@ class Learner:
         return FittedModel(self, joblib.load(context.folder / MODEL), context.task)
 
     def cost(self, train: Samples, context: Context) -> TrainingCost:
-        """Time a fit and leave nothing on the disk: more and more rows, evenly drawn, until that says enough."""
+        """Time a fit and leave nothing on the disk: more and more rows, evenly drawn, until that takes long enough."""
         by_target, count = np.lexsort(np.atleast_2d(train.targets.T)), FEW
         while True:
             some = train[np.sort(by_target[:: max(1, len(train) // count)])]
@@ -147,7 +147,7 @@ class Learner:
         return {}
 
     def specialised(self, of: int, versus: int | None) -> Self | None:
-        """The same as a specialist for the class `of`, told from all others or from one; None if it cannot be."""
+        """The same as a specialist for the class `of` against all others or one; None if it cannot be."""
         return None
 
     def vary(self, trial: Any) -> Self:
@@ -171,7 +171,7 @@ class FittedModel:
         return self.learner.predict(self.model, inputs, self.task)
 
 
-def _keep(model: Any, folder: Path, library: str, seconds: float) -> None:
+def _store(model: Any, folder: Path, library: str, seconds: float) -> None:
     """`finished.json` is written last: it means done."""
     import joblib
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.data.images import warp
 
-# Beyond these a picture is no longer what it shows, or an amount says nothing more.
+# Beyond these an image no longer shows its class, or a larger amount changes nothing more.
 MOST = {
     "hflip": 0.5,
     "vflip": 0.5,

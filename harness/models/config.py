@@ -37,7 +37,7 @@ def canonical(value: Any) -> Any:
         return [canonical(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise UserError(f"{value!r} cannot stand in a model's declaration: use numbers, text, functions and dataclasses")
+    raise UserError(f"{value!r} cannot be part of a model's declaration: use numbers, text, functions and dataclasses")
 
 
 def revived(value: Any) -> Any:
@@ -73,10 +73,10 @@ def config_hash(learner: Any) -> str:
 
 
 def public_name(thing: Any) -> str:
-    """ "AdamW" for what stands in harness/, "competitions.<name>.networks:coarse" for what a competition brings."""
+    """ "AdamW" for a name in harness/, "competitions.<name>.networks:coarse" for one in a competition."""
     name = thing.__qualname__ if thing.__module__.startswith("harness.") else f"{thing.__module__}:{thing.__qualname__}"
     if "<" in name:
-        raise UserError(f"{name} cannot stand in a model's declaration: give the function a name in a module")
+        raise UserError(f"{name} cannot be part of a model's declaration: give the function a name in a module")
     return name
 
 
@@ -95,11 +95,11 @@ def named(name: str) -> Any:
 @functools.cache
 def modules_by_name() -> dict[str, str]:
     """The module of every class and function of harness/models, found in the sources: nothing is imported."""
-    found = {}
+    module_of = {}
     for file in sorted(FOLDER.rglob("*.py")):
         parts = file.relative_to(FOLDER).with_suffix("").parts
         module = ".".join(("harness", "models", *parts)).removesuffix(".__init__")
         for statement in ast.parse(file.read_text()).body:
             if isinstance(statement, ast.ClassDef | ast.FunctionDef):
-                found[statement.name] = module
-    return found
+                module_of[statement.name] = module
+    return module_of

@@ -1,7 +1,7 @@
 """Losses as values: declared without importing torch, added and weighted (`cross_entropy + 0.5 * dice`), then called.
 
 Each takes logits (n, classes, ...) float32, targets (n, ...) int64 in which `IGNORED` (void) counts nowhere, and class
-weights (classes,) or None, and gives a scalar tensor; 0 where everything is ignored. One logit is the binary form: the
+weights (classes,) or None, and returns a scalar tensor; 0 where all is ignored. One logit is the binary form: the
 targets are 0 and 1, and the probability of 1 is its sigmoid. Cross-entropy and focal use the class weights; the
 overlap losses weigh classes alike by themselves.
 """

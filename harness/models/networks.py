@@ -1,6 +1,6 @@
 """Networks from scratch that learn much per CPU-minute, and their blocks; it imports torch, so import it in functions.
 
-Every network takes floats (n, channels, height, width), height and width multiples of 16, and gives logits
+Every network takes floats (n, channels, height, width), height and width multiples of 16, and returns logits
 (n, classes, height, width). They leave full resolution at once: a 3x3 convolution at stride 1 costs 16 times the same
 one at stride 4.
 
@@ -130,7 +130,7 @@ class Residual(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels scaled by what their means over the image say."""
+    """Channels scaled by a function of their means over the image."""
 
     def __init__(self, width: int, reduction: int = 4):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A model of your own on numpy: say how it begins, what an epoch does and how it predicts; the rest is done here."""
+"""A model of your own on numpy: declare how it begins, what an epoch does and how it predicts."""
 
 import time
 import zipfile
@@ -25,7 +25,7 @@ TIMED, ROWS = 3, 256  # epochs, and inputs of a prediction, that are timed
 
 @dataclass(frozen=True, kw_only=True)
 class NumpyLearner(Learner):
-    """A frozen dataclass of numbers; what is learned is a few named arrays, kept in the fold's folder."""
+    """A frozen dataclass of numbers; what is learned is a few named arrays, stored in the fold's folder."""
 
     epochs: int = 100
     fewest_epochs: int = 3
@@ -104,7 +104,7 @@ def _write(file: Path, arrays: Mapping[str, Any]) -> None:
 
 
 def _read(file: Path, context: Context) -> dict[str, np.ndarray] | None:
-    """None where there is no such file, or a broken one, which is warned of."""
+    """The arrays; None where the file is missing, or broken, with a warning."""
     if not file.exists():
         return None
     try:

@@ -76,8 +76,8 @@ class Muon:
     def build(self, network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
         trainable = _trainable(network)
         hidden = [p for p in trainable if p.ndim == 4 and len(p) > 8 and p[0].numel() >= 32]
-        kept = {id(p) for p in hidden}
-        groups = _groups([p for p in trainable if id(p) not in kept], weight_decay)
+        in_muon = {id(p) for p in hidden}
+        groups = _groups([p for p in trainable if id(p) not in in_muon], weight_decay)
         orthogonal = {"params": hidden, "momentum": self.momentum, "reach": self.reach, "weight_decay": weight_decay}
         return _muon_class()([*groups, orthogonal], betas=self.betas, fused=True)
 

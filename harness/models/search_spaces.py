@@ -59,9 +59,9 @@ def one_of(trial: Any, name: str, choices: Iterable[str], declared: str) -> str:
 
 
 def loss(trial: Any, declared: Loss, masks: bool) -> Loss:
-    """How much the overlap of masks weighs; as declared where nothing says that masks are predicted.
+    """How much the overlap of masks weighs; as declared unless the learner predicts masks.
 
-    masks: whether the learner predicts nothing else. For others an overlap term in the declared loss says so.
+    masks: whether the learner predicts nothing else. For others an overlap term in the declared loss shows it.
     """
     if declared.several or not (masks or any(term.overlaps for _, term in terms_of(declared))):
         return declared

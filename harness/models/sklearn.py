@@ -18,7 +18,7 @@ from harness.tasks import Task
 class Sklearn(Learner):
     """build: makes the estimator, and imports what it needs inside; a pipeline, a search, anything that fits.
 
-    A table comes as a pandas frame with its column names, numbers as float64 (missing: NaN), text as strings; pictures
+    A table comes as a pandas frame with its column names, numbers as float64 (missing: NaN), text as strings; images
     as flat rows of float32 in 0..1. A classifier must have `predict_proba`; for several labels a row it must give one
     column a class (`OneVsRestClassifier`, `MLPClassifier`). Every `random_state` is set from seed and fold, and every
     `n_jobs` to the threads of the fold. parameters: of the estimator that was built, set as pairs of scikit-learn's own
@@ -42,11 +42,11 @@ class Sklearn(Learner):
 
         if not is_classifier(model):
             return np.asarray(model.predict(features(inputs)), np.float32)
-        found, known = model.predict_proba(features(inputs)), model.classes_
+        known_probs, known = model.predict_proba(features(inputs)), model.classes_
         if self.target_class is not None:
-            return task.expand(found[:, list(known).index(True)].astype(np.float32), self.target_class)
-        probs = np.zeros((len(found), len(task.classes)), np.float32)
-        probs[:, np.asarray(known, int)] = found
+            return task.expand(known_probs[:, list(known).index(True)].astype(np.float32), self.target_class)
+        probs = np.zeros((len(known_probs), len(task.classes)), np.float32)
+        probs[:, np.asarray(known, int)] = known_probs
         return probs
 
     def estimator(self) -> Any:
@@ -67,9 +67,9 @@ class Sklearn(Learner):
 
 
 def features(inputs: Any) -> Any:
-    """What the estimator sees of structured rows (n,) or pictures (n, h, w[, 3]) uint8."""
+    """What the estimator sees of structured rows (n,) or images (n, h, w[, 3]) uint8."""
     if isinstance(inputs, EncodedImages):
-        raise UserError("pictures of different sizes make no table; resize them to one size in the competition's load")
+        raise UserError("images of different sizes make no table; resize them to one size in the competition's load")
     if not inputs.dtype.names:
         return inputs.reshape(len(inputs), -1).astype(np.float32) / 255
     import pandas as pd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from harness.errors import UserError
@@ -57,6 +58,20 @@ class Smp(TorchLearner):
             ) from error
         except (KeyError, RuntimeError) as error:
             raise UserError(f"{self.architecture} on {self.encoder} cannot be built: {error.args[0]}") from error
+
+
+def networks_of(package: str) -> Callable[..., Any]:
+    """The function `network(name, classes, channels, width)`, which calls that builder in the package's networks.py.
+
+    Only the call imports networks.py, and torch with it. Assign the function to `network` in the package's
+    competition.py: stored runs and pickles look it up there.
+    """
+
+    def network(name: str, classes: int, channels: int, width: int, **options: Any) -> Any:
+        return getattr(import_module(f"{package}.networks"), name)(classes, channels, width, **options)
+
+    network.__module__, network.__qualname__ = f"{package}.competition", "network"
+    return network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,14 +7,14 @@ from typing import Any
 
 
 def boosted_numbers() -> Any:
-    """Gradient boosting (Ke et al. 2017, in scikit-learn's words: histograms) for a number."""
+    """Gradient boosting on histograms (Ke et al. 2017) for a number."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     return _after(_ordered_text(), HistGradientBoostingRegressor(learning_rate=0.06, max_iter=200))
 
 
 def boosted_labels() -> Any:
-    """The same for labels."""
+    """Gradient boosting on histograms for labels."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return _after(_ordered_text(), HistGradientBoostingClassifier(learning_rate=0.06, max_iter=200))
@@ -126,20 +126,20 @@ SPACES: Mapping[str, Mapping[str, Limits]] = {
 
 
 def space_of(estimator: Any) -> dict[str, tuple[str, Limits]]:
-    """Of an estimator and its parts: by the path of each parameter, a name as short as can be, and its limits.
+    """The search space of an estimator and its parts: parameter path -> (shortest unique name, limits).
 
     What lies inside an estimator that searches by itself (`GridSearchCV`) is left to it.
     """
     parts = {"": estimator} | estimator.get_params(deep=True)
     of_others = tuple(inside(name) for name, part in parts.items() if type(part).__name__.endswith("SearchCV"))
-    found = {
+    limits_of = {
         inside(name) + parameter: limits
         for name, part in parts.items()
         if not name.startswith(of_others)
         for parameter, limits in SPACES.get(type(part).__name__, {}).items()
     }
-    ends = Counter(map(end, found))
-    return {path: (end(path) if ends[end(path)] == 1 else path, limits) for path, limits in found.items()}
+    ends = Counter(map(end, limits_of))
+    return {path: (end(path) if ends[end(path)] == 1 else path, limits) for path, limits in limits_of.items()}
 
 
 def inside(name: str) -> str:

@@ -41,7 +41,7 @@ class Head:
 class Timm(TorchLearner):
     """backbone: a name of timm's, with or without the tag of its weights ("convnext_base.fb_in22k_ft_in1k").
 
-    size: pixels a side that the pictures are resized to inside the network; None: as they are, or where a backbone
+    size: pixels a side that the images are resized to inside the network; None: as they are, or where a backbone
     knows one size only, that one. options: more of the backbone's arguments, as pairs.
     weights: where pretrained, a file of the backbone's weights (.safetensors, or torch's own format) instead of the
     hub's, which are looked for in its cache first.
@@ -70,7 +70,7 @@ class Timm(TorchLearner):
             raise UserError(f"{self.backbone} is given weights={self.weights!r}; declare pretrained=True beside it")
 
     def vary(self, trial: Any) -> Self:
-        """Also the head, and how far the weights are kept where there are any; the backbone stays."""
+        """Also the head, and how far pretrained weights are frozen; the backbone stays."""
         varied = super().vary(trial)
         if self.head.hidden:  # without dense layers nothing is dropped
             dropout = trial.suggest_float("head_dropout", 0.0, 0.6)
@@ -90,7 +90,7 @@ class Timm(TorchLearner):
         return _classifier()(backbone, self.head, classes, size)
 
     def bare(self) -> tuple[nn.Module, int | None]:
-        """The backbone with random weights, and the size of the pictures that it sees."""
+        """The backbone with random weights, and the size of the images that it sees."""
         import timm
 
         name = self.backbone.split(".")[0]

@@ -54,7 +54,7 @@ class Task(Protocol):
     def views(self) -> Mapping[str, View]: ...
     @property
     def official_suffix(self) -> str:
-        """Of an official submission's file; the judge's file is always a table, .csv."""
+        """The suffix of an official submission's file; the judge's file is always a table, .csv."""
 
     @property
     def row_bytes(self) -> int:

@@ -84,7 +84,7 @@ class ArrayTask:
     ) -> np.ndarray:
         """p'_c = (1 - share) p_c + share s_c for one class c; the other classes keep their proportions in the rest.
 
-        versus: the specialist only tells the two classes apart. They keep the sum that they have, and it is what s_c
+        versus: the specialist separates the two classes only. They keep the sum that they have, and it is what s_c
         is a share of; the other classes stay as they are. With several labels a row the others stay, too.
         """
         changed = np.empty(prediction.shape, self.dtype)
@@ -123,14 +123,14 @@ class ArrayTask:
         for rows in chunks(len(labels), CHUNK):
             probs = prediction[rows]
             best = probs[:, choices[0]] * factors[choices[0]]
-            found = np.full(best.shape, choices[0], dtype)
+            chosen = np.full(best.shape, choices[0], dtype)
             for c in choices[1:]:  # planes in turn: numpy's argmax over axis 1 is far slower
                 value = probs[:, c] * factors[c]
-                np.maximum(found, (value > best).view(np.uint8) * dtype(c), out=found)  # choices rise: no branch
+                np.maximum(chosen, (value > best).view(np.uint8) * dtype(c), out=chosen)  # choices rise: no branch
                 np.maximum(best, value, out=best)
             if specialist is not None and specialist.threshold is not None:
-                found[probs[:, specialist.target_class] > specialist.threshold] = specialist.target_class
-            labels[rows] = found
+                chosen[probs[:, specialist.target_class] > specialist.threshold] = specialist.target_class
+            labels[rows] = chosen
         return labels
 
     def scores(self, prediction: np.ndarray) -> np.ndarray:

@@ -11,15 +11,15 @@ PRIOR = 1.0  # how many boxes the prior of no calibration weighs
 
 def right(prediction: Ragged, targets: Ragged) -> np.ndarray:
     """(m,) bool: the boxes that find an object of their class (at half overlap) which no better box has found."""
-    found = np.zeros(len(prediction.flat), bool)
+    hits = np.zeros(len(prediction.flat), bool)
     for row in range(len(prediction)):
         boxes, truth = prediction[row], targets[row]
         agreement = iou(boxes[:, 2:], truth[:, 1:]) * (boxes[:, :1] == truth[None, :, 0])
         for k in np.flatnonzero((agreement >= HIT).any(1)):  # best score first
             if agreement[k].max() >= HIT:
-                found[prediction.offsets[row] + k] = True
+                hits[prediction.offsets[row] + k] = True
                 agreement[:, agreement[k].argmax()] = 0
-    return found
+    return hits
 
 
 def log_odds(scores: np.ndarray) -> np.ndarray:

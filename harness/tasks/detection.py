@@ -1,6 +1,6 @@
-"""Detection: labelled boxes in every picture.
+"""Detection: labelled boxes in every image.
 
-Predictions and decided rows are `Ragged` (m, 6) float32: label, score, x1, y1, x2, y2 in pixels of that picture, sorted
+Predictions and decided rows are `Ragged` (m, 6) float32: label, score, x1, y1, x2, y2 in pixels of that image, sorted
 by score; targets (m, 5): label, x1, y1, x2, y2. Inputs are `EncodedImages`.
 """
 
@@ -22,34 +22,34 @@ FEW, FAINT = 50, 0.01  # boxes an image, and the least score, that weights and c
 
 
 def flipped() -> View:
-    def undo(prediction: Ragged, pictures: EncodedImages) -> Ragged:
-        width = np.repeat(pictures.sizes[:, 1], np.diff(prediction.offsets))
+    def undo(prediction: Ragged, images: EncodedImages) -> Ragged:
+        width = np.repeat(images.sizes[:, 1], np.diff(prediction.offsets))
         flat = prediction.flat.copy()
         flat[:, 2], flat[:, 4] = width - prediction.flat[:, 4], width - prediction.flat[:, 2]
         return Ragged(flat, prediction.offsets)
 
-    return View(lambda pictures: pictures.map(lambda picture: picture[:, ::-1]), undo)
+    return View(lambda images: images.map(lambda image: image[:, ::-1]), undo)
 
 
 def scaled(factor: float) -> View:
-    """The view resized by `factor`; a learner that resizes every picture to one size must keep the difference."""
+    """The view resized by `factor`; a learner that resizes every image to one size must keep the difference."""
 
-    def resized(picture: np.ndarray) -> np.ndarray:
+    def resized(image: np.ndarray) -> np.ndarray:
         import cv2
 
-        height, width = sides(np.array(picture.shape[:2])).tolist()
-        return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+        height, width = sides(np.array(image.shape[:2])).tolist()
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
 
     def sides(before: np.ndarray) -> np.ndarray:
         return np.maximum(1, np.round(before * factor)).astype(int)
 
-    def undo(prediction: Ragged, pictures: EncodedImages) -> Ragged:
-        ratio = (pictures.sizes / sides(pictures.sizes))[:, [1, 0, 1, 0]]
+    def undo(prediction: Ragged, images: EncodedImages) -> Ragged:
+        ratio = (images.sizes / sides(images.sizes))[:, [1, 0, 1, 0]]
         flat = prediction.flat.copy()
         flat[:, 2:] *= np.repeat(ratio, np.diff(prediction.offsets), axis=0)
         return Ragged(flat, prediction.offsets)
 
-    return View(lambda pictures: pictures.map(resized), undo)
+    return View(lambda images: images.map(resized), undo)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Test-time augmentation of whole images (TTA views): flips, turns, crops, scales; there is nothing to undo.
 
-Every view keeps the size of a picture, but the quarter turns and transpositions of one that is not square.
+Every view keeps the size of an image, but the quarter turns and transpositions of one that is not square.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def view(change: Callable[[np.ndarray], np.ndarray]) -> View:
 
     def apply(inputs: Any) -> Any:
         if isinstance(inputs, EncodedImages):
-            return inputs.map(lambda picture: change(picture[None])[0])
+            return inputs.map(lambda image: change(image[None])[0])
         return change(inputs)
 
     return View(apply, undo=lambda prediction, _: prediction)

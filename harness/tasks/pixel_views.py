@@ -12,11 +12,11 @@ from harness.tasks import View
 HALVED = 32  # a side of a scaled view is a multiple of this, or of the largest power of two that divided it before
 
 
-def turned(quantile_bins: int) -> View:
+def turned(quarter_turns: int) -> View:
     """The view turned by so many times 90 degrees."""
     return View(
-        apply=lambda images: np.rot90(images, quantile_bins, axes=(1, 2)),
-        undo=lambda probs_nchw, _: np.rot90(probs_nchw, -quantile_bins, axes=(2, 3)),
+        apply=lambda images: np.rot90(images, quarter_turns, axes=(1, 2)),
+        undo=lambda probs_nchw, _: np.rot90(probs_nchw, -quarter_turns, axes=(2, 3)),
     )
 
 
@@ -64,7 +64,7 @@ ANY_SHAPE = {
     "scale_up": scaled(1.25),
     "scale_down": scaled(0.8),
 }
-SQUARE = {  # of other shapes they would make pictures of a shape that no network here has seen
+SQUARE = {  # of other shapes they would make images of a shape that no network here has seen
     "rot90": turned(1),
     "rot270": turned(3),
     "transpose": View(

@@ -17,7 +17,7 @@ from harness.metrics.boxes import MOST
 from harness.tasks.submission_tables import RequiredIds, read_table
 
 HEADER = ("id", "PredictionString")
-FAR = 1e6  # pixels: no picture is larger
+FAR = 1e6  # pixels: no image is larger
 KEYS = {"image_id", "category_id", "bbox", "score"}
 
 
@@ -33,17 +33,19 @@ class Box(NamedTuple):
 
 
 def read(file: Path, ids: np.ndarray, classes: Sequence[str]) -> Ragged:
-    """Read rows in the order of `ids`, each sorted by score; (m, 6) float32. The first character tells the layout."""
-    return _ragged((read_json if _begins_a_list(file) else read_csv)(file, ids, classes))
+    """Read rows in the order of `ids`, each sorted by score; (m, 6) float32.
 
-
-def _begins_a_list(file: Path) -> bool:
-    """Whether the content is a JSON list. The name says nothing: the judge stores files by their hash."""
+    The first character tells the layout: the judge stores files by their hash, so the suffix is not available.
+    """
     try:
         with open(file, "rb") as content:
-            return content.read(64).lstrip().startswith(b"[")
+            is_json = content.read(64).lstrip().startswith(b"[")
     except FileNotFoundError:
         raise UserError(f"{file} does not exist") from None
+    rows = (read_json if is_json else read_csv)(file, ids, classes)
+    ranked = [sorted(boxes, key=lambda box: -box.score) for boxes in rows]
+    flat = [(box.label, box.score, box.x, box.y, box.x + box.w, box.y + box.h) for boxes in ranked for box in boxes]
+    return Ragged(np.array(flat, np.float32).reshape(-1, 6), np.cumsum([0, *map(len, rows)]))
 
 
 # -- id,PredictionString: class conf x y w h for every box -------------------------------------------------------------
@@ -177,9 +179,3 @@ def _boxes(rows: np.ndarray) -> Iterator[Box]:
 
 def _short(values: Sequence[float]) -> list[float]:
     return [float(f"{value:.9g}") for value in values]
-
-
-def _ragged(rows: list[list[Box]]) -> Ragged:
-    ranked = [sorted(boxes, key=lambda box: -box.score) for boxes in rows]
-    flat = [(box.label, box.score, box.x, box.y, box.x + box.w, box.y + box.h) for boxes in ranked for box in boxes]
-    return Ragged(np.array(flat, np.float32).reshape(-1, 6), np.cumsum([0, *map(len, rows)]))

@@ -102,7 +102,7 @@ def _read_run_length(task: MaskTask, file: Path, ids: np.ndarray) -> np.ndarray:
                 f"{where}, column class: {label!r} is not a class from 1 to {len(task.classes) - 1}"
             )
         if (row, label) in pairs:
-            raise InvalidSubmission(f"{where}: class {label} stands here a second time")
+            raise InvalidSubmission(f"{where}: class {label} is given a second time")
         pairs.add((row, label))
         pixels = decode_runs(runs, masks.shape[1], where)
         if masks[row][pixels].any():

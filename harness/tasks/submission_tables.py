@@ -41,32 +41,32 @@ def read_table(file: Path, header: Sequence[str]) -> Iterator[tuple[int, list[st
         raise InvalidSubmission(f"{file.name} is not readable as a CSV table: {error}") from error
 
 
-def _check_header(file: Path, found: list[str], header: Sequence[str]) -> None:
-    if len(found) != len(header):
+def _check_header(file: Path, columns: list[str], header: Sequence[str]) -> None:
+    if len(columns) != len(header):
         names = list(header) if len(header) < 6 else [*header[:3], "...", header[-1]]
         raise InvalidSubmission(
-            f"{file.name}: the header has {len(found)} columns instead of {len(header)} ({','.join(names)})"
+            f"{file.name}: the header has {len(columns)} columns instead of {len(header)} ({','.join(names)})"
         )
-    for position, (name, expected) in enumerate(zip(found, header, strict=True)):
+    for position, (name, expected) in enumerate(zip(columns, header, strict=True)):
         if name != expected:
             raise InvalidSubmission(f"{file.name}: column {position + 1} is named {name!r} instead of {expected!r}")
 
 
 class RequiredIds:
-    """The ids that a submission must hold: gives each its row, and refuses unknown, duplicate and missing ones."""
+    """The ids that a submission must hold: returns the row of each, and refuses unknown, duplicate and missing ones."""
 
     def __init__(self, file: Path, ids: np.ndarray):
         self.file, self.row_of = file, {str(name): row for row, name in enumerate(ids)}
         self.seen: set[str] = set()
 
     def row(self, name: str, line: int, repeated: bool = False) -> int:
-        """The row of this id. repeated: whether an id may stand on several lines."""
+        """The row of this id. repeated: whether an id may be on several lines."""
         if name not in self.row_of:
             raise InvalidSubmission(
                 f"{self.file.name}, line {line}: id {name!r} is not one of the {len(self.row_of)} asked for"
             )
         if name in self.seen and not repeated:
-            raise InvalidSubmission(f"{self.file.name}, line {line}: id {name!r} stands here a second time")
+            raise InvalidSubmission(f"{self.file.name}, line {line}: id {name!r} is given a second time")
         self.seen.add(name)
         return self.row_of[name]
 

@@ -221,7 +221,7 @@ def test_a_row_without_a_time_is_named(times: np.ndarray) -> None:
 
 
 def test_too_few_moments_are_refused() -> None:
-    with pytest.raises(UserError, match=r"at 2 moments and cannot make 4 parts.*FOLDS"):
+    with pytest.raises(UserError, match=r"2 different times and cannot make 4 parts.*FOLDS"):
         time_ordered(by=day).assign_folds(dated(np.array([1, 1, 2, 2, 2, 2])), 3)
 
 

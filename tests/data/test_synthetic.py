@@ -58,11 +58,11 @@ def test_colour_tells_the_class_as_much_as_hue_says() -> None:
 
 
 def test_the_samples_of_a_new_competition_are_read_by_their_formats(tmp_path: Path) -> None:
-    made_images(tmp_path / "p", ("a", "b", "c"), rows=30, asked=4)
-    made_masks(tmp_path / "m", ("ground", "a", "b"), rows=12, asked=3)
-    made_boxes(tmp_path / "b", ("a", "b"), rows=5, asked=2)
+    made_images(tmp_path / "p", ("a", "b", "c"), rows=30, unlabelled=4)
+    made_masks(tmp_path / "m", ("ground", "a", "b"), rows=12, unlabelled=3)
+    made_boxes(tmp_path / "b", ("a", "b"), rows=5, unlabelled=2)
     (tmp_path / "t").mkdir()
-    made_table(tmp_path / "t", rows=40, asked=5)
+    made_table(tmp_path / "t", rows=40, unlabelled=5)
     folder = tmp_path / "p"
     images = images_and_csv(folder / "images", folder / "labels.csv", "image", "label", "abc", test=folder / "test")
     assert set(images.labelled.targets.tolist()) == {0, 1, 2}

@@ -246,7 +246,7 @@ GOOD = "0 0.5 1 1 2 2"
 BROKEN_TABLES = [
     ("id,boxes\n", "column 2 is named 'boxes'"),
     (f"id,PredictionString\n7,{GOOD}\n3,\n", "1 of 3 ids are missing, the first: 12"),
-    (f"id,PredictionString\n7,{GOOD}\n3,\n12,\n7,\n", "line 5: id '7' stands here a second time"),
+    (f"id,PredictionString\n7,{GOOD}\n3,\n12,\n7,\n", "line 5: id '7' is given a second time"),
     (f"id,PredictionString\n7,{GOOD}\n4,\n", "line 3: id '4' is not one of the 3"),
     ("id,PredictionString\n3,\n7,0 0.5 1 1 2\n", r"line 3 \(id 7\), column PredictionString: 5 numbers, but .* six"),
     ("id,PredictionString\n7,0 0.5 1 one 2 2\n", "line 2 .*'one' is not a number"),

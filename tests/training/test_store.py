@@ -97,7 +97,7 @@ def inner():
     ids=["lambda", "nested function", "partial", "object", "set", "bytes"],
 )
 def test_what_has_no_name_to_look_up_is_refused(nameless: object) -> None:
-    with pytest.raises(UserError, match="cannot stand in a model's declaration"):
+    with pytest.raises(UserError, match="cannot be part of a model's declaration"):
         config_hash({"field": nameless})
 
 

@@ -31,8 +31,8 @@ def npz(
     groups = np.unique(arrays[group], return_inverse=True)[1] if group else None
     official = {}
     if test:
-        asked = read_arrays(test, [images, *([id] if id else [])], optional)
-        official["test"] = Samples(ids_in(asked, id or "id"), _images(asked[images], test, images))
+        unlabelled = read_arrays(test, [images, *([id] if id else [])], optional)
+        official["test"] = Samples(ids_in(unlabelled, id or "id"), _images(unlabelled[images], test, images))
     return Dataset(Samples(ids_in(arrays, id or "id"), inputs, targets, groups), official)
 
 

@@ -176,12 +176,12 @@ def _samples(ids: np.ndarray, inputs: EncodedImages, rows: Rows, source: Path, c
     flat = np.array([box for boxes in rows for box in boxes], np.float64).reshape(-1, 5)
     image = np.repeat(np.arange(len(rows)), np.diff(offsets))
     flat[:, 1:] = np.clip(flat[:, 1:], 0, inputs.sizes[image][:, [1, 0, 1, 0]])
-    kept = (flat[:, 3:] > flat[:, 1:3]).all(1)
-    if dropped := int((~kept).sum()) + crowds:
+    with_area = (flat[:, 3:] > flat[:, 1:3]).all(1)
+    if dropped := int((~with_area).sum()) + crowds:
         logging.getLogger(__name__).warning(
             "%s: %d boxes without area, or of crowds, are left out", shown(source), dropped
         )
-    return Samples(ids, inputs, Ragged(flat[kept], np.concatenate([[0], np.cumsum(kept)])[offsets]))
+    return Samples(ids, inputs, Ragged(flat[with_area], np.concatenate([[0], np.cumsum(with_area)])[offsets]))
 
 
 def _numbers(fields: Sequence[Any], count: int, where: str) -> list[float]:

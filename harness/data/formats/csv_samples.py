@@ -132,22 +132,22 @@ def csv_table(
     labels where `classes` are given, or several columns of 0 and 1. test: the official part "test", a file with the
     same columns; rows of `file` without a target are another, "unlabelled".
     """
-    known, asked = Table.read(file), Table.read(test) if test else None
+    known, official_table = Table.read(file), Table.read(test) if test else None
     targets = [target] if isinstance(target, str) else list(target)
     for name in (*targets, *drop):
         known.text(name)
     inputs = [name for name in known.columns if name not in {*targets, *drop, id, group}]
     if not inputs:
         raise UserError(f"{shown(file)} has no column left to learn from")
-    rows = _structured(inputs, [table for table in (known, asked) if table is not None])
+    rows = _structured(inputs, [table for table in (known, official_table) if table is not None])
     ids, labelled = known.ids(id), known.is_labelled(target)
     if not labelled.any():
         raise UserError(f"{shown(file)} has no row with a target: the column {targets[0]} is empty")
     official = {}
     if not labelled.all():
         official["unlabelled"] = Samples(ids[~labelled], rows[: len(known)][~labelled])
-    if asked is not None:
-        official["test"] = Samples(asked.ids(id), rows[len(known) :])
+    if official_table is not None:
+        official["test"] = Samples(official_table.ids(id), rows[len(known) :])
     answered = known[labelled]
     columns = rows[: len(known)][labelled], answered.targets(target, classes), answered.groups(group)
     return Dataset(Samples(ids[labelled], *columns), official)

@@ -37,9 +37,9 @@ def class_folders(folder: Path, classes: Sequence[str], size: Size | None = None
                 f"{shown(folder / name)} is not a class{nearest(name, classes)}; the classes are {', '.join(classes)}"
             )
     for label, name in enumerate(classes):
-        found = images_in(folder / name)
-        files += found
-        labels += [label] * len(found)
+        images = images_in(folder / name)
+        files += images
+        labels += [label] * len(images)
     ids = _own_names(files)
     order = np.argsort(ids)
     targets = np.array(labels, np.min_scalar_type(len(classes) - 1))[order]
@@ -141,7 +141,7 @@ def _head(file: Path) -> tuple[Size, bool]:
 
 
 def _decoded(file: Path, grey: bool, size: Size | None) -> np.ndarray:
-    """(h, w) or (h, w, 3) uint8, turned as EXIF says."""
+    """(h, w) or (h, w, 3) uint8, turned by its EXIF orientation."""
     import cv2
     from PIL import Image, ImageOps
 
@@ -176,8 +176,8 @@ def _mask(mask: Path, image: Path, values: Sequence[int] | None, size: Size | No
             f"but its image {image.name} is {expected[0]} x {expected[1]}"
         )
     with _readable(mask), Image.open(mask) as opened:
-        found = np.asarray(opened).astype(np.int64)
-    channels = found if found.ndim == 3 else found[..., None]
+        pixels = np.asarray(opened).astype(np.int64)
+    channels = pixels if pixels.ndim == 3 else pixels[..., None]
     if channels.shape[2] > 2 and (channels[..., :3] != channels[..., :1]).any():
         raise UserError(f"{shown(mask)} is coloured; save masks as grey images with one number for every class")
     labels = channels[..., 0]
@@ -205,12 +205,12 @@ def _existing(folder: Path) -> Path:
 
 def _by_name(files: Sequence[Path]) -> dict[str, Path]:
     """Index the files by their names, with the suffix and without."""
-    found: dict[str, Path] = {}
+    file_of: dict[str, Path] = {}
     for file in files:
-        if file.stem in found:
-            raise UserError(f"{shown(file)} and {found[file.stem].name} have one name; rename one")
-        found[file.stem] = found[file.name] = file
-    return found
+        if file.stem in file_of:
+            raise UserError(f"{shown(file)} and {file_of[file.stem].name} have one name; rename one")
+        file_of[file.stem] = file_of[file.name] = file
+    return file_of
 
 
 def _own_names(files: Sequence[Path]) -> np.ndarray:
@@ -231,10 +231,10 @@ def _dataset(
     with_suffix: bool = False,
 ) -> Dataset:
     """The labelled images, and the official parts that are not empty; all read alike, grey or not."""
-    asked = {part: files for part, files in others.items() if files}
-    inputs = read([*known, *(file for files in asked.values() for file in files)], size)
+    parts = {part: files for part, files in others.items() if files}
+    inputs = read([*known, *(file for files in parts.values() for file in files)], size)
     official, end = {}, len(known)
-    for part, files in asked.items():
+    for part, files in parts.items():
         names = np.array([file.name if with_suffix else file.stem for file in files])
         official[part] = Samples(
             names, inputs[end : end + len(files)], metadata=file_metadata(file.read_bytes() for file in files)

@@ -107,8 +107,8 @@ class Showing:
     several: bool = False
 
     def __call__(self, targets: np.ndarray) -> np.ndarray:
-        found = targets[:, self.label] > 0 if self.several else targets == self.label
-        return np.asarray(np.reshape(found, (len(targets), -1)).any(1))
+        shown = targets[:, self.label] > 0 if self.several else targets == self.label
+        return np.asarray(np.reshape(shown, (len(targets), -1)).any(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,11 +140,11 @@ def kinds(samples: Samples) -> Sequence[np.ndarray]:
     in their targets (n, ...).
     """
     if samples.stratify is not None:
-        found = list(membership(samples.stratify).T)
+        members = list(membership(samples.stratify).T)
     else:
         targets = samples.targets
-        found = [(targets == label).reshape(len(targets), -1).any(1) for label in np.unique(targets)]
-    return sorted(found, key=np.count_nonzero)
+        members = [(targets == label).reshape(len(targets), -1).any(1) for label in np.unique(targets)]
+    return sorted(members, key=np.count_nonzero)
 
 
 @dataclass(frozen=True, kw_only=True)

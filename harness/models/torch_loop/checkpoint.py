@@ -18,7 +18,7 @@ from harness.files import atomic, read_json, sha256_of, write_json
 if TYPE_CHECKING:
     from torch import Tensor
 
-KEPT = 2
+GENERATIONS = 2
 DIGEST = hashlib.sha256().digest_size
 
 
@@ -32,21 +32,21 @@ def save(folder: Path, state: Mapping[str, Any], step: int) -> None:
     with atomic(folder / f"step-{step:09d}.checkpoint") as file:
         file.write(hashlib.sha256(content).digest())
         file.write(content)
-    for old in generations(folder)[KEPT:]:
+    for old in generations(folder)[GENERATIONS:]:
         old.unlink()
 
 
 def load(folder: Path, warn: Callable[[str], None]) -> dict[str, Any] | None:
     """The newest state that is whole, None where none was ever saved; `UserError` where all are broken."""
-    found = generations(folder)
-    for path in found:
+    checkpoints = generations(folder)
+    for path in checkpoints:
         state = read(path)
         if state is not None:
             return state
         warn(f"the checkpoint {path} is damaged; the one before it is tried")
-    if found:
+    if checkpoints:
         raise UserError(
-            f"no checkpoint in {folder} can be read ({', '.join(path.name for path in found)} are damaged); "
+            f"no checkpoint in {folder} can be read ({', '.join(path.name for path in checkpoints)} are damaged); "
             "restore one, or delete the folder to train this fold again"
         )
     return None

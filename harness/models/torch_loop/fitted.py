@@ -50,7 +50,7 @@ class TorchFitted:
 def recalibrate(network: nn.Module, forward: Callable[[Any], Any], inputs: Any, rows: np.ndarray) -> None:
     """Recalibrate batch norm: set its mean and variance to those of these rows of `inputs`, by the final weights.
 
-    Training leaves statistics of augmented and oversampled pictures, and of weights that have moved on since
+    Training leaves statistics of augmented and oversampled images, and of weights that have moved on since
     (precise batch norm: Wu and Johnson 2021, arXiv 2105.07576, sections 3 and 5). Frozen layers keep theirs; so do
     all where there are fewer than two rows. Leaves the network in evaluation mode.
     """

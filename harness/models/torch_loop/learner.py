@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TorchLearner(Learner):
-    """What every torch network is trained with; a variant says what the `network` is.
+    """What every torch network is trained with; a subclass defines the `network`.
 
     channels, mean, std: of the images the network sees, which are (x / 255 - mean) / std of uint8 x.
     lr: at the height of the schedule. weight_decay: on everything but norms and biases.
     oversample: targets -> (n,) bool, the rows that make up a `share` of every batch.
     drop_single_class: leave out masks with one class or none. paste: targeted samples. prime: few images first.
-    ema: the share of all steps that the average of the weights reaches back; it is the model that is kept.
+    ema: the share of all steps that the average of the weights reaches back; that average is the model.
     clip: the largest norm of the gradient. mixed_precision: on CUDA only.
     norm_rows: training rows, not augmented, that recalibrate batch norm at the end; 0 leaves it as trained.
     early_stopping, and a schedule that watches: take the loss on the validation rows after every epoch, or on the

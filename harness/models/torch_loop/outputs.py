@@ -16,9 +16,9 @@ from harness.tasks import Task
 
 @dataclass(frozen=True)
 class TargetEncoding:
-    """target_class: the one class that is told from the rest, or None. several: whether targets are (n, classes) 0, 1.
+    """target_class: the one class to tell from the rest, or None. several: whether targets are (n, classes) 0, 1.
 
-    versus: the one other class that `target_class` is told from; all further ones are ignored.
+    versus: the one other class to tell `target_class` from; all further ones are ignored.
     """
 
     task: Task
@@ -33,7 +33,7 @@ class TargetEncoding:
 
     @property
     def outputs(self) -> int:
-        """How many logits the network gives."""
+        """The number of logits of the network."""
         return len(self.choices) if self.target_class is None else 1
 
     @cached_property

@@ -89,7 +89,7 @@ class State:
         self.tracked = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]  # same memory
         self.average = [tensor.clone() for tensor in self.tracked]
         self.groups = learner.parameter_groups(self.network)
-        self.open(1.0)  # what never trains is none of the optimizer's business
+        self.open(1.0)  # the optimizer holds only what trains at some time
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = learner.optimizer.build(self.network, learner.weight_decay)
         set_scales(self.optimizer, self.groups)
@@ -112,22 +112,22 @@ class State:
         import torch
 
         if step % self.stride == 0 or step == self.steps:
-            kept = 1 - 1 / min(self.reach, 1 + step / 10)
-            torch._foreach_lerp_(self.average, self.tracked, 1 - kept**self.stride)
+            decay = 1 - 1 / min(self.reach, 1 + step / 10)
+            torch._foreach_lerp_(self.average, self.tracked, 1 - decay**self.stride)
 
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:
         """The network with the averaged weights, in evaluation mode, for the length of the block."""
         import torch
 
-        kept = [tensor.clone() for tensor in self.tracked]
+        saved = [tensor.clone() for tensor in self.tracked]
         torch._foreach_copy_(self.tracked, self.average)
         training = self.network.training
         self.network.eval()
         try:
             yield self.network
         finally:
-            torch._foreach_copy_(self.tracked, kept)
+            torch._foreach_copy_(self.tracked, saved)
             self.network.train(training)
 
     def is_finite(self) -> bool:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from harness.models.torch_loop.learner import TorchLearner
 
 SAVE_SECONDS = 30.0  # the most work that a kill costs; a save of the Mars networks takes 0.2 to 0.35 s of CPU
-CHECK_STEPS = 10  # a look at the loss waits for the GPU
+CHECK_STEPS = 10  # reading the loss waits for the GPU
 REPORT_SECONDS = 0.5
 
 
 class TrainingLoop:
-    """One fit in progress. `step` is a training step and touches no file; the rest is when to save, stop and say."""
+    """One fit in progress. `step` is a training step and touches no file; the rest is when to save, stop and report."""
 
     def __init__(self, learner: TorchLearner, train: Samples, context: Context):
 
@@ -75,7 +75,7 @@ class TrainingLoop:
             self.after_step(now)
 
     def step(self, images: np.ndarray, targets: np.ndarray) -> None:
-        """One optimizer step on a batch as `Batches` gives it."""
+        """One optimizer step on a batch of `Batches`."""
         rate = self.rate()
         self.state.open(self.done / self.steps)
         for group in self.state.optimizer.param_groups:
@@ -114,7 +114,7 @@ class TrainingLoop:
         return self.learner.lr * self.learner.schedule.factor(self.done / self.steps, self.watched)
 
     def after_step(self, now: float) -> None:
-        """Save what must not be lost, and leave where the clock or a signal says so."""
+        """Save what must not be lost, and stop at the deadline or on a signal."""
         if self.state.step % CHECK_STEPS == 0:
             self.check(math.isfinite(self.state.loss.item()))
         if now - self.reported > REPORT_SECONDS:
@@ -167,7 +167,7 @@ class TrainingLoop:
             self.context.look(state.epoch / learner.epochs, self.predict)
 
     def predict(self, inputs: Any) -> Any:
-        """What the averaged weights say so far."""
+        """Predictions of the averaged weights so far."""
         with self.state.averaged() as network:
             return TorchFitted(self.encoding, network, self.machine).predict(inputs)
 
@@ -204,6 +204,6 @@ class TrainingLoop:
         """On random training rows, of a pair's specialist those of the pair; what never trained stays as it is."""
         network, inputs = self.state.network.train(), self.batches.train.inputs
         self.state.open(1.0)
-        asked = self.batches.rows if self.learner.versus is not None else np.arange(len(inputs))
-        rows = self.context.rng(0, RECALIBRATE).permutation(asked)[: self.learner.norm_rows]
+        candidates = self.batches.rows if self.learner.versus is not None else np.arange(len(inputs))
+        rows = self.context.rng(0, RECALIBRATE).permutation(candidates)[: self.learner.norm_rows]
         recalibrate(network, TorchFitted(self.encoding, network, self.machine).probabilities, inputs, rows)

@@ -34,14 +34,14 @@ LOGGERS = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard"
 class Yolo(Learner):
     """A YOLO of any generation and size: "yolo11n", "yolov8s", "yolov3-tiny", ... (ultralytics' cfg/models).
 
-    imgsz: the long side at which it sees pictures; small pictures are not enlarged. lr: the peak, after a linear
+    imgsz: the long side at which it sees images; small images are not enlarged. lr: the peak, after a linear
     warm-up over a share `warmup` of the epochs and before a cosine to 0. mosaic: the share of the epochs, from the
-    first on, in which four pictures are put together (Bochkovskiy et al. 2020, arXiv 2004.10934). ema: the share of all
-    steps that the moving average of the weights reaches back; the average is the model that is kept. options: more of
+    first on, in which four images are put together (Bochkovskiy et al. 2020, arXiv 2004.10934). ema: the share of all
+    steps that the moving average of the weights reaches back; the average is the final model. options: more of
     ultralytics' training arguments, as pairs. target_class: train a specialist for this class alone. pretrained: start
     from <model>.pt in the folder weights/.
 
-    An optimizer step follows every batch, and the last weights are kept: the validation rows choose nothing.
+    An optimizer step follows every batch, and the last weights are the model: the validation rows choose nothing.
     """
 
     model: str = "yolo11n"
@@ -95,11 +95,11 @@ class Yolo(Learner):
         return {}
 
     def specialised(self, of: int, versus: int | None) -> Self:
-        """Return a detector that sees every picture, with the boxes of this class alone."""
+        """Return a detector that sees every image, with the boxes of this class alone."""
         return replace(self, target_class=of)
 
     def vary(self, trial: Any) -> Self:
-        """Vary rate, decay, mosaics, average and length, and the size of its pictures in three steps."""
+        """Vary rate, decay, mosaics, average and length, and the size of its images in three steps."""
         step = round(0.2 * self.imgsz / STRIDE) * STRIDE
         sizes = (self.imgsz - step, self.imgsz + step)
         return replace(
@@ -150,7 +150,7 @@ class Yolo(Learner):
             raise UserError(f"{paths.shown(file)} is not a checkpoint of ultralytics; fetch it again") from error
 
     def seen(self, longest: int) -> int:
-        """Return the long side, a multiple of the stride, at which it sees the largest training picture."""
+        """Return the long side, a multiple of the stride, at which it sees the largest training image."""
         return min(self.imgsz, -(-longest // STRIDE) * STRIDE)
 
     def classes(self, task: Task) -> list[str]:

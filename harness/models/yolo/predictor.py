@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     from harness.models.yolo.detector import Yolo
 
-BATCH = 16  # pictures: more are no faster on a CPU
+BATCH = 16  # images: more are no faster on a CPU
 STRIDE = 32  # the sides of a canvas are multiples of it
-GREY = 114  # the padding around a picture, as in training
+GREY = 114  # the padding around an image, as in training
 CONFIDENCE, OVERLAP = 0.003, 0.7  # fainter boxes are dropped; of two that overlap more, the fainter one
-MOST_ZOOM = 1.5  # times the size of training at which a picture may be seen
+MOST_ZOOM = 1.5  # times the size of training at which an image may be seen
 
 
 @dataclass(frozen=True)
 class YoloFitted:
-    """network: fused, in evaluation mode. sides: the shortest and the longest long side of the training pictures."""
+    """network: fused, in evaluation mode. sides: the shortest and the longest long side of the training images."""
 
     learner: Yolo
     task: Task
@@ -47,14 +47,14 @@ class YoloFitted:
         return cls(learner, task, fused, device, (sides[0], sides[1]))
 
     def predict(self, inputs: EncodedImages) -> Ragged:
-        """Return the best `MOST` boxes of every picture; they do not depend on the other pictures."""
+        """Return the best `MOST` boxes of every image; they do not depend on the other images."""
         rows: list[np.ndarray] = [np.zeros((0, 6), np.float32)] * len(inputs)
         if len(inputs):
             for batch, height, width in self.batches(inputs.sizes):
-                for row, boxes in zip(batch, self.boxes(inputs, batch, height, width), strict=True):
-                    rows[row] = boxes
-        found = Ragged.of(rows) if rows else Ragged(np.zeros((0, 6), np.float32), np.zeros(1, np.int64))
-        return found if self.learner.target_class is None else self.task.expand(found, self.learner.target_class)
+                for row, detected in zip(batch, self.boxes(inputs, batch, height, width), strict=True):
+                    rows[row] = detected
+        boxes = Ragged.of(rows) if rows else Ragged(np.zeros((0, 6), np.float32), np.zeros(1, np.int64))
+        return boxes if self.learner.target_class is None else self.task.expand(boxes, self.learner.target_class)
 
     def batches(self, sizes: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
         """Yield the rows that share a canvas, and its height and width."""
@@ -65,9 +65,9 @@ class YoloFitted:
                 yield alike[part], int(shape[0]), int(shape[1])
 
     def seen(self, sizes: np.ndarray) -> np.ndarray:
-        """Return height and width (n, 2) int at which pictures of these sizes are seen.
+        """Return height and width (n, 2) int at which images of these sizes are seen.
 
-        The long side is as in training. A picture larger than all of training is seen larger, by the same ratio up to a
+        The long side is as in training. An image larger than all of training is seen larger, by the same ratio up to a
         limit, and a smaller one smaller: else a scaled view would look like the plain one.
         """
         long = sizes.max(1)
@@ -75,7 +75,7 @@ class YoloFitted:
         return np.maximum(1, np.round(sizes * (self.learner.seen(self.sides[1]) * ratio / long)[:, None])).astype(int)
 
     def boxes(self, inputs: EncodedImages, batch: np.ndarray, height: int, width: int) -> list[np.ndarray]:
-        """Return boxes (k, 6) for every row of the batch, each picture in the middle of a canvas of this size."""
+        """Return boxes (k, 6) for every row of the batch, each image in the middle of a canvas of this size."""
         import cv2
         import torch
         from ultralytics.utils.nms import non_max_suppression
@@ -89,7 +89,7 @@ class YoloFitted:
             place[top : top + high, left : left + wide] = small
         with torch.inference_mode():
             pixels = torch.from_numpy(canvas).to(self.device).permute(0, 3, 1, 2).float() / 255
-            found = non_max_suppression(
+            detections = non_max_suppression(
                 self.network(pixels),
                 CONFIDENCE,
                 OVERLAP,
@@ -98,13 +98,13 @@ class YoloFitted:
                 max_time_img=1e9,  # a slow machine must not find less
                 end2end=getattr(self.network, "end2end", False),
             )
-        arrays = [boxes.float().cpu().numpy().astype(np.float64) for boxes in found]
-        return [_in_picture(*each) for each in zip(arrays, corners, seen, sizes, strict=True)]
+        arrays = [boxes.float().cpu().numpy().astype(np.float64) for boxes in detections]
+        return [_in_image(*each) for each in zip(arrays, corners, seen, sizes, strict=True)]
 
 
-def _in_picture(found: np.ndarray, corner: np.ndarray, seen: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Turn x1, y1, x2, y2, score, label on the canvas into label, score, x1, y1, x2, y2 in pixels of the picture."""
-    boxes = (found[:, :4] - corner[[1, 0, 1, 0]]) * (size / seen)[[1, 0, 1, 0]]
+def _in_image(detections: np.ndarray, corner: np.ndarray, seen: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Turn x1, y1, x2, y2, score, label on the canvas into label, score, x1, y1, x2, y2 in pixels of the image."""
+    boxes = (detections[:, :4] - corner[[1, 0, 1, 0]]) * (size / seen)[[1, 0, 1, 0]]
     boxes = np.clip(boxes, 0, size[[1, 0, 1, 0]])
-    rows = np.concatenate([found[:, [5, 4]], boxes], axis=1).astype(np.float32)
+    rows = np.concatenate([detections[:, [5, 4]], boxes], axis=1).astype(np.float32)
     return rows[(rows[:, 4] > rows[:, 2]) & (rows[:, 5] > rows[:, 3])]

@@ -73,9 +73,9 @@ class DetectorFit:
         step = float(np.median(np.diff(ends))) if len(ends) > 1 else ends[0] - began
         fitted, inputs = self.fitted(trainer), self.train.inputs[: 2 * self.learner.batch]
         fitted.predict(inputs[:1])
-        asked = time.perf_counter()
+        start = time.perf_counter()
         fitted.predict(inputs)
-        predict = (time.perf_counter() - asked) / len(inputs)
+        predict = (time.perf_counter() - start) / len(inputs)
         return TrainingCost(max(0.0, ends[0] - began - step), step * len(trainer.train_loader), predict)
 
     # -- the trainer ---------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class DetectorFit:
         }
 
     def dataset(self) -> dict[str, Any]:
-        """Return what a data.yaml says; ultralytics' check of such a file looks for fonts to download."""
+        """Return the contents of a data.yaml; ultralytics' check of such a file looks for fonts to download."""
         folder = self.home / "data"
         files = {"train": str(folder / "images"), "val": str(folder / "one.txt")}  # it asks for the second, unused
         return {**files, "names": dict(enumerate(self.classes)), "nc": len(self.classes), "channels": 3}
@@ -177,7 +177,7 @@ class DetectorFit:
         trainer.train_loader.generator.manual_seed(seed)
 
     def after_batch(self, trainer: Any) -> None:
-        """Report, and leave where the clock or a signal says so."""
+        """Report, and stop at the deadline or on a signal."""
         self.done += 1
         now = time.monotonic()
         if not math.isfinite(trainer.loss.item()):
@@ -241,7 +241,7 @@ def _trainer(fit: DetectorFit, arguments: dict[str, Any]) -> Any:
     class DetectorTraining(DetectionTrainer):
         """ultralytics' trainer without its validation, with the harness's data, optimizer and checkpoints.
 
-        The word "Trainer" in its name would make ultralytics attach the callbacks of logging services.
+        "Trainer" in its name would make ultralytics attach the callbacks of logging services.
         """
 
         def get_dataset(self) -> dict[str, Any]:
@@ -272,7 +272,7 @@ def _trainer(fit: DetectorFit, arguments: dict[str, Any]) -> Any:
 
 
 def write_data(train: Samples, target_class: int | None, folder: Path) -> None:
-    """Write images/, the bytes of the pictures, and labels/, their boxes; one.txt, written last, names one picture.
+    """Write images/, the encoded images, and labels/, their boxes; one.txt, written last, names one image.
 
     target_class: write only the boxes of this class, as class 0.
     """
