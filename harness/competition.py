@@ -111,7 +111,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Competition:
-    """The declaration; see DESIGN, section 4.
+    """What one folder declares: data, split, metric, models and rules.
 
     load: raw folder -> `Dataset`. models: everything declared; ensemble: how they become one prediction, a blend of all
     where none is declared; default: those that `make submit` trains, all where none is named.

@@ -175,7 +175,7 @@ def status_table(result: dict[str, Any]) -> None:
     """What is on the disk for a competition."""
     out = _out()
     table = _table("run", "folds", "CV alone (95 %)", "MB", "in the best submission")
-    for run in result["bundles"]:
+    for run in result["runs"]:
         folds, size = f"{run['folds_done']} of {run['folds']}", f"{run['bytes'] / 1e6:.0f}"
         table.add_row(
             run["name"], folds, _scored(run["score"]) if run["score"] else "", size, "yes" if run["in_use"] else ""

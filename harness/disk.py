@@ -21,7 +21,7 @@ def status(competition: Competition) -> dict[str, Any]:
     return {
         "competition": competition.name,
         "path": paths.shown(paths.root() / "runs" / competition.name),
-        "bundles": model_runs,
+        "runs": model_runs,
         "running": _running(competition.name),
         "best": paths.shown(max(best, key=lambda file: file.stat().st_mtime)) if best else None,
         "bytes": sum(size(folder) for folder in _homes(competition.name)),
@@ -48,10 +48,10 @@ def run_folders(competition: str) -> list[Path]:
 
 def runs_in_use(competition: str) -> set[Path]:
     """The runs that the best submission of any data needs, or that a search saved."""
-    cards = paths.submissions(competition, "*").parent.glob("*/best/submission.json")
+    manifests = paths.submissions(competition, "*").parent.glob("*/best/submission.json")
     searched = paths.searches(competition, "*").parent.glob("*/best.json")
-    used = [folder for card in cards for folder in read_json(card).get("bundles", {}).values()]
-    used += [member["bundle"] for file in searched for member in read_json(file)["members"].values()]
+    used = [folder for manifest in manifests for folder in read_json(manifest).get("runs", {}).values()]
+    used += [member["run"] for file in searched for member in read_json(file)["members"].values()]
     return {paths.root() / folder for folder in used}
 
 

@@ -25,14 +25,14 @@ from harness.training import search_result
 from harness.training.budget import plan_for
 from harness.training.cross_validation import cross_validate
 from harness.training.ensembling import blend_of, ensemble, keep_baseline, submit_file, write_submission
-from harness.training.predict import best_card, predict_official, recipe_of, runs_of
+from harness.training.predict import best_manifest, predict_official, recipe_of, runs_of
 from harness.training.predictions import ModelRun, require_same_rows
 from harness.training.workers import start_workers
 from harness.training.workers.local import LocalWorkers
 
 
 def submit(request: Request) -> dict[str, Any]:
-    """The whole path. Returns what `submit --json` prints (DESIGN, section 8)."""
+    """The whole path. Returns what `submit --json` prints."""
     if not set(request.learners) & set(request.competition.ensemble.names):
         alone = ", ".join(request.learners)
         raise UserError(f"{alone} alone predicts no more than its own class; add a general model to MODELS=")
@@ -47,17 +47,17 @@ def submit(request: Request) -> dict[str, Any]:
             model_runs = cross_validate(request, prepared, folds, plan, workers)
             declared = blend_of(request.competition, model_runs) if request.variants else request.competition.ensemble
             fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, declared)
-            file, card = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
+            file, manifest = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
             official = (
                 {}
                 if request.fast
                 else predict_official(request, prepared, model_runs, fitted_ensemble.recipe, workers, file)
             )
-    return submit_file(request, prepared, file, card, official)
+    return submit_file(request, prepared, file, manifest, official)
 
 
 def train(request: Request) -> dict[str, Any]:
-    """One model, all folds: leaves its bundle."""
+    """Train one model on all folds; leave its run."""
     prepared = current(request.competition.name)
     folds = prepared.folds(request.competition, request.fold_count)
     workers = start_workers(request.listen, request.engine, request.workers)
@@ -98,12 +98,12 @@ def search(request: Request, storage: str | None = None, paired: bool = True, cu
             groups = {fold: prepared.train.groups[folds == fold] for fold in range(request.fold_count)}
             pruner = Pruner(competition.metric, groups, paired, curves)
             SearchLoop(request, prepared, folds, workers, background, study, schedule, pruner).run()
-            card = best_card(competition, prepared)
-            file = paths.root() / card["file"]
-            official = predict_official(request, prepared, runs_of(card), recipe_of(card), workers, file)
+            manifest = best_manifest(competition, prepared)
+            file = paths.root() / manifest["file"]
+            official = predict_official(request, prepared, runs_of(manifest), recipe_of(manifest), workers, file)
     log = paths.searches(competition.name, prepared.data_hash) / "search.jsonl"
     try:
-        result = submit_file(request, prepared, file, card, official)
+        result = submit_file(request, prepared, file, manifest, official)
         scores = {key: result[key] for key in ("public", "cv", "rank")}
         append_line(log, {"at": writer.now(), "event": "judged", **scores})
     finally:  # the report is written though no judge can be reached
@@ -132,8 +132,8 @@ def blend(request: Request, files: Sequence[Path] | None = None) -> dict[str, An
     require_same_rows(model_runs, train_hash)
     model_runs = {name: model_run for name, model_run in model_runs.items() if model_run.manifest["complete"]}
     fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, blend_of(competition, model_runs))
-    file, card = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
-    return submit_file(request, prepared, file, card, {})
+    file, manifest = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
+    return submit_file(request, prepared, file, manifest, {})
 
 
 def look(request: Request) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class Prepared:
         saved = once(file, assigned)
         whole = isinstance(saved, dict) and saved.keys() >= {"ids", "folds"} and len(saved["folds"]) == len(everyone)
         if not whole or saved["ids"] != everyone.ids.tolist():
-            raise UserError(f"{paths.shown(file)} is not about these rows; delete it, and the bundles made with it")
+            raise UserError(f"{paths.shown(file)} is not about these rows; delete it, and the runs made with it")
         return np.array(saved["folds"])[~np.isin(everyone.ids, list(self.exclusions))]
 
     def folds_named(self, competition: Competition, train_hash: str) -> np.ndarray:

@@ -62,14 +62,14 @@ def specialist(request: Request, name: str | None) -> dict[str, Any]:
     target = choose_target(run, label)
     if target is None:
         refused = SpecialistVerdict(False, "nothing would be gained: no class is ever mistaken", NO_GAIN)
-        return {"competition": competition.name, "path": run.card["file"], "class": None, **refused._asdict()}
+        return {"competition": competition.name, "path": run.manifest["file"], "class": None, **refused._asdict()}
     derived = derive(run, target)
     request.say(f"{derived.name}: {described(competition, target)}, derived from {derived.base}")
-    folds = run.prepared.folds_named(competition, run.card["train_hash"])
+    folds = run.prepared.folds_named(competition, run.manifest["train_hash"])
     training = replace(request, folds=int(folds.max()) + 1, variants={derived.name: derived.learner})
     with (
         start_workers(request.listen, request.engine, request.workers) as workers,
-        locked(paths.runs(competition.name, run.card["train_hash"])),
+        locked(paths.runs(competition.name, run.manifest["train_hash"])),
     ):
         plan = plan_for(training, run.prepared, folds, workers, to_rank=False)
         model_run = cross_validate(training, run.prepared, folds, plan, workers)[derived.name]
@@ -197,8 +197,8 @@ def keep(
     """Save an accepted one for `submit` and `blend`; one that was saved before and is refused now is removed."""
     declared = derived.name in run.competition.models
     place = (run.competition.name, run.prepared.data_hash, derived.name)
-    config = {"train_hash": run.card["train_hash"], "config": model_run.manifest["config"]}
-    saved = {**config, "bundle": paths.shown(model_run.folder), "gain": verdict.gain}
+    config = {"train_hash": run.manifest["train_hash"], "config": model_run.manifest["config"]}
+    saved = {**config, "run": paths.shown(model_run.folder), "gain": verdict.gain}
     search_result.keep_specialist(*place, saved if verdict.accepted and not declared else None)
     score = number(model_run.manifest["score"]["score"])
     result = "accepted" if verdict.accepted else "refused"

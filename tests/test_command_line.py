@@ -110,7 +110,7 @@ def test_the_board_imports_no_torch(home: Home, monkeypatch: pytest.MonkeyPatch)
 
 def test_status_of_an_empty_home_is_a_status(home: Home) -> None:
     status = home.json("harness", "status", "pebbles")
-    assert (status["bundles"], status["best"], status["running"]) == ([], None, None)
+    assert (status["runs"], status["best"], status["running"]) == ([], None, None)
 
 
 # -- what a person can get wrong: (home) -> the command, and what its sentence must say --------------------------------
@@ -394,7 +394,7 @@ def test_a_submission_of_another_competition_is_refused(home: Home, tmp_path: Pa
     assert home.json("leaderboard", "board", "pebbles")["rows"] == []
 
 
-def test_a_bundle_from_other_folds_is_refused(home: Home, tmp_path: Path, complaint: Complain) -> None:
+def test_a_run_from_other_folds_is_refused(home: Home, tmp_path: Path, complaint: Complain) -> None:
     mixed = copy_of(home, tmp_path)
     two = mixed.json("harness", "train", "pebbles", "spy")
     three = mixed.json("harness", "train", "pebbles", "spy", "--folds", "3")

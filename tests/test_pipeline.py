@@ -55,7 +55,7 @@ def test_the_same_command_again_is_the_same_file_and_the_same_row(ranked: tuple[
 
 
 def test_json_has_the_fields_that_were_promised(ranked: tuple[Home, dict, dict]) -> None:
-    """DESIGN, section 8: fields may be added, not renamed."""
+    """Fields may be added, not renamed: other programs read them."""
     home, first, _ = ranked
     promised = "competition source data_hash models cv public rank teams submission official seconds"
     assert first.keys() >= set(promised.split())
@@ -148,7 +148,7 @@ def test_best_is_the_file_that_was_handed_in(ranked: tuple[Home, dict, dict]) ->
 # -- is one better than the other? -------------------------------------------------------------------------------------
 
 
-def test_two_bundles_are_compared_on_the_rows_both_have(ranked: tuple[Home, dict, dict]) -> None:
+def test_two_runs_are_compared_on_the_rows_both_have(ranked: tuple[Home, dict, dict]) -> None:
     home, first, _ = ranked
     net, spy = (one(home, f"runs/pebbles/*/{name}-*/run.json").parent for name in ("net", "spy"))
     told = home.json("harness", "compare", net, spy)

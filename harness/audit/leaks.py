@@ -121,7 +121,7 @@ def facts(samples: Samples, files: np.ndarray | None, rows: np.ndarray) -> dict[
     if samples.ids.tolist() != [str(row) for row in range(len(samples))]:
         names = samples.ids[rows].tolist()
         letters = [re.sub(r"\d+", "", name) for name in names]
-        last = [float(digits[-1][-15:]) if (digits := re.findall(r"\d+", name)) else -1.0 for name in names]
+        last = [float(figures[-1][-15:]) if (figures := re.findall(r"\d+", name)) else -1.0 for name in names]
         found["name"] = np.column_stack([_ranks(names), _ranks(letters), last, [len(name) for name in names]])
     if files is not None:
         found["file size"] = unexplained_size(files["bytes"][rows], samples.inputs[rows])

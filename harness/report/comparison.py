@@ -90,7 +90,7 @@ def out_of_fold(path: Path) -> Compared:
         statistics = statistics_alone(competition.task, competition.metric, samples.targets, plain)
         return Compared(competition, prepared.data_hash, samples.ids, samples.groups, statistics)
     beside = path.with_suffix(".json")
-    if path.suffix == ".csv" and beside.exists() and (manifest := read_json(beside)).get("bundles"):
+    if path.suffix == ".csv" and beside.exists() and (manifest := read_json(beside)).get("runs"):
         competition, prepared = find(manifest["competition"]), Prepared(manifest["competition"], manifest["data_hash"])
         folds, fitted_ensemble, oof = refitted(competition, prepared, manifest)  # without every fold, as for its CV
         ids = prepared.train.ids[np.isin(folds, np.unique(oof.folds))]

@@ -51,12 +51,12 @@ class PerfectClass(NamedTuple):
 class LastRun:
     """samples: the rows with out-of-fold predictions of every member, aligned with `oof`; share: of all rows.
 
-    card: the submission manifest.
+    manifest: of the submission.
     """
 
     competition: Competition
     prepared: Prepared
-    card: Mapping[str, Any]
+    manifest: Mapping[str, Any]
     model_runs: Mapping[str, ModelRun]
     samples: Samples
     oof: OOFData

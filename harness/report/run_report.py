@@ -43,8 +43,8 @@ def run_page(run: LastRun) -> Path:
         metric=competition.metric.name,
         higher=competition.metric.higher_is_better,
         run=run,
-        card=run.card,
-        cv=interval_of(run.card["cv"]),
+        manifest=run.manifest,
+        cv=interval_of(run.manifest["cv"]),
         result=result(run, standings),
         notes=notes(run),
         board=standings,
@@ -104,18 +104,18 @@ def board(competition: str, data_hash: str) -> dict[str, Any] | None:
 def own_row(run: LastRun, standings: dict[str, Any] | None) -> dict[str, Any] | None:
     """The row of the team that submitted this run; the first with its CV score, where no team was named."""
     rows = standings["rows"] if standings else []
-    team, cv = run.card["team"], run.card["cv"]["score"]
+    team, cv = run.manifest["team"], run.manifest["cv"]["score"]
     own = [row for row in rows if row["team"] == team] or [row for row in rows if not team and row["cv"] == cv]
     return own[0] if own else None
 
 
 def result(run: LastRun, standings: dict[str, Any] | None) -> str:
     """The run in one sentence."""
-    cv, names = interval_of(run.card["cv"]), run.recipe.names
+    cv, names = interval_of(run.manifest["cv"]), run.recipe.names
     who = f"The model {names[0]}" if len(names) == 1 else f"The ensemble of {', '.join(names[:-1])} and {names[-1]}"
     who += " with test-time augmentation" if run.recipe.tta else ""
     sentence = f"{who} reaches a cross-fitted {run.competition.metric.name} of {scored(cv)}"
-    gain = run.sign * (cv.score - run.card["steps"][0]["score"])
+    gain = run.sign * (cv.score - run.manifest["steps"][0]["score"])
     if gain > 0:
         sentence += f", {number(gain)} better than the best single model"
     row = own_row(run, standings)
@@ -129,7 +129,7 @@ def result(run: LastRun, standings: dict[str, Any] | None) -> str:
 
 def notes(run: LastRun) -> list[str]:
     """What one must know to read the rest."""
-    sentences, reported = [], run.card["cv"]["score"]
+    sentences, reported = [], run.manifest["cv"]["score"]
     current = paths.data(run.competition.name) / "current.json"
     if not current.exists() or read_json(current)["data_hash"] != run.prepared.data_hash:
         sentences.append("This run is not of the data prepared last: FAST=1 makes a small sample of its own.")
@@ -156,6 +156,6 @@ def specialist_advice(run: LastRun) -> str:
         f"A perfect specialist for {best.name} would take the {metric} from {number(run.score)} to "
         f"{number(best.score)}, and no other class promises more{', beyond the specialist that it has' if has else ''}"
     )
-    if best.gain <= (run.card["cv"]["high"] - run.card["cv"]["low"]) / 2:
+    if best.gain <= (run.manifest["cv"]["high"] - run.manifest["cv"]["low"]) / 2:
         return f"{sentence}; that is less than the score's own interval, so no specialist promises much."
     return f"{sentence}: `make specialist COMP={run.competition.name}` trains one, and keeps it only if it wins."

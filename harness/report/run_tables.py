@@ -41,7 +41,7 @@ def member_rows(run: LastRun) -> list[MemberRow]:
         MemberRow(
             name, recipe.weights.get(name, 0.0), name == specialist, interval_of(score), gain_of(oof, recipe, name)
         )
-        for name, score in run.card["models"].items()
+        for name, score in run.manifest["models"].items()
         if name in oof.members
     ]
     return sorted(rows, key=lambda row: (-row.weight, not row.is_specialist, -run.sign * row.alone.score))

@@ -19,7 +19,9 @@ from harness.submission import client
 from harness.tasks import Task
 
 
-def write(competition: str, data_hash: str, task: Task, ids: np.ndarray, decided: Any, card: Mapping[str, Any]) -> Path:
+def write(
+    competition: str, data_hash: str, task: Task, ids: np.ndarray, decided: Any, manifest: Mapping[str, Any]
+) -> Path:
     """Write the judge's file and its manifest. The same rows are the same file: they keep their first name."""
     folder = paths.submissions(competition, data_hash)
     draft = folder / f".draft.{os.getpid()}{TEMPORARY}"
@@ -30,38 +32,38 @@ def write(competition: str, data_hash: str, task: Task, ids: np.ndarray, decided
     file = known[0] if known else folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{digest}.csv"
     draft.replace(file)
     write_json(
-        file.with_suffix(".json"), {"competition": competition, "data_hash": data_hash, "created_at": now(), **card}
+        file.with_suffix(".json"), {"competition": competition, "data_hash": data_hash, "created_at": now(), **manifest}
     )
     return file
 
 
-def keep_best(file: Path, folder: Path, card: Mapping[str, Any] | None, higher_is_better: bool = True) -> None:
+def keep_best(file: Path, folder: Path, manifest: Mapping[str, Any] | None, higher_is_better: bool = True) -> None:
     """Keep the valid file with the best CV on the most rows as best/submission.csv. No manifest: a baseline."""
     best = folder / "best" / "submission.csv"
     restore_best(best)
-    if best.exists() and not (card and is_better(card, read_json(best.with_suffix(".json")), higher_is_better)):
+    if best.exists() and not (manifest and is_better(manifest, read_json(best.with_suffix(".json")), higher_is_better)):
         return
     if best.exists() and read_json(best.with_suffix(".json"))["file"] != paths.shown(file):
         for official in best.parent.glob("official*"):
             official.unlink()  # they belong to the file that is replaced
-    write_json(best.with_suffix(".json"), {**(card or {"cv": None}), "file": paths.shown(file)})
+    write_json(best.with_suffix(".json"), {**(manifest or {"cv": None}), "file": paths.shown(file)})
     restore_best(best)
 
 
 def restore_best(best: Path) -> None:
     """Copy the file that the manifest names into best/: a kill may have come between the two."""
-    card = best.with_suffix(".json")
-    named = paths.root() / read_json(card)["file"] if card.exists() else best
+    manifest = best.with_suffix(".json")
+    named = paths.root() / read_json(manifest)["file"] if manifest.exists() else best
     if named.exists() and not (best.exists() and sha256_of(best) == sha256_of(named)):
         write_bytes(best, named.read_bytes())
 
 
-def is_better(card: Mapping[str, Any], before: Mapping[str, Any], higher_is_better: bool) -> bool:
+def is_better(manifest: Mapping[str, Any], before: Mapping[str, Any], higher_is_better: bool) -> bool:
     """Whether a submission replaces `before`: more rows with out-of-fold predictions count first, then the score."""
-    if before["cv"] is None or card["share"] > before["share"]:
+    if before["cv"] is None or manifest["share"] > before["share"]:
         return True
-    score, last = card["cv"]["score"], before["cv"]["score"]
-    return card["share"] == before["share"] and (score == last or (score > last) == higher_is_better)
+    score, last = manifest["cv"]["score"], before["cv"]["score"]
+    return manifest["share"] == before["share"] and (score == last or (score > last) == higher_is_better)
 
 
 def official_in_best(file: Path, name: str, suffix: str) -> Path | None:

@@ -66,10 +66,10 @@ def ensemble(
 
 
 def refitted(
-    competition: Competition, prepared: Prepared, card: Mapping[str, Any]
+    competition: Competition, prepared: Prepared, manifest: Mapping[str, Any]
 ) -> tuple[np.ndarray, FittedEnsemble, OOFData]:
     """A submission's ensemble once more, cross-fitted as its manifest's CV was; with the fold of every row."""
-    model_runs, folds = runs_of(card), prepared.folds_named(competition, card["train_hash"])
+    model_runs, folds = runs_of(manifest), prepared.folds_named(competition, manifest["train_hash"])
     declared = competition.ensemble if set(model_runs) <= set(competition.models) else blend_of(competition, model_runs)
     return folds, *ensemble(Request(competition), prepared, folds, model_runs, declared)
 
@@ -143,11 +143,11 @@ def write_submission(
     members = {name: model_runs[name].holdout(competition.task, held[name]) for name in recipe.names}
     decided = recipe.decide(competition.task, members)
     steps = steps_of(fitted_ensemble, oof)
-    card = {
+    manifest = {
         "team": request.team,
         "cv": {key: steps[-1][key] for key in ("score", "low", "high")} | {"in_sample": fitted_ensemble.in_sample},
         "models": {name: model_run.manifest["score"] for name, model_run in model_runs.items()},
-        "bundles": {name: paths.shown(model_run.folder) for name, model_run in model_runs.items()},
+        "runs": {name: paths.shown(model_run.folder) for name, model_run in model_runs.items()},
         "recipe": recipe.to_json(),
         "parts": members_of(oof, recipe),
         "steps": steps,
@@ -161,10 +161,10 @@ def write_submission(
         "code": code_hash(competition.name),
         "seconds": request.spent,
     }
-    file = writer.write(competition.name, prepared.data_hash, competition.task, prepared.holdout.ids, decided, card)
+    file = writer.write(competition.name, prepared.data_hash, competition.task, prepared.holdout.ids, decided, manifest)
     if not request.fast:
-        writer.keep_best(file, file.parent, card, competition.metric.higher_is_better)
-    return file, card
+        writer.keep_best(file, file.parent, manifest, competition.metric.higher_is_better)
+    return file, manifest
 
 
 def keep_baseline(request: Request, prepared: Prepared) -> None:
@@ -175,23 +175,23 @@ def keep_baseline(request: Request, prepared: Prepared) -> None:
 
 
 def submit_file(
-    request: Request, prepared: Prepared, file: Path, card: Mapping[str, Any], official: Mapping[str, str]
+    request: Request, prepared: Prepared, file: Path, manifest: Mapping[str, Any], official: Mapping[str, str]
 ) -> dict[str, Any]:
     standing = writer.judge(request.competition.name, file, request.team, prepared.data_hash)
     return {
         "competition": request.competition.name,
         "source": prepared.source,
         "data_hash": prepared.data_hash,
-        "models": card["models"],
-        "cv": card["cv"],
+        "models": manifest["models"],
+        "cv": manifest["cv"],
         "public": standing.get("interval"),
         "rank": standing.get("rank"),
         "teams": standing.get("teams"),
         "submission": paths.shown(file),
         "official": official,
         "seconds": request.spent,
-        "parts": card["parts"],
-        "steps": card["steps"],
-        "reported": card["reported"],
+        "parts": manifest["parts"],
+        "steps": manifest["steps"],
+        "reported": manifest["reported"],
         "message": standing.get("message"),
     }

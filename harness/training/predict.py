@@ -74,12 +74,12 @@ def models_of(model_runs: Mapping[str, ModelRun], recipe: Recipe, final: bool = 
 def submit_final(request: Request) -> dict[str, Any]:
     """FINAL=1: refit the best run's members with the hold-out's labels too, for the official submission alone."""
     competition, prepared = request.competition, current(request.competition.name)
-    card = best_card(competition, prepared)
-    recipe, model_runs = recipe_of(card), runs_of(card)
+    manifest = best_manifest(competition, prepared)
+    recipe, model_runs = recipe_of(manifest), runs_of(manifest)
     raw = locate(competition.name, competition.sources, request.data).folder
     with (
         start_workers(request.listen) as workers,
-        locked(paths.runs(competition.name, card["train_hash"])),
+        locked(paths.runs(competition.name, manifest["train_hash"])),
     ):
         jobs = []
         for name, models in models_of(model_runs, recipe, final=True).items():
@@ -90,14 +90,14 @@ def submit_final(request: Request) -> dict[str, Any]:
         request.say(f"refitting {', '.join(recipe.names)} on all labels: {len(jobs)} fits")
         for _ in results(run(workers, train_final, jobs)):
             pass
-        file = paths.root() / card["file"]
+        file = paths.root() / manifest["file"]
         official = predict_official(request, prepared, model_runs, recipe, workers, file, final=True)
     return {
         "competition": competition.name,
         "source": prepared.source,
         "data_hash": prepared.data_hash,
-        "models": {name: card["models"][name] for name in recipe.names},
-        "cv": card["cv"],
+        "models": {name: manifest["models"][name] for name in recipe.names},
+        "cv": manifest["cv"],
         "public": None,
         "rank": None,
         "teams": None,
@@ -110,38 +110,38 @@ def submit_final(request: Request) -> dict[str, Any]:
 def predict(request: Request, inputs: Path) -> dict[str, Any]:
     """Predict a folder of new images with the final ensemble."""
     competition, prepared = request.competition, current(request.competition.name)
-    card = best_card(competition, prepared)
+    manifest = best_manifest(competition, prepared)
     samples = read_images(inputs, like=prepared.holdout.inputs)
-    recipe = recipe_of(card)
+    recipe = recipe_of(manifest)
     with start_workers(request.listen) as workers:
-        decided = predict_rows(competition, samples.inputs, models_of(runs_of(card), recipe), recipe, workers)
+        decided = predict_rows(competition, samples.inputs, models_of(runs_of(manifest), recipe), recipe, workers)
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / f"predicted-{inputs.resolve().name}{competition.task.official_suffix}"
     competition.task.write(samples.ids, decided, file)
     return {"competition": competition.name, "path": paths.shown(file), "rows": len(samples)}
 
 
-def best_card(competition: Competition, prepared: Prepared) -> dict[str, Any]:
+def best_manifest(competition: Competition, prepared: Prepared) -> dict[str, Any]:
     """The manifest of the best submission, else of the newest (FAST=1 keeps no best one).
 
     Raise `UserError` where there is only a baseline.
     """
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / "best" / "submission.json"
-    card = read_json(file) if file.exists() else {}
-    for newest in sorted(folder.glob("*.json"), reverse=True) if not card.get("recipe") else ():
-        card = {"file": paths.shown(newest.with_suffix(".csv")), **read_json(newest)}
+    manifest = read_json(file) if file.exists() else {}
+    for newest in sorted(folder.glob("*.json"), reverse=True) if not manifest.get("recipe") else ():
+        manifest = {"file": paths.shown(newest.with_suffix(".csv")), **read_json(newest)}
         break
-    if not card.get("recipe"):
+    if not manifest.get("recipe"):
         raise UserError(
             f"{competition.name} has no trained ensemble yet; run `make submit COMP={competition.name}` first"
         )
-    return card
+    return manifest
 
 
-def recipe_of(card: Mapping[str, Any]) -> Recipe:
-    return Recipe.from_json(card["recipe"])
+def recipe_of(manifest: Mapping[str, Any]) -> Recipe:
+    return Recipe.from_json(manifest["recipe"])
 
 
-def runs_of(card: Mapping[str, Any]) -> dict[str, ModelRun]:
-    return {name: ModelRun(paths.root() / folder) for name, folder in card["bundles"].items()}
+def runs_of(manifest: Mapping[str, Any]) -> dict[str, ModelRun]:
+    return {name: ModelRun(paths.root() / folder) for name, folder in manifest["runs"].items()}

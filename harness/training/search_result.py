@@ -10,16 +10,16 @@ from harness.models.config import revived
 from harness.training.predictions import ModelRun
 
 
-def save(competition: str, data_hash: str, card: Mapping[str, Any]) -> None:
+def save(competition: str, data_hash: str, manifest: Mapping[str, Any]) -> None:
     """Save the members of a search's submission, and the candidates that they were chosen from, from its manifest."""
     candidates = {
-        name: {"bundle": folder} | {key: manifest[key] for key in ("model", "config", "config_hash", "fold_count")}
-        for name, folder in card["bundles"].items()
-        for manifest in [ModelRun(paths.root() / folder).manifest]
+        name: {"run": folder} | {key: stored[key] for key in ("model", "config", "config_hash", "fold_count")}
+        for name, folder in manifest["runs"].items()
+        for stored in [ModelRun(paths.root() / folder).manifest]
     }
-    members = {name: candidates[name] for name in candidates if name in used(card["recipe"])}
+    members = {name: candidates[name] for name in candidates if name in used(manifest["recipe"])}
     found = {"members": members, "candidates": candidates}
-    found |= {"cv": card["cv"], "train_hash": card["train_hash"], "share": card["share"]}
+    found |= {"cv": manifest["cv"], "train_hash": manifest["train_hash"], "share": manifest["share"]}
     write_json(paths.searches(competition, data_hash) / "best.json", found)
 
 
@@ -39,7 +39,7 @@ def variants(competition: str, data_hash: str, train_hash: str) -> dict[str, Lea
     if found.get("train_hash") != train_hash or found["share"] < 1:
         return {}
     candidates = found["candidates"].values()
-    held = (ModelRun(paths.root() / each["bundle"]).held(each["fold_count"]) for each in candidates)
+    held = (ModelRun(paths.root() / each["run"]).held(each["fold_count"]) for each in candidates)
     complete = all(len(folds) == each["fold_count"] for folds, each in zip(held, candidates, strict=True))
     chosen = found["candidates"] if complete else found["members"]
     return {name: revived(member["config"]) for name, member in chosen.items()}

@@ -207,12 +207,12 @@ def test_a_specialist_that_tells_the_pair_apart_is_kept_and_takes_part_from_then
     assert "hurts no class" in told["reason"]
     assert (told["class"], told["versus"], told["base"]) == ("ant", "bee", "line")
     assert told.keys() >= {"competition", "path", "class", "accepted", "gain", "reason"}
-    place = (run.competition.name, run.prepared.data_hash, run.card["train_hash"])
+    place = (run.competition.name, run.prepared.data_hash, run.manifest["train_hash"])
     assert canonical(search_result.specialists(*place)) == canonical({knows.name: knows.learner})
     assert search_result.specialists(*place[:2], "another split") == {}
 
     said: list[str] = []
-    folds = run.prepared.folds_named(run.competition, run.card["train_hash"])
+    folds = run.prepared.folds_named(run.competition, run.manifest["train_hash"])
     asked = pipeline.with_found(Request(run.competition, say=said.append), run.prepared, folds)
     assert canonical(asked.learners) == canonical({"line": line, knows.name: knows.learner})
     assert knows.name in said[0]
@@ -245,13 +245,13 @@ def test_a_specialist_that_knows_nothing_is_refused_with_numbers_and_forgotten(
     monkeypatch.setattr(specialist, "derive", lambda *_: useless)
     place = (run.competition.name, run.prepared.data_hash)
     search_result.keep_specialist(
-        *place, useless.name, {"train_hash": run.card["train_hash"], "config": canonical(line)}
+        *place, useless.name, {"train_hash": run.manifest["train_hash"], "config": canonical(line)}
     )
     told = specialist.specialist(request, None)
     assert not told["accepted"], told["reason"]
     assert told["gain"]["low"] <= 0
     assert told["reason"].startswith(("within noise", "worse", "hurts", "no share"))
-    assert search_result.specialists(*place, run.card["train_hash"]) == {}
+    assert search_result.specialists(*place, run.manifest["train_hash"]) == {}
 
     folds = sorted((paths.root() / told["path"]).glob("fold_*/fold.json"))
     before = [file.stat().st_mtime_ns for file in folds]
@@ -265,7 +265,7 @@ def test_where_nothing_is_mistaken_there_is_nothing_to_train(finished: Run, monk
     monkeypatch.setattr(specialist, "choose_target", lambda *_: None)
     told = specialist.specialist(request, None)
     assert (told["class"], told["accepted"], told["gain"]["difference"]) == (None, False, 0.0)
-    assert told["path"] == run.card["file"]
+    assert told["path"] == run.manifest["file"]
     assert told["reason"]
 
 

@@ -33,7 +33,7 @@ def test_the_ensemble_of_a_submission_is_compared_with_a_run_and_with_itself(fin
     file = paths.submissions("labels", run.prepared.data_hash) / run.file.name
     same = comparison.compare_files(file, file)
     assert (same["difference"], same["verdict"], same["most_different"]) == (0, "cannot tell", [])
-    assert same["a"]["score"] == pytest.approx(run.card["cv"]["score"])
+    assert same["a"]["score"] == pytest.approx(run.manifest["cv"]["score"])
 
 
 def test_a_file_that_the_harness_did_not_make_is_refused() -> None:

@@ -59,7 +59,7 @@ def assert_cross_fitted(run: LastRun, made: here.Run) -> None:
     """Every row is decided by a recipe fitted without its fold; a perfect class never makes the score worse."""
     metric = run.competition.metric
     statistics = metric.statistics(run.oof.targets, run.predictions.decided)
-    assert metric.score(statistics) == pytest.approx(made.card["cv"]["score"], abs=1e-12)
+    assert metric.score(statistics) == pytest.approx(made.manifest["cv"]["score"], abs=1e-12)
     assert run.samples.ids.tolist() == made.prepared.train.ids[made.folds >= 0].tolist()
     gains = [row.gain for row in run.headroom]
     assert gains == sorted(gains, reverse=True)
@@ -77,7 +77,7 @@ def test_the_page_of_every_kind_says_what_the_card_says_without_the_answers(kind
     shutil.rmtree(run.prepared.folder / "holdout")
     for file in (paths.root() / "runs").rglob("holdout-*"):
         file.unlink()
-    rebuilt, card = last_run(RUNS[kind]()), run.card
+    rebuilt, manifest = last_run(RUNS[kind]()), run.manifest
     assert_cross_fitted(rebuilt, run)
     page = page_of(rebuilt)
     own, pictures = KINDS[kind]
@@ -87,14 +87,14 @@ def test_the_page_of_every_kind_says_what_the_card_says_without_the_answers(kind
     for heading in ("What each step added", "The ensemble", "How alike their errors are", "From the worst to the best",
                     "Label issues", "Learning curves", "Cost", "The audit"):  # fmt: skip
         assert heading in page.text
-    assert scored(interval_of(card["cv"])) in page.text
-    for step in card["steps"]:
+    assert scored(interval_of(manifest["cv"])) in page.text
+    for step in manifest["steps"]:
         assert step["step"] in page.text and number(step["score"]) in page.text
         assert not step["gain"] or signed(step["gain"]["difference"]) in page.text
-    for name, score in card["models"].items():
+    for name, score in manifest["models"].items():
         assert name in page.text and number(score["score"]) in page.text
-    assert all(percent(weight) in page.text for weight in card["recipe"]["weights"].values())
-    assert all(name in page.text for name in card["steps"][-1]["by_class"])
+    assert all(percent(weight) in page.text for weight in manifest["recipe"]["weights"].values())
+    assert all(name in page.text for name in manifest["steps"][-1]["by_class"])
     assert "The code has changed since" not in page.text
 
 
@@ -116,8 +116,10 @@ def test_a_run_on_other_data_and_a_card_from_other_code_are_noted(finished: Fini
     """As FAST=1 leaves it: a card, and neither best/ nor current.json."""
     run = finished("numbers")
     folder = paths.submissions("numbers", run.prepared.data_hash)
-    (card,) = folder.glob("*.json")
-    write_json(card, read_json(card) | {"cv": {**run.card["cv"], "score": run.card["cv"]["score"] - 0.25}})
+    (manifest,) = folder.glob("*.json")
+    write_json(
+        manifest, read_json(manifest) | {"cv": {**run.manifest["cv"], "score": run.manifest["cv"]["score"] - 0.25}}
+    )
     shutil.rmtree(folder / "best")
     (paths.data("numbers") / "current.json").unlink()
     text = page_of(last_run(RUNS["numbers"]())).text

@@ -117,7 +117,7 @@ def test_submit_after_a_search_gets_all_candidates_while_their_runs_exist_and_th
     ensemble_of_submit, oof = refit(search, saved["candidates"])
     assert float(oof.metric.score(ensemble_of_submit.statistics[-1])) == pytest.approx(saved["cv"]["score"])
     other = next(each for name, each in saved["candidates"].items() if name not in saved["members"])
-    (beads / other["bundle"] / "fold_0" / "fold.json").unlink()
+    (beads / other["run"] / "fold_0" / "fold.json").unlink()
     assert set(search_result.variants(*place)) == set(saved["members"])
     assert search_result.variants(NAME, place[1], "other rows") == {}
 
@@ -125,7 +125,7 @@ def test_submit_after_a_search_gets_all_candidates_while_their_runs_exist_and_th
 def refit(search: Search, candidates: dict[str, Any]) -> tuple[FittedEnsemble, OOFData]:
     """What `submit` makes of the candidates."""
     loop = search.loop
-    runs = {name: ModelRun(paths.root() / each["bundle"]) for name, each in candidates.items()}
+    runs = {name: ModelRun(paths.root() / each["run"]) for name, each in candidates.items()}
     folds = loop.prepared.folds(loop.request.competition, loop.count)
     declared = blend_of(loop.request.competition, runs)
     return ensemble(loop.request, loop.prepared, folds, runs, declared)

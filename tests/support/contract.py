@@ -124,7 +124,7 @@ def check_judge(competition: Competition, done: Run) -> None:
     assert sum(len(part.statistics) for part in scored.values()) == len(truth.ids) == len(done.prepared.holdout)
     for part in scored.values():
         assert part.low <= part.value <= part.high
-    assert done.card["cv"]["low"] <= done.card["cv"]["score"] <= done.card["cv"]["high"]
+    assert done.manifest["cv"]["low"] <= done.manifest["cv"]["score"] <= done.manifest["cv"]["high"]
 
 
 def check_official(request: Request, done: Run) -> None:

@@ -47,7 +47,7 @@ class Run(NamedTuple):
     fitted_ensemble: FittedEnsemble
     oof: OOFData
     file: Any
-    card: dict[str, Any]
+    manifest: dict[str, Any]
 
 
 def run(request: Request) -> Run:

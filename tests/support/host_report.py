@@ -37,7 +37,7 @@ def main() -> None:
     competition = find(options.competition)
     judged = [hold_out(options.competition, file) for file in options.files]
     for file, rows in zip(options.files, judged, strict=True):
-        if "bundles" not in read_json(file.with_suffix(".json")):
+        if "runs" not in read_json(file.with_suffix(".json")):
             print(f"\n{file.name}: not made from our runs, so nothing of it is out-of-fold")
             continue
         print(
@@ -66,8 +66,8 @@ def hold_out(name: str, file: Path) -> Rows:
 def by_one_fold(name: str, file: Path) -> Rows:
     """The same, for every fold's own prediction of all these rows; the file has their mean."""
     competition, answers = find(name), read_answers(judged_data(name, file.parent.name))
-    card, ids = read_json(file.with_suffix(".json")), Prepared(name, file.parent.name).holdout.ids
-    recipe, model_runs = recipe_of(card), runs_of(card)
+    manifest, ids = read_json(file.with_suffix(".json")), Prepared(name, file.parent.name).holdout.ids
+    recipe, model_runs = recipe_of(manifest), runs_of(manifest)
     row_of = {row: number for number, row in enumerate(ids)}
     order = np.array([row_of[row] for row in answers.ids])
     held = set.intersection(*(set(model_runs[member].manifest["folds"]) for member in recipe.names))
@@ -81,8 +81,8 @@ def by_one_fold(name: str, file: Path) -> Rows:
 
 def out_of_fold(name: str, file: Path) -> Rows:
     """The cross-fitted statistics behind the card's CV score, from the model runs."""
-    card = read_json(file.with_suffix(".json"))
-    _, fitted_ensemble, oof = refitted(find(name), Prepared(name, file.parent.name), card)
+    manifest = read_json(file.with_suffix(".json"))
+    _, fitted_ensemble, oof = refitted(find(name), Prepared(name, file.parent.name), manifest)
     return Rows(fitted_ensemble.statistics[-1], oof.groups)
 
 

@@ -224,7 +224,7 @@ class Home:
         return [(role, part) for role, part in map(str.split, self.log.read_text().splitlines())]
 
     def predictions(self) -> dict[str, bytes]:
-        """Every prediction of every bundle, and every submission, by name."""
+        """Every prediction of every run, and every submission, by name."""
         arrays = {str(file.relative_to(self.root)): file.read_bytes() for file in self.root.glob("runs/**/*.npy")}
         files = {
             file.name.split("-")[1]: file.read_bytes() for file in self.root.glob(f"submissions/{self.name}/*/*-*.csv")

@@ -210,12 +210,12 @@ class Watcher(threading.Thread):
         sample = next(self.root.glob("data/pebbles/*/public/sample_submission.csv"))
         ids = [line.partition(",")[0] for line in sample.read_text().splitlines()[1:]]
         TASK.read(best / "submission.csv", ids)
-        card = json.loads((best / "submission.json").read_text())
-        agree = sha256_of(best / "submission.csv") == sha256_of(self.root / card["file"])
+        manifest = json.loads((best / "submission.json").read_text())
+        agree = sha256_of(best / "submission.csv") == sha256_of(self.root / manifest["file"])
         self.apart = 0.0 if agree else self.apart or time.monotonic()
         self.longest = max(self.longest, time.monotonic() - self.apart if self.apart else 0.0)
-        if card["cv"]:
-            self.scores += [(card["share"], card["cv"]["score"])]
+        if manifest["cv"]:
+            self.scores += [(manifest["share"], manifest["cv"]["score"])]
 
 
 # -- kills ---------------------------------------------------------------------------------------------------------
@@ -345,10 +345,10 @@ def test_the_incumbent_stands_in_the_log_and_is_what_submit_would_train(killed: 
     home, _, _, _ = killed
     (best,) = home.root.glob("submissions/pebbles/*/best/submission.json")
     (found,) = home.root.glob("searches/pebbles/*/best.json")
-    card = json.loads(best.read_text())
+    manifest = json.loads(best.read_text())
     saved = [event for event in events(home) if event["event"] == "incumbent"][-1]
-    assert saved["file"] == card["file"] and saved["score"] == card["cv"]["score"]
-    assert set(json.loads(found.read_text())["members"]) == used(card["recipe"])
+    assert saved["file"] == manifest["file"] and saved["score"] == manifest["cv"]["score"]
+    assert set(json.loads(found.read_text())["members"]) == used(manifest["recipe"])
 
 
 def test_the_team_has_one_row_on_the_board(killed: Any) -> None:
