@@ -6,18 +6,7 @@ import pytest
 from harness import bootstrap
 from harness.bootstrap import compare, interval, resamples
 from harness.metrics import MeanIoU
-
-
-class Mean:
-    """The mean of one number per row."""
-
-    name, version, higher_is_better, needs = "mean", 1, True, "labels"
-
-    def score(self, statistics, counts=None):
-        return statistics.mean() if counts is None else counts @ statistics / counts.sum(-1)
-
-    def by_class(self, statistics, counts=None):
-        return {"all": self.score(statistics, counts)}
+from tests.support.mean_metric import Mean
 
 
 class Error(Mean):

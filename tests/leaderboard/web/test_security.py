@@ -26,11 +26,11 @@ from leaderboard.queue import read_quota
 from leaderboard.web import app, pages
 from tests.support.board_client import FILES, OURS, ROUTES, client_of, settings_for, submit
 from tests.support.frozen import Clock, hold
+from tests.support.hostile_files import ANSWERS, IDS, cars, glas, right
 from tests.support.tiny_board import entry
 
 CARS, GLAS = "/api/competitions/cars/submissions", "/api/competitions/glas/submissions"
-CANARY = 98765.4321  # stands in the answers alone
-IDS, ANSWERS = ["1", "2", "3", "10", "9007199254740993"], np.array([100.0, 150.0, 90.0, 130.0, CANARY])
+CANARY = float(ANSWERS[-1])  # stands in the answers alone
 
 
 # -- who is let in -----------------------------------------------------------------------------------------------------
@@ -168,18 +168,6 @@ def server(shared_server, monkeypatch):
     monkeypatch.setenv("HARNESS_HOME", str(shared_server.home))
     prepare("cars", IDS, ANSWERS)
     return shared_server
-
-
-def cars(*rows, header="id,horsepower"):
-    return "\n".join([header, *rows, ""]).encode()
-
-
-def right(**changed):
-    return cars(*(f"{name},{changed.get(f'v{name}', 100)}" for name in IDS))
-
-
-def glas(runs):
-    return f"id,rle\na,{runs}\nb,\nc,\n".encode()
 
 
 def zipped(content):

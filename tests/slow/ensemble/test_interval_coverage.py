@@ -7,6 +7,7 @@ from harness import bootstrap
 from harness.bootstrap import BootstrapSample, compare, interval
 from tests.benchmarks import coverage
 from tests.benchmarks.coverage import POPULATIONS, Coverage, Population
+from tests.support.mean_metric import Mean
 
 pytestmark = pytest.mark.soak
 
@@ -70,18 +71,6 @@ def test_the_truth_of_a_population_is_that_of_either_model(name: str) -> None:
 
 
 # -- a mean of one number a row ----------------------------------------------------------------------------------------
-
-
-class Mean:
-    """The mean of one number per row."""
-
-    name, version, higher_is_better, needs = "mean", 1, True, "labels"
-
-    def score(self, statistics, counts=None):
-        return statistics.mean() if counts is None else counts @ statistics / counts.sum(-1)
-
-    def by_class(self, statistics, counts=None):
-        return {"all": self.score(statistics, counts)}
 
 
 class Kinds(Mean):

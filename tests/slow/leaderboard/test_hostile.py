@@ -20,22 +20,9 @@ from harness.errors import InvalidSubmission
 from leaderboard.answers import Answers
 from leaderboard.scoring import score_file
 from tests.support.board_client import served
+from tests.support.hostile_files import ANSWERS, IDS, cars, glas, right
 
 pytestmark = pytest.mark.soak
-
-IDS, ANSWERS = ["1", "2", "3", "10", "9007199254740993"], np.array([100.0, 150.0, 90.0, 130.0, 98765.4321])
-
-
-def cars(*rows, header="id,horsepower"):
-    return "\n".join([header, *rows, ""]).encode()
-
-
-def right(**changed):
-    return cars(*(f"{name},{changed.get(f'v{name}', 100)}" for name in IDS))
-
-
-def glas(runs):
-    return f"id,rle\na,{runs}\nb,\nc,\n".encode()
 
 
 def scratch(content):
