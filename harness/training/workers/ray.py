@@ -244,7 +244,7 @@ def require_shared_storage(ray: Any) -> None:
         nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
         tasks = {ray.remote(reads).options(**on_node(name)).remote(str(probe), content): name for name in nodes}
         seen, late = ray.wait([*tasks], num_returns=len(tasks), timeout=REACH * 3)
-        blind = [nodes[tasks[task]] for task in seen if not ray.get(task)]
+        blind = [nodes[tasks[task]] for task in seen if not _reads_or_is_gone(ray, task)]
     finally:
         probe.unlink()
     if blind:
@@ -254,6 +254,14 @@ def require_shared_storage(ray: Any) -> None:
         )
     if late:
         raise UserError(f"the node {nodes[tasks[late[0]]]} of the Ray cluster does not run tasks; see `ray status`")
+
+
+def _reads_or_is_gone(ray: Any, task: Any) -> bool:
+    """Whether a node reads the probe; one that died is listed as alive until its heartbeats are missed."""
+    try:
+        return ray.get(task)
+    except (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError, ray.exceptions.WorkerCrashedError):
+        return True
 
 
 def on_node(name: str) -> dict[str, Any]:
