@@ -41,8 +41,11 @@ def run(app: Callable[..., Any]) -> int:
     # Nothing that we use may call home: no update checks, no anonymous statistics.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("YOLO_OFFLINE", "true")
+    verb = os.environ.pop("MAKE_VERB", "")  # none of our own child processes is called by make
+    names = os.environ.pop("MAKE_VARIABLES", "").split()
     try:
-        code = app(args=_typed(app), standalone_mode=False) or 0
+        typed = [sys.argv[1], *arguments(_command(app), verb, names)] if verb else None
+        code = app(args=typed, standalone_mode=False) or 0
         if code == 130:  # typer makes a return value of Ctrl-C
             raise KeyboardInterrupt
     except (KeyboardInterrupt, typer.Abort):
@@ -51,12 +54,13 @@ def run(app: Callable[..., Any]) -> int:
     except UserError as error:
         code = refuse(str(error))
     except typer.TyperException as error:
-        code = refuse(_in_the_words_of_make(error.format_message(), app))
+        sentence = error.format_message()
+        code = refuse(_in_the_words_of_make(sentence, _command(app)) if verb else sentence)
     except OSError as error:
         if error.errno not in THEIRS:
             raise
         what = f"{THEIRS[error.errno]}: {error.filename or 'writing a file'}"
-        code = refuse(f"{what}; mend that and run the same command again")
+        code = refuse(f"{what}; fix that and run the same command again")
     return code
 
 
@@ -117,27 +121,15 @@ def _option(parameter: Any, value: str) -> list[str]:
     return [word for each in (shlex.split(value) if several else [value]) for word in (name, each)]
 
 
-def _typed(app: Any) -> list[str] | None:
-    """The arguments of this process where make called it; None where a person or a program did."""
-    verb = os.environ.pop("MAKE_VERB", "")  # none of our own child processes is called by make
-    if not verb:
-        return None
-    _called_by_make.append(True)
-    return [sys.argv[1], *arguments(_command(app), verb, os.environ.pop("MAKE_VARIABLES", "").split())]
-
-
-_called_by_make: list[bool] = []
-
-
 def _command(app: Any) -> Any:
     import typer
 
     return typer.main.get_command(app).commands[sys.argv[1]]  # type: ignore[attr-defined]
 
 
-def _in_the_words_of_make(sentence: str, app: Any) -> str:
-    """An error of the option parser with HOURS= where it says '--hours', if that is what was typed."""
-    for parameter in _command(app).params if _called_by_make else ():
+def _in_the_words_of_make(sentence: str, command: Any) -> str:
+    """An error of the option parser with HOURS= where it says '--hours'."""
+    for parameter in command.params:
         for option in parameter.opts:
             sentence = sentence.replace(f"'{option}'", f"{variables_of(parameter)[0]}=")
     return sentence

@@ -27,7 +27,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-# Errors of the operating system that a person can mend.
+# Errors of the operating system that a person can fix.
 THEIRS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",

@@ -94,7 +94,7 @@ class Learner:
     versus: int | None = None
     pretrained: bool = False
 
-    library: ClassVar[str] = "scikit-learn"  # a model stored by another version of this package is not used
+    package: ClassVar[str] = "scikit-learn"  # a model stored by another version of this package is not used
 
     def train(self, train: Samples, context: Context) -> Any:
         """The model: anything that joblib can store. The same every time; touches no file."""
@@ -108,21 +108,21 @@ class Learner:
         """Train, or load what is finished in the context's folder."""
         context.folder.mkdir(parents=True, exist_ok=True)
         sweep_partials(context.folder)
-        trouble = _unusable(context.folder, self.library)
+        trouble = _unusable(context.folder, self.package)
         if not trouble:
             return self.load(context)
         if (context.folder / FINISHED).exists():
             context.warn(f"{context.folder}: {trouble}; this fold is fitted again")
         began = time.monotonic()
         model = self.train(train, context)
-        _store(model, context.folder, self.library, time.monotonic() - began)
+        _store(model, context.folder, self.package, time.monotonic() - began)
         return FittedModel(self, model, context.task)
 
     def load(self, context: Context) -> Fitted:
         """The finished fit in the context's folder; raise `UserError` where there is none."""
         import joblib
 
-        trouble = _unusable(context.folder, self.library)
+        trouble = _unusable(context.folder, self.package)
         if trouble:
             raise UserError(f"{context.folder}: {trouble}; delete it and run the same training command again")
         return FittedModel(self, joblib.load(context.folder / MODEL), context.task)
