@@ -105,7 +105,7 @@ def search(request: Request, storage: str | None = None, paired: bool = True, cu
     try:
         result = submit_file(request, prepared, file, manifest, official)
         scores = {key: result[key] for key in ("public", "cv", "rank")}
-        append_line(log, {"at": writer.now(), "event": "judged", **scores})
+        append_line(log, {"at": writer.now(), "event": "scored", **scores})
     finally:  # the report is written though no judge can be reached
         events = read_lines(log)
         for line in search_lines(competition, study.optuna, events):

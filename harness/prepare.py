@@ -130,7 +130,7 @@ def content_hash(dataset: Dataset) -> str:
 def write(competition: Competition, dataset: Dataset, audit: Audit, source: str) -> Prepared:
     """Split off the judge's rows and write both parts, unless they are there. All or nothing: one rename."""
     samples = replace(dataset.labelled, groups=np.asarray(audit.groups))
-    judged = competition.split.judged(samples, competition.holdout)
+    judged = competition.split.held_out(samples, competition.holdout)
     columns = (samples.ids, samples.inputs, samples.targets, samples.groups)
     name = arrays_hash(*columns, samples.ids[judged])  # the data hash
     prepared = Prepared(competition.name, name)

@@ -23,7 +23,7 @@ class Linear(NumpyLearner):
     columns: int | None = None
     lr: float = 1.0
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         """A rate of more than 1 may go too far."""
         return replace(
             self, epochs=search_spaces.epochs(trial, self), lr=search_spaces.near(trial, "lr", self.lr, above=1.0)

@@ -21,9 +21,9 @@ class Layers(NumpyLearner):
     batch: int = 100
     lr: float = 0.1
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         """Also the width of its layers, all in proportion."""
-        varied = super().vary(trial)
+        varied = super().search_space(trial)
         if not self.hidden:
             return varied
         first = search_spaces.width(trial, self.hidden[0])

@@ -145,7 +145,7 @@ def not_finite(column: Any) -> int:
 
 def parts_of_split(samples: Samples, split: Split, holdout: Holdout) -> np.ndarray:
     """(n,) int: the fold of every row, or HELD_OUT. Raise `UserError` as the split does."""
-    held_out = split.judged(samples, holdout)
+    held_out = split.held_out(samples, holdout)
     part = np.full(len(samples), HELD_OUT)
     part[~held_out] = split.assign_folds(samples[~held_out], split.folds)
     return part

@@ -33,7 +33,7 @@ class Split(Protocol):
     def stratify(self, samples: Samples) -> np.ndarray:
         """The strata whose shares every part keeps: (n,) int, or (n, labels) 0/1."""
 
-    def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
+    def held_out(self, samples: Samples, holdout: Holdout) -> np.ndarray:
         """(n,) bool: the rows of the hold-out."""
 
     def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
@@ -61,7 +61,7 @@ class Folds:
             raise UserError("the split has nothing to stratify by: declare by=, or load samples with stratify=")
         return np.asarray(samples.stratify)
 
-    def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
+    def held_out(self, samples: Samples, holdout: Holdout) -> np.ndarray:
         shares, key = [holdout.fraction, 1 - holdout.fraction], f"hold-out {holdout.seed}".encode()
         return divide(self.stratify(samples), samples.groups, shares, key) == 0
 
@@ -85,7 +85,7 @@ class Blocks:
     def stratify(self, samples: Samples) -> np.ndarray:
         return np.zeros(len(samples), int)
 
-    def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
+    def held_out(self, samples: Samples, holdout: Holdout) -> np.ndarray:
         return in_time(self.by(samples), samples.groups, [1 - holdout.fraction, holdout.fraction]) == 1
 
     def assign_folds(self, samples: Samples, count: int) -> np.ndarray:

@@ -150,7 +150,7 @@ class Learner:
         """The same as a specialist for the class `of` against all others or one; None if it cannot be."""
         return None
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         """A variant for the search, or itself where nothing can vary.
 
         trial: Optuna's, or anything with its suggest_float, suggest_int and suggest_categorical. No network is built,

@@ -78,7 +78,7 @@ class Augment:
             _transform(_pipeline(self.transforms), images, masks, draws[:, COLUMNS])
         return images, masks
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         return self.scaled(trial.suggest_float("augment", 0.0, 1.5))
 
     def scaled(self, strength: float) -> Self:

@@ -176,5 +176,5 @@ class InverseFrequency:
         weights = (counts > 0) / np.maximum(counts, 1) ** self.power
         return (weights * (counts > 0).sum() / weights.sum()).astype(np.float32)
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         return replace(self, power=trial.suggest_float("class_power", 0.0, 1.0))

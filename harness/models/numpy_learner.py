@@ -89,7 +89,7 @@ class NumpyLearner(Learner):
         predicted = time.perf_counter()
         return TrainingCost(started - began, (trained - started) / TIMED, (predicted - trained) / len(inputs))
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         """How long it learns, and its `lr` where it has that field."""
         declared = {field.name: getattr(self, field.name) for field in fields(self)}
         changed: dict[str, Any] = {"epochs": search_spaces.epochs(trial, self)}

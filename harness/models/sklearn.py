@@ -59,7 +59,7 @@ class Sklearn(Learner):
     def specialised(self, of: int, versus: int | None) -> Self:
         return replace(self, target_class=of, versus=versus)
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         """What `tabular.SPACES` knows of the estimator and of its parts; itself where that is nothing."""
         space = space_of(self.estimator())
         chosen = {path: limits.suggest(trial, name) for path, (name, limits) in space.items()}

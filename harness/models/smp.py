@@ -33,9 +33,9 @@ class Smp(TorchLearner):
 
     masks: ClassVar[bool] = True
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         """Also the network; not where options are declared, which are this one's, or weights, which others lack."""
-        varied = super().vary(trial)
+        varied = super().search_space(trial)
         if self.options or self.pretrained:
             return varied
         return replace(
@@ -87,5 +87,5 @@ class Network(TorchLearner):
     def network(self, classes: int) -> nn.Module:
         return self.build(classes, self.channels, self.width)
 
-    def vary(self, trial: Any) -> Self:
-        return replace(super().vary(trial), width=search_spaces.width(trial, self.width))
+    def search_space(self, trial: Any) -> Self:
+        return replace(super().search_space(trial), width=search_spaces.width(trial, self.width))

@@ -69,9 +69,9 @@ class Timm(TorchLearner):
         if self.weights and not self.pretrained:
             raise UserError(f"{self.backbone} is given weights={self.weights!r}; declare pretrained=True beside it")
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         """Also the head, and how far pretrained weights are frozen; the backbone stays."""
-        varied = super().vary(trial)
+        varied = super().search_space(trial)
         if self.head.hidden:  # without dense layers nothing is dropped
             dropout = trial.suggest_float("head_dropout", 0.0, 0.6)
             varied = replace(varied, head=replace(self.head, dropout=dropout))

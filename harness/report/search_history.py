@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0
 STATES = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
-START, SAVED, REFUSED, END, SCORED = "start", "incumbent", "refused", "end", "judged"  # kinds of events
+START, SAVED, REFUSED, END, SCORED = "start", "incumbent", "refused", "end", "scored"  # kinds of events
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,9 @@ def variant(competition: Competition, trial: ModelTrial, declared: Learner, epoc
     Raise `UserError` where the search space raises, or gives what may not be trained here.
     """
     model, base = trial.model, replace(declared, epochs=epochs)
-    space: Callable[[Any, Learner], Learner] = competition.search.get(model, lambda trial, base: base.vary(trial))
+    space: Callable[[Any, Learner], Learner] = competition.search.get(
+        model, lambda trial, base: base.search_space(trial)
+    )
     where = f"{competition.name}: the search space of {model}"
     try:
         made = space(trial, base)

@@ -191,11 +191,11 @@ class Study:
         return sorted(runs, key=lambda run: run.value or 0.0, reverse=self.competition.metric.higher_is_better)
 
     def counts(self) -> dict[str, int]:
-        """{"finished", "cut", "failed"}, of all searches on this study; "cut" is pruned, without duplicates."""
+        """{"finished", "pruned", "failed"}, of all searches on this study; "pruned" is without duplicates."""
         ended = [(trial.state.name, trial.user_attrs.get("reason", "")) for trial in self._all()]
         pruned = sum(state == "PRUNED" and reason != DUPLICATE for state, reason in ended)
         failed = sum(state == "FAIL" and reason != "" for state, reason in ended)
-        return {"finished": sum(state == "COMPLETE" for state, _ in ended), "cut": pruned, "failed": failed}
+        return {"finished": sum(state == "COMPLETE" for state, _ in ended), "pruned": pruned, "failed": failed}
 
     def is_duplicate(self, run: TrialRun) -> bool:
         """Whether an earlier trial, of whichever search, has the same configuration."""

@@ -80,7 +80,7 @@ def submit(server: str, competition: str, file: Path, team: str | None, data_has
         raise UserError(f"{file} does not exist")
     beside = file.with_suffix(".json")
     manifest = beside.read_bytes() if beside != file and beside.is_file() else b""
-    params = {"name": file.name, "card": str(len(manifest)), "wait": "60", "team": team, "data": data_hash}
+    params = {"name": file.name, "manifest": str(len(manifest)), "wait": "60", "team": team, "data": data_hash}
     answer = ask(
         server, "POST", f"/{competition}/submissions", lambda: {"params": params, "data": body(manifest, file)}
     )

@@ -192,7 +192,7 @@ async def submit(
     manifest_bytes: Annotated[
         int,
         Query(
-            alias="card",
+            alias="manifest",
             ge=0,
             le=MAX_MANIFEST,
             description="Bytes at the beginning of the body that are the manifest (JSON).",

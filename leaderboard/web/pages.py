@@ -197,7 +197,7 @@ async def act_as_host(request: Request) -> Response:
         if form.get("kind") == "reveal":
             host.reveal_board(engine, hosted.data, request.state.member.name)
         else:
-            kind, text, team = form.get("kind", ""), form.get("said", ""), form.get("team")
+            kind, text, team = form.get("kind", ""), form.get("text", ""), form.get("team")
             host.act(engine, hosted.data, kind, text, request.state.member.name, team)
         return hosted
 

@@ -60,7 +60,7 @@ def test_one_picture_with_two_labels_is_a_warning_that_names_both_rows() -> None
 
 def test_duplicates_that_a_split_separates_fail() -> None:
     class Careless(Folds):
-        def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
+        def held_out(self, samples: Samples, holdout: Holdout) -> np.ndarray:
             return np.arange(len(samples)) < 20
 
         def assign_folds(self, samples: Samples, count: int) -> np.ndarray:

@@ -183,7 +183,7 @@ def test_a_darker_test_set_is_a_warning_before_training_that_names_what_tells_it
 
 def test_a_hold_out_of_another_kind_is_reported_too() -> None:
     class Dark(Folds):
-        def judged(self, samples: Samples, holdout: Holdout) -> np.ndarray:
+        def held_out(self, samples: Samples, holdout: Holdout) -> np.ndarray:
             return np.asarray(samples.inputs).mean((1, 2)) < 80
 
     pictures = noise()

@@ -182,7 +182,7 @@ def day(samples: Samples) -> np.ndarray:
 
 
 def test_the_hold_out_is_the_latest_part() -> None:
-    judged = time_ordered(by=day).judged(dated(DAYS), Holdout(fraction=0.2))
+    judged = time_ordered(by=day).held_out(dated(DAYS), Holdout(fraction=0.2))
     assert sorted(DAYS[judged]) == [8, 9]
 
 

@@ -70,13 +70,13 @@ def test_every_model_of_every_competition_has_variants(name: str, model: str) ->
     declared = find(name).models[model]
     hashes = {config_hash(declared)}
     for trial in trials(2):
-        varied = declared.vary(trial)
+        varied = declared.search_space(trial)
         assert type(varied) is type(declared) and dataclasses.is_dataclass(varied)
         assert (varied.target_class, varied.pretrained) == (declared.target_class, declared.pretrained)
         assert varied.fewest_epochs <= varied.epochs <= declared.epochs
         kept = revived(json.loads(json.dumps(canonical(varied))))
         assert config_hash(kept) == config_hash(varied)
-        again = declared.vary(optuna.trial.FixedTrial(trial.params))
+        again = declared.search_space(optuna.trial.FixedTrial(trial.params))
         assert config_hash(again) == config_hash(varied)
         hashes.add(config_hash(varied))
     assert len(hashes) == (1 if (name, model) in NOTHING_TO_VARY else 3)
@@ -86,7 +86,7 @@ def test_every_model_of_every_competition_has_variants(name: str, model: str) ->
 def test_both_ends_of_every_range_construct(name: str, model: str) -> None:
     declared = find(name).models[model]
     low, high = Corner(highest=False), Corner(highest=True)
-    fewest, most = declared.vary(low), declared.vary(high)
+    fewest, most = declared.search_space(low), declared.search_space(high)
     assert low.asked.keys() == high.asked.keys()
     assert (fewest == most) == (not low.asked)
     assert fewest.epochs >= declared.epochs / 2 - 1 and most.epochs == declared.epochs
@@ -96,7 +96,7 @@ def test_a_search_asks_for_variants_without_loading_a_library_of_networks() -> N
     code = (
         "import sys, optuna; from harness.competition import find, names\n"
         "for name in names():\n"
-        "    for learner in find(name).models.values(): learner.vary(optuna.create_study().ask())\n"
+        "    for learner in find(name).models.values(): learner.search_space(optuna.create_study().ask())\n"
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
@@ -110,7 +110,7 @@ def test_a_search_asks_for_variants_without_loading_a_library_of_networks() -> N
 
 def asked(declared: object) -> dict[str, object]:
     corner = Corner(highest=True)
-    declared.vary(corner)
+    declared.search_space(corner)
     return corner.asked
 
 
@@ -125,23 +125,23 @@ def test_a_network_varies_in_everything_that_it_declares() -> None:
 
 def test_rates_are_searched_about_the_declared_ones() -> None:
     declared = Network(build=tiny, width=16, lr=0.01, weight_decay=0.02)
-    low, high = declared.vary(Corner(highest=False)), declared.vary(Corner(highest=True))
+    low, high = declared.search_space(Corner(highest=False)), declared.search_space(Corner(highest=True))
     assert (low.lr, high.lr) == (0.0025, 0.04)
     assert low.weight_decay == pytest.approx(0.002) and high.weight_decay == pytest.approx(0.06)
-    assert replace(declared, clip=None).vary(Corner(highest=True)).lr == 0.02
-    undecayed = replace(declared, weight_decay=0.0).vary(Corner(highest=False))
+    assert replace(declared, clip=None).search_space(Corner(highest=True)).lr == 0.02
+    undecayed = replace(declared, weight_decay=0.0).search_space(Corner(highest=False))
     assert undecayed.weight_decay > 0  # a search may find that there should be some
 
 
 def test_a_schedule_is_never_shorter_than_what_teaches_something() -> None:
-    assert replace(learner, epochs=4).vary(Corner(highest=False)).epochs == learner.fewest_epochs == 3
-    assert replace(learner, epochs=2).vary(Corner(highest=False)).epochs == 2  # nor longer than declared
-    assert replace(learner, epochs=41).vary(optuna.trial.FixedTrial(parameters(0.75))).epochs == 31
+    assert replace(learner, epochs=4).search_space(Corner(highest=False)).epochs == learner.fewest_epochs == 3
+    assert replace(learner, epochs=2).search_space(Corner(highest=False)).epochs == 2  # nor longer than declared
+    assert replace(learner, epochs=41).search_space(optuna.trial.FixedTrial(parameters(0.75))).epochs == 31
 
 
 def parameters(share: float) -> dict[str, float]:
     found = Corner(highest=True)
-    learner.vary(found)
+    learner.search_space(found)
     return {**found.asked, "epochs_share": share}
 
 
@@ -179,7 +179,7 @@ def test_the_overlap_of_masks_is_no_matter_where_nothing_says_that_there_are_mas
 
 def test_an_smp_network_varies_unless_its_options_or_weights_are_of_one_kind() -> None:
     declared = Smp("Linknet", encoder="tu-resnet10t")
-    found = {(v.architecture, v.encoder) for v in map(declared.vary, trials(60))}
+    found = {(v.architecture, v.encoder) for v in map(declared.search_space, trials(60))}
     assert {name for name, _ in found} == {"Linknet", *ARCHITECTURES}
     assert {name for _, name in found} == {"tu-resnet10t", *ENCODERS}
     for kept in (replace(declared, options=(("decoder_channels", (8,)),)), replace(declared, pretrained=True)):
@@ -192,12 +192,12 @@ def test_a_backbone_stays_and_only_weights_are_frozen() -> None:
     assert "head_dropout" in own and not {"frozen", "layer_decay"} & own
     assert asked(replace(scratch, pretrained=True)).keys() - own == {"frozen", "layer_decay"}
     assert "head_dropout" not in asked(replace(scratch, head=Head()))  # it has no layer that drops
-    assert {scratch.vary(trial).backbone for trial in trials(5)} == {"resnet10t"}
+    assert {scratch.search_space(trial).backbone for trial in trials(5)} == {"resnet10t"}
 
 
 def test_a_detector_sees_three_sizes_that_its_strides_divide() -> None:
-    assert {Yolo(imgsz=320).vary(trial).imgsz for trial in trials(40)} == {256, 320, 384}
-    assert {Yolo(imgsz=64).vary(trial).imgsz for trial in trials(5)} == {64}  # half of it shows nothing
+    assert {Yolo(imgsz=320).search_space(trial).imgsz for trial in trials(40)} == {256, 320, 384}
+    assert {Yolo(imgsz=64).search_space(trial).imgsz for trial in trials(5)} == {64}  # half of it shows nothing
 
 
 # -- estimators --------------------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def two_forests():
 
 def test_parameters_reach_the_estimator_and_its_name_on_the_disk(tmp_path) -> None:
     declared = Sklearn(forest)
-    varied = declared.vary(optuna.trial.FixedTrial({"max_features": 0.5, "min_samples_leaf": 7}))
+    varied = declared.search_space(optuna.trial.FixedTrial({"max_features": 0.5, "min_samples_leaf": 7}))
     assert varied.parameters == (("max_features", 0.5), ("min_samples_leaf", 7))
     assert config_hash(varied) != config_hash(declared)
     rng = np.random.default_rng(0)
@@ -235,13 +235,13 @@ def test_two_parts_with_one_name_are_told_apart() -> None:
 
 def test_what_is_declared_besides_is_kept() -> None:
     declared = Sklearn(partial(forest), parameters=(("bootstrap", True),))
-    assert ("bootstrap", True) in declared.vary(trials(1)[0]).parameters
+    assert ("bootstrap", True) in declared.search_space(trials(1)[0]).parameters
 
 
 # -- one step of a fit -------------------------------------------------------------------------------------------------
 
 
 def test_a_variant_is_fitted_as_any_learner(tmp_path) -> None:
-    varied = replace(learner, width=8, epochs=2).vary(trials(1)[0])
+    varied = replace(learner, width=8, epochs=2).search_space(trials(1)[0])
     predicted = varied.fit(tiles(), None, Context(TASK, tmp_path)).predict(tiles().inputs)
     assert predicted.shape[0] == 10 and np.isfinite(predicted).all()

@@ -211,4 +211,4 @@ def test_a_learner_that_trains_and_predicts_is_kept_loaded_and_a_specialist_of_n
     fitted = Counting().fit(pictures(), None, context)
     assert fitted.predict(pictures(2).inputs).tolist() == [[1 / 3] * 3] * 2
     assert (Counting().load(context).predict(pictures(2).inputs) == 1 / 3).all()
-    assert Counting().specialised(1, None) is None and Counting().vary(None) == Counting()
+    assert Counting().specialised(1, None) is None and Counting().search_space(None) == Counting()

@@ -80,7 +80,7 @@ def test_a_killed_search_resumes_with_the_same_number_and_parameters_however_oft
     after = net_study()
     (again,) = after.unfinished()
     after.finish(again, 0.5)
-    assert net_study().counts() == {"finished": 1, "cut": 0, "failed": 0}
+    assert net_study().counts() == {"finished": 1, "pruned": 0, "failed": 0}
     assert list(net_study().unfinished()) == []
 
 
@@ -92,7 +92,7 @@ def test_duplicates_and_trials_killed_before_they_were_whole_count_nowhere_and_a
     study.prune(duplicate, DUPLICATE)
     study.fail(failed, "its loss is NaN")
     assert list(net_study().unfinished()) == []
-    assert study.counts() == {"finished": 0, "cut": 0, "failed": 1}
+    assert study.counts() == {"finished": 0, "pruned": 0, "failed": 1}
     assert study.optuna.trials[1].user_attrs["reason"] == "its loss is NaN"
 
 
@@ -104,7 +104,7 @@ def test_a_duplicate_that_was_killed_before_it_was_noted_is_not_trained(study: S
     assert not study.is_duplicate(first) and study.is_duplicate(second)
     after = net_study()
     assert list(after.unfinished()) == []
-    assert after.counts() == {"finished": 1, "cut": 0, "failed": 0}
+    assert after.counts() == {"finished": 1, "pruned": 0, "failed": 0}
 
 
 def test_finished_trials_come_back_with_the_best_first(study: Study) -> None:

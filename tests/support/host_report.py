@@ -80,7 +80,7 @@ def by_one_fold(name: str, file: Path) -> Rows:
 
 
 def out_of_fold(name: str, file: Path) -> Rows:
-    """The cross-fitted statistics behind the card's CV score, from the model runs."""
+    """The cross-fitted statistics behind the CV score of the manifest, from the model runs."""
     manifest = read_json(file.with_suffix(".json"))
     _, fitted_ensemble, oof = refitted(find(name), Prepared(name, file.parent.name), manifest)
     return Rows(fitted_ensemble.statistics[-1], oof.groups)

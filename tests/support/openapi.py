@@ -40,7 +40,7 @@ def fill_board(client: TestClient, home: Path) -> dict[str, Any]:
     names = {"competition": "tiny", "data": "aaaa1111", "team": "red", "path": "sample_submission.csv"}
     return (
         names
-        | {"number": 1, "card": 0, "wait": 1, "name": "mine.csv"}
+        | {"number": 1, "manifest": 0, "wait": 1, "name": "mine.csv"}
         | {
             "entry": [sha256_of(file)],
             "file": file.read_bytes(),

@@ -106,7 +106,7 @@ class Spy:
     def fast_paths(self, train, context):
         return {}
 
-    def vary(self, trial):
+    def search_space(self, trial):
         return self
 
 

@@ -70,7 +70,7 @@ class Knowing:
     def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
         return {}
 
-    def vary(self, trial: Any) -> "Knowing":
+    def search_space(self, trial: Any) -> "Knowing":
         return self
 
 

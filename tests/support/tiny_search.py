@@ -95,7 +95,7 @@ class Skilled:
     def fast_paths(self, train, context):
         return {}
 
-    def vary(self, trial):
+    def search_space(self, trial):
         return replace(self, skill=0.3 + 0.1 * trial.suggest_int("tenths", 2, 5))
 
 
@@ -188,7 +188,7 @@ class Net:
     target_class: int | None = None
     fewest_epochs: int = 3
 
-    def vary(self, trial: Any) -> "Net":
+    def search_space(self, trial: Any) -> "Net":
         return replace(self, lr=trial.suggest_float("lr", 0.01, 1.0, log=True))
 
 

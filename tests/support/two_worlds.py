@@ -56,7 +56,7 @@ def draw(chance, files):
         action, who = chance.choice(ACTIONS), chance.choice(("host", "host", "red"))
         text = "2999-12-31T12:00" if action == "deadline" else "<why>"
         of_a_team = {"team": team} if action in ACTIONS[:4] else {}
-        acts = [(who, "POST", f"/c/{name}/host", {"data": {"kind": action, "said": text, **of_a_team}})]
+        acts = [(who, "POST", f"/c/{name}/host", {"data": {"kind": action, "text": text, **of_a_team}})]
         return acts + [("host", "POST", f"/c/{name}/host", {"data": {"kind": "resume"}})] * (action == "pause")
     return [looked(chance, name, team)]
 
@@ -66,7 +66,7 @@ def submitted(chance, files, name, team):
     files.append(File(wrong, chance.choice([None, 0.75]), broken=chance.random() < 0.1))
     content = chance.choice([files[-1].content] * 6 + [b"", b"PK", b"id,value\nz,1\n", b"id,value\na,nan\n"])
     manifest = json.dumps({"cv": {"score": 0.75}, "git": "c0ffee"}).encode() * chance.randrange(2)
-    params = {"card": len(manifest), "team": chance.choice(TEAMS[:1] * 3 + TEAMS), "name": "mine.csv"}
+    params = {"manifest": len(manifest), "team": chance.choice(TEAMS[:1] * 3 + TEAMS), "name": "mine.csv"}
     who = chance.choice([params["team"]] * 4 + list(ROLES))
     return who, *upload_to(name), {"params": params, "content": manifest + content}
 

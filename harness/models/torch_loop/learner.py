@@ -93,7 +93,7 @@ class TorchLearner(Learner):
             class_weights=None,
         )
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         """Rate, decay, average, length and loss; augmentation and class weights where they are declared."""
         return replace(
             self,
@@ -102,8 +102,8 @@ class TorchLearner(Learner):
             ema=search_spaces.ema(trial, self.ema),
             epochs=search_spaces.epochs(trial, self),
             loss=search_spaces.loss(trial, self.loss, self.masks),
-            augment=self.augment and self.augment.vary(trial),
-            class_weights=self.class_weights and self.class_weights.vary(trial),
+            augment=self.augment and self.augment.search_space(trial),
+            class_weights=self.class_weights and self.class_weights.search_space(trial),
         )
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> TorchFitted:

@@ -98,7 +98,7 @@ class Yolo(Learner):
         """Return a detector that sees every image, with the boxes of this class alone."""
         return replace(self, target_class=of)
 
-    def vary(self, trial: Any) -> Self:
+    def search_space(self, trial: Any) -> Self:
         """Vary rate, decay, mosaics, average and length, and the size of its images in three steps."""
         step = round(0.2 * self.imgsz / STRIDE) * STRIDE
         sizes = (self.imgsz - step, self.imgsz + step)

@@ -31,10 +31,12 @@ def test_without_a_scorer_a_file_waits_and_is_not_lost(home):
 
 
 def test_the_manifest_goes_before_the_file(local, home):
-    card = json.dumps({"cv": {"score": 0.75}}).encode()
-    answer = local.post(f"{FILES}?team=red&card={len(card)}", content=card + entry(home).read_bytes()).json()
+    manifest = json.dumps({"cv": {"score": 0.75}}).encode()
+    answer = local.post(
+        f"{FILES}?team=red&manifest={len(manifest)}", content=manifest + entry(home).read_bytes()
+    ).json()
     assert answer["accepted"] and local.get(f"{ONE}/board").json()["rows"][0]["cv"] == 0.75
-    assert local.post(f"{FILES}?team=red&card=5", content=b"{nan}id,value\n").status_code == 400
+    assert local.post(f"{FILES}?team=red&manifest=5", content=b"{nan}id,value\n").status_code == 400
 
 
 def test_the_limit_of_a_day_refuses_on_a_team_server_and_says_when_it_renews(team, home):

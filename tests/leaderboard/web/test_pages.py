@@ -197,8 +197,10 @@ def test_messages_and_manifests_are_for_the_team_itself_and_the_host(team, home)
     refused = team.post(FILES, content=b"id,value\nzzz,1\n", headers=team.tokens["red"])
     assert refused.status_code == 422
     file = f"{FILES}/{refused.json()['id']}"
-    card = json.dumps({"cv": {"score": 0.7}, "git": "c0ffee"}).encode()
-    made = team.post(f"{FILES}?card={len(card)}", content=card + entry(home).read_bytes(), headers=team.tokens["red"])
+    manifest = json.dumps({"cv": {"score": 0.7}, "git": "c0ffee"}).encode()
+    made = team.post(
+        f"{FILES}?manifest={len(manifest)}", content=manifest + entry(home).read_bytes(), headers=team.tokens["red"]
+    )
     for who, sees in (("red", True), ("host", True), ("blue", False)):
         headers = team.tokens[who]
         assert (team.get(file, headers=headers).status_code == 200) is sees
@@ -219,7 +221,7 @@ def test_finals_are_chosen_on_the_page_by_the_team_alone(team, home):
 
 def test_the_host_s_page_disqualifies_reinstates_and_reveals_and_is_the_host_s_alone(team, home):
     submit(team, home, **team.tokens["red"])
-    form = {"kind": "disqualify", "team": "red", "said": "two accounts"}
+    form = {"kind": "disqualify", "team": "red", "text": "two accounts"}
     assert team.get("/c/tiny/host", headers=team.tokens["red"]).status_code == 403
     assert team.post("/c/tiny/host", data=form, headers=team.tokens["red"]).status_code == 403
     assert team.post("/c/tiny/host", data=form, headers=team.tokens["host"]).status_code == 303

@@ -39,9 +39,9 @@ def test_a_full_disk_is_507_and_leaves_nothing_behind(local, home, monkeypatch):
 
 
 def test_a_manifest_may_come_in_the_same_chunk_as_the_file_or_in_pieces(local, home):
-    card, file = b'{"cv": {"score": 0.5}}', entry(home).read_bytes()
-    for chunks in ([card + file], [card[:3], card[3:] + file[:1], file[1:]]):
-        response = local.post(f"{FILES}?team=red&card={len(card)}", content=iter(chunks))
+    manifest, file = b'{"cv": {"score": 0.5}}', entry(home).read_bytes()
+    for chunks in ([manifest + file], [manifest[:3], manifest[3:] + file[:1], file[1:]]):
+        response = local.post(f"{FILES}?team=red&manifest={len(manifest)}", content=iter(chunks))
         assert response.status_code == 201
     assert local.get("/api/competitions/tiny/board").json()["rows"][0]["cv"] == 0.5
     assert len(local.get(f"{FILES}?team=red").json()["submissions"]) == 1

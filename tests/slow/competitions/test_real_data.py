@@ -57,7 +57,7 @@ def test_patients_of_glas_stay_whole_and_both_grades_are_in_every_part() -> None
     assert len(np.unique(samples.groups)) == 16
     assert np.bincount(samples.stratify).tolist() == [70, 75]
     assert audit(dataset, declared.task).verdict == "pass"
-    judged = declared.split.judged(samples, declared.holdout)
+    judged = declared.split.held_out(samples, declared.holdout)
     held, kept = samples[judged], samples[~judged]
     assert len(np.unique(held.groups)) == 4
     assert not set(held.groups.tolist()) & set(kept.groups.tolist())

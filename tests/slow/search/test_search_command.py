@@ -33,7 +33,7 @@ def searched(home: Home) -> tuple[dict[str, Any], float]:
 def test_a_search_keeps_its_time_and_ends_with_a_rank_and_a_report(home: Home, searched: Any) -> None:
     result, seconds = searched
     assert seconds < HOURS * 3600 + 10
-    assert result["rank"] == 1 and set(result["trials"]) == {"finished", "cut", "failed"}
+    assert result["rank"] == 1 and set(result["trials"]) == {"finished", "pruned", "failed"}
     assert result["trials"]["finished"] >= 1
     assert result["cv"]["low"] <= result["cv"]["score"] <= result["cv"]["high"]
     best = next(home.root.glob(f"submissions/{NAME}/*/best/submission.csv"))
