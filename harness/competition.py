@@ -116,7 +116,8 @@ class Competition:
     load: raw folder -> `Dataset`. models: everything declared; ensemble: how they become one prediction, a blend of all
     where none is declared; default: those that `make submit` trains, all where none is named.
     search: model name -> (trial, learner) -> learner. tta: names of the task's views, beside the plain one.
-    reported: metrics that are shown beside the one that ranks, out-of-fold.
+    reported: metrics that are shown beside the one that ranks, out-of-fold. sample: the host's sample submission, a
+    file of the raw folder: the official file has its columns, and its rows in its order.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Competition:
     search: Mapping[str, Callable[[Any, Learner], Learner]] = field(default_factory=dict)
     tta: Sequence[str] = ()
     reported: Sequence[Metric] = ()
+    sample: str = ""
 
     def __post_init__(self) -> None:
         general = tuple(name for name, learner in self.models.items() if learner.target_class is None)

@@ -48,11 +48,7 @@ def submit(request: Request) -> dict[str, Any]:
             declared = blend_of(request.competition, model_runs) if request.variants else request.competition.ensemble
             fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, declared)
             file, manifest = write_submission(request, prepared, folds, model_runs, fitted_ensemble, oof)
-            official = (
-                {}
-                if request.fast
-                else predict_official(request, prepared, model_runs, fitted_ensemble.recipe, workers, file)
-            )
+            official = predict_official(request, prepared, model_runs, fitted_ensemble.recipe, workers, file)
     return submit_file(request, prepared, file, manifest, official)
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from harness.files import TEMPORARY, once, read_json, short_hash, write_bytes, w
 from harness.models.config import canonical
 from harness.options import Request
 from harness.submission import client
+from harness.tasks.layout import COPIED
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,27 @@ def current(competition: str) -> Prepared:
     return Prepared(competition, manifests[-1].parents[1].name)
 
 
+TEST = "test"  # the official part that a host's sample submission is about
+QUICK = 1000  # rows of an official test that FAST=1 predicts too, where a sample says how it is to be written
+
+
+def as_sampled(competition: Competition, dataset: Dataset, sample: Path, say: Callable[[str], None]) -> Dataset:
+    """The official test in the order of the host's sample submission, without what that does not ask for.
+
+    Raise `UserError` where the layout is another than the sample's, before anything is trained.
+    """
+    if not sample.is_file():
+        raise UserError(f"{paths.shown(sample)}, the sample submission that is declared, does not exist")
+    if TEST not in dataset.official:
+        raise UserError(f"{competition.name} declares a sample submission, but its data hold no official test")
+    samples = dataset.official[TEST]
+    asked = competition.task.table.asked(samples)
+    rows = competition.task.table.order(competition.task, sample, asked)
+    if len(rows) < len(samples):
+        say(f"{sample.name} asks for {len(rows)} of the {len(samples)} rows of the test; the others are left out")
+    return Dataset(dataset.labelled, {TEST: samples[rows]})
+
+
 def few(dataset: Dataset, stratify: np.ndarray, each: int = 40) -> Dataset:
     """A data set of its own for FAST=1: random rows of every stratum, in their order, and no official test.
 
@@ -146,6 +168,9 @@ def write(competition: Competition, dataset: Dataset, audit: Audit, source: str)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+    competition.task.sample_submission(
+        competition.task.table.asked(prepared.holdout), prepared.folder / "sample_submission.csv"
+    )
     return prepared
 
 
@@ -160,7 +185,6 @@ def _write_public(
 ) -> None:
     _write_samples(folder / "train", samples[~judged])
     _write_samples(folder / "holdout", Samples(samples.ids, samples.inputs)[judged])
-    competition.task.sample_submission(samples.ids[judged], folder / "sample_submission.csv")
     for part, inputs in official.items():
         _write_samples(folder / "official" / part, Samples(inputs.ids, inputs.inputs))
     kept = {name: reason for name, reason in audit.exclusions.items() if name in set(samples.ids[~judged].tolist())}
@@ -180,6 +204,9 @@ def _write_private(folder: Path, competition: Competition, judged: Samples, stra
     with open(folder / "answers.npz", "wb") as file:
         answers = {"ids": judged.ids, "groups": judged.groups, "public": public}
         answers |= {f"targets{part}": array for part, array in parts_of(judged.targets).items()}
+        asked = competition.task.table.asked(judged)
+        answers |= {f"{COPIED}{name}": column for name, column in asked.copied.items()}
+        answers |= {} if asked.sizes is None else {"sizes": asked.sizes}
         np.savez(file, **answers)
         file.flush()
         os.fsync(file.fileno())
@@ -211,8 +238,12 @@ def prepare(request: Request) -> Prepared:
     located = locate(competition.name, competition.sources, request.data)
     request.say(f"data: {located.kind}, {paths.shown(located.folder)}")
     dataset = competition.load(located.folder)
+    if competition.sample:
+        dataset = as_sampled(competition, dataset, located.folder / competition.sample, request.say)
     if request.fast:
-        dataset = few(dataset, competition.split.stratify(dataset.labelled))
+        short = competition.sample and len(dataset.official[TEST]) <= QUICK
+        fewer = few(dataset, competition.split.stratify(dataset.labelled))
+        dataset = replace(fewer, official=dataset.official) if short else fewer
     checked, audited = audit_once(competition, dataset)
     for line in audit_problems(checked, request.accept):
         request.say(line)

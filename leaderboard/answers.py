@@ -11,6 +11,7 @@ from harness import paths
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.files import read_json
+from harness.tasks.layout import COPIED, Asked
 
 
 class JudgedData(NamedTuple):
@@ -22,12 +23,19 @@ class JudgedData(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """The judge's rows: ids (n,) str, groups (n,) int, public (n,) bool, targets as the task stores them."""
+    """The judge's rows: groups (n,) int, public (n,) bool, targets as the task stores them.
 
-    ids: np.ndarray
+    asked: their ids, and whatever else a file must name.
+    """
+
+    asked: Asked
     groups: np.ndarray
     public: np.ndarray
     targets: Any
+
+    @property
+    def ids(self) -> np.ndarray:
+        return self.asked.ids
 
     def rows(self, part: str) -> np.ndarray:
         """(n,) bool: the rows of the "public" or the "private" part."""
@@ -81,7 +89,9 @@ def read_answers(data: JudgedData) -> Answers:
         with np.load(file, allow_pickle=False) as arrays:
             ragged = "targets.flat" in arrays
             targets = Ragged(arrays["targets.flat"], arrays["targets.offsets"]) if ragged else arrays["targets"]
-            return Answers(arrays["ids"], arrays["groups"], arrays["public"], targets)
+            copied = {name.removeprefix(COPIED): arrays[name] for name in arrays if name.startswith(COPIED)}
+            asked = Asked(arrays["ids"], arrays["sizes"] if "sizes" in arrays else None, copied)
+            return Answers(asked, arrays["groups"], arrays["public"], targets)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{paths.shown(file)} cannot be read ({type(error).__name__}); restore it, or delete the folder "

@@ -45,7 +45,7 @@ class PartScore(NamedTuple):
 def score_file(competition: Competition, file: Path, answers: Answers) -> dict[str, PartScore]:
     """Public and private score; raise `InvalidSubmission` if the file breaks the format or a score is not finite."""
     try:
-        predicted = competition.task.read(file, answers.ids)
+        predicted = competition.task.read(file, answers.asked)
     except InvalidSubmission as refusal:
         raise _explained(refusal, file, answers.ids, competition.name) from refusal
     metric, scored = competition.metric, dict[str, PartScore]()

@@ -16,7 +16,7 @@ from harness.models.optim import Constant, Muon
 from harness.models.smp import Network, Smp, networks_of
 from harness.models.torch_loop.batches import Prime
 from harness.tasks.segmentation import Segmentation
-from harness.tasks.submission_masks import RUN_LENGTH
+from harness.tasks.mask_cells import RUN_LENGTH
 
 network = networks_of("competitions.glas")
 

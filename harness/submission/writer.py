@@ -10,23 +10,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness import paths
 from harness.errors import UserError
 from harness.files import TEMPORARY, read_json, sha256_of, write_bytes, write_json
 from harness.submission import client
 from harness.tasks import Task
+from harness.tasks.layout import Asked
 
 
 def write(
-    competition: str, data_hash: str, task: Task, ids: np.ndarray, decided: Any, manifest: Mapping[str, Any]
+    competition: str, data_hash: str, task: Task, asked: Asked, decided: Any, manifest: Mapping[str, Any]
 ) -> Path:
     """Write the judge's file and its manifest. The same rows are the same file: they keep their first name."""
     folder = paths.submissions(competition, data_hash)
     draft = folder / f".draft.{os.getpid()}{TEMPORARY}"
-    task.write(ids, decided, draft)
-    task.read(draft, ids)  # our own file obeys the rules too
+    task.write(asked, decided, draft)
+    task.read(draft, asked)  # our own file obeys the rules too
     digest = sha256_of(draft)[:12]
     known = sorted(folder.glob(f"*-{digest}.csv"))
     file = known[0] if known else folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{digest}.csv"
@@ -68,18 +67,23 @@ def is_better(manifest: Mapping[str, Any], before: Mapping[str, Any], higher_is_
 
 def official_in_best(file: Path, name: str, suffix: str) -> Path | None:
     """The official file of the judge's `file` in best/, if it is there."""
-    best = file.parent / "best"
-    official = best / f"{name}{suffix}"
-    return official if official.exists() and read_json(best / "submission.json")["file"] == paths.shown(file) else None
+    official = file.parent / "best" / f"{name}{suffix}"
+    return official if official.exists() and is_best(file) else None
 
 
 def move_into_best(official: Path, file: Path, name: str) -> Path:
     """Move the official file into best/ if the judge's `file` is the best one; return where it is."""
-    best = file.parent / "best"
-    if read_json(best / "submission.json")["file"] != paths.shown(file):
+    if not is_best(file):
         return official
-    official.replace(best / f"{name}{official.suffix}")
-    return best / f"{name}{official.suffix}"
+    best = file.parent / "best" / f"{name}{official.suffix}"
+    official.replace(best)
+    return best
+
+
+def is_best(file: Path) -> bool:
+    """Whether the judge's `file` is the one in best/; FAST=1 keeps none there."""
+    manifest = file.parent / "best" / "submission.json"
+    return manifest.exists() and read_json(manifest)["file"] == paths.shown(file)
 
 
 def require_accepting_board(competition: str, team: str | None, data_hash: str, say: Callable[[str], None]) -> None:

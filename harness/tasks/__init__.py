@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from harness.tasks.layout import Asked, Layout
+
 
 class View(NamedTuple):
     """One view of test-time augmentation: how to change the inputs, and how to undo it on a prediction.
@@ -90,16 +92,20 @@ class Task(Protocol):
     def scores(self, prediction: Any) -> Any:
         """What a metric looks at that needs what submissions do not carry: probabilities beside labels, or labels."""
 
-    def write(self, ids: np.ndarray, decided: Any, file: Path) -> None:
+    @property
+    def table(self) -> Layout:
+        """The layout of the judge's file, and of the official one where that is a table."""
+
+    def write(self, asked: Asked, decided: Any, file: Path) -> None:
         """Write the submission: a function of its arguments only, so the same rows are the same bytes.
 
         The suffix of the file is ".csv" for the judge, and `official_suffix` for the official test.
         """
 
-    def read(self, file: Path, ids: np.ndarray) -> Any:
-        """Strict: returns decided rows in the order of `ids`, or raises `InvalidSubmission` naming row and column."""
+    def read(self, file: Path, asked: Asked) -> Any:
+        """Strict: returns decided rows in the order of `asked`, or raises `InvalidSubmission` naming row and column."""
 
-    def sample_submission(self, ids: np.ndarray, file: Path) -> None:
+    def sample_submission(self, asked: Asked, file: Path) -> None:
         """Write a valid submission that knows nothing."""
 
     def check_targets(self, targets: Any) -> None:

@@ -1,12 +1,14 @@
 """What classification, segmentation and regression share: their predictions are arrays with one row a sample."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from harness.metrics import chunks
 from harness.tasks import ClassSpecialist, View
+from harness.tasks.layout import Asked, Layout
 
 CHUNK = 128  # rows at once: 21 MB of float32 at 5 x 64 x 128
 
@@ -25,6 +27,14 @@ class ArrayTask:
     part: ClassVar[str] = "probabilities"
     dtype: ClassVar[type[np.floating]] = np.float32
     stored_dtype: ClassVar[type[np.floating]] = np.float16
+
+    @property
+    def table(self) -> Layout:
+        raise NotImplementedError
+
+    @property
+    def output(self) -> str:
+        return self.table.output
 
     @property
     def views(self) -> Mapping[str, View]:
@@ -135,3 +145,11 @@ class ArrayTask:
 
     def scores(self, prediction: np.ndarray) -> np.ndarray:
         return prediction
+
+    # -- files ---------------------------------------------------------------------------------------------------------
+
+    def write(self, asked: Asked, decided: Any, file: Path) -> None:
+        self.table.write(self, asked, decided, file)
+
+    def read(self, file: Path, asked: Asked) -> Any:
+        return self.table.read(self, file, asked)

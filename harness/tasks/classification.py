@@ -3,44 +3,35 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from harness.errors import InvalidSubmission, UserError
+from harness.errors import UserError
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.array_task import ArrayTask
+from harness.tasks.cells import Flags, Label, Labels, Probabilities
 from harness.tasks.image_views import IMAGE_VIEWS
-from harness.tasks.submission_tables import label, probability, read_columns, write_columns
+from harness.tasks.layout import Asked, Layout
 
-TOLERANCE = 1e-3  # how far from 1 the probabilities of a row may sum: they are written with six digits
-
-
-class LabelLayout(NamedTuple):
-    """What a submission carries: "labels" or "probabilities"."""
-
-    output: str
-
-
-LABELS = LabelLayout("labels")  # id,label; with several labels a row id,<class>,... of 0 and 1
-PROBABILITIES = LabelLayout("probabilities")  # id,<class>,...
+PROBABILITIES = Layout(Probabilities())  # id,<class>,...
 
 
 @dataclass(frozen=True)
 class Classification(ArrayTask):
-    """classes: names, the index is the label; layout: `LABELS` or `PROBABILITIES`.
+    """classes: names, the index is the label. layout: of submissions; `id,label`, or with several labels a row
+    `id,<class>,...` of 0 and 1, where none is declared.
 
     multilabel: a row may have any number of classes, targets are (n, classes) of 0 and 1, and offsets are thresholds:
     a class is given where its odds times exp(offset) exceed 1.
     """
 
     classes: tuple[str, ...]
-    layout: LabelLayout = LABELS
+    layout: Layout | None = None
     multilabel: bool = False
 
     @property
-    def output(self) -> str:
-        return self.layout.output
+    def table(self) -> Layout:
+        return self.layout or Layout(Flags() if self.multilabel else Label())
 
     @property
     def ensemble_steps(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -50,11 +41,6 @@ class Classification(ArrayTask):
     @property
     def views(self) -> Mapping[str, View]:
         return IMAGE_VIEWS
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of a submission beside `id`."""
-        return self.classes if self.multilabel or self.output == "probabilities" else ("label",)
 
     def decide(
         self,
@@ -88,35 +74,18 @@ class Classification(ArrayTask):
     ) -> np.ndarray:
         if not self.multilabel:
             return self.most_probable(np.asarray(prediction, np.float32), offsets, class_specialist, np.int64)
-        labels = (self._shifted(prediction, offsets) > 0.5).astype(np.uint8)
+        shifted = self._shifted(prediction, offsets)
+        labels = (shifted > 0.5).astype(np.uint8)
+        if isinstance(self.table.cells, Labels) and self.table.cells.none is None:
+            labels[np.arange(len(labels)), shifted.argmax(1)] = 1  # one label at least
         if class_specialist is not None and class_specialist.threshold is not None:
             c = class_specialist.target_class
             labels[:, c] = prediction[:, c] > class_specialist.threshold
         return labels
 
-    # -- files ---------------------------------------------------------------------------------------------------------
-
-    def write(self, ids: np.ndarray, decided: np.ndarray, file: Path) -> None:
-        text = str if self.output == "labels" else "{:.6g}".format
-        rows = np.asarray(decided).reshape(len(ids), -1).tolist()
-        write_columns(ids, self.columns, ([text(value) for value in row] for row in rows), file)
-
-    def read(self, file: Path, ids: np.ndarray) -> np.ndarray:
-        if self.output == "probabilities":
-            probs = read_columns(file, ids, self.columns, probability, "a probability")
-            sums = probs.sum(1)
-            if not self.multilabel and (wrong := np.abs(sums - 1) > TOLERANCE).any():
-                row = int(wrong.argmax())
-                raise InvalidSubmission(f"{file.name}, id {ids[row]}: the probabilities sum to {sums[row]:.4g}, not 1")
-            return probs
-        choices = 2 if self.multilabel else len(self.classes)
-        expected = f"a label from 0 to {choices - 1}"
-        decided = read_columns(file, ids, self.columns, lambda text: label(text, choices), expected)
-        return decided.astype(np.uint8) if self.multilabel else decided[:, 0].astype(np.int64)
-
-    def sample_submission(self, ids: np.ndarray, file: Path) -> None:
+    def sample_submission(self, asked: Asked, file: Path) -> None:
         even = 0.5 if self.multilabel else 1 / len(self.classes)
-        self.write(ids, self.decide(np.full((len(ids), len(self.classes)), even)), file)
+        self.write(asked, self.decide(np.full((len(asked), len(self.classes)), even)), file)
 
     def check_targets(self, targets: np.ndarray) -> None:
         shape = "(n, classes)" if self.multilabel else "(n,)"

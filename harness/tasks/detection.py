@@ -15,8 +15,10 @@ from harness.data.images import EncodedImages
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.metrics.boxes import MOST, Fusion, only, ragged, together, weighted_box_fusion
-from harness.tasks import ClassSpecialist, View, submission_boxes
+from harness.tasks import ClassSpecialist, View
 from harness.tasks.box_calibration import log_odds, logistic, right, sigmoid
+from harness.tasks.box_cells import BOXES, COCO_RESULTS, CocoResults
+from harness.tasks.layout import Asked, Layout
 
 FEW, FAINT = 50, 0.01  # boxes an image, and the least score, that weights and calibrations are fitted on
 
@@ -54,7 +56,8 @@ def scaled(factor: float) -> View:
 
 @dataclass(frozen=True)
 class Detection:
-    """classes: names, the index is the label and the category_id of official files.
+    """classes: names, the index is the label. layout: of the submission; COCO results for the official test, and a
+    table with a PredictionString for the judge, where none is declared.
 
     fuse: how members, views and folds become one; `boxes.weighted_box_fusion` by default.
 
@@ -64,18 +67,26 @@ class Detection:
     """
 
     classes: tuple[str, ...]
+    layout: Layout | CocoResults = COCO_RESULTS
     fuse: Fusion = weighted_box_fusion
 
     void: ClassVar[None] = None
     output: ClassVar[str] = "probabilities"
     ensemble_steps: ClassVar[tuple[str, ...]] = ("calibration",)
-    official_suffix: ClassVar[str] = ".json"
     row_bytes: ClassVar[int] = MOST * 6 * 4
     views: ClassVar[Mapping[str, View]] = {
         "hflip": flipped(),
         "scale_up": scaled(1.25),
         "scale_down": scaled(0.8),
     }
+
+    @property
+    def table(self) -> Layout:
+        return BOXES if isinstance(self.layout, CocoResults) else self.layout
+
+    @property
+    def official_suffix(self) -> str:
+        return ".json" if isinstance(self.layout, CocoResults) else ".csv"
 
     def pack(self, prediction: Ragged) -> dict[str, np.ndarray]:
         return {"boxes": np.asarray(prediction.flat, np.float32), "offsets": np.asarray(prediction.offsets, np.int64)}
@@ -137,16 +148,25 @@ class Detection:
         flat[:, 1] = sigmoid(slope * log_odds(flat[:, 1]) + shift)
         return Ragged(flat, prediction.offsets)
 
-    def write(self, ids: np.ndarray, decided: Ragged, file: Path) -> None:
-        """`id,PredictionString` for the judge, COCO results where the file's name ends in .json."""
-        write = submission_boxes.write_json if file.suffix == self.official_suffix else submission_boxes.write_csv
-        write(ids, decided, file)
+    def write(self, asked: Asked, decided: Ragged, file: Path) -> None:
+        """The official file may be COCO results, where its name ends in .json."""
+        if file.suffix == ".json" and isinstance(self.layout, CocoResults):
+            return self.layout.write(asked.ids, decided, file)
+        return self.table.write(self, asked, decided, file)
 
-    def read(self, file: Path, ids: np.ndarray) -> Ragged:
-        return submission_boxes.read(file, ids, self.classes)
+    def read(self, file: Path, asked: Asked) -> Ragged:
+        """The first character tells a table from COCO results: the judge stores files by their hash, without suffix."""
+        try:
+            with open(file, "rb") as content:
+                is_json = content.read(64).lstrip().startswith(b"[")
+        except FileNotFoundError:
+            raise UserError(f"{file} does not exist") from None
+        if is_json and isinstance(self.layout, CocoResults):
+            return self.layout.read(file, asked.ids, self.classes)
+        return self.table.read(self, file, asked)
 
-    def sample_submission(self, ids: np.ndarray, file: Path) -> None:
-        self.write(ids, Ragged(np.zeros((0, 6), np.float32), np.zeros(len(ids) + 1, np.int64)), file)
+    def sample_submission(self, asked: Asked, file: Path) -> None:
+        self.write(asked, Ragged(np.zeros((0, 6), np.float32), np.zeros(len(asked) + 1, np.int64)), file)
 
     def check_targets(self, targets: Ragged) -> None:
         if not isinstance(targets, Ragged) or targets.flat.ndim != 2 or targets.flat.shape[1] != 5:

@@ -1,4 +1,4 @@
-"""Regression: one number a row. Predictions and decided rows are (n,) float32."""
+"""Regression: a number a row, or several. Predictions and decided rows are (n,) or (n, targets) float32."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,33 @@ import numpy as np
 from harness.errors import UserError
 from harness.tasks import ClassSpecialist
 from harness.tasks.array_task import ArrayTask
-from harness.tasks.submission_tables import number, read_columns, write_columns
+from harness.tasks.cells import Numbers
+from harness.tasks.layout import Asked, Layout
 
 
 @dataclass(frozen=True)
 class Regression(ArrayTask):
-    """target: the name of the column in a submission."""
+    """target: the name of what is predicted, or several names. layout: `id,<target>,...` where none is declared."""
 
-    target: str
+    target: str | tuple[str, ...]
+    layout: Layout | None = None
 
     classes: ClassVar[tuple[str, ...]] = ()  # type: ignore[misc]
-    output: ClassVar[str] = "labels"
     part: ClassVar[str] = "values"
     stored_dtype: ClassVar[type[np.floating]] = np.float32  # half precision has no number between 2,048 and 2,050
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target)
+
+    @property
+    def table(self) -> Layout:
+        return self.layout or Layout(Numbers(self.targets))
+
     def expand(self, presence: np.ndarray, target_class: int) -> np.ndarray:
-        raise UserError(f"{self.target} is a number and has no class {target_class}: a specialist has nothing to find")
+        raise UserError(
+            f"{', '.join(self.targets)} is a number and has no class {target_class}: a specialist has nothing to find"
+        )
 
     def blend_class(
         self, prediction: Any, specialist: Any, target_class: int, share: float, versus: int | None = None
@@ -38,18 +49,18 @@ class Regression(ArrayTask):
         offsets: Sequence[float] | None = None,
         class_specialist: ClassSpecialist | None = None,
     ) -> np.ndarray:
-        """The prediction as it is: there are no classes to which offsets or a specialist could belong."""
-        return np.asarray(prediction, np.float32)
+        """The nearest numbers that the host takes: there are no classes for offsets or a specialist."""
+        values, cells = np.asarray(prediction, np.float32), self.table.cells
+        return cells.allowed(values) if isinstance(cells, Numbers) else values
 
-    def write(self, ids: np.ndarray, decided: np.ndarray, file: Path) -> None:
-        write_columns(ids, [self.target], ([f"{value:.9g}"] for value in decided.tolist()), file)
-
-    def read(self, file: Path, ids: np.ndarray) -> np.ndarray:
-        return read_columns(file, ids, [self.target], number, "a finite number")[:, 0]
-
-    def sample_submission(self, ids: np.ndarray, file: Path) -> None:
-        self.write(ids, np.zeros(len(ids)), file)
+    def sample_submission(self, asked: Asked, file: Path) -> None:
+        zeros = np.zeros((len(asked), len(self.targets)), np.float32)
+        self.write(asked, self.decide(zeros[:, 0] if len(self.targets) == 1 else zeros), file)
 
     def check_targets(self, targets: np.ndarray) -> None:
-        if targets.ndim != 1 or targets.dtype.kind not in "iuf":
-            raise UserError(f"targets are {targets.dtype} of shape {targets.shape}, but must be one number a row, (n,)")
+        shape = () if len(self.targets) == 1 else (len(self.targets),)
+        if targets.shape[1:] != shape or targets.dtype.kind not in "iuf":
+            raise UserError(
+                f"targets are {targets.dtype} of shape {targets.shape}, but must be numbers of shape "
+                f"(n{''.join(f', {count}' for count in shape)}{'' if shape else ','})"
+            )

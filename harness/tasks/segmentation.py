@@ -10,8 +10,9 @@ import numpy as np
 from harness.errors import UserError
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.array_task import ArrayTask
+from harness.tasks.layout import Asked, Layout
+from harness.tasks.mask_cells import WIDE
 from harness.tasks.pixel_views import ANY_SHAPE, SQUARE
-from harness.tasks.submission_masks import WIDE, MaskLayout
 
 THIN_PIXELS = 256  # pixels an image keeps for fitting weights: labels are regions, neighbours agree
 
@@ -20,17 +21,21 @@ THIN_PIXELS = 256  # pixels an image keeps for fitting weights: labels are regio
 class Segmentation(ArrayTask):
     """classes: names, the index is the label; shape: (h, w) of every mask.
 
-    void: the label of unlabelled pixels, never predicted. layout: `WIDE` or `RUN_LENGTH`.
+    void: the label of unlabelled pixels, never predicted. layout: of submissions, as `WIDE` or
+    `RUN_LENGTH`.
     """
 
     classes: tuple[str, ...]
     shape: tuple[int, int]
     void: int | None = None
-    layout: MaskLayout = WIDE
+    layout: Layout = WIDE
 
-    output: ClassVar[str] = "labels"
     ensemble_steps: ClassVar[tuple[str, ...]] = ("stacking", "offsets")
     dtype: ClassVar[type[np.floating]] = np.float16
+
+    @property
+    def table(self) -> Layout:
+        return self.layout
 
     @property
     def views(self) -> Mapping[str, View]:
@@ -57,14 +62,8 @@ class Segmentation(ArrayTask):
         thinned = np.ascontiguousarray(rows[..., step // 2 :: step, step // 2 :: step])
         return thinned if thinned.dtype == np.uint8 else thinned.astype(np.float32)
 
-    def write(self, ids: np.ndarray, decided: np.ndarray, file: Path) -> None:
-        self.layout.write(self, ids, decided, file)
-
-    def read(self, file: Path, ids: np.ndarray) -> np.ndarray:
-        return self.layout.read(self, file, ids)
-
-    def sample_submission(self, ids: np.ndarray, file: Path) -> None:
-        self.write(ids, np.full((len(ids), *self.shape), self.choices[0], np.uint8), file)
+    def sample_submission(self, asked: Asked, file: Path) -> None:
+        self.write(asked, np.full((len(asked), *self.shape), self.choices[0], np.uint8), file)
 
     def check_targets(self, targets: np.ndarray) -> None:
         if targets.ndim != 3 or targets.shape[1:] != self.shape:

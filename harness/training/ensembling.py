@@ -161,7 +161,8 @@ def write_submission(
         "code": code_hash(competition.name),
         "seconds": request.spent,
     }
-    file = writer.write(competition.name, prepared.data_hash, competition.task, prepared.holdout.ids, decided, manifest)
+    asked = competition.task.table.asked(prepared.holdout)
+    file = writer.write(competition.name, prepared.data_hash, competition.task, asked, decided, manifest)
     if not request.fast:
         writer.keep_best(file, file.parent, manifest, competition.metric.higher_is_better)
     return file, manifest

@@ -47,7 +47,9 @@ def predict_official(
         request.say(f"predicting {part}: {len(samples)} rows with {', '.join(recipe.names)}")
         decided = predict_rows(competition, samples.inputs, models, recipe, workers)
         official = file.with_name(f"{file.stem}-{name}{competition.task.official_suffix}")
-        competition.task.write(samples.ids, decided, official)
+        asked = competition.task.table.asked(samples)
+        competition.task.write(asked, decided, official)
+        competition.task.read(official, asked)  # the host would refuse what we cannot read
         written[part] = paths.shown(writer.move_into_best(official, file, name))
     return written
 
@@ -117,7 +119,7 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
         decided = predict_rows(competition, samples.inputs, models_of(runs_of(manifest), recipe), recipe, workers)
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / f"predicted-{inputs.resolve().name}{competition.task.official_suffix}"
-    competition.task.write(samples.ids, decided, file)
+    competition.task.write(competition.task.table.asked(samples), decided, file)
     return {"competition": competition.name, "path": paths.shown(file), "rows": len(samples)}
 
 

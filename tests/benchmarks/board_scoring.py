@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.competition import Competition, find
 from harness.tasks.segmentation import Segmentation
-from harness.tasks.submission_masks import RUN_LENGTH
+from harness.tasks.mask_cells import RUN_LENGTH
 from leaderboard.answers import Answers
 from leaderboard.scoring import score_file
 
@@ -44,7 +44,7 @@ def made(classes: int) -> Answers:
     rows = np.arange(HEIGHT)[None, :, None]
     labels = sum((rows > edges[:, k, None, :]).astype(np.uint8) for k in range(classes - 1))
     ids = np.arange(TILES).astype(str)
-    return Answers(ids, np.arange(TILES), chance.random(TILES) < 0.4, np.asarray(labels, np.uint8))
+    return Answers(Asked(ids), np.arange(TILES), chance.random(TILES) < 0.4, np.asarray(labels, np.uint8))
 
 
 def guessed(targets: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ def test_a_long_file_of_another_competition_is_refused_without_being_kept_in_mem
     file = scratch(cars(*["zebras,1"] * 200_000))
     tracemalloc.start()
     with pytest.raises(InvalidSubmission, match="none of the ids is one of the 5 asked for"):
-        score_file(find("cars"), file, Answers(np.array(IDS), np.arange(5), np.arange(5) < 2, ANSWERS))
+        score_file(find("cars"), file, Answers(Asked(np.array(IDS)), np.arange(5), np.arange(5) < 2, ANSWERS))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3_000_000
@@ -78,7 +78,7 @@ def test_whatever_stands_in_a_cell_is_a_finite_number_or_a_refusal(value):
 @given(st.permutations(IDS), st.lists(st.floats(-1e6, 1e6), min_size=5, max_size=5))
 def test_a_score_is_the_same_to_the_last_bit_in_whatever_order_the_rows_stand(order, values):
     value = dict(zip(IDS, values, strict=True))
-    answers = Answers(np.array(IDS), np.arange(5), np.arange(5) % 2 == 0, ANSWERS)
+    answers = Answers(Asked(np.array(IDS)), np.arange(5), np.arange(5) % 2 == 0, ANSWERS)
     one, other = (
         score_file(find("cars"), scratch(cars(*(f"{name},{value[name]!r}" for name in names))), answers)
         for names in (IDS, order)
