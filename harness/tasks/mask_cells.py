@@ -1,16 +1,15 @@
 """Cells of masks: a column for every pixel, or run lengths."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from harness.data.run_lengths import RunLengths
 from harness.tasks.layout import Layout, Line
 
 Size = tuple[int, int] | None
-_NUMBERS = re.compile(r"[0-9\s]*")
 
 
 @dataclass(frozen=True)
@@ -47,19 +46,14 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Runs:
-    """Run lengths of the pixels of a class: `start length` pairs with spaces between them.
+    """Run lengths of the pixels of a class.
 
-    by_columns: pixels are counted down the columns, else along the rows. first: the number of the first pixel.
-    relative: a start is counted from the end of the run before. none: what is written where there is no pixel.
     each_object: a line for every object, a connected part of the mask; else one a sample, or one for every class but
     the background where the key names a class.
     """
 
     column: str = "rle"
-    by_columns: bool = False
-    first: int = 1
-    relative: bool = False
-    none: str = ""
+    runs: RunLengths = RunLengths()
     each_object: bool = False
     output: ClassVar[str] = "labels"
 
@@ -72,13 +66,16 @@ class Runs:
     def encode(self, task: Any, row: np.ndarray, label: int | None, size: Size) -> list[list[str]]:
         mask = row == (1 if label is None else label)
         objects = parts(mask) if self.each_object else [mask]
-        return [[self.text(each) or self.none] for each in objects or [mask]]
+        return [[self.runs.encode(each)] for each in objects or [mask]]
 
     def decode(self, task: Any, lines: Sequence[Line], size: Size) -> np.ndarray:
         assert size is not None
         mask = np.zeros(size, np.uint8)
         for line in lines:
-            pixels = self.mask(line.cells[0], size, line)
+            try:
+                pixels = self.runs.decode(line.cells[0], size)
+            except ValueError as error:
+                raise line.wrong(0, str(error)) from None
             if self.each_object and len(lines) > 1 and not pixels.any():
                 raise line.wrong(0, "a line without a pixel beside others of the same image")
             if mask[pixels].any():
@@ -88,46 +85,6 @@ class Runs:
 
     def collect(self, task: Any, rows: Sequence[np.ndarray]) -> np.ndarray:
         return np.array(rows, np.uint8)
-
-    def text(self, mask: np.ndarray) -> str:
-        """The runs of the true pixels of a mask (h, w) bool.
-
-        >>> mask = np.array([[0, 1, 1], [1, 0, 1]], bool)
-        >>> Runs().text(mask), Runs(by_columns=True, first=0).text(mask), Runs(first=0, relative=True).text(mask)
-        ('2 3 6 1', '1 2 4 2', '1 3 1 1')
-        """
-        pixels = (mask.T if self.by_columns else mask).ravel()
-        starts, stops = np.flatnonzero(np.diff(np.concatenate([[0], pixels, [0]]).astype(np.int8))).reshape(-1, 2).T
-        lengths = stops - starts
-        if self.relative:
-            starts = starts - np.concatenate([[0], stops[:-1]])
-            if len(starts):
-                starts[0] += self.first
-        else:
-            starts = starts + self.first
-        return " ".join(map(str, np.stack([starts, lengths], axis=1).ravel().tolist()))
-
-    def mask(self, text: str, size: tuple[int, int], line: Line) -> np.ndarray:
-        """(h, w) bool; raise `InvalidSubmission` unless the runs are positive, ordered, disjoint and inside."""
-        pixels = np.zeros(size[0] * size[1] + 1, np.int8)
-        if text == self.none:
-            return pixels[:-1].reshape(size).astype(bool)
-        numbers = text.split()
-        if not numbers or len(numbers) % 2 or not _NUMBERS.fullmatch(text) or max(map(len, numbers)) > 9:
-            raise line.wrong(0, f"{text[:40]!r} is not made of `start length` pairs")
-        given, lengths = np.array(list(map(int, numbers)), np.int64).reshape(-1, 2).T
-        starts = given - self.first
-        if self.relative:
-            starts = np.cumsum(given + np.concatenate([[0], lengths[:-1]])) - self.first
-        stops = starts + lengths
-        wrong = (starts < np.concatenate([[0], stops[:-1]])) | (lengths < 1) | (stops > size[0] * size[1])
-        if wrong.any():
-            run = f"{given[wrong.argmax()]} {lengths[wrong.argmax()]}"
-            raise line.wrong(0, f"the run {run} overlaps, is out of order or leaves the {size[0] * size[1]} pixels")
-        np.add.at(pixels, starts, 1)
-        np.add.at(pixels, stops, -1)
-        flat = np.cumsum(pixels[:-1], dtype=np.int8).astype(bool)
-        return flat.reshape(size[::-1]).T if self.by_columns else flat.reshape(size)
 
 
 def parts(mask: np.ndarray) -> list[np.ndarray]:

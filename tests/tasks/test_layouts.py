@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from harness.data.run_lengths import RunLengths
 from harness.data.samples import Ragged, Samples
 from harness.errors import InvalidSubmission, UserError
 from harness.tasks.box_cells import Boxes, CocoResults
 from harness.tasks.cells import Best, Flags, Label, Labels, Numbers, Probabilities, Probability
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
-from harness.tasks.layout import Asked, Layout, Line
+from harness.tasks.layout import Asked, Layout
 from harness.tasks.mask_cells import RUN_LENGTH, Pixels, Runs
 from harness.tasks.regression import Regression
 from harness.tasks.segmentation import Segmentation
@@ -78,11 +79,11 @@ BY_HAND: dict[str, tuple[Any, Asked, Any, str]] = {
     ),
     "runs along the rows": (masks(Runs(), names=("no", "yes")), SIZED, MASKS % 2, "id,rle\n000052,2 2 6 1\na.jpg,\n"),
     "runs down the columns, a line for every class": (
-        masks(Runs("runs", by_columns=True, first=1, none="-1"), BY_CLASS), SIZED, MASKS,
+        masks(Runs("runs", RunLengths(by_columns=True, none="-1")), BY_CLASS), SIZED, MASKS,
         "Image_Label,runs\n000052_1,3 1 5 2\n000052_2,2 1\na.jpg_1,-1\na.jpg_2,-1\n",
     ),
     "relative runs": (
-        masks(Runs(by_columns=True, first=0, relative=True, none="-1"), names=("no", "yes")), SIZED, MASKS % 2,
+        masks(Runs(runs=RunLengths(by_columns=True, first=0, relative=True, none="-1")), names=("no", "yes")), SIZED, MASKS % 2,
         "id,rle\n000052,2 1 1 2\na.jpg,-1\n",
     ),
     "a line for every object": (
@@ -211,9 +212,8 @@ def test_coco_results_have_the_category_ids_of_the_host(tmp_path: Path) -> None:
 @given(arrays(bool, st.tuples(st.integers(1, 5), st.integers(1, 6))), st.booleans(), st.integers(0, 1), st.booleans())
 @settings(max_examples=80, deadline=None)
 def test_run_lengths_are_undone(mask: np.ndarray, by_columns: bool, first: int, relative: bool) -> None:
-    runs = Runs(by_columns=by_columns, first=first, relative=relative)
-    size = (mask.shape[0], mask.shape[1])
-    assert (runs.mask(runs.text(mask), size, Line(None, [], "here", ["rle"])) == mask).all()
+    runs = RunLengths(by_columns, first, relative)
+    assert (runs.decode(runs.encode(mask), mask.shape) == mask).all()
 
 
 # -- the host's sample -------------------------------------------------------------------------------------------------

@@ -1,0 +1,197 @@
+"""The text of competitions/<name>/competition.py from what was recognised."""
+
+import re
+import textwrap
+from collections.abc import Mapping
+
+from harness.new.recognise import Reading
+
+WIDTH = 120
+MODULES = {
+    "Competition": "harness.competition",
+    "Dataset": "harness.data.samples",
+    "File": "harness.data.sources",
+    "Kaggle": "harness.data.sources",
+    "Path": "pathlib",
+    "RunLengths": "harness.data.run_lengths",
+    "Layout": "harness.tasks.layout",
+    "Runs": "harness.tasks.mask_cells",
+    "Boxes": "harness.tasks.box_cells",
+    "Classification": "harness.tasks.classification",
+    "Regression": "harness.tasks.regression",
+    "Segmentation": "harness.tasks.segmentation",
+    "Detection": "harness.tasks.detection",
+    "Augment": "harness.models.augment",
+    "Timm": "harness.models.timm",
+    "Smp": "harness.models.smp",
+    "Yolo": "harness.models.yolo.detector",
+    "Sklearn": "harness.models.sklearn",
+    "Muon": "harness.models.optim",
+    **dict.fromkeys(("Label", "Labels", "Flags", "Probability", "Probabilities", "Best", "Numbers"), "harness.tasks.cells"),
+    **dict.fromkeys(("cross_entropy", "dice"), "harness.models.losses"),
+    **dict.fromkeys(
+        ("boosted_labels", "boosted_numbers", "linear_labels", "linear_numbers", "trees_labels", "words_labels"),
+        "harness.models.tabular",
+    ),
+    **dict.fromkeys(
+        ("labels", "labels_in_masks", "labels_of_boxes", "quantile_bins", "stratified_grouped"), "harness.data.splits"
+    ),
+    **dict.fromkeys(
+        ("asked_ids", "class_folders", "csv_table", "files_named", "images_and_boxes", "images_and_csv", "images_and_runs",
+         "pixels_in_csv", "rows_named"),
+        "harness.data.formats",
+    ),
+}  # fmt: skip
+STRATIFY = {"segmentation": "labels_in_masks", "detection": "labels_of_boxes", "regression": "quantile_bins"}
+TASKS = {"segmentation": "Segmentation", "detection": "Detection", "regression": "Regression"}
+
+
+def declaration(name: str, title: str, sample: str, reading: Reading, slug: str | None = None) -> str:
+    """Python source, formatted, with its imports."""
+    parts = [f"CLASSES = {reading.classes!r}" if reading.classes else "", f"SAMPLE = {sample!r}"]
+    body = "\n".join(filter(None, parts))
+    models = models_of(reading)
+    lines = [
+        body,
+        "",
+        "",
+        "def load(raw: Path) -> Dataset:",
+        f"    return {reading.load}",
+        "",
+        "",
+        "models = {",
+        *(f"    {key!r}: {value}," for key, value in models.items()),
+        "}",
+        "",
+        "competition = Competition(",
+        f"    name={name!r},",
+        f"    task={task_of(reading)},",
+        f"    metric={reading.metric.expression},",
+        f"    sources=({sources_of(reading, slug)},),",
+        "    load=load,",
+        f"    split=stratified_grouped(by={STRATIFY.get(reading.kind, 'labels')}, folds=5),",
+        "    models=models,",
+        *([f"    tta={views},"] if (views := tta_of(reading)) else []),
+        "    sample=SAMPLE,",
+        ")",
+    ]
+    source = "\n".join(lines)
+    head = f'"""{title}: {reading.title}. {reading.metric.title}."""'
+    return formatted(f"{head}\n\n{imports_of(source, reading.metric.imports)}\n\n{source}\n")
+
+
+def task_of(reading: Reading) -> str:
+    keys = "" if reading.keys == {"id": "{id}"} else f", {reading.keys!r}"
+    default = (*reading.keys, *predicted_of(reading))
+    columns = "" if reading.columns == default else f", columns={reading.columns!r}"
+    layout = f"Layout({reading.cells}{keys}{columns})"
+    if reading.kind == "regression":
+        return f"Regression({reading.target!r}, {layout})"
+    if reading.kind == "segmentation":
+        return f"Segmentation(CLASSES, {tuple(reading.shape)!r}, layout={layout})"
+    if reading.kind == "detection":
+        return f"Detection(CLASSES, {layout})"
+    return f"Classification(CLASSES, {layout}{', multilabel=True' if reading.kind == 'multilabel' else ''})"
+
+
+def predicted_of(reading: Reading) -> tuple[str, ...]:
+    return tuple(name for name in reading.columns if name not in reading.keys)
+
+
+def sources_of(reading: Reading, slug: str | None) -> str:
+    files = f"File({', '.join(repr(path) for path in reading.needs)})"
+    return f"{files}, Kaggle({slug!r})" if slug else files
+
+
+def tta_of(reading: Reading) -> str:
+    """Views of photographs; of digits and letters a mirrored one is another."""
+    if not reading.shape and reading.kind != "detection":
+        return ""
+    return "" if reading.load.startswith("pixels_in_csv") else '("hflip",)'
+
+
+def models_of(reading: Reading) -> dict[str, str]:
+    """Two that see differently, from scratch, of a size that trains on a laptop."""
+    epochs = int(min(60, max(8, 40 * 500 / max(reading.rows, 1))))
+    if reading.kind == "segmentation":
+        loss = "cross_entropy + dice"
+        return {
+            "unet": f'Smp("Unet", encoder="tu-resnet10t", channels=3, epochs={min(epochs, 40)}, lr=2e-3, batch=8, loss={loss}, augment=Augment(hflip=0.5))'
+        }
+    if reading.kind == "detection":
+        return {"nano": 'Yolo(model="yolo11n", imgsz=64, epochs=60, batch=8, lr=4e-3)'}
+    if reading.shape:
+        flip = "" if reading.load.startswith("pixels_in_csv") else "hflip=0.5, "
+        network = (
+            f'Timm("resnet10t", epochs={epochs}, lr=2e-3, batch=16, augment=Augment({flip}rotate=10, brightness=0.1))'
+        )
+        small = reading.shape[0] * reading.shape[1] <= 48 * 48 and reading.kind == "classification"
+        return {"network": network} | ({"trees": "Sklearn(trees_labels)"} if small else {})
+    if reading.kind == "regression":
+        return {"boosting": "Sklearn(boosted_numbers)", "linear": "Sklearn(linear_numbers)"}
+    if reading.text:
+        return {"words": "Sklearn(words_labels)", "boosting": "Sklearn(boosted_labels)"}
+    return {"boosting": "Sklearn(boosted_labels)", "linear": "Sklearn(linear_labels)"}
+
+
+def imports_of(source: str, of_metric: Mapping[str, str]) -> str:
+    """name -> module of everything that the source names."""
+    modules: dict[str, set[str]] = {}
+    for name, module in {**MODULES, **of_metric}.items():
+        if re.search(rf"(?<![\w'\".]){name}\b(?=[(,)\s*.]|$)", source):
+            modules.setdefault(module, set()).add(name)
+    ours = [
+        f"from {module} import {', '.join(sorted(found))}"
+        for module, found in sorted(modules.items())
+        if module != "pathlib"
+    ]
+    return "\n".join(["from pathlib import Path", "", *ours])
+
+
+def formatted(source: str) -> str:
+    """Long calls over several lines, an argument each, as ruff would."""
+    return "\n".join(line for long in source.split("\n") for line in folded(long))
+
+
+def folded(line: str) -> list[str]:
+    if len(line) <= WIDTH:
+        return [line]
+    indent = len(line) - len(line.lstrip())
+    head, inside, tail = outer_call(line)
+    if not inside:
+        return (
+            textwrap.wrap(line, WIDTH, subsequent_indent=" " * (indent + 4), break_long_words=False)
+            if line.startswith('"""')
+            else [line]
+        )
+    pad = " " * (indent + 4)
+    together = pad + ", ".join(inside)
+    if len(together) <= WIDTH:
+        return [head, together, " " * indent + tail]
+    return [head, *(piece for argument in inside for piece in folded(f"{pad}{argument},")), " " * indent + tail]
+
+
+def outer_call(line: str) -> tuple[str, list[str], str]:
+    """("f(", arguments, ")") of the outermost brackets of a line."""
+    depth, start, parts, piece, quote = 0, -1, list[str](), "", ""
+    for at, char in enumerate(line):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        elif char in "([{":
+            depth += 1
+            if depth == 1:
+                start, piece = at, ""
+                continue
+        elif char in ")]}":
+            depth -= 1
+            if depth == 0:
+                parts += [piece.strip()] if piece.strip() else []
+                return line[: start + 1], parts, line[at:]
+        elif char == "," and depth == 1:
+            parts.append(piece.strip())
+            piece = ""
+            continue
+        piece += char if depth else ""
+    return line, [], ""

@@ -1,0 +1,99 @@
+"""A host's files into data/<name>/raw/: from a folder or a zip, with the zips inside unpacked too."""
+
+import os
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+from harness import paths
+from harness.errors import UserError
+from harness.files import TEMPORARY
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+
+
+def bring(origin: Path, raw: Path) -> None:
+    """All or nothing: one rename. A folder is linked, file by file, where the disk allows it, and copied elsewhere.
+
+    Raise `UserError` where there is nothing, where raw/ holds other files, or where an archive is broken.
+    """
+    if not origin.exists():
+        raise UserError(f"FROM={origin} does not exist; give a zip, a folder, or kaggle:<name of the competition>")
+    if raw.exists() and any(raw.iterdir()):
+        raise UserError(f"{paths.shown(raw)} holds files already; remove it, or give the competition another name")
+    partial = raw.with_name(f".raw.{os.getpid()}{TEMPORARY}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        if origin.is_dir():
+            shutil.copytree(origin, partial, copy_function=link_or_copy)
+        elif is_archive(origin):
+            partial.mkdir(parents=True)
+            extract(origin, partial)
+        else:
+            raise UserError(f"FROM={origin} is neither a folder nor an archive ({', '.join(ARCHIVES)})")
+        unpack_inside(partial)
+        flatten(partial)
+        if raw.exists():
+            raw.rmdir()
+        os.replace(partial, raw)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def is_archive(file: Path) -> bool:
+    return file.is_file() and file.name.lower().endswith(ARCHIVES)
+
+
+def unpack_inside(folder: Path) -> None:
+    """Unpack every archive below the folder, also those in archives, and remove it."""
+    while found := sorted(file for file in folder.rglob("*") if is_archive(file)):
+        for archive in found:
+            inner = archive.with_name(f"{archive.name}{TEMPORARY}")
+            inner.mkdir()
+            extract(archive, inner)
+            archive.unlink()
+            settle(inner, archive)
+
+
+def extract(archive: Path, folder: Path) -> None:
+    """Members that would leave the folder are refused by the libraries, as links are."""
+    try:
+        if archive.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(archive) as content:
+                content.extractall(folder)
+        else:
+            with tarfile.open(archive) as content:
+                content.extractall(folder, filter="data")
+    except (zipfile.BadZipFile, tarfile.TarError, RuntimeError, EOFError) as error:
+        raise UserError(f"{archive.name} cannot be unpacked ({error}); get it again") from error
+
+
+def settle(inner: Path, archive: Path) -> None:
+    """What was in train.zip: one file or a folder train/ takes its place, other files go into a folder train/."""
+    name = archive.name[: -len(next(end for end in ARCHIVES if archive.name.lower().endswith(end)))]
+    content = [path for path in sorted(inner.iterdir()) if path.name != "__MACOSX"]
+    alone = len(content) == 1 and (content[0].is_file() or content[0].name == name)
+    target = archive.parent if alone else archive.parent / name
+    target.mkdir(exist_ok=True)
+    for path in content:
+        if (target / path.name).exists():
+            raise UserError(f"{archive.name} holds {path.name}, which lies beside it too; remove one of them")
+        path.rename(target / path.name)
+    shutil.rmtree(inner)
+
+
+def flatten(folder: Path) -> None:
+    """A single folder in which everything lies is no part of the host's paths."""
+    content = [path for path in folder.iterdir() if not path.name.startswith(".") and path.name != "__MACOSX"]
+    if len(content) == 1 and content[0].is_dir():
+        inner = content[0].rename(folder.with_name(f"{folder.name}.inner"))
+        shutil.rmtree(folder)
+        inner.rename(folder)
