@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.data.samples import Ragged
+from harness.metrics.average_precision import matched
 from harness.metrics.boxes import iou, only, ragged, together
-from harness.metrics.matching import matched
 from harness.report.diagnostics.defaults import (
     COLOURS,
     CORRECT,
