@@ -10,8 +10,8 @@ import numpy as np
 from harness.errors import InvalidSubmission, UserError
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.array_task import ArrayTask
-from harness.tasks.image_views import IMAGE_VIEWS
 from harness.tasks.submission_tables import label, probability, read_columns, write_columns
+from harness.tasks.tta import IMAGE_VIEWS
 
 TOLERANCE = 1e-3  # how far from 1 the probabilities of a row may sum: they are written with six digits
 

@@ -13,8 +13,7 @@ from harness.errors import InvalidSubmission, UserError
 from harness.metrics import MeanAveragePrecision
 from harness.metrics.boxes import weighted_box_fusion
 from harness.tasks import ClassSpecialist
-from harness.tasks.box_calibration import logistic, right
-from harness.tasks.detection import Detection
+from harness.tasks.detection import Detection, logistic, right
 
 CLASSES = ("fish", "shark")
 TASK = Detection(CLASSES)

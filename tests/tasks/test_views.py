@@ -10,8 +10,8 @@ from harness.data.images import EncodedImages, encode
 from harness.data.samples import Ragged
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
-from harness.tasks.pixel_views import scaled_side
 from harness.tasks.segmentation import Segmentation
+from harness.tasks.tta import scaled_side
 
 CLASSES = ("background", "gland", "debris")
 
