@@ -15,8 +15,8 @@ from harness.models.losses import cross_entropy, dice
 from harness.models.optim import Constant, Muon
 from harness.models.smp import Network, Smp, networks_of
 from harness.models.torch_loop.batches import Prime
-from harness.tasks.segmentation import Segmentation
 from harness.tasks.mask_cells import RUN_LENGTH
+from harness.tasks.segmentation import Segmentation
 
 network = networks_of("competitions.glas")
 

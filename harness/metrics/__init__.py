@@ -7,12 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from harness.metrics.agreement import MCC, QuadraticKappa
 from harness.metrics.average_precision import MeanAveragePrecision
-from harness.metrics.confusion import confusion_per_image
-from harness.metrics.decision_costs import Cost
-from harness.metrics.labels import Accuracy, BalancedAccuracy, MacroF1, Precision, Recall
-from harness.metrics.masks import MeanDice, MeanImageIoU, MeanIoU
+from harness.metrics.labels import MCC, Accuracy, BalancedAccuracy, Cost, MacroF1, Precision, QuadraticKappa, Recall
+from harness.metrics.masks import MeanDice, MeanImageIoU, MeanIoU, confusion_per_image
 from harness.metrics.plain_function import PlainMetric, metric
 from harness.metrics.probabilities import ROCAUC, LogLoss
 from harness.metrics.regression_metrics import MAE, R2, RMSE

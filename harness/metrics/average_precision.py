@@ -3,25 +3,25 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from harness.data.samples import Ragged
 from harness.errors import UserError
-from harness.metrics.boxes import MOST
-from harness.metrics.matching import THRESHOLDS, matched, places
-from harness.metrics.sums import chunks, columns, finite, mean_of_classes, number
+from harness.metrics.boxes import MOST, overlap
+from harness.metrics.sums import ClassMetric, chunks, columns, finite
 
+THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the overlap, as COCO writes them: .95 is .95 and no more
 RECALLS = np.linspace(0, 1, 101)
 AT_ONCE = 256  # images matched together: 100 predicted times 100 true boxes in each are 20 MB a column
 
 
 @dataclass(frozen=True)
-class MeanAveragePrecision:
+class MeanAveragePrecision(ClassMetric):
     """Mean average precision (mAP) by COCO's definition (Lin et al. 2014; pycocotools' COCOeval, area "all").
 
-    classes: names, the index is the label. iou: the overlap from which a box is found, one of .5, .55, ... .95; None is
+    iou: the overlap from which a box is found, one of .5, .55, ... .95; None is
     the mean of all ten. In every image the best box of a class takes the true box of that class it overlaps most, of
     those not taken. Over all images, from the best score down, precision is made to fall only, and read at the 101
     recalls 0, .01, ... 1. Of equal scores the earlier row, and in it the earlier box, goes first. A class that is not
@@ -41,10 +41,7 @@ class MeanAveragePrecision:
     (0.505, 0.0, True)
     """
 
-    classes: tuple[str, ...]
     iou: float | None = None
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
     needs: ClassVar[str] = "probabilities"
 
     def __post_init__(self) -> None:
@@ -52,7 +49,7 @@ class MeanAveragePrecision:
             raise UserError(f"mAP at an overlap of {self.iou} is not COCO's: iou is one of .5, .55, ... .95, or None")
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]
         return "mAP 50-95" if self.iou is None else f"mAP {100 * self.iou:.0f}"
 
     def statistics(self, truth: Ragged, predicted: Ragged) -> np.ndarray:
@@ -79,15 +76,8 @@ class MeanAveragePrecision:
         table[:, 3 * MOST :] = true.reshape(len(truth), classes)
         return table
 
-    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        return number(mean_of_classes(self._of_classes(statistics, counts)))
-
-    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        """The average precision of every class, NaN where it is not in the truth."""
-        return dict(zip(self.classes, self._of_classes(statistics, counts).T, strict=True))
-
-    def _of_classes(self, statistics: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
-        """(C,), or (r, C) for counts (r, n)."""
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        """The average precision of every class, NaN where it is not in the truth: (C,), or (r, C) for counts (r, n)."""
         weights = columns(counts, len(statistics))
         true = statistics[:, 3 * MOST :].T @ weights
         ranked = zip(self._ranked(statistics), true, strict=True)
@@ -137,3 +127,60 @@ def reached(recall: np.ndarray) -> np.ndarray:
     """How many of RECALLS are at most this: the same as searchsorted, and ten times as fast, since they are even."""
     nearest = (recall * (len(RECALLS) - 1) + 0.5).astype(np.int64)
     return nearest + (RECALLS[nearest] <= recall)
+
+
+# -- which boxes find a true one ---------------------------------------------------------------------------------------
+
+
+class Detections(NamedTuple):
+    """Predicted boxes of many images, the best of an image first. All (m,).
+
+    image: row number; label, score: float64; found: int, bit k where a true box is found at THRESHOLDS[k].
+    """
+
+    image: np.ndarray
+    label: np.ndarray
+    score: np.ndarray
+    found: np.ndarray
+
+
+def matched(truth: Ragged, predicted: Ragged, classes: int) -> Detections:
+    """truth: rows of (label, x1, y1, x2, y2); predicted: rows of (label, score, x1, y1, x2, y2); as many images."""
+    image = np.repeat(np.arange(len(predicted)), np.diff(predicted.offsets))
+    best_first = np.lexsort((-predicted.flat[:, 1], image))
+    boxes, true = predicted.flat[best_first].astype(np.float64), truth.flat.astype(np.float64)
+    of_box, of_true = _together(places(predicted, classes)[best_first], places(truth, classes))
+    overlaps = overlap(boxes[of_box, 2:], true[of_true, 1:])
+    near = np.flatnonzero(overlaps >= THRESHOLDS[0])
+    found = _greedy(of_box[near], of_true[near], overlaps[near], len(boxes), len(true))
+    return Detections(image, boxes[:, 0], boxes[:, 1], found)
+
+
+def places(rows: Ragged, classes: int) -> np.ndarray:
+    """(m,) the key of every box: image * classes + label."""
+    return np.repeat(np.arange(len(rows)) * classes, np.diff(rows.offsets)) + rows.flat[:, 0].astype(np.int64)
+
+
+def _together(boxes: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(pairs,) indices of a predicted and a true box, of all pairs of the same image and class."""
+    order = np.argsort(true, kind="stable")
+    first, last = (np.searchsorted(true[order], boxes, side) for side in ("left", "right"))
+    count = last - first
+    place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(np.arange(len(boxes)), count), order[np.repeat(first, count) + place]
+
+
+def _greedy(of_box: np.ndarray, of_true: np.ndarray, overlaps: np.ndarray, boxes: int, true: int) -> np.ndarray:
+    """(boxes,) bits: the best box first takes, at every threshold, the true box that it overlaps most of those left.
+
+    Of equal overlaps the last one is taken, as COCO does. Few pairs come near, so a loop over them is quick; the ten
+    thresholds are the bits of one integer.
+    """
+    order = np.lexsort((-of_true, -overlaps, of_box))
+    reached = (1 << np.searchsorted(THRESHOLDS, overlaps[order], side="right")) - 1
+    found, taken = [0] * boxes, [0] * true
+    for box, one, at in zip(of_box[order].tolist(), of_true[order].tolist(), reached.tolist(), strict=True):
+        takes = at & ~found[box] & ~taken[one]
+        found[box] |= takes
+        taken[one] |= takes
+    return np.array(found, np.int64)

@@ -1,12 +1,12 @@
-"""Metrics of labels, one a row or several: from hits, true rows and predicted rows of every class."""
+"""Metrics of labels, one a row or several: accuracy, F1, precision, recall, correlation, kappa and cost."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from harness.metrics.sums import ABSENT, Absent, mean_of_classes, mean_of_rows, number, pooled, ratio
+from harness.errors import UserError
+from harness.metrics.sums import ClassMetric, mean_of_labels, mean_of_rows, number, pooled, ratio
 
 
 class Tally(NamedTuple):
@@ -22,32 +22,28 @@ def tally(statistics: np.ndarray, counts: np.ndarray | None) -> Tally:
 
 
 @dataclass(frozen=True)
-class LabelMetric:
-    """The base of metrics of labels. classes: names, the index is the label."""
+class LabelMetric(ClassMetric):
+    """The base of metrics of labels; of a class it tells the recall, which is NaN where the class has no row."""
 
-    classes: tuple[str, ...]
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
-    needs: ClassVar[str] = "labels"
+    one_label: ClassVar[bool] = False
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C) uint8: bit 0 where the class is true, bit 1 where it is predicted, so 3 is a hit.
 
         One byte a class replaces a confusion matrix (C, C) a row, and holds several labels a row as well.
-        truth, predicted: (n,) labels, or (n, C) of 0 and 1 where a row may have several.
+        truth, predicted: (n,) labels, or (n, C) of 0 and 1 where a row may have several; raise `UserError` where a
+        metric takes one label a row.
         """
-        return self._given(truth) | self._given(predicted) << 1
+        if self.one_label and truth.ndim == 2:
+            raise UserError(f"{self.name} takes one label a row, and here a row has several; use MacroF1 or Accuracy")
+        sides = [
+            side if side.ndim == 2 else side[:, None] == np.arange(len(self.classes)) for side in (truth, predicted)
+        ]
+        return sides[0].astype(np.uint8) | sides[1].astype(np.uint8) << 1
 
-    def _given(self, labels: np.ndarray) -> np.ndarray:
-        return (labels if labels.ndim == 2 else labels[:, None] == np.arange(len(self.classes))).astype(np.uint8)
-
-    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        """The recall of every class: which share of its rows was found; NaN where it has none."""
-        return dict(zip(self.classes, self._recall(statistics, counts).T, strict=True))
-
-    def _recall(self, statistics: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
-        hits, true, _ = tally(statistics, counts)
-        return ratio(hits, true, np.nan)
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        seen = tally(statistics, counts)
+        return ratio(seen.hits, seen.true, np.nan)
 
 
 @dataclass(frozen=True)
@@ -94,60 +90,36 @@ class BalancedAccuracy(LabelMetric):
 
     name: ClassVar[str] = "balanced accuracy"
 
-    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        return number(mean_of_classes(self._recall(statistics, counts)))
+
+# -- means over classes ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Macro(LabelMetric, ABC):
-    """absent: what a class in neither truth nor prediction counts as: "skip" leaves it out of the mean (as scikit-learn
-    does where it is given no labels), "zero" and "one" are those scores. A class in one of the two alone is 0.
-    """
-
-    absent: Absent = "skip"
-
-    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        return number(mean_of_classes(self._defined(statistics, counts)))
-
-    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        """The parts of the mean, NaN where a class is left out."""
-        return dict(zip(self.classes, self._defined(statistics, counts).T, strict=True))
-
-    def _defined(self, statistics: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
-        seen = tally(statistics, counts)
-        return np.where(seen.true + seen.predicted > 0, self._of_class(seen), ABSENT[self.absent])
-
-    @abstractmethod
-    def _of_class(self, seen: Tally) -> np.ndarray:
-        """(..., C), 0 where it is 0 / 0."""
-
-
-@dataclass(frozen=True)
-class MacroF1(_Macro):
+class MacroF1(LabelMetric):
     """The mean over classes of F1 = 2 hits / (true + predicted); of several labels a row, the mean over labels.
 
-    absent: what a class in neither truth nor prediction counts as: "skip" leaves it out, "zero" and "one" are scores.
+    A class in neither truth nor prediction is left out, as scikit-learn does where it is given no labels; a class in
+    one of the two alone is 0.
 
     Cat 2/3, dog 4/5, and nobody predicted a fox.
 
-    >>> def f1(**convention):
-    ...     metric = MacroF1(("cat", "dog", "fox"), **convention)
-    ...     return round(metric.score(metric.statistics(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))), 4)
-    >>> f1(), f1(absent="zero"), f1(absent="one")
-    (0.7333, 0.4889, 0.8222)
+    >>> metric = MacroF1(("cat", "dog", "fox"))
+    >>> round(metric.score(metric.statistics(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))), 4)
+    0.7333
     """
 
     name: ClassVar[str] = "macro-F1"
 
-    def _of_class(self, seen: Tally) -> np.ndarray:
-        return ratio(2 * seen.hits, seen.true + seen.predicted, 0)
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        seen = tally(statistics, counts)
+        return ratio(2 * seen.hits, seen.true + seen.predicted, np.nan)
 
 
 @dataclass(frozen=True)
-class Precision(_Macro):
+class Precision(LabelMetric):
     """The mean over classes of the precision: which share of the rows predicted as the class are of it.
 
-    A class that is true somewhere and never predicted has 0; absent: as in `MacroF1`.
+    A class that is true somewhere and never predicted has 0; one that is in neither is left out.
 
     >>> metric = Precision(("cat", "dog", "fox"))
     >>> round(metric.score(metric.statistics(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))), 4)
@@ -156,15 +128,16 @@ class Precision(_Macro):
 
     name: ClassVar[str] = "precision"
 
-    def _of_class(self, seen: Tally) -> np.ndarray:
-        return ratio(seen.hits, seen.predicted, 0)
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        seen = tally(statistics, counts)
+        return ratio(seen.hits, seen.predicted, np.where(seen.true > 0, 0, np.nan))
 
 
 @dataclass(frozen=True)
-class Recall(_Macro):
+class Recall(LabelMetric):
     """The mean over classes of the recall: which share of the rows of the class was found.
 
-    A class that is predicted and never true has 0, and `BalancedAccuracy` leaves it out; absent: as in `MacroF1`.
+    A class that is predicted and never true has 0, and `BalancedAccuracy` leaves it out; one in neither is left out.
 
     >>> truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1])
     >>> classes = ("cat", "dog", "fox")
@@ -174,5 +147,102 @@ class Recall(_Macro):
 
     name: ClassVar[str] = "recall"
 
-    def _of_class(self, seen: Tally) -> np.ndarray:
-        return ratio(seen.hits, seen.true, 0)
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        seen = tally(statistics, counts)
+        return ratio(seen.hits, seen.true, np.where(seen.predicted > 0, 0, np.nan))
+
+
+# -- agreement beyond chance -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MCC(LabelMetric):
+    """Matthews' correlation of truth and prediction, for any number of classes (Gorodkin 2004): 1 is right, 0 chance.
+
+    0 where all rows are of one class, or all are predicted so, as in scikit-learn. By class: the recall.
+
+    >>> metric = MCC(("well", "ill"))
+    >>> round(metric.score(metric.statistics(np.array([1, 1, 1, 0]), np.array([1, 0, 1, 1]))), 4)
+    -0.3333
+    >>> metric.score(metric.statistics(np.array([1, 1, 1, 0]), np.array([1, 1, 1, 1])))
+    0.0
+    """
+
+    name: ClassVar[str] = "MCC"
+    one_label: ClassVar[bool] = True
+
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        seen = tally(statistics, counts)
+        rows = seen.true.sum(-1)
+        shared = seen.hits.sum(-1) * rows - (seen.true * seen.predicted).sum(-1)
+        true, predicted = (rows**2 - (side**2).sum(-1) for side in (seen.true, seen.predicted))
+        return number(ratio(shared, np.sqrt(true * predicted), 0))
+
+
+@dataclass(frozen=True)
+class QuadraticKappa(LabelMetric):
+    """Cohen's kappa with quadratic weights (Cohen 1968) of classes in their order: a miss by two costs that of four.
+
+    1 is agreement, 0 that of chance. Where all rows are of one class and predicted so, nothing disagrees: 1 (where
+    scikit-learn says NaN). By class: the recall.
+
+    >>> metric = QuadraticKappa(("none", "mild", "severe"))
+    >>> truth = np.array([0, 1, 2, 2])
+    >>> near, far = np.array([0, 1, 2, 1]), np.array([0, 1, 2, 0])
+    >>> [round(metric.score(metric.statistics(truth, predicted)), 4) for predicted in (near, far)]
+    [0.8, 0.3846]
+    """
+
+    name: ClassVar[str] = "quadratic kappa"
+    one_label: ClassVar[bool] = True
+
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        labels = np.arange(len(self.classes))
+        t, p = (statistics & 1) @ labels, (statistics >> 1) @ labels
+        sums = pooled(np.stack([t, p, (t - p) ** 2, t**2 + p**2, np.ones_like(t)], 1), counts)
+        true, predicted, apart, squares, rows = np.moveaxis(sums, -1, 0)
+        return number(1 - ratio(rows * apart, rows * squares - 2 * true * predicted, 0))
+
+
+# -- cost --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cost(ClassMetric):
+    """The mean cost of a decision, lower is better: one mistake may be worse than another.
+
+    costs: costs[truth][decision], with nothing in the diagonal as a rule.
+
+    Four rows: one ill person is sent home, which costs 10; one who is well is examined for nothing, which costs 1.
+
+    >>> metric = Cost(("well", "ill"), costs=((0, 1), (10, 0)))
+    >>> rows = metric.statistics(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0]))
+    >>> metric.score(rows)
+    2.75
+
+    By class: what a row of the class costs.
+
+    >>> {name: float(cost) for name, cost in metric.by_class(rows).items()}
+    {'well': 0.5, 'ill': 5.0}
+    """
+
+    costs: tuple[tuple[float, ...], ...]
+    name: ClassVar[str] = "mean cost"
+    higher_is_better: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if {len(self.costs), *map(len, self.costs)} != {len(self.classes)}:
+            raise UserError(
+                f"the costs are {self.costs}, but {len(self.classes)} rows (truth) of {len(self.classes)} (decision) "
+                f"are right for the classes {', '.join(self.classes)}"
+            )
+
+    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """(n, 2) float64: the cost, and the label; truth, predicted: (n,) labels."""
+        return np.stack([np.asarray(self.costs, np.float64)[truth, predicted], truth], 1)
+
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        return number(mean_of_rows(statistics[:, 0], counts))
+
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        return mean_of_labels(statistics, len(self.classes), counts)

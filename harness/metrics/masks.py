@@ -1,107 +1,80 @@
 """Metrics of label maps: IoU on the pixels of all images together, Dice and IoU image by image."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.metrics.confusion import confusion_per_image
-from harness.metrics.sums import ABSENT, Absent, mean_of_classes, mean_of_rows, number, pooled, ratio
+from harness.metrics.sums import ClassMetric, chunks, mean_of_rows, pooled, ratio
+
+PIXELS = 2**16  # counted at once: their joint labels stay in the cache
+
+
+def confusion_per_image(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """(n, classes, classes) int32 confusion matrices, true labels in rows, of label maps (n, h, w) below `classes`."""
+    pixels, size = math.prod(truth.shape[1:]), classes**2
+    confusion = np.empty((len(truth), size), np.int32)
+    for rows in chunks(len(truth), max(1, PIXELS // max(1, pixels))):
+        joint = np.multiply(truth[rows].reshape(-1, pixels), classes, dtype=np.intp)
+        joint += predicted[rows].reshape(-1, pixels)
+        joint += size * np.arange(len(joint))[:, None]
+        confusion[rows] = np.bincount(joint.ravel(), minlength=size * len(joint)).reshape(-1, size)
+    return confusion.reshape(-1, classes, classes)
 
 
 @dataclass(frozen=True)
-class MeanIoU:
+class MeanIoU(ClassMetric):
     """Mean intersection over union (Jaccard index) on the pooled confusion of all pixels.
 
-    classes: names, the index is the label. void: pixels whose *truth* is this label are dropped; predicting it
-    elsewhere is a miss. average: the classes in the mean (default: all but void). absent: what a class in neither
-    truth nor prediction counts as: "skip" leaves it out of the mean, "zero" and "one" are those scores.
+    void: pixels whose *truth* is this label are dropped, and the label has no part in the mean; predicting it elsewhere
+    is a miss. A class in neither truth nor prediction is left out of the mean.
 
-    One row: void soil soil rock (0 1 1 2), predicted as soil soil rock rock (1 1 2 2).
+    One row: void soil soil rock (0 1 1 2), predicted as soil soil rock rock (1 1 2 2). The void pixel is dropped: soil
+    1/2, rock 1/2, and the absent sand is left out.
 
     >>> truth, predicted = np.array([[[0, 1, 1, 2]]], np.uint8), np.array([[[1, 1, 2, 2]]], np.uint8)
-    >>> def iou(**convention):
-    ...     metric = MeanIoU(("void", "soil", "rock", "sand"), **convention)
-    ...     return round(float(metric.score(metric.statistics(truth, predicted))), 4)
-
-    The void pixel is dropped: soil 1/2, rock 1/2, and the absent sand is left out.
-
-    >>> iou(void=0)
+    >>> metric = MeanIoU(("void", "soil", "rock", "sand"), void=0)
+    >>> metric.score(metric.statistics(truth, predicted))
     0.5
 
-    A class left out of the mean is another convention: its pixels stay, and what is predicted on them is wrong.
-    Soil 1/3, rock 1/2.
-
-    >>> iou(average=(1, 2, 3))
-    0.4167
-
-    Absent classes as zero (soil, rock, sand: 1/2, 1/2, 0) or as one:
-
-    >>> iou(void=0, absent="zero"), iou(void=0, absent="one")
-    (0.3333, 0.6667)
-
     Keras' `MeanIoU(num_classes=4, ignore_class=0)` drops the same pixels, and averages the void class too as soon as
-    it was predicted on some other pixel. The two are equal when void is never predicted ...
+    it was predicted on some other pixel: then it divides by one class more. Here one soil pixel is predicted void, soil
+    is 0 and rock 1/2, of which Keras says 0.1667:
 
-    >>> iou(void=0) == iou(void=0, average=(0, 1, 2, 3))
-    True
-
-    ... and Keras divides by one class more otherwise. Here one soil pixel is predicted void: soil 0, rock 1/2.
-
-    >>> predicted = np.array([[[1, 0, 2, 2]]], np.uint8)
-    >>> iou(void=0), iou(void=0, average=(0, 1, 2, 3))
-    (0.25, 0.1667)
+    >>> metric.score(metric.statistics(truth, np.array([[[1, 0, 2, 2]]], np.uint8)))
+    0.25
     """
 
-    classes: tuple[str, ...]
     void: int | None = None
-    average: tuple[int, ...] | None = None
-    absent: Absent = "skip"
     name: ClassVar[str] = "mean IoU"
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
-    needs: ClassVar[str] = "labels"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C, C) int32: the confusion of every image, true labels in rows; truth, predicted (n, h, w) uint8."""
         return confusion_per_image(truth, predicted, len(self.classes))
 
-    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        return number(mean_of_classes(self._iou(statistics, counts)))
-
-    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        iou = self._iou(statistics, counts)
-        return {self.classes[c]: iou[..., k] for k, c in enumerate(self._averaged)}
-
-    @property
-    def _averaged(self) -> tuple[int, ...]:
-        return self.average or tuple(c for c in range(len(self.classes)) if c != self.void)
-
-    def _iou(self, statistics: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
-        """(..., averaged classes) IoU, NaN where an absent class is skipped."""
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        """(..., C) IoU, NaN of void and where a class is in neither truth nor prediction."""
         confusion = pooled(statistics, counts)
         if self.void is not None:
             confusion[..., self.void, :] = 0
         hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-        union = confusion.sum(-1) + confusion.sum(-2) - hits
-        return ratio(hits, union, ABSENT[self.absent])[..., list(self._averaged)]
+        iou = ratio(hits, confusion.sum(-1) + confusion.sum(-2) - hits, np.nan)
+        if self.void is not None:
+            iou[..., self.void] = np.nan
+        return iou
+
+    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
+        parts = super().by_class(statistics, counts)
+        return {name: part for label, (name, part) in enumerate(parts.items()) if label != self.void}
 
 
 @dataclass(frozen=True)
-class _PerImage:
-    """classes: names, the index is the label; class 0 is the background, which is not scored."""
+class _PerImage(ClassMetric):
+    """Means over images; class 0 is the background, which is not scored."""
 
-    classes: tuple[str, ...]
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
-    needs: ClassVar[str] = "labels"
-
-    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        """The mean over images of the mean over classes."""
-        return number(mean_of_rows(statistics.mean(1), counts))
-
-    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        return dict(zip(self.classes[1:], mean_of_rows(statistics, counts).T, strict=True))
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        return mean_of_rows(statistics, counts)
 
     def _areas(self, truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n, C - 1) pixels of every image and class: where both have it, and those of truth plus those of prediction.

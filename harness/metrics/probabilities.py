@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.errors import UserError
-from harness.metrics.sums import columns, finite, mean_of_classes, mean_of_labels, mean_of_rows, number
+from harness.metrics.sums import ClassMetric, columns, finite, mean_of_labels, mean_of_rows, number
 
 
 @dataclass(frozen=True)
-class LogLoss:
+class LogLoss(ClassMetric):
     """The mean over rows of -log of the probability that was given to the true class.
 
-    classes: names, the index is the label. clip: probabilities below count as this, and then rows are divided by their
+    clip: probabilities below count as this, and then rows are divided by their
     sum, as on Kaggle: no row costs more than -log(clip) = 34.5, and 1 for every class counts as 1 / C. All in
     float64, so probabilities in float16 lose nothing here; what half precision had rounded to 0 (below 6e-8) does count
     as clip, and clip=2**-24 is the convention for which that makes no difference.
@@ -31,10 +31,8 @@ class LogLoss:
     By class: the mean of its rows.
     """
 
-    classes: tuple[str, ...]
     clip: float = 1e-15
     name: ClassVar[str] = "log loss"
-    version: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = False
     needs: ClassVar[str] = "probabilities"
 
@@ -52,13 +50,12 @@ class LogLoss:
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         return number(mean_of_rows(statistics[:, 0], counts))
 
-    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        means = mean_of_labels(statistics, len(self.classes), counts)
-        return dict(zip(self.classes, means.T, strict=True))
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        return mean_of_labels(statistics, len(self.classes), counts)
 
 
 @dataclass(frozen=True)
-class ROCAUC:
+class ROCAUC(ClassMetric):
     """The area under the ROC curve: how often a row of the class is given more than a row of another; ties are half.
 
     Of two classes it is the area of the second, by its probability; of more the mean of every class against the rest;
@@ -78,10 +75,7 @@ class ROCAUC:
     (0.75, {'cat': 0.5, 'dog': 1.0, 'fox': nan})
     """
 
-    classes: tuple[str, ...]
     name: ClassVar[str] = "ROC AUC"
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
     needs: ClassVar[str] = "probabilities"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -93,14 +87,7 @@ class ROCAUC:
         either = truth.ndim == 1 and len(self.classes) == 2
         return np.stack([finite(predicted), true], 1)[:, :, 1 if either else 0 :]
 
-    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        return number(mean_of_classes(self._areas(statistics, counts)))
-
-    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        areas = self._areas(statistics, counts)
-        return dict(zip(self.classes[-areas.shape[-1] :], areas.T, strict=True))
-
-    def _areas(self, statistics: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         """(..., K), NaN where a class is in no row or in all."""
         weights = columns(counts, len(statistics))
         areas = np.stack([area(scores, true > 0, weights) for scores, true in statistics.transpose(2, 1, 0)], -1)

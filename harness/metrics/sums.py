@@ -1,14 +1,36 @@
-"""What metrics share: rows summed with their counts, means over the classes present, finite numbers."""
+"""What metrics share: a base, rows summed with their counts, means over the classes present, finite numbers."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from harness.errors import UserError
 
-Absent = Literal["skip", "zero", "one"]
-ABSENT = {"skip": np.nan, "zero": 0.0, "one": 1.0}
+
+@dataclass(frozen=True)
+class ClassMetric:
+    """The base of metrics with a part for every class. classes: names, the index is the label."""
+
+    classes: tuple[str, ...]
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    higher_is_better: ClassVar[bool] = True
+    needs: ClassVar[str] = "labels"
+
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        """(..., C) the part of every class, NaN where it has none; of fewer columns than classes they are the last."""
+        raise NotImplementedError
+
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        """The mean over the classes that are there."""
+        return number(mean_of_classes(self.of_classes(statistics, counts)))
+
+    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
+        """The part of every class, NaN where it has none."""
+        parts = self.of_classes(statistics, counts)
+        return dict(zip(self.classes[-parts.shape[-1] :], parts.T, strict=True))
 
 
 def pooled(statistics: np.ndarray, counts: np.ndarray | None) -> np.ndarray:

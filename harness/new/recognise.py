@@ -194,7 +194,7 @@ def detections(host: Host, keys: SampleKeys, fields: str, box: str | tuple[str, 
     )
     host.say(f"{keys.predicted[0]}: {layout} for every box, {none!r} where there is none")
     reading = Reading("detection", "boxes in an image", entry(host, "detection"), tuple(texts))
-    named = f", texts=CLASSES" if "class" in layout else ""
+    named = ", texts=CLASSES" if "class" in layout else ""
     reading.cells = f"Boxes({keys.predicted[0]!r}, {layout!r}{named}{', shares=True' if shares else ''}{f', none={none!r}' if none else ''})"
     arguments = [f"id={id_column!r}", f"box={box!r}", "classes=CLASSES", f"fields={fields!r}"]
     arguments += [f"label={label!r}"] if label else []
@@ -581,9 +581,8 @@ def separator_of(cells: pd.Series) -> str | None:
         parts = {part for cell in cells for part in cell.split(separator)}
         if len(split) and len(parts) < cells.nunique() and all(parts) and len(parts) <= max(10, len(cells) // 2):
             alone = parts & set(cells)
-            if (
-                len(alone) >= len(parts) / 2
-                or all(len(cell.split(separator)) > 0 and cell.count(separator) < 10 for cell in split)
+            if len(alone) >= len(parts) / 2 or (
+                all(len(cell.split(separator)) > 0 and cell.count(separator) < 10 for cell in split)
                 and len(parts) * 4 < len(cells)
             ):
                 return separator

@@ -10,8 +10,8 @@ from harness.errors import UserError
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.array_task import ArrayTask
 from harness.tasks.cells import Flags, Label, Labels, Probabilities
-from harness.tasks.image_views import IMAGE_VIEWS
 from harness.tasks.layout import Asked, Layout
+from harness.tasks.tta import IMAGE_VIEWS
 
 PROBABILITIES = Layout(Probabilities())  # id,<class>,...
 

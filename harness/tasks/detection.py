@@ -11,47 +11,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.data.images import EncodedImages
 from harness.data.samples import Ragged
 from harness.errors import UserError
-from harness.metrics.boxes import MOST, Fusion, only, ragged, together, weighted_box_fusion
+from harness.metrics.boxes import MOST, Fusion, iou, only, ragged, together, weighted_box_fusion
 from harness.tasks import ClassSpecialist, View
-from harness.tasks.box_calibration import log_odds, logistic, right, sigmoid
 from harness.tasks.box_cells import BOXES, COCO_RESULTS, CocoResults
 from harness.tasks.layout import Asked, Layout
+from harness.tasks.tta import BOX_VIEWS
 
 FEW, FAINT = 50, 0.01  # boxes an image, and the least score, that weights and calibrations are fitted on
-
-
-def flipped() -> View:
-    def undo(prediction: Ragged, images: EncodedImages) -> Ragged:
-        width = np.repeat(images.sizes[:, 1], np.diff(prediction.offsets))
-        flat = prediction.flat.copy()
-        flat[:, 2], flat[:, 4] = width - prediction.flat[:, 4], width - prediction.flat[:, 2]
-        return Ragged(flat, prediction.offsets)
-
-    return View(lambda images: images.map(lambda image: image[:, ::-1]), undo)
-
-
-def scaled(factor: float) -> View:
-    """The view resized by `factor`; a learner that resizes every image to one size must keep the difference."""
-
-    def resized(image: np.ndarray) -> np.ndarray:
-        import cv2
-
-        height, width = sides(np.array(image.shape[:2])).tolist()
-        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-
-    def sides(before: np.ndarray) -> np.ndarray:
-        return np.maximum(1, np.round(before * factor)).astype(int)
-
-    def undo(prediction: Ragged, images: EncodedImages) -> Ragged:
-        ratio = (images.sizes / sides(images.sizes))[:, [1, 0, 1, 0]]
-        flat = prediction.flat.copy()
-        flat[:, 2:] *= np.repeat(ratio, np.diff(prediction.offsets), axis=0)
-        return Ragged(flat, prediction.offsets)
-
-    return View(lambda images: images.map(resized), undo)
+HIT = 0.5  # intersection over union from which a box is right
+PRIOR = 1.0  # how many boxes the prior of no calibration weighs
 
 
 @dataclass(frozen=True)
@@ -74,11 +44,7 @@ class Detection:
     output: ClassVar[str] = "probabilities"
     ensemble_steps: ClassVar[tuple[str, ...]] = ("calibration",)
     row_bytes: ClassVar[int] = MOST * 6 * 4
-    views: ClassVar[Mapping[str, View]] = {
-        "hflip": flipped(),
-        "scale_up": scaled(1.25),
-        "scale_down": scaled(0.8),
-    }
+    views: ClassVar[Mapping[str, View]] = BOX_VIEWS
 
     @property
     def table(self) -> Layout:
@@ -183,3 +149,45 @@ class Detection:
                 box = int(wrong.argmax())
                 image = int(np.searchsorted(targets.offsets, box, side="right")) - 1
                 raise UserError(f"image {image}: the box {targets.flat[box].tolist()} {why}")
+
+
+# -- calibration: which boxes are right, and the logistic curve from scores to that share (Platt 1999) -----------------
+
+
+def right(prediction: Ragged, targets: Ragged) -> np.ndarray:
+    """(m,) bool: the boxes that find an object of their class (at half overlap) which no better box has found."""
+    hits = np.zeros(len(prediction.flat), bool)
+    for row in range(len(prediction)):
+        boxes, truth = prediction[row], targets[row]
+        agreement = iou(boxes[:, 2:], truth[:, 1:]) * (boxes[:, :1] == truth[None, :, 0])
+        for k in np.flatnonzero((agreement >= HIT).any(1)):  # best score first
+            if agreement[k].max() >= HIT:
+                hits[prediction.offsets[row] + k] = True
+                agreement[:, agreement[k].argmax()] = 0
+    return hits
+
+
+def log_odds(scores: np.ndarray) -> np.ndarray:
+    clipped = np.clip(scores.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
+
+
+def logistic(x: np.ndarray, y: np.ndarray, rounds: int = 30) -> tuple[float, float]:
+    """(slope, shift) of the likeliest logistic curve through y (m,) bool over x (m,), by damped Newton steps.
+
+    A weak prior keeps it finite, at (1, 0) where there are no boxes. A falling curve would turn the ranking over and is
+    refused as (1, 0).
+    """
+    design, plain = np.stack([x, np.ones_like(x)], axis=1), np.array([1.0, 0.0])
+    fitted = plain.copy()
+    for _ in range(rounds):
+        p = sigmoid(design @ fitted)
+        slope = design.T @ (y - p) - PRIOR * (fitted - plain)
+        curvature = (design * (p * (1 - p))[:, None]).T @ design + PRIOR * np.eye(2)
+        step = np.linalg.solve(curvature, slope)
+        fitted += step / max(1.0, np.abs(step).max())
+    return (float(fitted[0]), float(fitted[1])) if fitted[0] > 0 else (1.0, 0.0)

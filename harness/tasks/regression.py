@@ -58,9 +58,7 @@ class Regression(ArrayTask):
         self.write(asked, self.decide(zeros[:, 0] if len(self.targets) == 1 else zeros), file)
 
     def check_targets(self, targets: np.ndarray) -> None:
-        shape = () if len(self.targets) == 1 else (len(self.targets),)
-        if targets.shape[1:] != shape or targets.dtype.kind not in "iuf":
-            raise UserError(
-                f"targets are {targets.dtype} of shape {targets.shape}, but must be numbers of shape "
-                f"(n{''.join(f', {count}' for count in shape)}{'' if shape else ','})"
-            )
+        count = len(self.targets)
+        if targets.shape[1:] != ((count,) if count > 1 else ()) or targets.dtype.kind not in "iuf":
+            asked = f"{count} numbers a row, (n, {count})" if count > 1 else "one number a row, (n,)"
+            raise UserError(f"targets are {targets.dtype} of shape {targets.shape}, but must be {asked}")

@@ -12,7 +12,7 @@ from harness.tasks import ClassSpecialist, View
 from harness.tasks.array_task import ArrayTask
 from harness.tasks.layout import Asked, Layout
 from harness.tasks.mask_cells import WIDE
-from harness.tasks.pixel_views import ANY_SHAPE, SQUARE
+from harness.tasks.tta import PIXEL_VIEWS, SQUARE_VIEWS
 
 THIN_PIXELS = 256  # pixels an image keeps for fitting weights: labels are regions, neighbours agree
 
@@ -40,7 +40,7 @@ class Segmentation(ArrayTask):
     @property
     def views(self) -> Mapping[str, View]:
         """Flips, half a turn and scales; quarter turns and transpositions where the masks are square."""
-        return ANY_SHAPE | SQUARE if self.shape[0] == self.shape[1] else ANY_SHAPE
+        return PIXEL_VIEWS | SQUARE_VIEWS if self.shape[0] == self.shape[1] else PIXEL_VIEWS
 
     @property
     def row_bytes(self) -> int:

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.competition import Competition, find
-from harness.tasks.segmentation import Segmentation
 from harness.tasks.mask_cells import RUN_LENGTH
+from harness.tasks.segmentation import Segmentation
 from leaderboard.answers import Answers
 from leaderboard.scoring import score_file
 

@@ -4,8 +4,8 @@ A competition's metric is shown targets of its task; so one that a folder brings
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -20,8 +20,7 @@ CLASSES = ("a", "b", "c", "d")
 ROWS = 30
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """Targets, and predictions of them: the truth itself, the worst there is, one and the same for every row, some.
 
     absent: targets and predictions in which the last class is in neither. broken: a prediction with NaN in it.
@@ -94,43 +93,22 @@ def broken(predicted: np.ndarray) -> np.ndarray:
     return changed
 
 
-Maker = Callable[[int], Rows]
+def smape(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    return float(np.mean(2 * np.abs(y_pred - y_true) / (np.abs(y_true) + np.abs(y_pred) + 1e-9)))
 
-# By the module that a metric of the harness stands in: these are the kinds of metric.
-OF_MODULE: dict[str, Maker] = {
-    "labels": labels,
-    "agreement": labels,
-    "decision_costs": labels,
-    "probabilities": probabilities,
-    "regression_metrics": numbers,
-    "masks": masks,
-    "average_precision": detections,
-}
-# By the task that a competition declares, and what the metric needs of it.
-OF_TASK: dict[tuple[str, str], Maker] = {
-    ("Classification", "labels"): labels,
-    ("Classification", "probabilities"): probabilities,
-    ("Regression", "labels"): numbers,
-    ("Segmentation", "labels"): masks,
-    ("Detection", "probabilities"): detections,
-}
-ARGUMENTS: dict[type, tuple] = {  # where they are not the classes alone
-    **dict.fromkeys((metrics.RMSE, metrics.MAE, metrics.R2), ()),
-    metrics.Cost: (CLASSES, ((0, 1, 1, 1), (2, 0, 2, 2), (5, 5, 0, 5), (3, 3, 3, 0))),
-}
-SEVERAL = {labels: several_labels, probabilities: several_probabilities}
+
+# -- the metrics -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Case:
+    name: str
     metric: Any
-    make: Maker
-    classes: int = len(CLASSES)
-    name: str = field(default="")
+    make: Callable[[int], Rows]
 
     @property
     def rows(self) -> Rows:
-        return self.make(self.classes)
+        return self.make(len(getattr(self.metric, "classes", CLASSES)))
 
     def scored(self, truth: Any, predicted: Any) -> float:
         """The score, turned so that higher is better."""
@@ -138,63 +116,51 @@ class Case:
         return score if self.metric.higher_is_better else -score
 
 
-def smape(y_true: np.ndarray, y_pred: np.ndarray) -> float:
-    return float(np.mean(2 * np.abs(y_pred - y_true) / (np.abs(y_true) + np.abs(y_pred) + 1e-9)))
-
-
-def pixel_accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> float:
-    return float((y_true == y_pred).mean())
-
-
-def of_the_harness() -> list[Case]:
-    kinds = [getattr(metrics, name) for name in metrics.__all__ if hasattr(getattr(metrics, name), "higher_is_better")]
-    kinds.remove(metrics.Metric)
-    made = []
-    for kind in kinds:
-        make = OF_MODULE[kind.__module__.rpartition(".")[2]]
-        made.append(Case(kind(*ARGUMENTS.get(kind, (CLASSES,))), make))
-    return [
-        *made,
-        *(Case(kind(CLASSES), several_labels, name="several") for kind in (metrics.Accuracy, metrics.MacroF1)),
-        Case(metrics.ROCAUC(CLASSES), several_probabilities, name="several"),
-        Case(metrics.ROCAUC(CLASSES[:2]), probabilities, 2, name="two"),
-        Case(metrics.MeanAveragePrecision(CLASSES, iou=0.5), detections),
-        Case(metrics.MeanIoU(CLASSES, void=0), masks, name="void"),
-        Case(metrics.metric("smape", smape, higher_is_better=False), numbers),
-        Case(metrics.metric("pixel accuracy", pixel_accuracy, higher_is_better=True), masks),
-    ]
+COSTS = ((0, 1, 1, 1), (2, 0, 2, 2), (5, 5, 0, 5), (3, 3, 3, 0))
+OF_THE_HARNESS: list[tuple[Callable[[int], Rows], list[Any]]] = [
+    (labels, [metrics.Accuracy(CLASSES), metrics.BalancedAccuracy(CLASSES), metrics.MacroF1(CLASSES)]),
+    (labels, [metrics.Precision(CLASSES), metrics.Recall(CLASSES), metrics.MCC(CLASSES)]),
+    (labels, [metrics.QuadraticKappa(CLASSES), metrics.Cost(CLASSES, COSTS)]),
+    (several_labels, [metrics.Accuracy(CLASSES), metrics.MacroF1(CLASSES)]),
+    (probabilities, [metrics.LogLoss(CLASSES), metrics.ROCAUC(CLASSES), metrics.ROCAUC(CLASSES[:2])]),
+    (several_probabilities, [metrics.ROCAUC(CLASSES)]),
+    (numbers, [metrics.RMSE(), metrics.MAE(), metrics.R2(), metrics.metric("smape", smape, higher_is_better=False)]),
+    (masks, [metrics.MeanIoU(CLASSES), metrics.MeanIoU(CLASSES, void=0), metrics.MeanDice(CLASSES)]),
+    (masks, [metrics.MeanImageIoU(CLASSES)]),
+    (detections, [metrics.MeanAveragePrecision(CLASSES), metrics.MeanAveragePrecision(CLASSES, iou=0.5)]),
+]
+OF_TASK: dict[tuple[str, str], Callable[[int], Rows]] = {  # that a competition declares, and what the metric needs
+    ("Classification", "labels"): labels,
+    ("Classification", "probabilities"): probabilities,
+    ("Regression", "labels"): numbers,
+    ("Segmentation", "labels"): masks,
+    ("Detection", "probabilities"): detections,
+}
 
 
 def of_competitions() -> list[Case]:
     made = []
     for name in names():
         declared = find(name)
+        several = (
+            {labels: several_labels, probabilities: several_probabilities}
+            if getattr(declared.task, "multilabel", False)
+            else {}
+        )
         for metric in (declared.metric, *declared.reported):
             make = OF_TASK[type(declared.task).__name__, metric.needs]
-            make = SEVERAL[make] if getattr(declared.task, "multilabel", False) else make
-            made.append(Case(metric, make, len(declared.task.classes), name))
+            made.append(Case(name, metric, several.get(make, make)))
     return made
 
 
-CASES = [*of_the_harness(), *of_competitions()]
-EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name} {case.metric.name}".strip())
+CASES = [Case(make.__name__, each, make) for make, several in OF_THE_HARNESS for each in several] + of_competitions()
+EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name} {case.metric.name}")
 
 
 def test_every_metric_is_tested() -> None:
-    assert {type(case.metric).__name__ for case in CASES} >= {
-        *("Accuracy", "BalancedAccuracy", "MacroF1", "Precision", "Recall", "MCC", "QuadraticKappa"),
-        *("LogLoss", "ROCAUC", "RMSE", "MAE", "R2", "MeanIoU", "MeanDice", "MeanImageIoU", "MeanAveragePrecision"),
-    }
+    public = {name for name in metrics.__all__ if hasattr(getattr(metrics, name), "higher_is_better")}
+    assert public - {type(case.metric).__name__ for case in CASES} == {"Metric"}
     assert {case.name for case in CASES} >= set(names())
-
-
-@EVERY
-def test_it_says_what_it_is(case: Case) -> None:
-    assert case.metric.name
-    assert case.metric.version >= 1
-    assert case.metric.needs in ("labels", "probabilities")
-    assert case.metric.higher_is_better in (True, False)
-    assert hash(case.metric) == hash(case.metric)  # a value: frozen, of values
 
 
 @EVERY
@@ -207,26 +173,17 @@ def test_the_truth_scores_best_and_nothing_below_the_worst(case: Case) -> None:
     assert constant < best
     assert worst < some < best
     assert np.isfinite([best, worst]).all()
+    assert hash(case.metric) == hash(case.metric)  # a value: frozen, of values
 
 
 @EVERY
-def test_the_order_of_rows_does_not_matter(case: Case) -> None:
-    rows = case.rows
-    mixed = np.random.default_rng(1).permutation(ROWS)
-    assert case.scored(rows.truth[mixed], rows.some[mixed]) == pytest.approx(
-        case.scored(rows.truth, rows.some), abs=1e-12
-    )
-
-
-@EVERY
-def test_a_row_of_statistics_depends_on_its_row_alone(case: Case) -> None:
-    rows = case.rows
+def test_the_order_of_rows_does_not_matter_and_a_row_of_statistics_is_its_own(case: Case) -> None:
+    rows, mixed = case.rows, np.random.default_rng(1).permutation(ROWS)
     whole = case.metric.statistics(rows.truth, rows.some)
-    few = np.array([3, 7, 20])
-    part = case.metric.statistics(rows.truth[few], rows.some[few])
-    assert len(whole) == ROWS
-    assert part.dtype == whole.dtype
-    assert (part == whole[few]).all()
+    again = case.metric.statistics(rows.truth[mixed], rows.some[mixed])
+    assert (again == whole[mixed]).all()
+    assert again.dtype == whole.dtype
+    assert case.metric.score(again) == pytest.approx(case.metric.score(whole), abs=1e-12)
 
 
 @EVERY
@@ -234,19 +191,16 @@ def test_a_resample_by_counts_is_one_of_repeated_rows(case: Case) -> None:
     metric, rows = case.metric, case.rows
     statistics = metric.statistics(rows.truth, rows.some)
     counts = np.random.default_rng(2).integers(0, 4, (6, ROWS))
+    counts[0] = 1
     scores, by_class = metric.score(statistics, counts), metric.by_class(statistics, counts)
     assert isinstance(metric.score(statistics), float)
     assert scores.shape == (6,)
-    assert metric.score(statistics, np.ones((2, ROWS), int)) == pytest.approx([metric.score(statistics)] * 2, abs=1e-12)
     for k, times in enumerate(counts):
-        repeated = np.repeat(np.arange(ROWS), times)
-        again = metric.statistics(rows.truth[repeated], rows.some[repeated])
+        again = statistics[np.repeat(np.arange(ROWS), times)]
         assert scores[k] == pytest.approx(metric.score(again), abs=1e-9)
         assert metric.score(statistics, times) == pytest.approx(scores[k], abs=1e-12)
-        expected = metric.by_class(again)
-        assert list(by_class) == list(expected)
-        of_resample = [by_class[name][k] for name in expected]
-        assert of_resample == pytest.approx([float(score) for score in expected.values()], abs=1e-9, nan_ok=True)
+        expected = {name: float(score) for name, score in metric.by_class(again).items()}
+        assert {name: each[k] for name, each in by_class.items()} == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 @EVERY
@@ -254,14 +208,14 @@ def test_an_absent_class_is_defined(case: Case) -> None:
     """Without one of two classes there may be nothing left to rank."""
     truth, predicted = case.rows.absent
     score = case.scored(truth, predicted)
-    assert np.isfinite(score) or case.classes == 2
+    assert np.isfinite(score) or len(case.metric.classes) == 2
     assert not score > case.scored(case.rows.truth, case.rows.best)
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case.make(2).broken is not None], ids=lambda case: case.metric.name
+    "case", [case for case in CASES if case.rows.broken is not None], ids=lambda case: case.metric.name
 )
-def test_what_is_no_number_is_refused(case: Case) -> None:
+def test_nan_is_refused(case: Case) -> None:
     """Labels are whole numbers and cannot be NaN."""
     with pytest.raises(UserError, match="is not a finite number"):
         case.metric.statistics(case.rows.truth, case.rows.broken)

@@ -47,10 +47,9 @@ def test_a_resample_that_the_function_refuses_is_left_out_of_the_interval() -> N
             raise ValueError("one class")
         return float(roc_auc_score(y_true, y_pred[:, 1]))
 
-    truth = np.array([0, 0, 0, 1])
     probs = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
     auc = metric("auc", area, higher_is_better=True, needs="probabilities")
-    rows = auc.statistics(truth, probs)
+    rows = auc.statistics(np.array([0, 0, 0, 1]), probs)
     assert np.isnan(auc.score(rows, np.array([[1, 1, 1, 0], [1, 1, 1, 1]]))).tolist() == [True, False]
     found = interval(auc, rows, None)
     assert found.score == pytest.approx(2 / 3)
@@ -58,14 +57,12 @@ def test_a_resample_that_the_function_refuses_is_left_out_of_the_interval() -> N
 
 
 def test_an_ensemble_is_fitted_for_it() -> None:
-    hits = metric("hits", lambda y_true, y_pred: float((y_true == y_pred).mean()), higher_is_better=True)
     rng = np.random.default_rng(1)
     truth = np.arange(90) % 3
     noisy = {name: rng.dirichlet(np.ones(3), 90) + 0.5 * np.eye(3)[truth] for name in "ab"}
     members = {name: Member(probs / 1.5, probs / 1.5) for name, probs in noisy.items()}
-    oof = OOFData(Classification(CLASSES), hits, members, truth, np.arange(90) % 3, np.arange(90))
-    fitted = cross_fit(oof, blend("a", "b"))
-    assert hits.score(fitted.statistics[-1]) > 0.8
+    oof = OOFData(Classification(CLASSES), BALANCED, members, truth, np.arange(90) % 3, np.arange(90))
+    assert BALANCED.score(cross_fit(oof, blend("a", "b")).statistics[-1]) > 0.8
 
 
 def test_boxes_and_unknown_needs_are_refused() -> None:

@@ -84,16 +84,6 @@ def _annotations(rows: Ragged) -> list[dict[str, Any]]:
     ]
 
 
-def rows_of(annotations: list[dict[str, Any]], images: int, *columns: str) -> Ragged:
-    """Rows of (these columns, x1, y1, x2, y2) from corners and extents, as a reader of COCO files makes them."""
-    found = [np.empty((0, len(columns) + 4))] * images
-    for each in annotations:
-        x, y, width, height = each["bbox"]
-        row = [*(each[column] for column in columns), x, y, x + width, y + height]
-        found[each["image_id"]] = np.concatenate([found[each["image_id"]], [row]])
-    return Ragged.of(found)
-
-
 def coco(dataset: dict[str, Any]) -> Any:
     """A dataset as its file says it, indexed."""
     from pycocotools.coco import COCO

@@ -10,8 +10,8 @@ from harness.data.images import EncodedImages, encode
 from harness.data.samples import Ragged
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
-from harness.tasks.pixel_views import scaled_side
 from harness.tasks.segmentation import Segmentation
+from harness.tasks.tta import scaled_side
 
 CLASSES = ("background", "gland", "debris")
 
@@ -90,7 +90,6 @@ CASES = {
 EVERY_VIEW = [
     pytest.param(case, name, id=f"{title}: {name}") for title, case in CASES.items() for name in case.task.views
 ]
-MOVING = [param for param in EVERY_VIEW if param.values[0].moves]
 
 
 @pytest.mark.parametrize(("case", "name"), EVERY_VIEW)
@@ -99,6 +98,7 @@ def test_a_view_is_undone(case: Case, name: str) -> None:
     seen = view.apply(case.inputs)
     assert differ(parts_of(case.inputs), parts_of(seen)), "a view that changes nothing is none"
     plain = case.task.pack(case.toy(case.inputs))
+    assert not case.moves or differ(case.task.pack(case.toy(seen)), plain), "a toy that is blind shows nothing"
     undone = case.task.pack(view.undo(case.toy(seen), case.inputs))
     assert undone.keys() == plain.keys()
     for part, values in plain.items():
@@ -106,29 +106,15 @@ def test_a_view_is_undone(case: Case, name: str) -> None:
         np.testing.assert_allclose(undone[part], values, rtol=0, atol=case.loose.get(name, 0))
 
 
-@pytest.mark.parametrize(("case", "name"), MOVING)
-def test_there_was_something_to_undo(case: Case, name: str) -> None:
-    """The toys are not blind: what one says of the changed inputs is something else."""
-    seen = case.task.views[name].apply(case.inputs)
-    assert differ(case.task.pack(case.toy(seen)), case.task.pack(case.toy(case.inputs)))
-
-
 def differ(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
     return any(a[part].shape != b[part].shape or bool((a[part] != b[part]).any()) for part in a)
 
 
-# -- the views of masks ------------------------------------------------------------------------------------------------
+# -- by hand -----------------------------------------------------------------------------------------------------------
 
 
-def test_there_are_eight_dihedral_views_of_a_square_and_they_are_all_different() -> None:
-    views = Segmentation(CLASSES, (64, 64)).views
-    exact = [name for name in views if not name.startswith("scale")]
-    image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
-    seen = {image.tobytes()} | {np.ascontiguousarray(views[name].apply(image)).tobytes() for name in exact}
-    assert len(seen) == 8
-
-
-def test_quarter_turns_by_hand() -> None:
+def test_flips_and_turns_and_only_square_masks_are_turned_by_a_quarter() -> None:
+    """Of another shape they would make images of a shape that no network has seen."""
     views, image = Segmentation(CLASSES, (2, 2)).views, np.array([[[1, 2], [3, 4]]])
     turned = {name: views[name].apply(image)[0].tolist() for name in views if not name.startswith("scale")}
     assert turned == {
@@ -140,13 +126,7 @@ def test_quarter_turns_by_hand() -> None:
         "transpose": [[1, 3], [2, 4]],
         "antitranspose": [[4, 2], [3, 1]],
     }
-
-
-def test_only_square_masks_are_turned_by_a_quarter() -> None:
-    """Of another shape they would make pictures of a shape that no network has seen."""
-    quantile_bins = {"rot90", "rot270", "transpose", "antitranspose"}
-    assert not quantile_bins & set(Segmentation(CLASSES, (4, 8)).views)
-    assert quantile_bins <= set(Segmentation(CLASSES, (8, 8)).views)
+    assert set(Segmentation(CLASSES, (4, 8)).views) == {"hflip", "vflip", "rot180", "scale_up", "scale_down"}
 
 
 def test_a_scaled_side_is_what_networks_can_halve() -> None:
@@ -161,3 +141,24 @@ def test_scaled_probabilities_stay_probabilities_and_void_stays_nothing() -> Non
         undone = views[name].undo(by_brightness(views[name].apply(images)), images)
         np.testing.assert_allclose(undone.sum(1, dtype=np.float32), 1, atol=2e-3)
         assert (undone[:, 0] == 0).all()
+
+
+def test_crops_show_seven_eighths_of_each_side_at_full_size() -> None:
+    """A ramp over 64 pixels: the left crop ends where 7/8 of it lie, the right one begins at 1/8."""
+    views, ramp = Classification(CLASSES).views, np.broadcast_to(np.arange(64, dtype=np.uint8) * 2, (1, 64, 64))
+    middles = np.array([1.5, 62.5]) * 7 / 8 - 0.5  # of the second pixel and the last but one, in those of the ramp
+    for name, moved in (("crop_tl", 0), ("crop_tr", 8), ("crop_bl", 0), ("crop_br", 8), ("crop_centre", 4)):
+        seen = views[name].apply(ramp)
+        assert seen.shape == ramp.shape
+        np.testing.assert_allclose(seen[0, 20, [1, 62]], 2 * (middles + moved), atol=1)
+    down = views["crop_bl"].apply(ramp.swapaxes(1, 2))
+    np.testing.assert_allclose(down[0, [1, 62], 20], 2 * (middles + 8), atol=1)
+
+
+def test_scales_enlarge_and_shrink_what_is_in_the_middle() -> None:
+    dot = np.zeros((1, 40, 60, 3), np.uint8)
+    dot[:, 15:25, 25:35] = 255
+    views = Classification(CLASSES).views
+    area = {name: (views[name].apply(dot)[..., 0] > 127).sum() for name in ("scale_up", "scale_down")}
+    assert 140 < area["scale_up"] < 175  # 100 / 0.8^2 = 156
+    assert 55 < area["scale_down"] < 80  # 100 / 1.25^2 = 64

@@ -13,7 +13,7 @@ ID, CLASS = "{id}", "{class}"
 
 
 def files_below(*folders: Path) -> list[Path]:
-    """Every image in the folders and the folders in them, sorted; hidden files and those of other kinds are left out."""
+    """Every image in the folders and the folders in them, sorted, without hidden files."""
     files = []
     for folder in folders:
         if not folder.is_dir():

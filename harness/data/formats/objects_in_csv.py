@@ -165,4 +165,4 @@ def _box(rows: Table, row: int, box: str | Sequence[str]) -> list[float] | None:
     return values
 
 
-__all__ = ["images_and_boxes", "images_and_runs", "names_of", "Samples"]
+__all__ = ["Samples", "images_and_boxes", "images_and_runs", "names_of"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.data.samples import Ragged
+from harness.metrics.average_precision import matched
 from harness.metrics.boxes import iou, only, ragged, together
-from harness.metrics.matching import matched
 from harness.report.diagnostics.defaults import (
     COLOURS,
     CORRECT,
@@ -19,7 +19,7 @@ from harness.report.diagnostics.defaults import (
     LabelIssues,
     PrecisionRecall,
 )
-from harness.tasks.box_calibration import HIT, right
+from harness.tasks.detection import HIT, right
 
 LOW_QUALITY = 0.25  # the quality of an image's boxes; of 78 real images, with cells left out, a tenth
 FAINT = 0.5  # lower scores say nothing about a label, by ObjectLab's own thresholds

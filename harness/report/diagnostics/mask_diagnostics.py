@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.metrics import chunks
-from harness.metrics.confusion import confusion_per_image
+from harness.metrics.masks import confusion_per_image
 from harness.report.diagnostics.defaults import COLOURS, MISSED, Colour, Confidence, Diagnostics, LabelIssues
 from harness.tasks import ClassSpecialist
 
