@@ -90,7 +90,7 @@ def read_answers(data: JudgedData) -> Answers:
             ragged = "targets.flat" in arrays
             targets = Ragged(arrays["targets.flat"], arrays["targets.offsets"]) if ragged else arrays["targets"]
             copied = {name.removeprefix(COPIED): arrays[name] for name in arrays if name.startswith(COPIED)}
-            asked = Asked(arrays["ids"], arrays["sizes"] if "sizes" in arrays else None, copied)
+            asked = Asked(arrays["ids"], arrays.get("sizes"), copied)
             return Answers(asked, arrays["groups"], arrays["public"], targets)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(

@@ -14,8 +14,8 @@ class RunLengths:
     relative: a start is counted from the end of the run before. none: what is written where there is no pixel.
 
     >>> mask = np.array([[0, 1, 1], [1, 0, 1]], bool)
-    >>> RunLengths().encode(mask), RunLengths(by_columns=True, first=0).encode(mask), RunLengths(relative=True).encode(mask)
-    ('2 3 6 1', '1 2 4 2', '2 3 1 1')
+    >>> [coding.encode(mask) for coding in (RunLengths(), RunLengths(by_columns=True, first=0), RunLengths(relative=True))]
+    ['2 3 6 1', '1 2 4 2', '2 3 1 1']
     >>> RunLengths(by_columns=True).decode("2 2 5 2", (2, 3)).astype(int).tolist()
     [[0, 1, 1], [1, 0, 1]]
     """
@@ -54,3 +54,6 @@ class RunLengths:
             np.add.at(steps, stops, -1)
         flat = np.cumsum(steps[:-1], dtype=np.int8).astype(bool)
         return flat.reshape(size[::-1]).T if self.by_columns else flat.reshape(size)
+
+
+ALONG_ROWS = RunLengths()

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.data.run_lengths import RunLengths
+from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.tasks.layout import Layout, Line
 
 Size = tuple[int, int] | None
@@ -53,7 +53,7 @@ class Runs:
     """
 
     column: str = "rle"
-    runs: RunLengths = RunLengths()
+    runs: RunLengths = ALONG_ROWS
     each_object: bool = False
     output: ClassVar[str] = "labels"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.competition import Competition, find
+from harness.tasks.layout import Asked
 from harness.tasks.mask_cells import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation
 from leaderboard.answers import Answers

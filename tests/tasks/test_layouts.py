@@ -1,4 +1,4 @@
-"""Layouts: every kind of submission file by hand, read back as it was, refused by line and column, ordered as a sample."""
+"""Layouts: every kind of host's file by hand, read back as it was, refused by line and column, ordered as a sample."""
 
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def boxes(fields: str, names: tuple[str, ...] = CLASSES[:2], **cells: Any) -> De
 
 
 COPY = Asked(IDS, None, {"Date": np.array(["1", ""]), "Text": np.array(['say "no"', "a,b"])})
+REPEATED = {"Date": "{Date}", "Text": "{Text}"}
 FLAGS = np.array([[1, 0, 1], [0, 0, 0]], np.uint8)
 
 BY_HAND: dict[str, tuple[Any, Asked, Any, str]] = {
@@ -67,11 +68,12 @@ BY_HAND: dict[str, tuple[Any, Asked, Any, str]] = {
         "Image_Label,p\n000052_cat,0.25\n000052_dog,0.125\n000052_fox,0.625\n",
     ),
     "no id, other columns repeated": (
-        Classification(("no", "yes"), Layout(Probability("y"), {"Date": "{Date}", "Text": "{Text}"}, ("y", "Date", "Text"))),
+        Classification(("no", "yes"), Layout(Probability("y"), REPEATED, ("y", "Date", "Text"))),
         COPY, np.array([[0.75, 0.25], [0, 1]]), 'y,Date,Text\n0.25,1,"say ""no"""\n1,,"a,b"\n',
     ),
     "two numbers": (
-        Regression(("u", "v")), ASKED, np.array([[1.5, -2], [0, 1e9]], np.float32), "id,u,v\n000052,1.5,-2\na.jpg,0,1e+09\n"
+        Regression(("u", "v")), ASKED, np.array([[1.5, -2], [0, 1e9]], np.float32),
+        "id,u,v\n000052,1.5,-2\na.jpg,0,1e+09\n"
     ),
     "whole numbers": (
         Regression("u", Layout(Numbers(("u",), 0, 9, whole=True))), ASKED, np.array([3, 9], np.float32),
@@ -83,7 +85,7 @@ BY_HAND: dict[str, tuple[Any, Asked, Any, str]] = {
         "Image_Label,runs\n000052_1,3 1 5 2\n000052_2,2 1\na.jpg_1,-1\na.jpg_2,-1\n",
     ),
     "relative runs": (
-        masks(Runs(runs=RunLengths(by_columns=True, first=0, relative=True, none="-1")), names=("no", "yes")), SIZED, MASKS % 2,
+        masks(Runs(runs=RunLengths(True, 0, relative=True, none="-1")), names=("no", "yes")), SIZED, MASKS % 2,
         "id,rle\n000052,2 1 1 2\na.jpg,-1\n",
     ),
     "a line for every object": (
@@ -100,7 +102,8 @@ BY_HAND: dict[str, tuple[Any, Asked, Any, str]] = {
         "id,boxes\n000052,0.25 0 0 2 1\na.jpg,-\n",
     ),
     "boxes as shares of the image": (
-        boxes("class score x1 y1 x2 y2", texts=("/m/1", "/m/2"), shares=True), Asked(IDS, np.array([[8, 4], [2, 2]])), BOXES,
+        boxes("class score x1 y1 x2 y2", texts=("/m/1", "/m/2"), shares=True),
+        Asked(IDS, np.array([[8, 4], [2, 2]])), BOXES,
         "id,boxes\n000052,/m/2 0.5 0.25 0.25 0.75 0.75 /m/1 0.25 0 0 0.5 0.125\na.jpg,\n",
     ),
 }  # fmt: skip

@@ -166,7 +166,7 @@ def test_results_name_images_by_whole_numbers(tmp_path: Path) -> None:
             "boxes",
             3,
             "12,1 0.5 5 5 4",
-            ["line 4", "id 12", "column PredictionString", "5 fields", "class score x y w h"],
+            ["line 4", "id 12", "PredictionString", "5 fields", "class score x y w h"],
         ),
         ("boxes", 3, "12,1 0.5 5 five 4 3", ["line 4", "'five' is not a number"]),
         ("boxes", 3, "12,1 1_0 5 5 4 3", ["line 4", "'1_0' is not a number"]),

@@ -9,10 +9,10 @@ import numpy as np
 
 from harness.data.formats.csv_samples import Table
 from harness.data.formats.images_on_disk import dataset_of, read
-from harness.data.formats.named_files import ID, files_below, files_named, names_of, pattern_of
+from harness.data.formats.named_files import ID, files_below, files_named, pattern_of
 from harness.data.images import EncodedImages
-from harness.data.run_lengths import RunLengths
-from harness.data.samples import Dataset, Ragged, Samples
+from harness.data.run_lengths import ALONG_ROWS, RunLengths
+from harness.data.samples import Dataset, Ragged
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -26,7 +26,7 @@ def images_and_runs(
     id: str,
     runs: str,
     classes: Sequence[str],
-    coding: RunLengths = RunLengths(),  # noqa: B008: frozen
+    coding: RunLengths = ALONG_ROWS,
     key: str = ID,
     label: str | None = None,
     group: str | None = None,
@@ -74,8 +74,8 @@ def images_and_boxes(
 ) -> Dataset:
     """Read images and a table with a row for every box.
 
-    box: the column that holds all four numbers, as "[1, 2, 30, 40]", or four columns. fields: what they are, "x y w h" (a
-    corner and the size) or "x1 y1 x2 y2" in any order. label: the column of the class; None where there is one class.
+    box: the column that holds all four numbers, as "[1, 2, 30, 40]", or four columns. fields: what they are, "x y w h"
+    (a corner and the size) or "x1 y1 x2 y2" in any order. label: the column of the class; None where there is one.
     shares: they are shares of width and height. An image without a row, or with an empty one, shows nothing.
     """
     rows = Table.read(table)
@@ -163,6 +163,3 @@ def _box(rows: Table, row: int, box: str | Sequence[str]) -> list[float] | None:
     if len(values) != 4 or not np.isfinite(values).all():
         raise rows.wrong(row, column, "is not a box of four numbers")
     return values
-
-
-__all__ = ["Samples", "images_and_boxes", "images_and_runs", "names_of"]

@@ -17,6 +17,7 @@ from harness import paths
 from harness.competition import find
 from harness.data.splits import divide
 from harness.errors import InvalidSubmission
+from harness.tasks.layout import Asked
 from leaderboard.answers import Answers
 from leaderboard.scoring import score_file
 from tests.support.board_client import served
