@@ -1,5 +1,6 @@
-"""Encoded images of any size, the metadata of their files, and a folder of images shaped like a competition's."""
+"""Encoded images of any size, and the metadata of their files."""
 
+import io
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.samples import Ragged, Samples
+from harness.data.samples import Ragged
 from harness.errors import UserError
 
 
@@ -32,8 +33,15 @@ class EncodedImages(Ragged):
         return cls.of(rows)
 
     def __getitem__(self, rows: Any) -> Any:
+        import cv2
+
         item = super().__getitem__(rows)
-        return item if isinstance(item, EncodedImages) else decoded(item)
+        if isinstance(item, EncodedImages):
+            return item
+        image = cv2.imdecode(np.asarray(item), cv2.IMREAD_COLOR)
+        if image is None:
+            raise UserError("the bytes of an image cannot be decoded; the data are broken: get them again")
+        return np.ascontiguousarray(image[..., ::-1])
 
     def encoded(self, row: int) -> bytes:
         """The bytes of one row, as its file had them."""
@@ -49,15 +57,6 @@ class EncodedImages(Ragged):
         return EncodedImages.of([encode(change(image)) for image in self])
 
 
-def decoded(content: np.ndarray) -> np.ndarray:
-    import cv2
-
-    image = cv2.imdecode(np.asarray(content), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError("the bytes of an image cannot be decoded; the data are broken: get them again")
-    return np.ascontiguousarray(image[..., ::-1])
-
-
 def encode(image: np.ndarray) -> np.ndarray:
     """Encode (h, w, 3) uint8, RGB, as the bytes of a BMP file: quick, and nothing is lost."""
     import cv2
@@ -67,8 +66,6 @@ def encode(image: np.ndarray) -> np.ndarray:
 
 def size_of(content: np.ndarray) -> tuple[int, int]:
     """Read (height, width) from the header; raise OSError where it is not an image."""
-    import io
-
     from PIL import Image
 
     with Image.open(io.BytesIO(content.tobytes())) as image:
@@ -87,7 +84,6 @@ def file_metadata(contents: Iterable[bytes]) -> np.ndarray:
 
 def text_and_time(content: bytes) -> tuple[str, str]:
     """Read the comments and the time of an image file; "" where there are none."""
-    import io
     import struct
 
     from PIL import Image
@@ -110,39 +106,8 @@ def as_text(value: Any) -> str:
     return "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else ""
 
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-
-
-def read_images(folder: Path, like: Any) -> Samples:
-    """Read every image of the folder; its name is its id.
-
-    like: `EncodedImages`, or (n, h, w) or (n, h, w, 3) uint8, RGB, whose shape the images must have. Raise `UserError`
-    where there are none, or one cannot be read or has another size.
-    """
-    import cv2
-
-    if not folder.is_dir():
-        raise UserError(f"INPUT={folder} is not a folder of images")
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise UserError(f"INPUT={folder} holds no images ({', '.join(sorted(SUFFIXES))})")
-    ids = np.array([file.stem for file in files])
-    if isinstance(like, EncodedImages):
-        return Samples(ids, EncodedImages.read(files))
-    images = np.empty((len(files), *like.shape[1:]), np.uint8)
-    for row, file in enumerate(files):
-        image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE if like.ndim == 3 else cv2.IMREAD_COLOR)
-        if image is None:
-            raise UserError(f"{file} is not readable as an image")
-        if image.shape[:2] != like.shape[1:3]:
-            height, width = like.shape[1:3]
-            size = f"{image.shape[0]} x {image.shape[1]} (height x width)"
-            raise UserError(f"{file} is {size}, but the models see {height} x {width}")
-        images[row] = image if like.ndim == 3 else image[..., ::-1]
-    return Samples(ids, images)
-
-
 def warp(images: np.ndarray, matrices: np.ndarray, interpolation: int) -> np.ndarray:
+    """Images (n, h, w[, 3]) seen through (n, 2, 3) affine matrices; what lies beyond the border is mirrored."""
     import cv2
 
     warped = np.empty_like(images)

@@ -66,7 +66,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, rows: np.ndarray) -> "Samples":
+    def __getitem__(self, rows: np.ndarray | slice) -> "Samples":
         columns = (self.inputs, self.targets, self.groups, self.stratify, self.metadata)
         return Samples(self.ids[rows], *(None if column is None else column[rows] for column in columns))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness import paths
 from harness.competition import Competition
-from harness.data.images import read_images
+from harness.data.formats.images_on_disk import images_like
 from harness.data.sources import locate
 from harness.ensemble import Recipe
 from harness.errors import UserError
@@ -113,7 +113,7 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
     """Predict a folder of new images with the final ensemble."""
     competition, prepared = request.competition, current(request.competition.name)
     manifest = best_manifest(competition, prepared)
-    samples = read_images(inputs, like=prepared.holdout.inputs)
+    samples = images_like(inputs, like=prepared.holdout.inputs)
     recipe = recipe_of(manifest)
     with start_workers(request.listen) as workers:
         decided = predict_rows(competition, samples.inputs, models_of(runs_of(manifest), recipe), recipe, workers)

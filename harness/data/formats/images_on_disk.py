@@ -6,13 +6,14 @@ red first. Images of several sizes stay encoded (`images.EncodedImages`), which 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.data.formats.csv_samples import Table
-from harness.data.images import SUFFIXES, EncodedImages, file_metadata
+from harness.data.images import EncodedImages, file_metadata
 from harness.data.samples import Dataset, Samples
 from harness.errors import UserError, nearest
 from harness.files import short_hash
@@ -20,6 +21,7 @@ from harness.paths import shown
 
 Size = tuple[int, int]  # height, width
 
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")  # of PIL
 TURNED = (5, 6, 7, 8)  # values of the orientation tag with height and width exchanged
 ORIENTATION = 0x0112
@@ -40,12 +42,12 @@ def class_folders(folder: Path, classes: Sequence[str], size: Size | None = None
         images = images_in(folder / name)
         files += images
         labels += [label] * len(images)
-    ids = _own_names(files)
+    ids = np.array([file.stem for file in files])
+    if len(np.unique(ids)) < len(ids):  # two folders hold the same name: a hash tells them apart
+        ids = np.array([f"{file.stem}-{short_hash(file.parent.name, file.name)[:6]}" for file in files])
     order = np.argsort(ids)
     targets = np.array(labels, np.min_scalar_type(len(classes) - 1))[order]
-    return _dataset(
-        [files[row] for row in order], ids[order], size, targets, None, {"test": images_in(test) if test else []}
-    )
+    return _dataset([files[row] for row in order], ids[order], size, targets, test=test)
 
 
 def images_and_csv(
@@ -73,10 +75,10 @@ def images_and_csv(
     if not labelled.any():
         raise UserError(f"{shown(table)} has no row with a target")
     known, answered = [file_of[str(name)] for name in names[labelled]], rows[labelled]
-    others = {"unlabelled": sorted(set(file_of.values()) - set(known)), "test": images_in(test) if test else []}
-    targets, groups = answered.targets(target, classes), answered.groups(group)
+    others = sorted(set(file_of.values()) - set(known))
     with_suffix = any(file.name in set(names) for file in known)
-    return _dataset(known, names[labelled], size, targets, groups, others, with_suffix)
+    targets, groups = answered.targets(target, classes), answered.groups(group)
+    return _dataset(known, names[labelled], size, targets, groups, others, test, with_suffix)
 
 
 def images_and_masks(
@@ -103,19 +105,56 @@ def images_and_masks(
         two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
         raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
     targets = np.stack([_mask(mask, file, values, size) for mask, file in zip(mask_of.values(), known, strict=True)])
-    others = {"unlabelled": sorted(set(file_of.values()) - set(known)), "test": images_in(test) if test else []}
-    return _dataset(known, np.array(list(mask_of)), size, targets, None, others)
+    others = sorted(set(file_of.values()) - set(known))
+    return _dataset(known, np.array(list(mask_of)), size, targets, others=others, test=test)
+
+
+def images_like(folder: Path, like: Any) -> Samples:
+    """Every image of the folder, with its name as its id, in the form of the inputs `like`.
+
+    Raise `UserError` where there are none, or one cannot be read or has another size.
+    """
+    files = images_in(folder)
+    ids = np.array([file.stem for file in files])
+    if isinstance(like, EncodedImages):
+        return Samples(ids, EncodedImages.read(files))
+    for file in files:
+        if (shape := _head(file)[0]) != like.shape[1:3]:
+            size, seen = (f"{height} x {width}" for height, width in (shape, like.shape[1:3]))
+            raise UserError(f"{shown(file)} is {size} (height x width), but the models see {seen}")
+    return Samples(ids, np.stack([_decoded(file, like.ndim == 3, None) for file in files]))
 
 
 def images_in(folder: Path) -> list[Path]:
     """Sort the images of a folder by their names. Raise `UserError` where there is no folder, or no image in it."""
     files = sorted(path for path in _existing(folder).iterdir() if path.suffix.lower() in SUFFIXES)
     if not files:
-        raise UserError(f"{shown(folder)} holds no images ({', '.join(sorted(SUFFIXES))})")
+        raise UserError(f"{shown(folder)} holds no images ({', '.join(SUFFIXES)})")
     return files
 
 
-def read(files: Sequence[Path], size: Size | None = None) -> Any:
+def _dataset(
+    known: Sequence[Path],
+    ids: np.ndarray,
+    size: Size | None,
+    targets: Any,
+    groups: np.ndarray | None = None,
+    others: Sequence[Path] = (),
+    test: Path | None = None,
+    with_suffix: bool = False,
+) -> Dataset:
+    """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike."""
+    files = [*known, *others, *(images_in(test) if test else ())]
+    names = [file.name if with_suffix else file.stem for file in files[len(known) :]]
+    images = _read(files, size)
+    metadata = file_metadata(file.read_bytes() for file in files)
+    samples = Samples(np.array([*ids, *names]), images, metadata=metadata)
+    labelled, end = replace(samples[: len(known)], targets=targets, groups=groups), len(known) + len(others)
+    parts = {"unlabelled": samples[len(known) : end], "test": samples[end:]}
+    return Dataset(labelled, {name: part for name, part in parts.items() if len(part)})
+
+
+def _read(files: Sequence[Path], size: Size | None) -> Any:
     """Read one array of images of one size, or resized; else `EncodedImages`. `UserError` names an unreadable one."""
     heads = [_head(file) for file in files]
     if size is None and len({shape for shape, _ in heads}) > 1:
@@ -194,9 +233,6 @@ def _mask(mask: Path, image: Path, values: Sequence[int] | None, size: Size | No
     return coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST)
 
 
-# -- names -------------------------------------------------------------------------------------------------------------
-
-
 def _existing(folder: Path) -> Path:
     if not folder.is_dir():
         raise UserError(f"{shown(folder)} does not exist; it should be a folder of images")
@@ -211,38 +247,3 @@ def _by_name(files: Sequence[Path]) -> dict[str, Path]:
             raise UserError(f"{shown(file)} and {file_of[file.stem].name} have one name; rename one")
         file_of[file.stem] = file_of[file.name] = file
     return file_of
-
-
-def _own_names(files: Sequence[Path]) -> np.ndarray:
-    """(n,) the names of the files; where two folders hold the same name, with a hash that tells them apart."""
-    names = np.array([file.stem for file in files])
-    if len(np.unique(names)) == len(names):
-        return names
-    return np.array([f"{file.stem}-{short_hash(file.parent.name, file.name)[:6]}" for file in files])
-
-
-def _dataset(
-    known: Sequence[Path],
-    ids: np.ndarray,
-    size: Size | None,
-    targets: Any,
-    groups: np.ndarray | None,
-    others: dict[str, list[Path]],
-    with_suffix: bool = False,
-) -> Dataset:
-    """The labelled images, and the official parts that are not empty; all read alike, grey or not."""
-    parts = {part: files for part, files in others.items() if files}
-    inputs = read([*known, *(file for files in parts.values() for file in files)], size)
-    official, end = {}, len(known)
-    for part, files in parts.items():
-        names = np.array([file.name if with_suffix else file.stem for file in files])
-        official[part] = Samples(
-            names, inputs[end : end + len(files)], metadata=file_metadata(file.read_bytes() for file in files)
-        )
-        end += len(files)
-    return Dataset(
-        Samples(
-            ids, inputs[: len(known)], targets, groups, metadata=file_metadata(file.read_bytes() for file in known)
-        ),
-        official,
-    )
