@@ -314,17 +314,28 @@ def new(
     competition: Annotated[
         str, typer.Argument(help="Its name: lower-case letters, numbers and _.", show_default=False)
     ],
-    task: Annotated[
-        str, typer.Option(help="classification, segmentation, detection or regression.", show_default=False)
-    ],
+    task: Annotated[str | None, typer.Option(help="classification, segmentation, detection or regression.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="The host's zip or folder, or kaggle:<name>.")] = None,
+    metric: Annotated[str | None, typer.Option(help="With --from: the host's metric, by its name.")] = None,
+    target: Annotated[str | None, typer.Option(help="With --from: the column that is predicted.")] = None,
+    group: Annotated[str | None, typer.Option(help="With --from: the column of what belongs together.")] = None,
+    sample: Annotated[str | None, typer.Option(help="With --from: the sample submission, of several.")] = None,
+    pixels: Annotated[str | None, typer.Option(help="With --from: rows or columns, the order in run lengths.")] = None,
     json_: Json = False,
 ) -> None:
-    """A new competition folder that already runs, on a made sample."""
+    """A new competition folder that already runs: from the host's files, or on a made sample."""
 
-    def work(_: Any) -> dict[str, Any]:
-        from harness.new import create
+    def work(console: Any) -> dict[str, Any]:
+        from harness.errors import UserError
+        from harness.new import Options, create, create_from
 
-        return create(competition, task)
+        if from_ is None:
+            if task is None:
+                raise UserError("say what it is made from: FROM= and METRIC= (the host's files), or TASK= (a template)")
+            return create(competition, task)
+        if metric is None:
+            raise UserError("METRIC= is missing: the name of the host's metric, such as accuracy, auc, rmse or dice")
+        return create_from(competition, from_, Options(metric, target, group, task, sample, pixels), console.say)
 
     show(work, json_, print_lines)
 

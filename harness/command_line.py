@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "REQUESTS_CA_BUNDLE",
     "STORAGE_PATH",
 }
-SPELLED = {"competition": "COMP", "source": "FROM"}  # the others are the parameter's own name
+SPELLED = {"competition": "COMP", "source": "FROM", "from_": "FROM"}  # the others are the parameter's own name
 
 
 def run(app: Callable[..., Any]) -> int:

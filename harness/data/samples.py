@@ -79,6 +79,6 @@ class Dataset:
     official: Mapping[str, Samples] = field(default_factory=dict)
 
 
-def numbered(count: int) -> np.ndarray:
-    """The ids of a source without its own: row numbers from 0, as strings."""
-    return np.arange(count).astype(str)
+def numbered(count: int, first: int = 0) -> np.ndarray:
+    """The ids of a source without its own: row numbers, as strings."""
+    return np.arange(first, first + count).astype(str)

@@ -34,6 +34,42 @@ def linear_labels() -> Any:
     return _after(_columns_of_ones(), LogisticRegression(max_iter=1000))
 
 
+def trees_labels() -> Any:
+    """Extremely randomised trees (Geurts et al. 2006): quick, and good where rows are few or images small."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    return ExtraTreesClassifier(400, min_samples_leaf=1, max_features="sqrt")
+
+
+def words_labels() -> Any:
+    """Logistic regression on the words and pieces of words of text (TF-IDF), and on standardised numbers."""
+    from sklearn.linear_model import LogisticRegression
+
+    return _after(_words(), LogisticRegression(C=10, max_iter=1000))
+
+
+def _words() -> Any:
+    """A column of text is one document a row; all such columns are joined."""
+    from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline, make_union
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True)
+    text = make_pipeline(FunctionTransformer(joined), make_union(words, pieces))
+    numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+    return make_column_transformer(
+        (text, make_column_selector(dtype_exclude="number")), (numbers, make_column_selector(dtype_include="number"))
+    )
+
+
+def joined(columns: Any) -> Any:
+    """(n,) text of all columns of a frame, a space between them."""
+    return columns.agg(" ".join, axis=1)
+
+
 def _after(columns: Any, estimator: Any) -> Any:
     from sklearn.pipeline import make_pipeline
 

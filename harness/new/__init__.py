@@ -1,10 +1,15 @@
-"""A new competition folder that already runs, on a made sample: `make new COMP=foo TASK=classification`."""
+"""A new competition folder that already runs: from a template and its made sample, or from a host's files.
+
+`make new COMP=foo TASK=classification` fills a template in. `make new COMP=titanic FROM=titanic.zip METRIC=accuracy`
+looks at what the host hands out, says what it takes and why, and writes the declaration.
+"""
 
 import importlib
 import keyword
 import os
 import re
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -13,7 +18,12 @@ from harness import paths
 from harness.competition import names
 from harness.errors import UserError, nearest
 from harness.files import TEMPORARY, write_bytes
+from harness.new.declaration import declaration
+from harness.new.host import Host, Options
+from harness.new.recognise import recognise
+from harness.new.unpack import bring
 
+ORIGIN = ".from"  # in raw/: what the files were brought from
 TEMPLATES = Path(__file__).parent / "templates"  # one folder for every kind of task
 
 
@@ -21,20 +31,64 @@ def create(name: str, task: str) -> dict[str, Any]:
     """Fill the template of this task in; all or nothing: one rename. Raise `UserError` for a name that cannot be."""
     kinds = sorted(folder.name for folder in TEMPLATES.iterdir())
     if task not in kinds:
-        raise UserError(f"TASK={task} is no kind of task{nearest(task, kinds)}; there are {', '.join(kinds)}")
-    folder = Path(importlib.import_module("competitions").__path__[0]) / name
-    require_new(name, folder)
-    words = {"name": name, "title": name.replace("_", " ").capitalize()}
+        raise UserError(f"TASK={task} is not a kind of task{nearest(task, kinds)}; there are {', '.join(kinds)}")
+    words = {"name": name, "title": title_of(name)}
+    files = {
+        template.stem: Template(template.read_text()).substitute(words)
+        for template in sorted((TEMPLATES / task).glob("*.txt"))
+    }
+    return {**write_folder(name, files), "next": f"make submit COMP={name} FAST=1"}
+
+
+def create_from(name: str, origin: str, options: Options, say: Callable[[str], None]) -> dict[str, Any]:
+    """Bring the host's files to data/<name>/raw/, and write the declaration of what they are.
+
+    origin: a zip, a folder, or kaggle:<name of the competition>. Files that were brought before are looked at again.
+    Raise `UserError` with the option to give where the files can be read in two ways; the files stay.
+    """
+    folder_of(name)
+    raw = paths.data(name) / "raw"
+    slug = origin.removeprefix("kaggle:") if origin.startswith("kaggle:") else None
+    if not (raw / ORIGIN).exists() or (raw / ORIGIN).read_text() != origin:
+        bring(origin, slug, raw)
+        write_bytes(raw / ORIGIN, origin.encode())
+    host = Host.read(raw, options)
+    try:
+        reading = recognise(host)
+    finally:
+        for line in host.said:
+            say(line)
+    text = declaration(name, title_of(name), host.sample or "", reading, slug)
+    readme = f"# {title_of(name)}\n\nWritten by `make new FROM={Path(origin).name} METRIC={options.metric}` from the "
+    readme += "host's files:\n\n" + "".join(f"- {line}\n" for line in host.said)
+    return {
+        **write_folder(name, {"competition.py": text, "README.md": readme}),
+        "said": host.said,
+        "next": f"make submit COMP={name}",
+    }
+
+
+def write_folder(name: str, files: Mapping[str, str]) -> dict[str, Any]:
+    folder = folder_of(name)
     partial = folder.with_name(f".new-{os.getpid()}{TEMPORARY}")
     try:
-        for template in sorted((TEMPLATES / task).glob("*.txt")):
-            filled = Template(template.read_text()).substitute(words)
-            write_bytes(partial / name / template.stem, filled.encode())
-        write_bytes(partial / name / "__init__.py", b"")
+        for file, text in {**files, "__init__.py": ""}.items():
+            write_bytes(partial / name / file, text.encode())
         os.replace(partial / name, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return {"competition": name, "path": paths.shown(folder), "next": f"make submit COMP={name} FAST=1"}
+    return {"competition": name, "path": paths.shown(folder)}
+
+
+def title_of(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def folder_of(name: str) -> Path:
+    """Where its files go; raise `UserError` where the name cannot be one."""
+    folder = Path(importlib.import_module("competitions").__path__[0]) / name
+    require_new(name, folder)
+    return folder
 
 
 def require_new(name: str, folder: Path) -> None:

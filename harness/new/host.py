@@ -8,24 +8,23 @@ from pathlib import Path
 import pandas as pd
 
 from harness.data.csv_files import read_csv
-from harness.data.formats.named_files import hidden, names_of
-from harness.data.images import SUFFIXES
+from harness.data.formats.image_files import SUFFIXES, is_hidden, names_of
 from harness.errors import UserError, nearest
 
 TABLES = (".csv", ".tsv")
 SEPARATORS = ",;\t"
-COMPOSED = re.compile(r"(.+)_([^_]+)")  # an id and a class
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may say: columns of the host's, paths of tables in its folder, and the kind of task."""
+    """What a person may say: columns and tables of the host's, the kind of task, the order of pixels in run lengths."""
 
     metric: str
     target: str | None = None
     group: str | None = None
     task: str | None = None
     sample: str | None = None
+    pixels: str | None = None  # "columns" or "rows"
 
 
 @dataclass
@@ -46,7 +45,7 @@ class Host:
 
     @classmethod
     def read(cls, raw: Path, options: Options) -> "Host":
-        files = [file for file in sorted(raw.rglob("*")) if file.is_file() and not hidden(file, raw)]
+        files = [file for file in sorted(raw.rglob("*")) if file.is_file() and not is_hidden(file, raw)]
         images: dict[str, list[Path]] = {}
         for file in files:
             if file.suffix.lower() in SUFFIXES:
@@ -123,6 +122,13 @@ class Host:
         """The column of this name, in whatever case."""
         return next((each for each in self.frame(path).columns if each.casefold() == name.casefold()), None)
 
+    def require_column(self, name: str) -> str:
+        column = self.column(self.train, name)
+        if column is None:
+            known = list(self.frame(self.train).columns)
+            raise UserError(f"{self.train} has no column {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+        return column
+
     # -- images --------------------------------------------------------------------------------------------------------
 
     def folders_of(self, ids: Sequence[str]) -> list[str]:
@@ -143,95 +149,6 @@ class Host:
     def naming_column(self, path: str | None, but: Sequence[str] = ()) -> str | None:
         """The column whose cells all name images."""
         table = self.frame(path)
-        return next((name for name in table.columns if name not in but and self.folders_of(table[name].unique())), None)
-
-
-@dataclass
-class SampleKeys:
-    """How the sample names its rows.
-
-    keys: column -> what stands in it, as in `Layout`. predicted: its other columns. ids: what is asked for, in order;
-    row numbers where no column names a row. first_row: the first of them. by: "images", "table" or "rows", what the ids
-    were found among. id_column: of the test table, if it is that. labels: the classes in the keys.
-    """
-
-    keys: dict[str, str]
-    predicted: list[str]
-    ids: list[str]
-    by: str
-    first_row: int = 0
-    id_column: str | None = None
-    labels: list[str] = field(default_factory=list)
-
-    @property
-    def column(self) -> str | None:
-        """The column of the sample that holds the id."""
-        return next((name for name, key in self.keys.items() if "{id}" in key), None)
-
-
-def sample_keys(host: Host) -> SampleKeys:
-    """Look every column of the sample up among the images, the test table and the row numbers."""
-    sample, test = host.frame(host.sample), host.frame(host.test)
-    never = {
-        name.casefold() for name in host.frame(host.train).columns if host.test and host.column(host.test, name) is None
-    }
-    columns = [name for name in sample.columns if name.casefold() not in never]
-    for look in (as_themselves, with_a_class):
-        for name in columns:
-            if (found := look(host, sample, name)) and (found := classes_beside(host, sample, found)):
-                return found
-    for name in columns:
-        numbers = sample[name].tolist()
-        for first in (0, 1):
-            if numbers == [str(k) for k in range(first, first + len(sample))] and len(test) in (0, len(sample)):
-                rest = [each for each in sample.columns if each != name]
-                return SampleKeys({name: "{id}"}, rest, numbers, "rows", first)
-    copied = [name for name in columns if host.column(host.test, name) and sample[name].tolist() == test[name].tolist()]
-    if copied:
-        rest = [name for name in sample.columns if name not in copied]
-        return SampleKeys({name: f"{{{name}}}" for name in copied}, rest, [str(k) for k in range(len(sample))], "rows")
-    raise UserError(
-        f"no column of {host.sample} ({', '.join(sample.columns)}) names images or rows of the test; is a folder or a "
-        "table of the host's missing, or is it the wrong sample (SAMPLE=)?"
-    )
-
-
-def as_themselves(host: Host, sample: pd.DataFrame, name: str) -> SampleKeys | None:
-    """The cells are the ids."""
-    return found_among(host, sample, name, "{id}", sample[name])
-
-
-def with_a_class(host: Host, sample: pd.DataFrame, name: str) -> SampleKeys | None:
-    """The cells are an id and a class with _ between them, every class for every id."""
-    parts = sample[name].str.extract(f"^{COMPOSED.pattern}$")
-    if parts.isna().any(axis=None) or parts[1].nunique() * parts[0].nunique() != len(sample):
-        return None
-    found = found_among(host, sample, name, "{id}_{class}", parts[0])
-    if found:
-        found.labels = list(dict.fromkeys(parts[1]))
-    return found
-
-
-def found_among(host: Host, sample: pd.DataFrame, name: str, key: str, cells: pd.Series) -> SampleKeys | None:
-    """Every id as often as any other, and all in one column of the test table, or all names of images."""
-    ids, rest = list(dict.fromkeys(cells)), [each for each in sample.columns if each != name]
-    if cells.value_counts().nunique() != 1:
-        return None
-    same = host.column(host.test, name)
-    for column in [same] if same else list(host.frame(host.test).columns):
-        if set(ids) <= set(host.frame(host.test)[column]):
-            return SampleKeys({name: key}, rest, ids, "table", id_column=column)
-    return SampleKeys({name: key}, rest, ids, "images") if host.folders_of(ids) else None
-
-
-def classes_beside(host: Host, sample: pd.DataFrame, found: SampleKeys) -> SampleKeys | None:
-    """Where an id has several rows, a second key column holds the class of each."""
-    if len(found.ids) == len(sample) or found.labels:
-        return found
-    for name in found.predicted:
-        labels = list(dict.fromkeys(sample[name]))
-        if len(labels) > 1 and len(labels) * len(found.ids) == len(sample):
-            found.keys[name], found.labels = "{class}", labels
-            found.predicted = [each for each in found.predicted if each != name]
-            return found
-    return None
+        return next(
+            (name for name in table.columns if name not in but and self.folders_of(table[name].unique().tolist())), None
+        )

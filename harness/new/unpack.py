@@ -7,31 +7,37 @@ import zipfile
 from pathlib import Path
 
 from harness import paths
+from harness.data.downloads import from_kaggle
 from harness.errors import UserError
 from harness.files import TEMPORARY
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
-def bring(origin: Path, raw: Path) -> None:
+def bring(origin: str, slug: str | None, raw: Path) -> None:
     """All or nothing: one rename. A folder is linked, file by file, where the disk allows it, and copied elsewhere.
 
-    Raise `UserError` where there is nothing, where raw/ holds other files, or where an archive is broken.
+    slug: the name of a Kaggle competition, whose files its own client downloads. Raise `UserError` where there is
+    nothing, where raw/ holds other files, or where an archive is broken.
     """
-    if not origin.exists():
-        raise UserError(f"FROM={origin} does not exist; give a zip, a folder, or kaggle:<name of the competition>")
     if raw.exists() and any(raw.iterdir()):
-        raise UserError(f"{paths.shown(raw)} holds files already; remove it, or give the competition another name")
+        raise UserError(f"{paths.shown(raw)} holds other files; remove it, or give the competition another name")
     partial = raw.with_name(f".raw.{os.getpid()}{TEMPORARY}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        if origin.is_dir():
-            shutil.copytree(origin, partial, copy_function=link_or_copy)
-        elif is_archive(origin):
+        if slug:
             partial.mkdir(parents=True)
-            extract(origin, partial)
+            from_kaggle(slug, partial)
+        elif (place := Path(origin)).is_dir():
+            shutil.copytree(place, partial, copy_function=link_or_copy)
+        elif is_archive(place):
+            partial.mkdir(parents=True)
+            extract(place, partial)
         else:
-            raise UserError(f"FROM={origin} is neither a folder nor an archive ({', '.join(ARCHIVES)})")
+            wrong = (
+                f"is neither a folder nor an archive ({', '.join(ARCHIVES)})" if place.exists() else "does not exist"
+            )
+            raise UserError(f"FROM={origin} {wrong}; give a zip, a folder, or kaggle:<name of the competition>")
         unpack_inside(partial)
         flatten(partial)
         if raw.exists():

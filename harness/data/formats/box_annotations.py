@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.formats.images_on_disk import images_in
+from harness.data.formats.image_files import files_below
 from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Ragged, Samples
 from harness.errors import UserError
@@ -53,7 +53,7 @@ def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: s
 
     An image without a file shows nothing. Ids are the names of the images.
     """
-    files = images_in(folder / images)
+    files = files_below(folder / images)
     inputs = EncodedImages.read(files)
     sized = zip(files, inputs.sizes.tolist(), strict=True)
     rows = [
@@ -64,7 +64,7 @@ def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: s
 
 def voc(folder: Path, classes: Sequence[str], images: str = "JPEGImages", annotations: str = "Annotations") -> Samples:
     """An XML file for every image, of the same name. Corners are taken as they stand. Ids are the names."""
-    files = images_in(folder / images)
+    files = files_below(folder / images)
     rows = [_voc_boxes(folder / annotations / f"{image.stem}.xml", classes) for image in files]
     return _samples(np.array([file.stem for file in files]), EncodedImages.read(files), rows, folder / annotations)
 

@@ -1,7 +1,7 @@
 """A CSV table with a header: its cells as text, numbers or labels, and `csv_table`, which makes samples of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +31,7 @@ class Table:
         cells = read_csv(file, SEPARATORS)
         columns = dict[str, np.ndarray]()
         for position, heading in enumerate(cells.columns):
-            name = heading.strip()
-            if not name:
-                raise UserError(f"{shown(file)}, line 1: column {position + 1} has no name; name it in the file")
+            name = heading.strip() or f"Unnamed: {position}"  # as pandas calls it
             if name in columns:
                 raise UserError(f"{shown(file)}, line 1: two columns are named {name!r}; rename one in the file")
             stripped = map(str.strip, cells.iloc[:, position])
@@ -78,10 +76,10 @@ class Table:
                 raise self.wrong(row, name, near)
         return np.array([label_of[cell] for cell in text], np.min_scalar_type(len(classes) - 1))
 
-    def ids(self, name: str | None) -> np.ndarray:
-        """(n,) str, each once; row numbers from 0 where no column is named."""
+    def ids(self, name: str | None, first_row: int = 0) -> np.ndarray:
+        """(n,) str, each once; row numbers from `first_row` where no column is named."""
         if name is None:
-            return numbered(len(self))
+            return numbered(len(self), first_row)
         text = self.text(name)
         if (missing := np.flatnonzero(text == "")).size:
             raise self.wrong(int(missing[0]), name, "is not an id: every row needs one")
@@ -102,11 +100,35 @@ class Table:
             )
         return np.unique(text, return_inverse=True)[1]
 
-    def targets(self, target: str | Sequence[str], classes: Sequence[str] | None) -> np.ndarray:
-        """Labels of these classes; numbers where there are none; (n, columns) 0/1 of several columns."""
+    def targets(
+        self, target: str | Sequence[str], classes: Sequence[str] | None, separator: str | None = None
+    ) -> np.ndarray:
+        """One column: numbers; labels of `classes`; with a separator all labels in a cell, (n, classes) of 0 and 1.
+
+        Several columns: (n, columns) numbers, or uint8 where all are 0 and 1, for several labels a row; with `classes` a
+        column of 0 and 1 for each, and one label a row.
+        """
         if isinstance(target, str):
+            if separator is not None and classes is not None:
+                return self.label_lists(target, classes, separator)
             return self.numbers(target) if classes is None else self.labels(target, classes)
-        return np.stack([self.labels(name, ("0", "1")) for name in target], axis=1)
+        if classes is None:
+            values = np.stack([self.numbers(name) for name in target], axis=1)
+            return values.astype(np.uint8) if np.isin(values, (0, 1)).all() else values
+        flags = np.stack([self.labels(name, ("0", "1")) for name in target], axis=1)
+        if (wrong := np.flatnonzero(flags.sum(1) != 1)).size:
+            raise self.wrong(int(wrong[0]), target[0], f"is in a row with {flags[wrong[0]].sum()} labels, not one")
+        return flags.argmax(1).astype(np.min_scalar_type(len(classes) - 1))
+
+    def label_lists(self, name: str, classes: Sequence[str], separator: str) -> np.ndarray:
+        """(n, classes) uint8: 1 for every class that the cell names."""
+        flags = np.zeros((len(self), len(classes)), np.uint8)
+        for row, cell in enumerate(self.text(name)):
+            for word in filter(None, map(str.strip, cell.split(separator))):
+                if word not in classes:
+                    raise self.wrong(row, name, f"names {word!r}, which is not a class{nearest(word, classes)}")
+                flags[row, list(classes).index(word)] = 1
+        return flags
 
     def is_labelled(self, target: str | Sequence[str]) -> np.ndarray:
         """(n,) bool: the rows with a target; every column of several counts."""
@@ -125,12 +147,14 @@ def csv_table(
     group: str | None = None,
     drop: Sequence[str] = (),
     test: Path | None = None,
+    separator: str | None = None,
+    first_row: int = 0,
 ) -> Dataset:
     """Samples of a table: inputs are a structured array of all columns but the target, the id, the group and `drop`.
 
-    A column of numbers is float64 with NaN where a value is missing, any other is text. target: a column of numbers, of
-    labels where `classes` are given, or several columns of 0 and 1. test: the official part "test", a file with the
-    same columns; rows of `file` without a target are another, "unlabelled".
+    A column of numbers is float64 with NaN where a value is missing, any other is text. target, classes, separator: as
+    in `Table.targets`. test: the official part "test", a file with the same columns; rows of `file` without a target
+    are another, "unlabelled". first_row: the number of the first row, where no column is the id.
     """
     known, official_table = Table.read(file), Table.read(test) if test else None
     targets = [target] if isinstance(target, str) else list(target)
@@ -140,16 +164,16 @@ def csv_table(
     if not inputs:
         raise UserError(f"{shown(file)} has no column left to learn from")
     rows = _structured(inputs, [table for table in (known, official_table) if table is not None])
-    ids, labelled = known.ids(id), known.is_labelled(target)
+    ids, labelled = known.ids(id, first_row), known.is_labelled(target)
     if not labelled.any():
         raise UserError(f"{shown(file)} has no row with a target: the column {targets[0]} is empty")
     official = {}
     if not labelled.all():
         official["unlabelled"] = Samples(ids[~labelled], rows[: len(known)][~labelled])
     if official_table is not None:
-        official["test"] = Samples(official_table.ids(id), rows[len(known) :])
+        official["test"] = Samples(official_table.ids(id, first_row), rows[len(known) :])
     answered = known[labelled]
-    columns = rows[: len(known)][labelled], answered.targets(target, classes), answered.groups(group)
+    columns = rows[: len(known)][labelled], answered.targets(target, classes, separator), answered.groups(group)
     return Dataset(Samples(ids[labelled], *columns), official)
 
 
@@ -177,3 +201,29 @@ def _structured(names: Sequence[str], tables: Sequence[Table]) -> np.ndarray:
     for name, column in columns.items():
         rows[name] = column
     return rows
+
+
+def pixels_in_csv(
+    file: Path,
+    target: str,
+    classes: Sequence[str] | None = None,
+    id: str | None = None,
+    group: str | None = None,
+    test: Path | None = None,
+    first_row: int = 0,
+) -> Dataset:
+    """Grey square images in a table, a column for every pixel, along the rows: inputs are (n, side, side) uint8.
+
+    The other arguments are those of `csv_table`.
+    """
+    table = csv_table(file, target, classes, id, group, test=test, first_row=first_row)
+    names = table.labelled.inputs.dtype.names
+    side = int(len(names) ** 0.5)
+
+    def images(samples: Samples) -> Samples:
+        pixels = np.stack([samples.inputs[name] for name in names], axis=1)
+        if side * side != len(names) or pixels.dtype.kind != "f" or not ((pixels >= 0) & (pixels <= 255)).all():
+            raise UserError(f"{shown(file)}: its {len(names)} columns are not the pixels of a square image, 0 to 255")
+        return replace(samples, inputs=np.round(pixels).astype(np.uint8).reshape(-1, side, side))
+
+    return Dataset(images(table.labelled), {part: images(samples) for part, samples in table.official.items()})

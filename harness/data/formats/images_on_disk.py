@@ -1,11 +1,12 @@
 """Folders of images: a folder per class, images beside a CSV table, images beside masks.
 
+Images may lie in folders inside the one that is named. Litter of archives and file managers is not read.
+
 Images of one size, or resized with `size`, become one array: (n, h, w) uint8 where all are grey, else (n, h, w, 3),
 red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,100 +14,131 @@ from typing import Any
 import numpy as np
 
 from harness.data.formats.csv_samples import Table
+from harness.data.formats.image_files import ImageFiles, Size, decoded, files_below, head, label_mask, read_images
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.samples import Dataset, Samples
 from harness.errors import UserError, nearest
 from harness.files import short_hash
 from harness.paths import shown
 
-Size = tuple[int, int]  # height, width
+Folders = Path | Sequence[Path]
+Images = Mapping[str, Path] | Mapping[str, Sequence[Path]]  # id -> file, or the files of one row
+Test = Folders | Images  # the official test: folders, whose names are the ids, or the images of ids
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
-GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")  # of PIL
-TURNED = (5, 6, 7, 8)  # values of the orientation tag with height and width exchanged
-ORIENTATION = 0x0112
+MOST_A_ROW = 4  # images of one row that are seen together
 
 
-def class_folders(folder: Path, classes: Sequence[str], size: Size | None = None, test: Path | None = None) -> Dataset:
-    """Read a folder for every class, named as it; test: a folder of images without a class, the official part "test".
+def class_folders(folder: Path, classes: Sequence[str], size: Size | None = None, test: Test | None = None) -> Dataset:
+    """Read a folder for every class, named as it; test: images without a class, the official part "test".
 
     Ids are the names of the files, and the rows in their order, which must not tell the class.
     """
-    files, labels = [], []
-    for name in sorted(path.name for path in _existing(folder).iterdir() if path.is_dir()):
+    if not folder.is_dir():
+        raise UserError(f"{shown(folder)} does not exist; it should hold a folder for every class")
+    label_of: dict[Path, int] = {}
+    for name in sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         if name not in classes:
             raise UserError(
                 f"{shown(folder / name)} is not a class{nearest(name, classes)}; the classes are {', '.join(classes)}"
             )
-    for label, name in enumerate(classes):
-        images = images_in(folder / name)
-        files += images
-        labels += [label] * len(images)
-    ids = np.array([file.stem for file in files])
-    if len(np.unique(ids)) < len(ids):  # two folders hold the same name: a hash tells them apart
-        ids = np.array([f"{file.stem}-{short_hash(file.parent.name, file.name)[:6]}" for file in files])
-    order = np.argsort(ids)
-    targets = np.array(labels, np.min_scalar_type(len(classes) - 1))[order]
-    return _dataset([files[row] for row in order], ids[order], size, targets, test=test)
+        label_of |= dict.fromkeys(files_below(folder / name), list(classes).index(name))
+    for name in classes:
+        files_below(folder / name)  # each has an image
+    names = [file.stem for file in label_of]
+    if len(set(names)) < len(names):  # two folders hold the same name: a hash tells them apart
+        names = [f"{file.stem}-{short_hash(file.parent.name, file.name)[:6]}" for file in label_of]
+    images = dict(sorted(zip(names, label_of, strict=True)))
+    targets = np.array([label_of[file] for file in images.values()], np.min_scalar_type(len(classes) - 1))
+    return dataset_of(images, targets, test=test, size=size)
 
 
 def images_and_csv(
-    folder: Path,
+    folder: Folders,
     table: Path,
     id: str,
     target: str | Sequence[str],
     classes: Sequence[str] | None = None,
     group: str | None = None,
     size: Size | None = None,
-    test: Path | None = None,
+    test: Test | None = None,
+    separator: str | None = None,
+    row: str | None = None,
 ) -> Dataset:
-    """Read images and a table that names each in the column `id`, with or without its suffix.
+    """Read images and a table that names each in the column `id`: by its name, with or without suffix, or its path.
 
-    target: the column of labels where `classes` are given, else of numbers; or several columns of 0 and 1. test: a
-    folder of images, the official part "test"; those of `folder` without a target are another, "unlabelled".
+    target, classes, separator: as in `Table.targets`. row: a column that says which images are one row (a patient),
+    with one target; they are seen together, one above the other. test: images, the official part "test". Images that
+    the table does not name, and that are not of the test, are another, "unlabelled".
     """
     rows = Table.read(table)
-    file_of = _by_name(images_in(folder))
-    names = rows.ids(id)
-    for row, name in enumerate(names):
-        if str(name) not in file_of:
-            raise rows.wrong(row, id, f"is not an image of {shown(folder)}{nearest(str(name), file_of)}")
+    files = ImageFiles(*([folder] if isinstance(folder, Path) else folder))
+    names, file_of = rows.ids(id), dict[str, Path]()
+    for k, name in enumerate(names):
+        try:
+            file_of[str(name)] = files.find(str(name))
+        except UserError as error:
+            raise rows.wrong(k, id, f"names no image: {error}") from None
     labelled = rows.is_labelled(target)
     if not labelled.any():
         raise UserError(f"{shown(table)} has no row with a target")
-    known, answered = [file_of[str(name)] for name in names[labelled]], rows[labelled]
-    others = sorted(set(file_of.values()) - set(known))
-    with_suffix = any(file.name in set(names) for file in known)
-    targets, groups = answered.targets(target, classes), answered.groups(group)
-    return _dataset(known, names[labelled], size, targets, groups, others, test, with_suffix)
+    answered, known = rows[labelled], names[labelled].tolist()
+    targets, groups = answered.targets(target, classes, separator), answered.groups(group)
+    if row is not None:
+        members, first = _rows_of_images(answered, row, known, targets)
+        images: Images = {name: [file_of[each] for each in of_row] for name, of_row in members.items()}
+        return dataset_of(images, targets[first], None if groups is None else groups[first], test=test, size=size)
+    with_suffix = any(file_of[name].name == name for name in known)
+    rest = sorted(set(files.files) - {file_of[name] for name in known} - set(_files_of(test)))
+    others = {file.name if with_suffix else file.stem: file for file in rest}
+    return dataset_of({name: file_of[name] for name in known}, targets, groups, others, test, size, with_suffix)
+
+
+def _rows_of_images(
+    rows: Table, column: str, names: Sequence[str], targets: np.ndarray
+) -> tuple[dict[str, list[str]], list[int]]:
+    """Row -> the ids of its images, and where each row begins; raise `UserError` where their targets differ."""
+    members, first = dict[str, list[str]](), dict[str, int]()
+    for k, (cell, name) in enumerate(zip(rows.text(column), names, strict=True)):
+        if (targets[k] != targets[first.setdefault(cell, k)]).any():
+            raise rows.wrong(k, column, "has images with different targets")
+        members.setdefault(cell, []).append(name)
+    return members, list(first.values())
 
 
 def images_and_masks(
-    images: Path,
-    masks: Path,
+    images: Folders,
+    masks: Folders,
     values: Sequence[int] | None = None,
     size: Size | None = None,
-    test: Path | None = None,
+    test: Test | None = None,
 ) -> Dataset:
     """Read images and masks of the same names, whatever their suffix: a label under every pixel.
 
-    values: the label k is the mask's value values[k], as in (0, 255); else the value itself. test: a folder of
-    images, the official part "test"; those of `images` without a mask are another, "unlabelled".
+    values: the label k is the mask's value values[k], as in (0, 255); else the value itself. test: images, the
+    official part "test"; those of `images` without a mask are another, "unlabelled".
     """
-    file_of, mask_of = _by_name(images_in(images)), {file.stem: file for file in images_in(masks)}
+    file_of, mask_of = _by_stem(images), _by_stem(masks)
     for name in mask_of:
         if name not in file_of:
-            raise UserError(
-                f"{shown(mask_of[name])} belongs to none of the images in {shown(images)}{nearest(name, file_of)}"
-            )
-    known = [file_of[name] for name in mask_of]
-    of_shape = {_head(file)[0]: file for file in known}
+            raise UserError(f"{shown(mask_of[name])} belongs to none of the images{nearest(name, file_of)}")
+    known = {name: file_of[name] for name in mask_of}
+    of_shape = {head(file)[0]: file for file in known.values()}
     if size is None and len(of_shape) > 1:
         two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
         raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
-    targets = np.stack([_mask(mask, file, values, size) for mask, file in zip(mask_of.values(), known, strict=True)])
-    others = sorted(set(file_of.values()) - set(known))
-    return _dataset(known, np.array(list(mask_of)), size, targets, others=others, test=test)
+    targets = np.stack([label_mask(mask_of[name], file, values, size) for name, file in known.items()])
+    tested = set(_files_of(test))
+    others = {name: file for name, file in file_of.items() if name not in mask_of and file not in tested}
+    return dataset_of(known, targets, None, others, test, size)
+
+
+def _by_stem(folders: Folders) -> dict[str, Path]:
+    file_of: dict[str, Path] = {}
+    for file in files_below(*([folders] if isinstance(folders, Path) else folders)):
+        if file.stem in file_of:
+            raise UserError(f"{shown(file)} and {file_of[file.stem].name} have one name; rename one")
+        file_of[file.stem] = file
+    return file_of
 
 
 def images_like(folder: Path, like: Any) -> Samples:
@@ -114,136 +146,69 @@ def images_like(folder: Path, like: Any) -> Samples:
 
     Raise `UserError` where there are none, or one cannot be read or has another size.
     """
-    files = images_in(folder)
+    files = files_below(folder)
     ids = np.array([file.stem for file in files])
     if isinstance(like, EncodedImages):
         return Samples(ids, EncodedImages.read(files))
     for file in files:
-        if (shape := _head(file)[0]) != like.shape[1:3]:
+        if (shape := head(file)[0]) != like.shape[1:3]:
             size, seen = (f"{height} x {width}" for height, width in (shape, like.shape[1:3]))
             raise UserError(f"{shown(file)} is {size} (height x width), but the models see {seen}")
-    return Samples(ids, np.stack([_decoded(file, like.ndim == 3, None) for file in files]))
+    return Samples(ids, np.stack([decoded(file, like.ndim == 3, None) for file in files]))
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Sort the images of a folder by their names. Raise `UserError` where there is no folder, or no image in it."""
-    files = sorted(path for path in _existing(folder).iterdir() if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise UserError(f"{shown(folder)} holds no images ({', '.join(SUFFIXES)})")
-    return files
-
-
-def _dataset(
-    known: Sequence[Path],
-    ids: np.ndarray,
-    size: Size | None,
+def dataset_of(
+    images: Images,
     targets: Any,
     groups: np.ndarray | None = None,
-    others: Sequence[Path] = (),
-    test: Path | None = None,
+    others: Images | None = None,
+    test: Test | None = None,
+    size: Size | None = None,
     with_suffix: bool = False,
+    encoded: bool = False,
 ) -> Dataset:
-    """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike."""
-    files = [*known, *others, *(images_in(test) if test else ())]
-    names = [file.name if with_suffix else file.stem for file in files[len(known) :]]
-    images = _read(files, size)
-    metadata = file_metadata(file.read_bytes() for file in files)
-    samples = Samples(np.array([*ids, *names]), images, metadata=metadata)
-    labelled, end = replace(samples[: len(known)], targets=targets, groups=groups), len(known) + len(others)
-    parts = {"unlabelled": samples[len(known) : end], "test": samples[end:]}
-    return Dataset(labelled, {name: part for name, part in parts.items() if len(part)})
+    """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike.
+
+    with_suffix: whether the files of test folders are named so. encoded: also images of one size stay encoded.
+    """
+    if test is not None and not isinstance(test, Mapping):
+        files = files_below(*([test] if isinstance(test, Path) else test))
+        test = {file.name if with_suffix else file.stem: file for file in files}
+    parts: list[Images] = [images, others or {}, test or {}]
+    of_rows = [[file] if isinstance(file, Path) else list(file) for part in parts for file in part.values()]
+    together = max(map(len, of_rows))
+    if together > 1:
+        inputs: Any = _seen_together(of_rows, min(together, MOST_A_ROW), size)
+    else:
+        files = [file for (file,) in of_rows]
+        inputs = EncodedImages.read(files) if encoded else read_images(files, size)
+    metadata = file_metadata(file.read_bytes() for file, *_ in of_rows)
+    ids = np.array([name for part in parts for name in part])
+    samples, begin = Samples(ids, inputs, metadata=metadata), len(images)
+    labelled, end = replace(samples[:begin], targets=targets, groups=groups), begin + len(parts[1])
+    official = {"unlabelled": samples[begin:end], "test": samples[end:]}
+    return Dataset(labelled, {name: part for name, part in official.items() if len(part)})
 
 
-def _read(files: Sequence[Path], size: Size | None) -> Any:
-    """Read one array of images of one size, or resized; else `EncodedImages`. `UserError` names an unreadable one."""
-    heads = [_head(file) for file in files]
-    if size is None and len({shape for shape, _ in heads}) > 1:
-        return EncodedImages.read(files)
-    grey = all(is_grey for _, is_grey in heads)
-    images = np.empty((len(files), *(size or heads[0][0]), *(() if grey else (3,))), np.uint8)
-    for row, file in enumerate(files):
-        images[row] = _decoded(file, grey, size)
-    return images
+def _seen_together(of_rows: Sequence[Sequence[Path]], count: int, size: Size | None) -> np.ndarray:
+    """(n, count * h, w[, 3]) uint8: the images of a row one above the other, repeated where a row has fewer.
+
+    A network that ends in a mean over all places then sees the mean over the images. Of more than `count` images
+    evenly spread ones are taken.
+    """
+    chosen = [[files[k * max(len(files), count) // count % len(files)] for k in range(count)] for files in of_rows]
+    files = sorted({file for row in chosen for file in row})
+    images = read_images(files, size)
+    if isinstance(images, EncodedImages):
+        raise UserError("the images of one row have different sizes; resize them with size=(height, width)")
+    place = {file: k for k, file in enumerate(files)}
+    rows = images[[[place[file] for file in row] for row in chosen]]
+    return rows.reshape(len(rows), count * rows.shape[2], *rows.shape[3:])
 
 
-# -- one file ----------------------------------------------------------------------------------------------------------
-
-
-def _head(file: Path) -> tuple[Size, bool]:
-    """Read (height, width) after turning, and whether the image is grey; without decoding it."""
-    from PIL import Image
-
-    with _readable(file), Image.open(file) as image:
-        width, height = image.size
-        turned = image.getexif().get(ORIENTATION) in TURNED
-        return (width, height) if turned else (height, width), image.mode in GREY_MODES
-
-
-def _decoded(file: Path, grey: bool, size: Size | None) -> np.ndarray:
-    """(h, w) or (h, w, 3) uint8, turned by its EXIF orientation."""
-    import cv2
-    from PIL import Image, ImageOps
-
-    with _readable(file), Image.open(file) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16"):
-            upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
-        pixels = np.asarray(upright.convert("L" if grey else "RGB"))
-    if size and pixels.shape[:2] != size:
-        smaller = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
-        pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return pixels
-
-
-@contextmanager
-def _readable(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, SyntaxError, ImportError) as error:  # ImportError: ultralytics adds a decoder to PIL
-        raise UserError(f"{shown(file)} is not readable as an image ({error}); get it again, or remove it") from error
-
-
-def _mask(mask: Path, image: Path, values: Sequence[int] | None, size: Size | None) -> np.ndarray:
-    """(h, w) uint8 labels. Colours of a palette are its numbers; three equal channels are one."""
-    import cv2
-    from PIL import Image
-
-    (shape, _), (expected, _) = _head(mask), _head(image)
-    if shape != expected:
-        raise UserError(
-            f"{shown(mask)} is {shape[0]} x {shape[1]} (height x width), "
-            f"but its image {image.name} is {expected[0]} x {expected[1]}"
-        )
-    with _readable(mask), Image.open(mask) as opened:
-        pixels = np.asarray(opened).astype(np.int64)
-    channels = pixels if pixels.ndim == 3 else pixels[..., None]
-    if channels.shape[2] > 2 and (channels[..., :3] != channels[..., :1]).any():
-        raise UserError(f"{shown(mask)} is coloured; save masks as grey images with one number for every class")
-    labels = channels[..., 0]
-    coded = labels if values is None else np.full(labels.shape, -1)
-    for label, value in enumerate(values or ()):
-        coded[labels == value] = label
-    if (wrong := (coded < 0) | (coded > 255)).any():
-        row, column = np.argwhere(wrong)[0]
-        raise UserError(
-            f"{shown(mask)}, row {row}, column {column} holds {labels[row, column]}, "
-            f"but the values of the labels are {', '.join(map(str, values or ('0 to 255',)))}"
-        )
-    coded = coded.astype(np.uint8)
-    return coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST)
-
-
-def _existing(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise UserError(f"{shown(folder)} does not exist; it should be a folder of images")
-    return folder
-
-
-def _by_name(files: Sequence[Path]) -> dict[str, Path]:
-    """Index the files by their names, with the suffix and without."""
-    file_of: dict[str, Path] = {}
-    for file in files:
-        if file.stem in file_of:
-            raise UserError(f"{shown(file)} and {file_of[file.stem].name} have one name; rename one")
-        file_of[file.stem] = file_of[file.name] = file
-    return file_of
+def _files_of(test: Test | None) -> list[Path]:
+    if test is None:
+        return []
+    if isinstance(test, Mapping):
+        return [file for files in test.values() for file in ([files] if isinstance(files, Path) else files)]
+    return files_below(*([test] if isinstance(test, Path) else test))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.formats.asked import ID, pattern_of
 from harness.data.formats.csv_samples import Table
-from harness.data.formats.images_on_disk import dataset_of, read
-from harness.data.formats.named_files import ID, files_below, files_named, pattern_of
-from harness.data.images import EncodedImages
+from harness.data.formats.image_files import files_below, files_named, head
+from harness.data.formats.images_on_disk import dataset_of
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
 from harness.errors import UserError
@@ -41,10 +41,10 @@ def images_and_runs(
     rows = Table.read(table)
     of_row = _keys(rows, id, key, label, classes[1:])
     named = _named([name for name, _ in of_row], images, test)
-    pixels = read([*named.values(), *(test or {}).values()])
-    if isinstance(pixels, EncodedImages):
-        raise UserError("the images have several sizes; masks need images of one size")
-    size = (pixels.shape[1], pixels.shape[2])
+    shapes = {head(file)[0] for file in named.values()}
+    if len(shapes) > 1:
+        raise UserError(f"the images beside {shown(table)} have {len(shapes)} sizes; masks need images of one size")
+    (size,) = shapes
     place, masks, shared = {name: k for k, name in enumerate(named)}, np.zeros((len(named), *size), np.uint8), 0
     for row, ((name, c), text) in enumerate(zip(of_row, rows.text(runs), strict=True)):
         try:
@@ -57,7 +57,7 @@ def images_and_runs(
         logging.getLogger(__name__).warning(
             "%s: in %d rows a pixel has two classes; the later row counts", shown(table), shared
         )
-    return dataset_of(named, pixels, masks, _groups(rows, group, of_row, named), test)
+    return dataset_of(named, masks, _groups(rows, group, of_row, named), test=test)
 
 
 def images_and_boxes(
@@ -81,8 +81,7 @@ def images_and_boxes(
     rows = Table.read(table)
     of_row = [(name, c) for name, c in _keys(rows, id, ID, label, classes)]
     named = _named([name for name, _ in of_row], images, test)
-    inputs = EncodedImages.read([*named.values(), *(test or {}).values()])
-    sizes, place = inputs.sizes, {name: k for k, name in enumerate(named)}
+    sizes, place = [head(file)[0] for file in named.values()], {name: k for k, name in enumerate(named)}
     found: list[list[tuple[float, ...]]] = [[] for _ in named]
     for row, (name, c) in enumerate(of_row):
         values = _box(rows, row, box)
@@ -104,7 +103,7 @@ def images_and_boxes(
     if not len(flat):
         raise UserError(f"{shown(table)} holds no box")
     boxes = Ragged(flat, np.cumsum([0, *map(len, found)]))
-    return dataset_of(named, inputs, boxes, _groups(rows, group, of_row, named), test)
+    return dataset_of(named, boxes, _groups(rows, group, of_row, named), test=test, encoded=True)
 
 
 def _keys(rows: Table, id: str, key: str, label: str | None, classes: Sequence[str]) -> list[tuple[str, int]]:

@@ -1,0 +1,54 @@
+"""The ids that a host's sample submission asks for, and the images of rows that have several."""
+
+import re
+from pathlib import Path
+
+from harness.data.csv_files import read_csv
+from harness.data.formats.csv_samples import SEPARATORS, Table
+from harness.data.formats.image_files import files_named
+from harness.errors import UserError, nearest
+from harness.paths import shown
+
+ID, CLASS = "{id}", "{class}"
+
+
+def asked_ids(sample: Path, column: str | None, key: str = ID) -> list[str]:
+    """The ids that a sample submission asks for, each once, in its order; its row numbers where no column holds them.
+
+    key: what stands in the column, such as "{id}_{class}".
+    """
+    rows = read_csv(sample, SEPARATORS)
+    if column is None:
+        return [str(row) for row in range(1, len(rows) + 1)]
+    names = [name.strip() for name in rows.columns]
+    if column not in names:
+        raise UserError(f"{shown(sample)} has no column {column!r}{nearest(column, names)}")
+    return list(dict.fromkeys(id_in(cell, key) for cell in rows.iloc[:, names.index(column)]))
+
+
+def id_in(cell: str, key: str) -> str:
+    """The id in a key.
+
+    >>> id_in("a_b.jpg_4", "{id}_{class}")
+    'a_b.jpg'
+    """
+    found = pattern_of(key).fullmatch(cell)
+    if not found:
+        raise UserError(f"{cell!r} is not of the form {key}")
+    return found["id"]
+
+
+def pattern_of(key: str) -> re.Pattern[str]:
+    """Matches a key, with the groups `id` and, where it names one, `class`."""
+    text = re.escape(key).replace(re.escape(ID), "(?P<id>.+)").replace(re.escape(CLASS), "(?P<class>.+?)")
+    return re.compile(text.replace("(?P<id>.+)", "(?P<id>.*)") if CLASS not in key else text, re.DOTALL)
+
+
+def rows_named(table: Path, id: str, row: str, *folders: Path) -> dict[str, list[Path]]:
+    """row -> its images, for a table that names images in the column `id`, and their row in another."""
+    cells = Table.read(table)
+    files = files_named([str(name) for name in cells.ids(id)], *folders)
+    found: dict[str, list[Path]] = {}
+    for name, of_row in zip(cells.ids(id), cells.text(row), strict=True):
+        found.setdefault(of_row, []).append(files[str(name)])
+    return found

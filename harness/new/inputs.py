@@ -1,0 +1,159 @@
+"""What is learned from: images that rows name, pixels in columns, or a table's columns; and the call that reads them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.data.formats.image_files import Size, head
+from harness.errors import UserError
+from harness.new.host import Host
+from harness.new.reading import Reading, shortened
+from harness.new.sample_keys import SampleKeys
+
+PATIENT = re.compile(r"(patient|subject|person|site|source|session|group|center|hospital)(_?id)?", re.IGNORECASE)
+SIDES = (32, 224)  # pixels, to which images of several sizes are resized
+FEWEST_PIXELS = 50  # columns named pixel0, pixel1, ... that are an image
+
+
+def with_inputs(host: Host, keys: SampleKeys, reading: Reading, separator: str | None = None) -> Reading:
+    """Complete a reading of labels or numbers."""
+    train, target = host.frame(host.train), reading.target
+    targets = [target] if isinstance(target, str) else list(target)
+    reading.rows = len(train)
+    arguments = [f"target={target!r}"]
+    arguments += ["classes=CLASSES"] if reading.classes and (reading.kind == "classification" or separator) else []
+    arguments += [f"separator={separator!r}"] if separator else []
+    id_column = host.naming_column(host.train, but=targets)
+    if id_column and (keys.by == "images" or host.naming_column(host.test)):
+        return of_images(host, keys, reading, id_column, arguments)
+    if host.test is None:
+        raise UserError("there is no table of the test rows (named test...): what is to be predicted from?")
+    numbered = [f"first_row={keys.first_row}"] if keys.first_row else []
+    arguments += [f"id={keys.id_column!r}"] if keys.id_column else numbered
+    pixels = [name for name in train.columns if re.fullmatch(r"pixel_?\d+", name)]
+    side = int(len(pixels) ** 0.5)
+    if len(pixels) > FEWEST_PIXELS and side * side == len(pixels):
+        host.say(f"inputs: images of {side} x {side}, a column for every pixel")
+        reading.shape = (side, side)
+        return finish_table(host, keys, reading, "pixels_in_csv", arguments)
+    return of_columns(host, keys, reading, targets, arguments)
+
+
+def of_images(host: Host, keys: SampleKeys, reading: Reading, id_column: str, arguments: list[str]) -> Reading:
+    """Images of several sizes are resized to one."""
+    ids = host.frame(host.train)[id_column].unique().tolist()
+    folders = require_folders(host, ids, f"{host.train}, column {id_column}")
+    files = [file for folder in folders for file in host.images[folder]]
+    reading.shape, size = common_shape(files)
+    resized = f", resized to {size[0]} x {size[1]}" if size else ""
+    host.say(f"inputs: {len(files)} images in {', '.join(folders)}, named by {id_column}{resized}")
+    row = keys.id_column if keys.by == "table" and not host.folders_of(keys.ids) else None
+    if row:
+        host.say(f"rows: the images of one {row} are one row, and have one answer")
+        arguments += [f"row={row!r}"]
+    arguments = [f"id={id_column!r}", *arguments, *([f"size={size}"] if size else [])]
+    return finish(host, keys, reading, "images_and_csv", folders, arguments, row)
+
+
+def of_columns(host: Host, keys: SampleKeys, reading: Reading, targets: list[str], arguments: list[str]) -> Reading:
+    """The columns that train and test share."""
+    train, test = host.frame(host.train), host.frame(host.test)
+    inputs = [name for name in train.columns if name in test.columns and name not in {*targets, keys.id_column}]
+    drop = [name for name in train.columns if name not in {*targets, keys.id_column, *inputs}]
+    texts = [name for name in inputs if holds_sentences(train[name])]
+    reading.texts = bool(texts)
+    of_text = f", of these text: {shortened(texts)}" if texts else ""
+    host.say(f"inputs: {len(inputs)} columns of {host.train}{of_text}")
+    if drop:
+        host.say(f"left out: {shortened(drop)}, which {host.test} does not have")
+        arguments += [f"drop={drop!r}"]
+    return finish_table(host, keys, reading, "csv_table", arguments)
+
+
+def holds_sentences(cells: pd.Series) -> bool:
+    """Words with spaces between them, different in many rows, rather than the names of kinds."""
+    filled = cells[cells != ""]
+    return bool(len(filled)) and filled.nunique() > len(filled) / 3 and filled.str.count(" ").mean() > 2
+
+
+def common_shape(files: Sequence[Path]) -> tuple[Size, Size | None]:
+    """(height, width) of all images, and the size to which they are resized where they differ."""
+    shapes = [head(file)[0] for file in files[:: max(1, len(files) // 200)]]
+    if len(set(shapes)) == 1:
+        return shapes[0], None
+    side = int(np.clip(np.median([min(shape) for shape in shapes]), *SIDES)) // 8 * 8
+    return (side, side), (side, side)
+
+
+def require_folders(host: Host, ids: Sequence[str], what: str) -> list[str]:
+    """The folders in which these images lie; raise `UserError` with those that lie in none."""
+    folders = host.folders_of(ids)
+    if not folders:
+        everywhere = {name for folder in host.images for name in host.image_names(folder)}
+        lost = [name for name in ids if name not in everywhere]
+        raise UserError(f"{what} names {len(lost)} images that are not there, the first: {', '.join(lost[:3])}")
+    return folders
+
+
+# -- the call that reads -----------------------------------------------------------------------------------------------
+
+
+def finish(
+    host: Host,
+    keys: SampleKeys,
+    reading: Reading,
+    reader: str,
+    folders: Sequence[str],
+    arguments: list[str],
+    row: str | None = None,
+) -> Reading:
+    """A call that reads images, those of the test by the ids of the sample, or by a table of them where row= is said."""
+    if reader != "class_folders":
+        arguments = [f"raw / {host.train!r}", *arguments, *group_of(host, row)]
+        reading.needs = [host.train or ""]
+    if row:
+        named = host.naming_column(host.test) or ""
+        tested = require_folders(host, host.frame(host.test)[named].tolist(), host.test or "")
+        test = f"rows_named(raw / {host.test!r}, {named!r}, {row!r}, {places(tested)})"
+    else:
+        key = keys.keys.get(keys.column or "", "")
+        composed = f", {key!r}" if key != "{id}" else ""
+        tested = require_folders(host, keys.ids, host.sample or "")
+        test = f"files_named(asked_ids(raw / SAMPLE, {keys.column!r}{composed}), {places(tested)})"
+    images = places(folders) if len(folders) == 1 else f"[{places(folders)}]"
+    reading.load = f"{reader}({', '.join([images, *arguments, f'test={test}'])})"
+    return completed(host, keys, reading, [*folders, *tested])
+
+
+def finish_table(host: Host, keys: SampleKeys, reading: Reading, reader: str, arguments: list[str]) -> Reading:
+    arguments = [f"raw / {host.train!r}", *arguments, *group_of(host, None), f"test=raw / {host.test!r}"]
+    reading.load = f"{reader}({', '.join(arguments)})"
+    return completed(host, keys, reading, [host.train or "", host.test or ""])
+
+
+def completed(host: Host, keys: SampleKeys, reading: Reading, needs: Sequence[str]) -> Reading:
+    reading.keys, reading.columns = keys.keys, tuple(host.frame(host.sample).columns)
+    reading.needs = list(dict.fromkeys([*reading.needs, *needs, host.sample or ""]))
+    return reading
+
+
+def places(folders: Sequence[str]) -> str:
+    return ", ".join("raw" if folder == "." else f"raw / {folder!r}" for folder in folders)
+
+
+def group_of(host: Host, row: str | None) -> list[str]:
+    """group=, of the column that GROUP= names, or of one that is called like a patient or a site and repeats."""
+    train, given = host.frame(host.train), host.options.group
+    if given:
+        return [f"group={host.require_column(given)!r}"]
+    for name in train.columns if row is None else ():
+        if PATIENT.fullmatch(name) and 3 <= train[name].nunique() < len(train):
+            host.say(f"groups: {name}; rows of one {name} are never in two folds (GROUP= names another column)")
+            return [f"group={name!r}"]
+    host.say(
+        "groups: none; say GROUP= where rows belong together (a patient, a place)" if row is None else f"groups: {row}"
+    )
+    return []

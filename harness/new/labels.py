@@ -1,0 +1,194 @@
+"""What is predicted: labels, probabilities, several labels a row, or numbers."""
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from harness.errors import UserError
+from harness.new.host import Host
+from harness.new.inputs import common_shape, finish, with_inputs
+from harness.new.reading import Reading, fits, in_order, metric_for, shortened
+from harness.new.sample_keys import SampleKeys
+
+SEPARATORS = (" ", "|", ";", ",")
+MANY = 20  # different numbers, from which on they are no classes
+
+
+def labels_or_numbers(host: Host, keys: SampleKeys) -> Reading:
+    """Columns of train named as in the sample, or one whose values are the sample's columns, or folders named so."""
+    train, predicted = host.frame(host.train), keys.predicted
+    targets = [column for name in predicted if (column := host.column(host.train, name))]
+    if len(predicted) == 1:
+        column = host.options.target or (targets[0] if targets else the_one_left(host))
+        return one_column(host, keys, host.require_column(column))
+    if len(targets) == len(predicted):
+        values = train[targets].apply(pd.to_numeric, errors="coerce")
+        if not values.isin([0, 1]).all(axis=None):
+            return several_numbers(host, keys, targets)
+        return flags(host, keys, targets, single=bool((values.sum(axis=1) == 1).all()))
+    for name in train.columns:
+        if names_in_order := matching(set(train[name]), predicted):
+            return one_of_columns(host, keys, name, names_in_order)
+    if folder := class_folders_of(host, predicted):
+        return of_folders(host, keys, folder)
+    raise UserError(
+        f"what is {', '.join(predicted[:3])} of {host.sample}? No column of {host.train} is named so, and none holds "
+        "these as its values; say TARGET="
+    )
+
+
+def one_column(host: Host, keys: SampleKeys, column: str) -> Reading:
+    """A label, a probability, several labels, the k best, or a number in one cell."""
+    whole = host.frame(host.train)[column]
+    cells, (predicted,) = whole[whole != ""], keys.predicted
+    separator = separator_of(cells)
+    if separator and fits(host, "multilabel"):
+        classes = tuple(sorted({name for cell in cells for name in cell.split(separator)}, key=in_order))
+        none = ", none=''" if len(cells) < len(whole) else ""
+        host.say(f"target: {column}, several of {len(classes)} labels in a cell, with {separator!r} between them")
+        reading = Reading("multilabel", column, metric_for(host, "multilabel"), classes, column)
+        reading.cells = f"Labels({predicted!r}{'' if separator == ' ' else f', {separator!r}'}{none})"
+        return with_inputs(host, keys, reading, separator)
+    numbers = pd.to_numeric(cells, errors="coerce")
+    kinds = [kind for kind in ("regression", "classification") if fits(host, kind)]
+    if not kinds:
+        metric_for(host, "regression" if numbers.notna().all() and cells.nunique() > MANY else "classification")
+    if kinds[0] == "regression" and numbers.isna().any() and len(kinds) == 1:
+        odd = cells[numbers.isna()].iloc[0]
+        raise UserError(
+            f"{host.train}, column {column}: {odd!r} is not a number, as {host.options.metric} needs; say TARGET="
+        )
+    if kinds[0] == "regression" and (len(kinds) == 1 or (numbers.notna().all() and cells.nunique() > MANY)):
+        return a_number(host, keys, column, numbers)
+    classes = tuple(sorted(cells.unique().tolist(), key=in_order))
+    if not 2 <= len(classes) <= max(2, len(cells) // 2):
+        raise UserError(
+            f"{host.train}, column {column} has {len(classes)} different values in {len(cells)} rows, which are no "
+            "classes; say TARGET= or TASK="
+        )
+    return a_label(host, keys, column, classes)
+
+
+def a_label(host: Host, keys: SampleKeys, column: str, classes: tuple[str, ...]) -> Reading:
+    """One label a row, written as itself, as a probability, or as the k best."""
+    reading = Reading("classification", column, metric_for(host, "classification"), classes, column)
+    metric, (predicted,) = reading.metric, keys.predicted
+    host.say(f"target: {column}, {len(classes)} classes: {shortened(classes)}")
+    best = re.search(r"\bk=(\d+)", metric.expression)
+    if metric.needs == "labels":
+        numbered = list(classes) == [str(k) for k in range(len(classes))]
+        reading.cells = f"Label({predicted!r})" if numbered else f"Label({predicted!r}, CLASSES)"
+    elif best:
+        reading.cells = f"Best({best[1]}, {predicted!r})"
+    elif len(classes) == 2:
+        of = classes.index(predicted) if predicted in classes else 1
+        host.say(f"{predicted}: the probability of {classes[of]!r}")
+        reading.cells = f"Probability({predicted!r}{'' if of == 1 else ', of=0'})"
+    elif keys.labels:
+        reading.cells = f"Probability({predicted!r})"
+    else:
+        raise UserError(
+            f"METRIC={host.options.metric} needs a probability for each of {len(classes)} classes, but the sample has "
+            f"the one column {predicted}"
+        )
+    return with_inputs(host, keys, reading)
+
+
+def a_number(host: Host, keys: SampleKeys, column: str, numbers: pd.Series) -> Reading:
+    """The range is learned from train only where it is plain: no number below 0."""
+    reading = Reading("regression", column, metric_for(host, "regression"), (), column)
+    least = ", least=0" if numbers.min() >= 0 else ""
+    host.say(f"target: {column}, numbers from {numbers.min():g} to {numbers.max():g}")
+    reading.cells = f"Numbers(({keys.predicted[0]!r},){least})"
+    return with_inputs(host, keys, reading)
+
+
+def several_numbers(host: Host, keys: SampleKeys, targets: list[str]) -> Reading:
+    values = host.frame(host.train)[targets].astype(float)
+    reading = Reading("regression", ", ".join(targets), metric_for(host, "regression"), (), tuple(targets))
+    host.say(f"target: the numbers {', '.join(targets)}")
+    reading.cells = f"Numbers({tuple(keys.predicted)!r}{', least=0' if (values.to_numpy() >= 0).all() else ''})"
+    return with_inputs(host, keys, reading)
+
+
+def flags(host: Host, keys: SampleKeys, targets: list[str], single: bool) -> Reading:
+    """A column of 0 and 1 for every class: one label a row where every row has exactly one."""
+    kind = "classification" if single and fits(host, "classification") else "multilabel"
+    metric = metric_for(host, kind)
+    host.say(
+        f"target: {len(targets)} columns of 0 and 1, {'one label a row' if kind == 'classification' else 'several labels a row'}"
+    )
+    reading = Reading(kind, ", ".join(targets), metric, tuple(targets), tuple(targets))
+    reading.cells = "Probabilities()" if metric.needs == "probabilities" else "Flags()"
+    if tuple(targets) != tuple(keys.predicted):
+        reading.cells = reading.cells.replace("()", f"({tuple(keys.predicted)!r})")
+    return with_inputs(host, keys, reading)
+
+
+def one_of_columns(host: Host, keys: SampleKeys, column: str, classes: dict[str, str]) -> Reading:
+    """classes: value of the train column -> the sample's column."""
+    host.say(f"target: {column}, {len(classes)} classes, a probability for each: {shortened(list(classes))}")
+    reading = Reading("classification", column, metric_for(host, "classification"), tuple(classes), column)
+    reading.cells = (
+        "Probabilities()" if list(classes) == keys.predicted else f"Probabilities({tuple(classes.values())!r})"
+    )
+    return with_inputs(host, keys, reading)
+
+
+def matching(values: set[str], predicted: Sequence[str]) -> dict[str, str]:
+    """value -> column where the sample's columns are the values, with or without the same text before each."""
+    if not values or len(values) > len(predicted):
+        return {}
+    for column in predicted:
+        for value in values:
+            if column.endswith(value):
+                before = column[: len(column) - len(value)]
+                if {f"{before}{each}" for each in values} <= set(predicted):
+                    return {name.removeprefix(before): name for name in predicted}
+    return {}
+
+
+def class_folders_of(host: Host, predicted: Sequence[str]) -> str | None:
+    """The folder in which every class has a folder with its images."""
+    for files in host.images.values():
+        inside: dict[str, set[str]] = {}
+        for file in files:
+            inside.setdefault(file.parent.parent.relative_to(host.raw).as_posix(), set()).add(file.parent.name)
+        for place, names in inside.items():
+            if set(predicted) == names:
+                return place
+    return None
+
+
+def of_folders(host: Host, keys: SampleKeys, folder: str) -> Reading:
+    classes = tuple(keys.predicted)
+    files = [file for file in host.images[folder.split("/")[0]] if file.parent.parent == host.raw / folder]
+    host.say(f"target: {len(classes)} classes, a folder for each in {folder}: {shortened(classes)}")
+    reading = Reading("classification", "what an image shows", metric_for(host, "classification"), classes)
+    reading.cells, reading.rows = "Probabilities()", len(files)
+    reading.shape, size = common_shape(files)
+    resized = f", resized to {size[0]} x {size[1]}" if size else ""
+    host.say(f"inputs: {len(files)} images{resized}")
+    arguments = ["classes=CLASSES", *([f"size={size}"] if size else [])]
+    return finish(host, keys, reading, "class_folders", [folder], arguments)
+
+
+def the_one_left(host: Host) -> str:
+    """The only column that train has and the test has not."""
+    train, test = host.frame(host.train), host.frame(host.test)
+    images = host.naming_column(host.train)
+    left = [name for name in train.columns if name not in test.columns and name != images]
+    if len(left) != 1:
+        raise UserError(f"what is predicted? Say TARGET= and one of {', '.join(left or train.columns)}")
+    return left[0]
+
+
+def separator_of(cells: pd.Series) -> str | None:
+    """What stands between labels in a cell: its parts are fewer than the cells' texts, and some stand alone too."""
+    for separator in SEPARATORS:
+        several = cells[cells.str.contains(separator, regex=False)]
+        parts = {part for cell in cells for part in cell.split(separator)}
+        if len(several) and "" not in parts and len(parts) < cells.nunique() and parts & set(cells):
+            return separator
+    return None

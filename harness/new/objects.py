@@ -1,0 +1,172 @@
+"""What is predicted where the sample has one column of it: masks as run lengths, or boxes."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from harness.data.formats.image_files import files_named, read_images
+from harness.data.run_lengths import RunLengths
+from harness.errors import UserError
+from harness.new.host import Host
+from harness.new.inputs import common_shape, finish, require_folders
+from harness.new.reading import Reading, in_order, metric_for, shortened
+from harness.new.sample_keys import SampleKeys
+
+PAIRS = r"\d+ \d+(?: \d+ \d+)*"
+FOUR = r"[\[(]\s*[-\d.]+(?:[\s,]+[-\d.]+){3}\s*[\])]"  # [1, 2, 30, 40]
+CORNERS = (
+    ("x1 y1 x2 y2", ("xmin", "ymin", "xmax", "ymax")),
+    ("x1 y1 x2 y2", ("x1", "y1", "x2", "y2")),
+    ("x1 y1 x2 y2", ("x_min", "y_min", "x_max", "y_max")),
+    ("x y w h", ("x", "y", "width", "height")),
+    ("x y w h", ("x", "y", "w", "h")),
+)
+LOOKED_AT = 60  # masks from which the order of pixels is told
+CLEAR = 1.2  # how much further masks must stand out in one order of pixels than in the other
+
+
+def id_column_of(host: Host, keys: SampleKeys) -> str:
+    """The column of train that names the images, as the sample's does."""
+    column = host.column(host.train, keys.column or "") or host.naming_column(host.train)
+    if column is None:
+        raise UserError(f"no column of {host.train} names images, as {keys.column} does in {host.sample}")
+    return column
+
+
+# -- masks as run lengths ----------------------------------------------------------------------------------------------
+
+
+def column_of_runs(host: Host, keys: SampleKeys) -> str | None:
+    """The column of train that is named as the predicted one, and holds run lengths with at most one word for none."""
+    column = host.column(host.train, keys.predicted[0]) if len(keys.predicted) == 1 else None
+    if column is None:
+        return None
+    cells = host.frame(host.train)[column]
+    is_pairs = cells.str.fullmatch(PAIRS)
+    found = is_pairs.any() and cells[~is_pairs].nunique() <= 1 and cells[is_pairs].str.count(" ").max() > 2
+    return column if found else None
+
+
+def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
+    train, id_column, (predicted,) = host.frame(host.train), id_column_of(host, keys), keys.predicted
+    key = keys.keys[keys.column or ""]
+    composed = "{class}" in key
+    ids = train[id_column].str.rsplit("_", n=1).str[0] if composed else train[id_column]
+    folders = require_folders(host, ids.unique().tolist(), f"{host.train}, column {id_column}")
+    coding = coding_of(host, keys, train[column], ids, folders)
+    each_object = not keys.labels and not coding.relative and bool(ids.duplicated().any())
+    rows = "an object" if each_object else "a class of an image" if keys.labels else "an image"
+    host.say(f"target: {column} holds run lengths, a row for {rows}; {coding}")
+    classes = ("background", *sorted(keys.labels, key=in_order)) if keys.labels else ("background", "object")
+    reading = Reading("segmentation", "the pixels of an image", metric_for(host, "segmentation"), classes)
+    reading.shape, size = common_shape([file for folder in folders for file in host.images[folder]])
+    if size:
+        raise UserError(f"the images of {', '.join(folders)} have several sizes; masks need images of one size")
+    reading.cells = f"Runs({predicted!r}, {coding!r}{', each_object=True' if each_object else ''})"
+    reading.rows = ids.nunique()
+    label = next((name for name, what in keys.keys.items() if what == "{class}"), None)
+    arguments = [f"id={id_column!r}", f"runs={column!r}", "classes=CLASSES", f"coding={coding!r}"]
+    arguments += [f"key={key!r}"] if composed else []
+    arguments += [f"label={host.require_column(label)!r}"] if label else []
+    return finish(host, keys, reading, "images_and_runs", folders, arguments)
+
+
+def coding_of(host: Host, keys: SampleKeys, cells: pd.Series, ids: pd.Series, folders: Sequence[str]) -> RunLengths:
+    """Starts that fall are relative; the order of pixels is that in which masks stand out from their images."""
+    is_pairs = cells.str.fullmatch(PAIRS)
+    pairs = cells[is_pairs]
+    starts = [np.array(cell.split(), int)[::2] for cell in pairs]
+    relative = any((np.diff(each) < 0).any() for each in starts)
+    first = 0 if relative or any(each[0] == 0 for each in starts) else 1
+    asked = host.frame(host.sample)[keys.predicted[0]]
+    none = next(iter([*cells[~is_pairs], *asked[~asked.str.fullmatch(PAIRS)]]), "")
+    down, along = (RunLengths(by_columns, first, relative, none) for by_columns in (True, False))
+    some = pairs.iloc[:: max(1, len(pairs) // LOOKED_AT)]
+    differ_down, differ_along = (contrast_of(host, some, ids, folders, coding) for coding in (down, along))
+    best, other = max(differ_down, differ_along), max(min(differ_down, differ_along), 0.0)
+    if best < 0:
+        raise UserError(f"{host.train}: the run lengths do not fit into the images, in neither order of pixels")
+    if best < CLEAR * other and host.options.pixels is None:
+        raise UserError(
+            f"{host.train}: are pixels counted down the columns or along the rows? In both orders masks differ alike from "
+            f"their images ({best:.2g} and {other:.2g} standard deviations); say PIXELS=columns or PIXELS=rows"
+        )
+    by_columns = host.options.pixels == "columns" if host.options.pixels else differ_down > differ_along
+    host.say(
+        f"pixels: counted {'down the columns' if by_columns else 'along the rows'}; so masks differ from their images by "
+        f"{best:.2g} standard deviations, in the other order by {other:.2g}"
+    )
+    return down if by_columns else along
+
+
+def contrast_of(host: Host, pairs: pd.Series, ids: pd.Series, folders: Sequence[str], coding: RunLengths) -> float:
+    """How far pixels inside masks differ from those outside, in standard deviations; -1 where a mask does not fit."""
+    named = files_named(ids[pairs.index].unique().tolist(), *(host.raw / folder for folder in folders))
+    differences = [0.0]
+    for name, cell in zip(ids[pairs.index], pairs, strict=True):
+        pixels = read_images([named[name]])[0].astype(np.float64)
+        grey = pixels if pixels.ndim == 2 else pixels.mean(2)
+        try:
+            mask = coding.decode(cell, grey.shape)
+        except ValueError:
+            return -1.0
+        if not mask.all():
+            differences.append(abs(grey[mask].mean() - grey[~mask].mean()) / (grey.std() + 1e-6))
+    return float(np.mean(differences[1:] or differences))
+
+
+# -- boxes -------------------------------------------------------------------------------------------------------------
+
+
+def columns_of_boxes(host: Host) -> tuple[str, str | tuple[str, ...]] | None:
+    """(fields, the column of train that holds all four numbers, or the four columns)."""
+    train = host.frame(host.train)
+    for name in train.columns:
+        filled = train[name][train[name] != ""]
+        if len(filled) and filled.str.fullmatch(FOUR).all():
+            return "x y w h", name
+    for fields, wanted in CORNERS:
+        columns = [column for name in wanted if (column := host.column(host.train, name))]
+        if len(columns) == len(wanted):
+            return fields, tuple(columns)
+    return None
+
+
+def boxes(host: Host, keys: SampleKeys, fields: str, box: str | tuple[str, ...]) -> Reading:
+    train, id_column, (predicted,) = host.frame(host.train), id_column_of(host, keys), keys.predicted
+    folders = require_folders(host, train[id_column].unique().tolist(), f"{host.train}, column {id_column}")
+    columns = [box] if isinstance(box, str) else list(box)
+    shown = train[(train[columns] != "").all(axis=1)]
+    shares = len(columns) == 4 and bool((shown[columns].astype(float).max() <= 1).all())
+    example = next((cell for cell in host.frame(host.sample)[predicted] if cell), "").split()
+    label, classes = label_of_boxes(host, shown, [id_column, *columns], example)
+    written = "class score x1 y1 x2 y2" if label or len(example) % 6 == 0 < len(example) % 5 else "score x y w h"
+    none = " ".join(example) if len(example) == 6 and label and example[0] not in classes else ""
+    unit = "shares of width and height" if shares else "pixels"
+    host.say(f"target: boxes in {', '.join(columns)} ({fields}, {unit}); {len(classes)} classes: {shortened(classes)}")
+    host.say(f"{predicted}: {written} of every box, {none or 'nothing'} where there is none")
+    reading = Reading("detection", "boxes in an image", metric_for(host, "detection"), tuple(classes))
+    options = [repr(predicted), repr(written), *(["texts=CLASSES"] if label else [])]
+    options += [*(["shares=True"] if shares else []), *([f"none={none!r}"] if none else [])]
+    reading.cells, reading.rows = f"Boxes({', '.join(options)})", train[id_column].nunique()
+    arguments = [f"id={id_column!r}", f"box={box!r}", "classes=CLASSES", f"fields={fields!r}"]
+    arguments += [f"label={label!r}"] if label else []
+    arguments += ["shares=True"] if shares else []
+    return finish(host, keys, reading, "images_and_boxes", folders, arguments)
+
+
+def label_of_boxes(
+    host: Host, shown: pd.DataFrame, others: Sequence[str], example: Sequence[str]
+) -> tuple[str | None, list[str]]:
+    """The column of the class and its values: TARGET=, one whose values the sample's box names, or one named so."""
+    rest = [name for name in shown.columns if name not in others]
+    named = [name for name in rest if example and example[0] in set(host.frame(host.train)[name])]
+    called = [name for name in rest if re.search(r"label|class|category", name, re.IGNORECASE)]
+    given = [host.options.target] if host.options.target else []
+    for name in [*given, *(name for name in named if name in called), *called]:
+        classes = sorted(set(shown[name]) - {""}, key=in_order)
+        if len(classes) > 1:
+            return name, classes
+    return None, ["object"]

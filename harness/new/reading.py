@@ -1,0 +1,61 @@
+"""What is recognised: the parts of a declaration, as Python source where they are calls."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from harness.errors import UserError
+from harness.metrics.metric_names import MetricName, find
+from harness.new.host import Host
+
+
+@dataclass
+class Reading:
+    """kind: of the tasks of `metric_names`. what: what is learned, in words.
+
+    classes: names, the index is the label; () for numbers. target: the column or columns. cells, keys, columns: of the
+    `Layout`. load: the call that reads the host's files. shape: (height, width) of images, () of tables. rows: labelled
+    ones. texts: whether a column holds sentences. needs: paths in raw without which the files are not the host's.
+    """
+
+    kind: str
+    what: str
+    metric: MetricName
+    classes: tuple[str, ...] = ()
+    target: str | tuple[str, ...] = ""
+    cells: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    load: str = ""
+    shape: tuple[int, ...] = ()
+    rows: int = 0
+    texts: bool = False
+    needs: list[str] = field(default_factory=list)
+
+
+def metric_for(host: Host, kind: str) -> MetricName:
+    """Raise `UserError` where METRIC= is not one of this kind of task."""
+    return find(host.options.metric, kind)
+
+
+def fits(host: Host, kind: str) -> bool:
+    """Whether METRIC= and TASK= allow this kind of task."""
+    if host.options.task not in (None, kind):
+        return False
+    try:
+        metric_for(host, kind)
+    except UserError:
+        return False
+    return True
+
+
+def in_order(text: str) -> tuple[int, float, str]:
+    """Numbers by value, then text."""
+    try:
+        return 0, float(text), text
+    except ValueError:
+        return 1, 0.0, text
+
+
+def shortened(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")
