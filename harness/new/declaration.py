@@ -47,7 +47,8 @@ TASKS = {"segmentation": "Segmentation", "detection": "Detection", "regression":
 
 def declaration(name: str, title: str, sample: str, reading: Reading, slug: str | None = None) -> str:
     """Python source, formatted, with its imports."""
-    parts = [f"CLASSES = {reading.classes!r}" if reading.classes else "", f"SAMPLE = {sample!r}"]
+    classes, coding = f"CLASSES = {reading.classes!r}", f"RUNS = {reading.coding}"
+    parts = [classes if reading.classes else "", f"SAMPLE = {sample!r}", coding if reading.coding else ""]
     body = "\n".join(filter(None, parts))
     models = models_of(reading)
     lines = [

@@ -117,6 +117,7 @@ def finish(
     if row:
         named = host.naming_column(host.test) or ""
         tested = require_folders(host, host.frame(host.test)[named].tolist(), host.test or "")
+        reading.needs += [host.test or ""]
         test = f"rows_named(raw / {host.test!r}, {named!r}, {row!r}, {places(tested)})"
     else:
         key = keys.keys.get(keys.column or "", "")

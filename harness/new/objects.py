@@ -64,10 +64,11 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     reading.shape, size = common_shape([file for folder in folders for file in host.images[folder]])
     if size:
         raise UserError(f"the images of {', '.join(folders)} have several sizes; masks need images of one size")
-    reading.cells = f"Runs({predicted!r}, {coding!r}{', each_object=True' if each_object else ''})"
+    reading.coding = repr(coding)
+    reading.cells = f"Runs({predicted!r}, RUNS{', each_object=True' if each_object else ''})"
     reading.rows = ids.nunique()
     label = next((name for name, what in keys.keys.items() if what == "{class}"), None)
-    arguments = [f"id={id_column!r}", f"runs={column!r}", "classes=CLASSES", f"coding={coding!r}"]
+    arguments = [f"id={id_column!r}", f"runs={column!r}", "classes=CLASSES", "coding=RUNS"]
     arguments += [f"key={key!r}"] if composed else []
     arguments += [f"label={host.require_column(label)!r}"] if label else []
     return finish(host, keys, reading, "images_and_runs", folders, arguments)

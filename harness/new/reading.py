@@ -12,7 +12,7 @@ from harness.new.host import Host
 class Reading:
     """kind: of the tasks of `metric_names`. what: what is learned, in words.
 
-    classes: names, the index is the label; () for numbers. target: the column or columns. cells, keys, columns: of the
+    classes: names, the index is the label; () for numbers. target: the column or columns. coding: of run lengths. cells, keys, columns: of the
     `Layout`. load: the call that reads the host's files. shape: (height, width) of images, () of tables. rows: labelled
     ones. texts: whether a column holds sentences. needs: paths in raw without which the files are not the host's.
     """
@@ -22,6 +22,7 @@ class Reading:
     metric: MetricName
     classes: tuple[str, ...] = ()
     target: str | tuple[str, ...] = ""
+    coding: str = ""
     cells: str = ""
     keys: dict[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
