@@ -30,10 +30,15 @@ class Sklearn(Learner):
 
     def train(self, train: Samples, context: Context) -> Any:
         """A fitted estimator."""
+        from sklearn.base import is_regressor
+        from sklearn.multioutput import MultiOutputRegressor
+
         estimator = seeded(self.estimator(), context)
         if self.versus is not None:
             train = train[(train.targets == self.target_class) | (train.targets == self.versus)]
         targets = train.targets if self.target_class is None else train.targets == self.target_class
+        if targets.ndim == 2 and is_regressor(estimator):  # several numbers a row, one model each
+            estimator = MultiOutputRegressor(estimator)
         return estimator.fit(features(train.inputs), targets)
 
     def predict(self, model: Any, inputs: Any, task: Task) -> np.ndarray:
