@@ -83,12 +83,16 @@ def file_metadata(contents: Iterable[bytes]) -> np.ndarray:
 
 
 def text_and_time(content: bytes) -> tuple[str, str]:
-    """Read the comments and the time of an image file; "" where there are none."""
+    """Read the comments and the time of an image file; "" where there are none, or it is a kind that Pillow lacks."""
     import struct
 
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
-    with Image.open(io.BytesIO(content)) as image:
+    try:
+        opened = Image.open(io.BytesIO(content))
+    except UnidentifiedImageError:  # DICOM
+        return "", ""
+    with opened as image:
         texts = [image.info.get("comment"), *getattr(image, "text", {}).values()]
         tags: dict[int, Any] = {}
         with suppress(OSError, SyntaxError, ValueError, struct.error):  # torn EXIF is common, and the image is whole

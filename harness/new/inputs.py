@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -46,10 +45,10 @@ def of_images(host: Host, keys: SampleKeys, reading: Reading, id_column: str, ar
     """Images of several sizes are resized to one."""
     ids = host.frame(host.train)[id_column].unique().tolist()
     folders = require_folders(host, ids, f"{host.train}, column {id_column}")
-    files = [file for folder in folders for file in host.images[folder]]
-    reading.shape, size = common_shape(files)
+    reading.shape, size = common_shape(host)
     resized = f", resized to {size[0]} x {size[1]}" if size else ""
-    host.say(f"inputs: {len(files)} images in {', '.join(folders)}, named by {id_column}{resized}")
+    count = sum(len(host.images[folder]) for folder in folders)
+    host.say(f"inputs: {count} images in {', '.join(folders)}, named by {id_column}{resized}")
     row = keys.id_column if keys.by == "table" and not host.folders_of(keys.ids) else None
     if row:
         host.say(f"rows: the images of one {row} are one row, and have one answer")
@@ -79,9 +78,9 @@ def holds_sentences(cells: pd.Series) -> bool:
     return bool(len(filled)) and filled.nunique() > len(filled) / 3 and filled.str.count(" ").mean() > 2
 
 
-def common_shape(files: Sequence[Path]) -> tuple[Size, Size | None]:
-    """(height, width) of all images, and the size to which they are resized where they differ."""
-    shapes = [head(file)[0] for file in files[:: max(1, len(files) // 200)]]
+def common_shape(host: Host) -> tuple[Size, Size | None]:
+    """(height, width) of all images, also of the test, and the size to which they are resized where they differ."""
+    shapes = [head(file)[0] for files in host.images.values() for file in files]
     if len(set(shapes)) == 1:
         return shapes[0], None
     side = int(np.clip(np.median([min(shape) for shape in shapes]), *SIDES)) // 8 * 8

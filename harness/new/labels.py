@@ -167,7 +167,7 @@ def of_folders(host: Host, keys: SampleKeys, folder: str) -> Reading:
     host.say(f"target: {len(classes)} classes, a folder for each in {folder}: {shortened(classes)}")
     reading = Reading("classification", "what an image shows", metric_for(host, "classification"), classes)
     reading.cells, reading.rows = "Probabilities()", len(files)
-    reading.shape, size = common_shape(files)
+    reading.shape, size = common_shape(host)
     resized = f", resized to {size[0]} x {size[1]}" if size else ""
     host.say(f"inputs: {len(files)} images{resized}")
     arguments = ["classes=CLASSES", *([f"size={size}"] if size else [])]

@@ -61,7 +61,7 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     host.say(f"target: {column} holds run lengths, a row for {rows}; {coding}")
     classes = ("background", *sorted(keys.labels, key=in_order)) if keys.labels else ("background", "object")
     reading = Reading("segmentation", "the pixels of an image", metric_for(host, "segmentation"), classes)
-    reading.shape, size = common_shape([file for folder in folders for file in host.images[folder]])
+    reading.shape, size = common_shape(host)
     if size:
         raise UserError(f"the images of {', '.join(folders)} have several sizes; masks need images of one size")
     reading.coding = repr(coding)
