@@ -1,7 +1,7 @@
-"""Metrics of labels, one a row or several: accuracy, F1, precision, recall, correlation, kappa and cost."""
+"""Metrics of labels, one a row or several: accuracy, precision, recall, correlation, kappa and cost."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def tally(statistics: np.ndarray, counts: np.ndarray | None) -> Tally:
 class LabelMetric(ClassMetric):
     """The base of metrics of labels; of a class it tells the recall, which is NaN where the class has no row."""
 
-    one_label: ClassVar[bool] = False
+    one_label = False
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C) uint8: bit 0 where the class is true, bit 1 where it is predicted, so 3 is a hit.
@@ -71,7 +71,7 @@ class Accuracy(LabelMetric):
     0.5
     """
 
-    name: ClassVar[str] = "accuracy"
+    name = "accuracy"
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         return number(mean_of_rows(((statistics == 0) | (statistics == 3)).all(1), counts))
@@ -88,102 +88,10 @@ class BalancedAccuracy(LabelMetric):
     0.75
     """
 
-    name: ClassVar[str] = "balanced accuracy"
+    name = "balanced accuracy"
 
 
 # -- means over classes ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class MacroF1(LabelMetric):
-    """The mean over classes of F1 = 2 hits / (true + predicted); of several labels a row, the mean over labels.
-
-    A class in neither truth nor prediction is left out, as scikit-learn does where it is given no labels; a class in
-    one of the two alone is 0.
-
-    Cat 2/3, dog 4/5, and nobody predicted a fox.
-
-    >>> metric = MacroF1(("cat", "dog", "fox"))
-    >>> round(metric.score(metric.statistics(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))), 4)
-    0.7333
-    """
-
-    name: ClassVar[str] = "macro-F1"
-
-    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
-        return f_beta(tally(statistics, counts), 1, np.nan)
-
-
-@dataclass(frozen=True)
-class MacroF(LabelMetric):
-    """`MacroF1` with another `beta`, by which recall counts more than precision where beta is above 1.
-
-    F2 = 5 hits / (4 true + predicted): cat 5/9, dog 10/11, and nobody predicted a fox.
-
-    >>> metric = MacroF(("cat", "dog", "fox"), beta=2)
-    >>> round(metric.score(metric.statistics(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))), 4)
-    0.7323
-    """
-
-    beta: float
-
-    def __post_init__(self) -> None:
-        require_beta(self.beta)
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return f"macro-F{self.beta:g}"
-
-    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
-        return f_beta(tally(statistics, counts), self.beta, np.nan)
-
-
-@dataclass(frozen=True)
-class SampleF(LabelMetric):
-    """The mean over rows of the F-beta of every row's labels ("mean F1"); by class: the F-beta of the class.
-
-    A row without labels, for which none is predicted, counts 1.
-
-    Of the first row one of two labels is found and nothing else, F1 = 2/3; the second is right.
-
-    >>> metric = SampleF(("cat", "dog", "fox"))
-    >>> truth, predicted = np.array([[1, 0, 1], [0, 1, 0]]), np.array([[1, 0, 0], [0, 1, 0]])
-    >>> round(metric.score(metric.statistics(truth, predicted)), 4)
-    0.8333
-
-    F2 of the first row is 5 / (4 * 2 + 1):
-
-    >>> metric = SampleF(("cat", "dog", "fox"), beta=2)
-    >>> round(metric.score(metric.statistics(truth[:1], predicted[:1])), 4)
-    0.5556
-    """
-
-    beta: float = 1
-
-    def __post_init__(self) -> None:
-        require_beta(self.beta)
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return f"mean F{self.beta:g}"
-
-    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        of_rows = Tally((statistics == 3).sum(1), (statistics & 1).sum(1), (statistics >> 1).sum(1))
-        return number(mean_of_rows(f_beta(of_rows, self.beta, 1), counts))
-
-    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
-        return f_beta(tally(statistics, counts), self.beta, np.nan)
-
-
-def f_beta(seen: Tally, beta: float, empty: float) -> np.ndarray:
-    """(1 + beta^2) hits / (beta^2 true + predicted), and `empty` where there is neither (van Rijsbergen 1979)."""
-    whole = beta**2 * seen.true + seen.predicted
-    return np.divide((1 + beta**2) * seen.hits, whole, out=np.full(whole.shape, float(empty)), where=whole > 0)
-
-
-def require_beta(beta: float) -> None:
-    if not beta > 0:
-        raise UserError(f"beta={beta} weighs recall against precision and must be above 0, such as 1, 2 or 0.5")
 
 
 @dataclass(frozen=True)
@@ -197,7 +105,7 @@ class Precision(LabelMetric):
     0.8333
     """
 
-    name: ClassVar[str] = "precision"
+    name = "precision"
 
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         seen = tally(statistics, counts)
@@ -216,7 +124,7 @@ class Recall(LabelMetric):
     [0.5, 0.75]
     """
 
-    name: ClassVar[str] = "recall"
+    name = "recall"
 
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         seen = tally(statistics, counts)
@@ -239,8 +147,8 @@ class MCC(LabelMetric):
     0.0
     """
 
-    name: ClassVar[str] = "MCC"
-    one_label: ClassVar[bool] = True
+    name = "MCC"
+    one_label = True
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         seen = tally(statistics, counts)
@@ -264,8 +172,8 @@ class QuadraticKappa(LabelMetric):
     [0.8, 0.3846]
     """
 
-    name: ClassVar[str] = "quadratic kappa"
-    one_label: ClassVar[bool] = True
+    name = "quadratic kappa"
+    one_label = True
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         labels = np.arange(len(self.classes))
@@ -298,8 +206,8 @@ class Cost(ClassMetric):
     """
 
     costs: tuple[tuple[float, ...], ...]
-    name: ClassVar[str] = "mean cost"
-    higher_is_better: ClassVar[bool] = False
+    name = "mean cost"
+    higher_is_better = False
 
     def __post_init__(self) -> None:
         if {len(self.costs), *map(len, self.costs)} != {len(self.classes)}:

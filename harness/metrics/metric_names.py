@@ -10,7 +10,12 @@ SEGMENTATION, DETECTION = "segmentation", "detection"
 TASKS = (CLASSIFICATION, MULTILABEL, REGRESSION, SEGMENTATION, DETECTION)
 EITHER = (CLASSIFICATION, MULTILABEL)
 
-NUMBERS = {"<k>": r"(\d+)", "<x>": r"(\d*\.?\d+)", "<iou>": r"(0?\.\d+)"}  # in an alias: whole, decimal, below 1
+NUMBERS = {  # what may stand in a name where an alias has the key: only what the metric takes
+    "<k>": r"([1-9]\d*)",
+    "<beta>": r"([1-9]\d*(?:\.\d+)?|0?\.\d*[1-9])",
+    "<q>": r"(0?\.\d*[1-9])",
+    "<iou>": r"(0?\.[5-9][05]?)",
+}
 
 
 @dataclass(frozen=True)
@@ -18,9 +23,9 @@ class MetricName:
     """One metric under its names.
 
     names: the first is the canonical one; any case, with spaces, dashes and underscores or without, and with numbers
-    in the place of <k>, <x> and <iou>. tasks: of `TASKS`. needs: "labels" or "probabilities", what submissions carry.
-    expression: Python, of `CLASSES` and of names of harness.metrics; {} is the number, where the name has one.
-    default: the number of a name without one.
+    in the place of the keys of `NUMBERS`. tasks: of `TASKS`. needs: what submissions carry, "labels" or
+    "probabilities". expression: Python, of `CLASSES` and of names of harness.metrics; {} is the number, where the name
+    has one. default: the number of a name without one.
     """
 
     names: tuple[str, ...]
@@ -93,9 +98,13 @@ METRICS = (
     MetricName(("macro F1", "f1", "f1 score", "f1 macro"), (CLASSIFICATION,), "labels", "MacroF1(CLASSES)"),
     MetricName(("macro F1", "f1 macro"), (MULTILABEL,), "labels", "MacroF1(CLASSES)"),
     MetricName(
-        ("macro F<x>", "f<x> macro", "f<x>", "f<x> score"), (CLASSIFICATION,), "labels", "MacroF(CLASSES, beta={})", "2"
+        ("macro F<beta>", "f<beta> macro", "f<beta>", "f<beta> score"),
+        (CLASSIFICATION,),
+        "labels",
+        "MacroF(CLASSES, beta={})",
+        "2",
     ),
-    MetricName(("macro F<x>", "f<x> macro"), (MULTILABEL,), "labels", "MacroF(CLASSES, beta={})", "2"),
+    MetricName(("macro F<beta>", "f<beta> macro"), (MULTILABEL,), "labels", "MacroF(CLASSES, beta={})", "2"),
     MetricName(
         ("mean F1", "samples f1", "sample f1", "f1 samples", "f1", "f1 score", "mean f score"),
         (MULTILABEL,),
@@ -103,7 +112,7 @@ METRICS = (
         "SampleF(CLASSES)",
     ),
     MetricName(
-        ("mean F<x>", "samples f<x>", "sample f<x>", "f<x>", "f<x> score"),
+        ("mean F<beta>", "samples f<beta>", "sample f<beta>", "f<beta>", "f<beta> score"),
         (MULTILABEL,),
         "labels",
         "SampleF(CLASSES, beta={})",
@@ -172,7 +181,7 @@ METRICS = (
     MetricName(("SMAPE", "symmetric mean absolute percentage error"), (REGRESSION,), "labels", "SMAPE()"),
     MetricName(("R2", "r squared", "r2 score", "coefficient of determination"), (REGRESSION,), "labels", "R2()"),
     MetricName(
-        ("pinball <x>", "pinball loss <x>", "quantile <x>", "quantile loss <x>", "pinball", "quantile loss"),
+        ("pinball <q>", "pinball loss <q>", "quantile <q>", "quantile loss <q>", "pinball loss", "quantile loss"),
         (REGRESSION,),
         "labels",
         "Pinball({})",
@@ -185,7 +194,11 @@ METRICS = (
     ),
     MetricName(("image IoU", "mean image iou", "image jaccard"), (SEGMENTATION,), "labels", "MeanImageIoU(CLASSES)"),
     MetricName(
-        ("F<x> IoU", "object f<x>", "f<x>", "f<x> score"), (SEGMENTATION,), "labels", "ObjectF(CLASSES, beta={})", "2"
+        ("F<beta> IoU", "object f<beta>", "f<beta>", "f<beta> score"),
+        (SEGMENTATION,),
+        "labels",
+        "ObjectF(CLASSES, beta={})",
+        "2",
     ),
     MetricName(
         ("mean precision", "object precision", "dsb", "map", "mean average precision"),

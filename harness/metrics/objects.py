@@ -6,17 +6,17 @@ neither, the value is 1: it was found to be absent; predicted where there is non
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.metrics.average_precision import matched, places
-from harness.metrics.labels import Tally, f_beta, require_beta
+from harness.metrics.f_scores import f_beta, require_beta
+from harness.metrics.labels import Tally
 from harness.metrics.sums import ClassMetric, finite, mean_of_rows, ratio
 
-TENTHS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+OVERLAPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ObjectPrecision(ObjectMetric):
     0.6
     """
 
-    thresholds: tuple[float, ...] = TENTHS
+    thresholds: tuple[float, ...] = OVERLAPS
     connected: bool = True
 
     def __post_init__(self) -> None:
@@ -139,9 +139,9 @@ class BoxPrecision(ObjectMetric):
     0.3333
     """
 
-    thresholds: tuple[float, ...] = TENTHS[:6]
-    name: ClassVar[str] = "box precision"
-    needs: ClassVar[str] = "probabilities"
+    thresholds: tuple[float, ...] = OVERLAPS[:6]
+    name = "box precision"
+    needs = "probabilities"
 
     def __post_init__(self) -> None:
         require_thresholds(self.thresholds)

@@ -1,7 +1,8 @@
 """Metrics of probabilities, one of every class a row: losses, and areas under the curves of ROC and precision."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,8 @@ class ProbabilityLoss(ClassMetric):
     With several labels a row there is a loss of every label, and the score is the mean over labels.
     """
 
-    higher_is_better: ClassVar[bool] = False
-    needs: ClassVar[str] = "probabilities"
+    higher_is_better = False
+    needs = "probabilities"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, 2) float64: the loss, and the label; of several labels a row (n, 1, C): the loss of every label.
@@ -29,13 +30,13 @@ class ProbabilityLoss(ClassMetric):
             return self.of_labels(truth, probs)[:, None]
         return np.stack([self.of_rows(truth, probs), truth], 1)
 
+    @abstractmethod
     def of_rows(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
         """(n,) the loss of every row; truth: (n,) labels; probs: (n, C) float64."""
-        raise NotImplementedError
 
+    @abstractmethod
     def of_labels(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
         """(n, C) the loss of every label; truth: (n, C) of 0 and 1; probs: (n, C) float64."""
-        raise NotImplementedError
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         if statistics.ndim == 3:
@@ -120,7 +121,7 @@ class Brier(ProbabilityLoss):
     0.5
     """
 
-    name: ClassVar[str] = "Brier score"
+    name = "Brier score"
 
     def of_rows(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
         either = len(self.classes) == 2
@@ -154,8 +155,8 @@ class ROCAUC(ClassMetric):
     (0.75, {'cat': 0.5, 'dog': 1.0, 'fox': nan})
     """
 
-    name: ClassVar[str] = "ROC AUC"
-    needs: ClassVar[str] = "probabilities"
+    name = "ROC AUC"
+    needs = "probabilities"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, 2, K) float64: the scores of K classes, and 1 where the class is true; K is 1 of two classes, else C.
@@ -188,7 +189,7 @@ class Gini(ROCAUC):
     0.75
     """
 
-    name: ClassVar[str] = "Gini"
+    name = "Gini"
 
     def curve(self, scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return 2 * area(scores, true, weights) - 1
@@ -209,7 +210,7 @@ class AveragePrecision(ROCAUC):
     0.8333
     """
 
-    name: ClassVar[str] = "average precision"
+    name = "average precision"
 
     def curve(self, scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
         order = np.argsort(-scores)

@@ -1,44 +1,43 @@
 """Metrics of numbers, one a row or several columns of them, of which the score is the mean ("column-wise")."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from harness.errors import UserError
-from harness.metrics.sums import finite, mean_of_rows, number, pooled
+from harness.metrics.sums import Metric, finite, mean_of_rows, number, pooled
 
 
 @dataclass(frozen=True)
-class RegressionMetric:
+class RegressionMetric(Metric):
     """The base: a part for every column, and their mean. Here the part is the mean error, and a metric says which.
 
     targets: names of the columns, under which `by_class` shows their parts; without names it shows none.
     """
 
     targets: tuple[str, ...] = field(default=(), kw_only=True)
-    name: ClassVar[str]
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = False
-    needs: ClassVar[str] = "labels"
+    higher_is_better = False
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, k) float64, or (n, 2, k): what the errors say of every number; truth, predicted: (n,) or (n, k).
 
-        Raise `UserError` where predicted is not finite, or the two have not the same shape.
+        Raise `UserError` where predicted is not finite, or the shapes differ from each other or from `targets`.
         """
-        truth, predicted = np.asarray(truth, np.float64), finite(predicted)
-        if truth.shape != predicted.shape or (self.targets and truth.shape[1:] not in ((), (len(self.targets),))):
+        sides = np.asarray(truth, np.float64), finite(predicted)
+        columns = [side[:, None] if side.ndim == 1 else side for side in sides]
+        if sides[0].shape != sides[1].shape or len(self.targets) not in (0, columns[0].shape[1]):
             names = f" named {', '.join(self.targets)}" if self.targets else ""
             raise UserError(
-                f"{self.name}: the predictions have shape {predicted.shape} and the truth {truth.shape}; both must be "
-                f"(n,) or (n, columns){names}"
+                f"{self.name}: the predictions have shape {sides[1].shape} and the truth {sides[0].shape}; both must "
+                f"be (n,) or (n, columns){names}"
             )
-        return self.errors(truth.reshape(len(truth), -1), predicted.reshape(len(truth), -1))
+        return self.errors(*columns)
 
+    @abstractmethod
     def errors(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, k), of truth and predicted (n, k) float64; raise `UserError` where the metric has no value."""
-        raise NotImplementedError
 
     def of_columns(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         """(..., k) the part of every column."""
@@ -70,7 +69,7 @@ class RMSE(RegressionMetric):
     (2.0, {'width': 3.0, 'height': 1.0})
     """
 
-    name: ClassVar[str] = "RMSE"
+    name = "RMSE"
 
     def errors(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         return (predicted - truth) ** 2
@@ -93,7 +92,7 @@ class RMSLE(RMSE):
     0.3466
     """
 
-    name: ClassVar[str] = "RMSLE"
+    name = "RMSLE"
 
     def errors(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         refuse(self.name, truth, truth < 0, "the logarithm takes numbers from 0 on; RMSE and MAE take any")
@@ -109,7 +108,7 @@ class MAE(RegressionMetric):
     1.0
     """
 
-    name: ClassVar[str] = "MAE"
+    name = "MAE"
 
     def errors(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         return np.abs(predicted - truth)
@@ -124,7 +123,7 @@ class MAPE(RegressionMetric):
     0.25
     """
 
-    name: ClassVar[str] = "MAPE"
+    name = "MAPE"
 
     def errors(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         refuse(self.name, truth, truth == 0, "an error has no share of 0; SMAPE and MAE take it")
@@ -142,7 +141,7 @@ class SMAPE(RegressionMetric):
     25.0
     """
 
-    name: ClassVar[str] = "SMAPE"
+    name = "SMAPE"
 
     def errors(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         size = np.abs(truth) + np.abs(predicted)
@@ -193,8 +192,8 @@ class R2(RegressionMetric):
     (1.0, 0.0)
     """
 
-    name: ClassVar[str] = "R2"
-    higher_is_better: ClassVar[bool] = True
+    name = "R2"
+    higher_is_better = True
 
     def errors(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, 2, k): squared errors and truths."""

@@ -1,7 +1,8 @@
 """Metrics of the k classes that a row's scores put first: top-k accuracy and MAP@k."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ class TopRanked(ClassMetric):
     """
 
     k: int = 5
-    needs: ClassVar[str] = "probabilities"
+    needs = "probabilities"
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -33,9 +34,9 @@ class TopRanked(ClassMetric):
         values = self.of_rows(np.take_along_axis(true, first, 1) > 0, true.sum(1))
         return np.column_stack([values, true]).astype(np.float64)
 
+    @abstractmethod
     def of_rows(self, hits: np.ndarray, true: np.ndarray) -> np.ndarray:
         """(n,) values; hits: (n, k) bool, whether the class in this place is true; true: (n,) true classes."""
-        raise NotImplementedError
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         return number(mean_of_rows(statistics[:, 0], counts))
