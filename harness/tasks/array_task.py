@@ -6,29 +6,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.metrics import chunks
-from harness.tasks import ClassSpecialist, View
+from harness.tasks import ClassSpecialist, Task
 
 CHUNK = 128  # rows at once: 21 MB of float32 at 5 x 64 x 128
 
 
-class ArrayTask:
+class ArrayTask(Task):
     """Predictions (n, classes, ...) of probabilities, classes on axis 1; or (n,) numbers, where there are no classes.
 
     part: the name of the stored array. dtype: of predictions in memory; stored_dtype: on disk.
     """
 
-    classes: tuple[str, ...]
-    void: int | None = None
     multilabel: bool = False
-    official_suffix: ClassVar[str] = ".csv"
-    ensemble_steps: ClassVar[tuple[str, ...]] = ()
     part: ClassVar[str] = "probabilities"
     dtype: ClassVar[type[np.floating]] = np.float32
     stored_dtype: ClassVar[type[np.floating]] = np.float16
-
-    @property
-    def views(self) -> Mapping[str, View]:
-        return {}
 
     @property
     def row_bytes(self) -> int:
@@ -49,9 +41,6 @@ class ArrayTask:
 
     def join(self, predictions: Sequence[np.ndarray]) -> np.ndarray:
         return np.concatenate(predictions)
-
-    def subsample(self, rows: np.ndarray) -> np.ndarray:
-        return rows
 
     # -- combined ------------------------------------------------------------------------------------------------------
 
@@ -132,6 +121,3 @@ class ArrayTask:
                 chosen[probs[:, specialist.target_class] > specialist.threshold] = specialist.target_class
             labels[rows] = chosen
         return labels
-
-    def scores(self, prediction: np.ndarray) -> np.ndarray:
-        return prediction

@@ -39,7 +39,7 @@ class Classification(ArrayTask):
     multilabel: bool = False
 
     @property
-    def output(self) -> str:
+    def output(self) -> str:  # type: ignore[override]
         return self.layout.output
 
     @property

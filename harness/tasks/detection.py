@@ -14,7 +14,7 @@ import numpy as np
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.metrics.boxes import MOST, Fusion, iou, only, ragged, together, weighted_box_fusion
-from harness.tasks import ClassSpecialist, View, submission_boxes
+from harness.tasks import ClassSpecialist, Task, View, submission_boxes
 from harness.tasks.tta import BOX_VIEWS
 
 FEW, FAINT = 50, 0.01  # boxes an image, and the least score, that weights and calibrations are fitted on
@@ -23,7 +23,7 @@ PRIOR = 1.0  # how many boxes the prior of no calibration weighs
 
 
 @dataclass(frozen=True)
-class Detection:
+class Detection(Task):
     """classes: names, the index is the label and the category_id of official files.
 
     fuse: how members, views and folds become one; `boxes.weighted_box_fusion` by default.
@@ -36,7 +36,6 @@ class Detection:
     classes: tuple[str, ...]
     fuse: Fusion = weighted_box_fusion
 
-    void: ClassVar[None] = None
     output: ClassVar[str] = "probabilities"
     ensemble_steps: ClassVar[tuple[str, ...]] = ("calibration",)
     official_suffix: ClassVar[str] = ".json"

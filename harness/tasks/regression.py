@@ -20,7 +20,6 @@ class Regression(ArrayTask):
     target: str
 
     classes: ClassVar[tuple[str, ...]] = ()  # type: ignore[misc]
-    output: ClassVar[str] = "labels"
     part: ClassVar[str] = "values"
     stored_dtype: ClassVar[type[np.floating]] = np.float32  # half precision has no number between 2,048 and 2,050
 

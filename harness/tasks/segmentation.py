@@ -28,7 +28,6 @@ class Segmentation(ArrayTask):
     void: int | None = None
     layout: MaskLayout = WIDE
 
-    output: ClassVar[str] = "labels"
     ensemble_steps: ClassVar[tuple[str, ...]] = ("stacking", "offsets")
     dtype: ClassVar[type[np.floating]] = np.float16
 

@@ -173,7 +173,7 @@ def test_a_transfer_that_breaks_off_leaves_no_file_and_says_what_to_do(home: Pat
 
 def test_an_address_that_is_gone_is_told_with_the_answer(home: Path, serve: Callable) -> None:
     address = serve({"/tiles.npz": (404, {}, b"")})
-    with pytest.raises(UserError, match=r"/tiles\.npz answers 404 Not Found"):
+    with pytest.raises(UserError, match=r"404 .*/tiles\.npz"):
         locate("toy", (Url(address + "/tiles.npz", SHA256), MadeSample(make_sample)))
 
 
@@ -253,7 +253,7 @@ def test_a_kaggle_competition_is_unpacked_into_raw_and_remembered(
         (401, "Kaggle does not accept the credentials; make a new token at https://www.kaggle.com/settings, or give"),
         (403, "only to who has joined; accept its rules at https://www.kaggle.com/c/toy-cup/rules, or give the folder"),
         (404, "Kaggle knows no competition 'toy-cup'; correct the name in the declaration"),
-        (503, "Kaggle answers 503 Service Unavailable for toy-cup; try again later"),
+        (503, "Kaggle refuses toy-cup \\(503 .*; try again later"),
     ],
 )
 def test_a_refusal_of_kaggle_says_what_to_do_and_no_sample_is_used(
