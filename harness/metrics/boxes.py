@@ -1,15 +1,14 @@
 """Boxes: overlap and weighted box fusion. A box is x1, y1, x2, y2; a row of boxes (k, 6): label, score, box."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from harness.data.samples import Ragged
 
 MOST = 100  # boxes per image: COCO counts no more
+ABOVE = 0.55  # the overlap from which boxes are fused
 IMAGES = 64  # fused at once: the means of their clusters stay in the cache
-
-Fusion = Callable[[Sequence[Ragged], Sequence[float]], Ragged]
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -38,10 +37,10 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 # -- weighted box fusion -----------------------------------------------------------------------------------------------
 
 
-def weighted_box_fusion(members: Sequence[Ragged], weights: Sequence[float], above: float = 0.55) -> Ragged:
+def weighted_box_fusion(members: Sequence[Ragged], weights: Sequence[float]) -> Ragged:
     """Fuse the members' boxes (Solovyev et al. 2019, arXiv 1910.13302), scores by "box and model average".
 
-    Boxes of one class that overlap a cluster by more than `above` become one: the mean of their corners, weighted by
+    Boxes of one class that overlap a cluster by more than `ABOVE` become one: the mean of their corners, weighted by
     weight x score. Its score is the weighted mean of theirs, times the share of all weights whose members have a box
     in it: a box that few members found counts less. Members without weight are left out, and so are boxes without
     score or area, which would divide by zero. Returns the best `MOST` boxes of every image, float32.
@@ -50,10 +49,10 @@ def weighted_box_fusion(members: Sequence[Ragged], weights: Sequence[float], abo
     share = np.array([weights[k] for k in used], np.float64) / sum(weights[k] for k in used)
     chosen = [members[k] for k in used]
     starts = range(0, len(chosen[0]), IMAGES)
-    return Ragged.join([_fused([member[at : at + IMAGES] for member in chosen], share, above) for at in starts])
+    return Ragged.join([_fused([member[at : at + IMAGES] for member in chosen], share) for at in starts])
 
 
-def _fused(members: Sequence[Ragged], share: np.ndarray, above: float) -> Ragged:
+def _fused(members: Sequence[Ragged], share: np.ndarray) -> Ragged:
     image, by, rows = together(members)
     weight = share[by]
     useful = (rows[:, 1] * weight > 0) & (area(rows[:, 2:]) > 0)
@@ -61,7 +60,7 @@ def _fused(members: Sequence[Ragged], share: np.ndarray, above: float) -> Ragged
     if not len(rows):
         return ragged(image, rows, len(members[0]))
     strength = rows[:, 1] * weight
-    group, cluster = _clusters(image, rows[:, 0], rows[:, 2:], strength, above)
+    group, cluster = _clusters(image, rows[:, 0], rows[:, 2:], strength)
 
     key, cluster = np.unique(np.stack([group, cluster]), axis=1, return_inverse=True)
     count, cluster = key.shape[1], cluster.ravel()
@@ -74,7 +73,7 @@ def _fused(members: Sequence[Ragged], share: np.ndarray, above: float) -> Ragged
 
 
 def _clusters(
-    image: np.ndarray, label: np.ndarray, boxes: np.ndarray, strength: np.ndarray, above: float
+    image: np.ndarray, label: np.ndarray, boxes: np.ndarray, strength: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Assign every box to its group (image and class) and to a cluster within the group: two arrays (m,).
 
@@ -95,7 +94,7 @@ def _clusters(
         groups, most = np.arange(len(now)), max(1, clusters.max())
         agreement = overlap(boxes[now][:, None], means[: len(now), :most])
         best = agreement.argmax(1)
-        joins = agreement[groups, best] > above
+        joins = agreement[groups, best] > ABOVE
         best = np.where(joins, best, clusters[: len(now)])
         clusters[: len(now)] += ~joins
         total[groups, best] += strength[now]

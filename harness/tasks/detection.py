@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.data.samples import Ragged
 from harness.errors import UserError
-from harness.metrics.boxes import MOST, Fusion, iou, only, ragged, together, weighted_box_fusion
+from harness.metrics.boxes import MOST, iou, only, ragged, together, weighted_box_fusion
 from harness.tasks import ClassSpecialist, Task, View, submission_boxes
 from harness.tasks.tta import BOX_VIEWS
 
@@ -26,7 +26,7 @@ PRIOR = 1.0  # how many boxes the prior of no calibration weighs
 class Detection(Task):
     """classes: names, the index is the label and the category_id of official files.
 
-    fuse: how members, views and folds become one; `boxes.weighted_box_fusion` by default.
+    Members, views and folds become one by `boxes.weighted_box_fusion`.
 
     Two networks may mean different things by the same score, which mAP of one alone never shows and a fusion suffers
     from. So each member's scores are calibrated on out-of-fold rows (Platt 1999): the probability that a box is right,
@@ -34,7 +34,6 @@ class Detection(Task):
     """
 
     classes: tuple[str, ...]
-    fuse: Fusion = weighted_box_fusion
 
     output: ClassVar[str] = "probabilities"
     ensemble_steps: ClassVar[tuple[str, ...]] = ("calibration",)
@@ -59,7 +58,7 @@ class Detection(Task):
         return ragged(image, boxes, len(rows), FEW)
 
     def average(self, predictions: Sequence[Ragged], weights: Sequence[float]) -> Ragged:
-        return predictions[0] if len(predictions) == 1 else self.fuse(predictions, weights)
+        return predictions[0] if len(predictions) == 1 else weighted_box_fusion(predictions, weights)
 
     def expand(self, presence: Ragged, target_class: int) -> Ragged:
         """Boxes of a network that knows one class, as boxes of `target_class`."""
@@ -74,7 +73,7 @@ class Detection(Task):
         for boxes, which are not shares of one whole."""
         general = prediction.flat[:, 0] == target_class
         both = [only(prediction, general), only(specialist, specialist.flat[:, 0] == target_class)]
-        fused = self.fuse(both, [1 - share, share])
+        fused = weighted_box_fusion(both, [1 - share, share])
         image, _, rows = together([only(prediction, ~general), fused])
         return ragged(image, rows, len(prediction))
 

@@ -33,8 +33,8 @@ class Segmentation(ArrayTask):
 
     @property
     def views(self) -> Mapping[str, View]:
-        """Flips, half a turn and scales; quarter turns and transpositions where the masks are square."""
-        return PIXEL_VIEWS | SQUARE_VIEWS if self.shape[0] == self.shape[1] else PIXEL_VIEWS
+        """Flips and half a turn; quarter turns and transpositions where the masks are square."""
+        return SQUARE_VIEWS if self.shape[0] == self.shape[1] else PIXEL_VIEWS
 
     @property
     def row_bytes(self) -> int:
