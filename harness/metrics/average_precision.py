@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class MeanAveragePrecision(ClassMetric):
     """
 
     iou: float | None = None
-    needs: ClassVar[str] = "probabilities"
+    needs = "probabilities"
 
     def __post_init__(self) -> None:
         if self.iou is not None and not np.isclose(THRESHOLDS, self.iou).any():

@@ -1,7 +1,7 @@
 """Metrics of labels, one a row or several: accuracy, F1, precision, recall, correlation, kappa and cost."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def tally(statistics: np.ndarray, counts: np.ndarray | None) -> Tally:
 class LabelMetric(ClassMetric):
     """The base of metrics of labels; of a class it tells the recall, which is NaN where the class has no row."""
 
-    one_label: ClassVar[bool] = False
+    one_label = False
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C) uint8: bit 0 where the class is true, bit 1 where it is predicted, so 3 is a hit.
@@ -71,7 +71,7 @@ class Accuracy(LabelMetric):
     0.5
     """
 
-    name: ClassVar[str] = "accuracy"
+    name = "accuracy"
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         return number(mean_of_rows(((statistics == 0) | (statistics == 3)).all(1), counts))
@@ -88,7 +88,7 @@ class BalancedAccuracy(LabelMetric):
     0.75
     """
 
-    name: ClassVar[str] = "balanced accuracy"
+    name = "balanced accuracy"
 
 
 # -- means over classes ------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class MacroF1(LabelMetric):
     0.7333
     """
 
-    name: ClassVar[str] = "macro-F1"
+    name = "macro-F1"
 
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         seen = tally(statistics, counts)
@@ -126,7 +126,7 @@ class Precision(LabelMetric):
     0.8333
     """
 
-    name: ClassVar[str] = "precision"
+    name = "precision"
 
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         seen = tally(statistics, counts)
@@ -145,7 +145,7 @@ class Recall(LabelMetric):
     [0.5, 0.75]
     """
 
-    name: ClassVar[str] = "recall"
+    name = "recall"
 
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         seen = tally(statistics, counts)
@@ -168,8 +168,8 @@ class MCC(LabelMetric):
     0.0
     """
 
-    name: ClassVar[str] = "MCC"
-    one_label: ClassVar[bool] = True
+    name = "MCC"
+    one_label = True
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         seen = tally(statistics, counts)
@@ -193,8 +193,8 @@ class QuadraticKappa(LabelMetric):
     [0.8, 0.3846]
     """
 
-    name: ClassVar[str] = "quadratic kappa"
-    one_label: ClassVar[bool] = True
+    name = "quadratic kappa"
+    one_label = True
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
         labels = np.arange(len(self.classes))
@@ -227,8 +227,8 @@ class Cost(ClassMetric):
     """
 
     costs: tuple[tuple[float, ...], ...]
-    name: ClassVar[str] = "mean cost"
-    higher_is_better: ClassVar[bool] = False
+    name = "mean cost"
+    higher_is_better = False
 
     def __post_init__(self) -> None:
         if {len(self.costs), *map(len, self.costs)} != {len(self.classes)}:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class MeanIoU(ClassMetric):
     """
 
     void: int | None = None
-    name: ClassVar[str] = "mean IoU"
+    name = "mean IoU"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C, C) int32: the confusion of every image, true labels in rows; truth, predicted (n, h, w) uint8."""
@@ -109,7 +109,7 @@ class MeanDice(_PerImage):
     0.3333
     """
 
-    name: ClassVar[str] = "mean Dice"
+    name = "mean Dice"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C - 1) float64: the Dice of every image and class but 0; truth, predicted (n, h, w) uint8."""
@@ -130,7 +130,7 @@ class MeanImageIoU(_PerImage):
     0.75
     """
 
-    name: ClassVar[str] = "mean image IoU"
+    name = "mean image IoU"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, C - 1) float64: the IoU of every image and class but 0; truth, predicted (n, h, w) uint8."""

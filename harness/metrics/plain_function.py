@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from harness.errors import UserError
-from harness.metrics.sums import finite
+from harness.metrics.sums import Metric, finite
 
 
 @dataclass(frozen=True)
-class PlainMetric:
+class PlainMetric(Metric):
     """A metric whose statistics are the rows themselves; see `metric`."""
 
     name: str
@@ -43,10 +43,6 @@ class PlainMetric:
             return float(self.function(statistics["truth"], statistics["predicted"]))
         scores = np.array([self._resampled(statistics, times) for times in np.atleast_2d(counts)])
         return scores if counts.ndim == 2 else float(scores[0])
-
-    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        """A plain function has no scores by class."""
-        return {}
 
     def _resampled(self, statistics: np.ndarray, times: np.ndarray) -> float:
         rows = np.repeat(statistics, times)

@@ -1,7 +1,7 @@
 """Metrics of probabilities, one of every class a row: log loss and the area under the ROC curve."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -32,9 +32,9 @@ class LogLoss(ClassMetric):
     """
 
     clip: float = 1e-15
-    name: ClassVar[str] = "log loss"
-    higher_is_better: ClassVar[bool] = False
-    needs: ClassVar[str] = "probabilities"
+    name = "log loss"
+    higher_is_better = False
+    needs = "probabilities"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, 2) float64: the loss, and the label.
@@ -75,8 +75,8 @@ class ROCAUC(ClassMetric):
     (0.75, {'cat': 0.5, 'dog': 1.0, 'fox': nan})
     """
 
-    name: ClassVar[str] = "ROC AUC"
-    needs: ClassVar[str] = "probabilities"
+    name = "ROC AUC"
+    needs = "probabilities"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, 2, K) float64: the scores of K classes, and 1 where the class is true; K is 1 of two classes, else C.

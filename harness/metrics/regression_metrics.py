@@ -1,25 +1,15 @@
 """Regression metrics: RMSE, MAE and R2 of one number a row."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from harness.metrics.sums import finite, mean_of_rows, number, pooled
+from harness.metrics.sums import Metric, finite, mean_of_rows, number, pooled
 
 
 @dataclass(frozen=True)
-class _RegressionMetric:
-    version: ClassVar[int] = 1
-    needs: ClassVar[str] = "labels"
-
-    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        """Numbers have no classes."""
-        return {}
-
-
-@dataclass(frozen=True)
-class RMSE(_RegressionMetric):
+class RMSE(Metric):
     """The root of the mean squared error, in the unit of the target; one large error costs more than many small ones.
 
     >>> metric = RMSE()
@@ -27,8 +17,8 @@ class RMSE(_RegressionMetric):
     True
     """
 
-    name: ClassVar[str] = "RMSE"
-    higher_is_better: ClassVar[bool] = False
+    name = "RMSE"
+    higher_is_better = False
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n,) float64: squared errors; truth, predicted (n,); raise `UserError` where predicted is not finite."""
@@ -39,7 +29,7 @@ class RMSE(_RegressionMetric):
 
 
 @dataclass(frozen=True)
-class MAE(_RegressionMetric):
+class MAE(Metric):
     """The mean absolute error, in the unit of the target.
 
     >>> metric = MAE()
@@ -47,8 +37,8 @@ class MAE(_RegressionMetric):
     1.0
     """
 
-    name: ClassVar[str] = "MAE"
-    higher_is_better: ClassVar[bool] = False
+    name = "MAE"
+    higher_is_better = False
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n,) float64: absolute errors; truth, predicted (n,); raise `UserError` where predicted is not finite."""
@@ -59,7 +49,7 @@ class MAE(_RegressionMetric):
 
 
 @dataclass(frozen=True)
-class R2(_RegressionMetric):
+class R2(Metric):
     """The share of the variance that is explained: 1 - squared errors / squared distances of the truth from its mean.
 
     The mean is that of the scored rows, in a resample its own. Where all truths are equal there is nothing to explain:
@@ -74,8 +64,7 @@ class R2(_RegressionMetric):
     (1.0, 0.0)
     """
 
-    name: ClassVar[str] = "R2"
-    higher_is_better: ClassVar[bool] = True
+    name = "R2"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(n, 2) float64: squared errors and truths; raise `UserError` where predicted is not finite."""

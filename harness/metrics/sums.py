@@ -1,36 +1,58 @@
-"""What metrics share: a base, rows summed with their counts, means over the classes present, finite numbers."""
+"""What metrics share: their bases, rows summed with their counts, means over the classes present, finite numbers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from harness.errors import UserError
 
 
+class Metric(ABC):
+    """Public and private scores, folds and bootstrap resamples are all made of the same rows of statistics.
+
+    needs: "labels" or "probabilities", what a submission must carry. version: raised whenever a score would change.
+    """
+
+    name: str
+    version: int = 1
+    higher_is_better: bool = True
+    needs: str = "labels"
+
+    @abstractmethod
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, ...) rows, aligned with `truth`."""
+
+    @abstractmethod
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        """A float; with `counts` (n,) the score with row i counts[i] times; with (r, n) an array (r,)."""
+
+    def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
+        """The parts of the score a reader wants to see one by one, NaN where a class is absent; {} without classes."""
+        return {}
+
+
 @dataclass(frozen=True)
-class ClassMetric:
+class ClassMetric(Metric):
     """The base of metrics with a part for every class. classes: names, the index is the label."""
 
     classes: tuple[str, ...]
-    name: ClassVar[str]
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
-    needs: ClassVar[str] = "labels"
 
+    @abstractmethod
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         """(..., C) the part of every class, NaN where it has none; of fewer columns than classes they are the last."""
-        raise NotImplementedError
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        """The mean over the classes that are there."""
         return number(mean_of_classes(self.of_classes(statistics, counts)))
 
     def by_class(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> dict[str, Any]:
-        """The part of every class, NaN where it has none."""
         parts = self.of_classes(statistics, counts)
         return dict(zip(self.classes[-parts.shape[-1] :], parts.T, strict=True))
+
+
+# -- sums --------------------------------------------------------------------------------------------------------------
 
 
 def pooled(statistics: np.ndarray, counts: np.ndarray | None) -> np.ndarray:

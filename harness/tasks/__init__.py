@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,9 +42,9 @@ class Task(ABC):
 
     classes: tuple[str, ...]
     void: int | None = None
-    output: ClassVar[str] = "labels"
-    ensemble_steps: ClassVar[Sequence[str]] = ()
-    official_suffix: ClassVar[str] = ".csv"
+    output: str = "labels"
+    ensemble_steps: Sequence[str] = ()
+    official_suffix: str = ".csv"
 
     @property
     def views(self) -> Mapping[str, View]:

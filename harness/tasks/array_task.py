@@ -1,7 +1,7 @@
 """What classification, segmentation and regression share: their predictions are arrays with one row a sample."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,9 @@ class ArrayTask(Task):
     """
 
     multilabel: bool = False
-    part: ClassVar[str] = "probabilities"
-    dtype: ClassVar[type[np.floating]] = np.float32
-    stored_dtype: ClassVar[type[np.floating]] = np.float16
+    part: str = "probabilities"
+    dtype: type[np.floating] = np.float32
+    stored_dtype: type[np.floating] = np.float16
 
     @property
     def row_bytes(self) -> int:

@@ -7,14 +7,13 @@ by score; targets (m, 5): label, x1, y1, x2, y2. Inputs are `EncodedImages`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.metrics.boxes import MOST, iou, only, ragged, together, weighted_box_fusion
-from harness.tasks import ClassSpecialist, Task, View, submission_boxes
+from harness.tasks import ClassSpecialist, Task, submission_boxes
 from harness.tasks.tta import BOX_VIEWS
 
 FEW, FAINT = 50, 0.01  # boxes an image, and the least score, that weights and calibrations are fitted on
@@ -35,11 +34,11 @@ class Detection(Task):
 
     classes: tuple[str, ...]
 
-    output: ClassVar[str] = "probabilities"
-    ensemble_steps: ClassVar[tuple[str, ...]] = ("calibration",)
-    official_suffix: ClassVar[str] = ".json"
-    row_bytes: ClassVar[int] = MOST * 6 * 4
-    views: ClassVar[Mapping[str, View]] = BOX_VIEWS
+    output = "probabilities"
+    ensemble_steps = ("calibration",)
+    official_suffix = ".json"
+    row_bytes = MOST * 6 * 4
+    views = BOX_VIEWS
 
     def pack(self, prediction: Ragged) -> dict[str, np.ndarray]:
         return {"boxes": np.asarray(prediction.flat, np.float32), "offsets": np.asarray(prediction.offsets, np.int64)}

@@ -20,8 +20,8 @@ class Regression(ArrayTask):
     target: str
 
     classes: ClassVar[tuple[str, ...]] = ()  # type: ignore[misc]
-    part: ClassVar[str] = "values"
-    stored_dtype: ClassVar[type[np.floating]] = np.float32  # half precision has no number between 2,048 and 2,050
+    part = "values"
+    stored_dtype = np.float32  # half precision has no number between 2,048 and 2,050
 
     def expand(self, presence: np.ndarray, target_class: int) -> np.ndarray:
         raise UserError(f"{self.target} is a number and has no class {target_class}: a specialist has nothing to find")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -28,8 +27,8 @@ class Segmentation(ArrayTask):
     void: int | None = None
     layout: MaskLayout = WIDE
 
-    ensemble_steps: ClassVar[tuple[str, ...]] = ("stacking", "offsets")
-    dtype: ClassVar[type[np.floating]] = np.float16
+    ensemble_steps = ("stacking", "offsets")
+    dtype = np.float16
 
     @property
     def views(self) -> Mapping[str, View]:
