@@ -1,4 +1,4 @@
-"""Mean average precision of boxes, by COCO's definition, with a table per image that can be scored in any resample."""
+"""Mean average precision of boxes, by COCO's and VOC's rules, with a table per image that any resample is scored by."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class MeanAveragePrecision(ClassMetric):
         table[:, :MOST] = -1
         classes = len(self.classes)
         for rows in chunks(len(truth), AT_ONCE):
-            boxes = matched(truth[rows], predicted[rows], classes)
+            boxes = self.matched(truth[rows], predicted[rows])
             place = np.arange(len(boxes.image)) - predicted[rows].offsets[boxes.image]
             for part, column in enumerate(boxes[1:]):
                 table[rows][boxes.image, part * MOST + place] = column
@@ -108,8 +108,45 @@ class MeanAveragePrecision(ClassMetric):
         found, weights = found[hits], weights[image[hits]]
         bits = [k for k, overlap in enumerate(THRESHOLDS) if self.iou is None or np.isclose(overlap, self.iou)]
         hits_at = [np.flatnonzero(found >> bit & 1) for bit in bits]
-        means = [average_precision(weights[at], seen[at], true) for at in hits_at]
+        means = [self.area(weights[at], seen[at], true) for at in hits_at]
         return np.where(true > 0, np.mean(means, axis=0), np.nan)
+
+    def matched(self, truth: Ragged, predicted: Ragged) -> "Detections":
+        return matched(truth, predicted, len(self.classes))
+
+    def area(self, hits: np.ndarray, seen: np.ndarray, true: np.ndarray) -> np.ndarray:
+        """(r,) of the curve of one class at one threshold; see `average_precision`."""
+        return average_precision(hits, seen, true)
+
+
+@dataclass(frozen=True)
+class VOCAveragePrecision(MeanAveragePrecision):
+    """Mean average precision by VOC's rule of 2010 (Everingham et al. 2010), as Open Images and most competitions.
+
+    Unlike COCO's, the area below all of the curve of falling precision is measured, not at 101 recalls; the overlap
+    must be more than `iou`; and a box looks only at the true box of its class that it overlaps most: where a better
+    box has found that one, it finds nothing.
+
+    The precision is 1 up to recall 1/2, where `MeanAveragePrecision` counts 51 of 101 points:
+
+    >>> truth = Ragged.of([np.array([[0, 0, 0, 4, 4], [0, 8, 8, 9, 9]])])
+    >>> predicted = Ragged.of([np.array([[0, 0.9, 0, 0, 4, 3], [0, 0.8, 5, 5, 6, 6]])])
+    >>> metric = VOCAveragePrecision(("fish", "shark"))
+    >>> metric.score(metric.statistics(truth, predicted))
+    0.5
+    """
+
+    iou: float | None = 0.5
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return f"VOC {super().name}"
+
+    def matched(self, truth: Ragged, predicted: Ragged) -> "Detections":
+        return matched(truth, predicted, len(self.classes), np.nextafter(THRESHOLDS.round(2), 1), nearest_only=True)
+
+    def area(self, hits: np.ndarray, seen: np.ndarray, true: np.ndarray) -> np.ndarray:
+        return (falling_precision(hits, seen) * hits).sum(0) / np.maximum(true, 1)
 
 
 def average_precision(hits: np.ndarray, seen: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -118,9 +155,14 @@ def average_precision(hits: np.ndarray, seen: np.ndarray, true: np.ndarray) -> n
     hits: (m, r) how often each box that found a true one counts, the best score first; seen: (m, r) how many boxes
     there are down to it; true: (r,) how many true boxes.
     """
-    found = np.cumsum(hits, axis=0)
-    best = np.maximum.accumulate((found / np.maximum(seen, 1))[::-1])[::-1]
-    return (best * np.diff(reached(found / np.maximum(true, 1)), axis=0, prepend=0)).sum(0) / len(RECALLS)
+    recall = np.cumsum(hits, axis=0) / np.maximum(true, 1)
+    return (falling_precision(hits, seen) * np.diff(reached(recall), axis=0, prepend=0)).sum(0) / len(RECALLS)
+
+
+def falling_precision(hits: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """(m, r) the best precision at the recall of every hit, or above; as in `average_precision`."""
+    precision = np.cumsum(hits, axis=0) / np.maximum(seen, 1)
+    return np.maximum.accumulate(precision[::-1])[::-1]
 
 
 def reached(recall: np.ndarray) -> np.ndarray:
@@ -135,7 +177,7 @@ def reached(recall: np.ndarray) -> np.ndarray:
 class Detections(NamedTuple):
     """Predicted boxes of many images, the best of an image first. All (m,).
 
-    image: row number; label, score: float64; found: int, bit k where a true box is found at THRESHOLDS[k].
+    image: row number; label, score: float64; found: int, bit k where a true box is found at the k-th threshold.
     """
 
     image: np.ndarray
@@ -144,15 +186,26 @@ class Detections(NamedTuple):
     found: np.ndarray
 
 
-def matched(truth: Ragged, predicted: Ragged, classes: int) -> Detections:
-    """truth: rows of (label, x1, y1, x2, y2); predicted: rows of (label, score, x1, y1, x2, y2); as many images."""
+def matched(
+    truth: Ragged, predicted: Ragged, classes: int, thresholds: np.ndarray = THRESHOLDS, nearest_only: bool = False
+) -> Detections:
+    """truth: rows of (label, x1, y1, x2, y2); predicted: rows of (label, score, x1, y1, x2, y2); as many images.
+
+    thresholds: up to 62 in order, from each of which on an overlap is a find. nearest_only: a box can find none but the
+    true box that it overlaps most, whether or not that is taken.
+    """
     image = np.repeat(np.arange(len(predicted)), np.diff(predicted.offsets))
     best_first = np.lexsort((-predicted.flat[:, 1], image))
     boxes, true = predicted.flat[best_first].astype(np.float64), truth.flat.astype(np.float64)
     of_box, of_true = _together(places(predicted, classes)[best_first], places(truth, classes))
     overlaps = overlap(boxes[of_box, 2:], true[of_true, 1:])
-    near = np.flatnonzero(overlaps >= THRESHOLDS[0])
-    found = _greedy(of_box[near], of_true[near], overlaps[near], len(boxes), len(true))
+    if nearest_only:
+        order = np.lexsort((of_true, -overlaps, of_box))
+        nearest = order[np.unique(of_box[order], return_index=True)[1]]
+        of_box, of_true, overlaps = of_box[nearest], of_true[nearest], overlaps[nearest]
+    near = np.flatnonzero(overlaps >= thresholds[0])
+    reached = (1 << np.searchsorted(thresholds, overlaps[near], side="right")) - 1
+    found = _greedy(of_box[near], of_true[near], overlaps[near], reached, len(boxes), len(true))
     return Detections(image, boxes[:, 0], boxes[:, 1], found)
 
 
@@ -170,16 +223,17 @@ def _together(boxes: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.repeat(np.arange(len(boxes)), count), order[np.repeat(first, count) + place]
 
 
-def _greedy(of_box: np.ndarray, of_true: np.ndarray, overlaps: np.ndarray, boxes: int, true: int) -> np.ndarray:
+def _greedy(
+    of_box: np.ndarray, of_true: np.ndarray, overlaps: np.ndarray, reached: np.ndarray, boxes: int, true: int
+) -> np.ndarray:
     """(boxes,) bits: the best box first takes, at every threshold, the true box that it overlaps most of those left.
 
-    Of equal overlaps the last one is taken, as COCO does. Few pairs come near, so a loop over them is quick; the ten
-    thresholds are the bits of one integer.
+    reached: (pairs,) bits, the thresholds that a pair's overlap reaches. Of equal overlaps the last one is taken, as
+    COCO does. Few pairs come near, so a loop over them is quick; the thresholds are the bits of one integer.
     """
     order = np.lexsort((-of_true, -overlaps, of_box))
-    reached = (1 << np.searchsorted(THRESHOLDS, overlaps[order], side="right")) - 1
     found, taken = [0] * boxes, [0] * true
-    for box, one, at in zip(of_box[order].tolist(), of_true[order].tolist(), reached.tolist(), strict=True):
+    for box, one, at in zip(of_box[order].tolist(), of_true[order].tolist(), reached[order].tolist(), strict=True):
         takes = at & ~found[box] & ~taken[one]
         found[box] |= takes
         taken[one] |= takes

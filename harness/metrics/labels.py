@@ -1,4 +1,4 @@
-"""Metrics of labels, one a row or several: accuracy, F1, precision, recall, correlation, kappa and cost."""
+"""Metrics of labels, one a row or several: accuracy, precision, recall, correlation, kappa and cost."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -92,27 +92,6 @@ class BalancedAccuracy(LabelMetric):
 
 
 # -- means over classes ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class MacroF1(LabelMetric):
-    """The mean over classes of F1 = 2 hits / (true + predicted); of several labels a row, the mean over labels.
-
-    A class in neither truth nor prediction is left out, as scikit-learn does where it is given no labels; a class in
-    one of the two alone is 0.
-
-    Cat 2/3, dog 4/5, and nobody predicted a fox.
-
-    >>> metric = MacroF1(("cat", "dog", "fox"))
-    >>> round(metric.score(metric.statistics(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))), 4)
-    0.7333
-    """
-
-    name = "macro-F1"
-
-    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
-        seen = tally(statistics, counts)
-        return ratio(2 * seen.hits, seen.true + seen.predicted, np.nan)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,56 @@
-"""Metrics of probabilities, one of every class a row: log loss and the area under the ROC curve."""
+"""Metrics of probabilities, one of every class a row: losses, and areas under the curves of ROC and precision."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from harness.errors import UserError
-from harness.metrics.sums import ClassMetric, columns, finite, mean_of_labels, mean_of_rows, number
+from harness.metrics.sums import ClassMetric, columns, finite, mean_of_labels, mean_of_rows, number, ratio
 
 
 @dataclass(frozen=True)
-class LogLoss(ClassMetric):
+class ProbabilityLoss(ClassMetric):
+    """The base of losses: one of every row, and the mean over rows; by class, of the rows that have it.
+
+    With several labels a row there is a loss of every label, and the score is the mean over labels.
+    """
+
+    higher_is_better = False
+    needs = "probabilities"
+
+    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """(n, 2) float64: the loss, and the label; of several labels a row (n, 1, C): the loss of every label.
+
+        truth: (n,) labels, or (n, C) of 0 and 1; predicted: (n, C); raise `UserError` where it is not finite.
+        """
+        probs = finite(predicted)
+        if truth.ndim == 2:
+            return self.of_labels(truth, probs)[:, None]
+        return np.stack([self.of_rows(truth, probs), truth], 1)
+
+    @abstractmethod
+    def of_rows(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
+        """(n,) the loss of every row; truth: (n,) labels; probs: (n, C) float64."""
+
+    @abstractmethod
+    def of_labels(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
+        """(n, C) the loss of every label; truth: (n, C) of 0 and 1; probs: (n, C) float64."""
+
+    def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
+        if statistics.ndim == 3:
+            return super().score(statistics, counts)
+        return number(mean_of_rows(statistics[:, 0], counts))
+
+    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        if statistics.ndim == 3:
+            return mean_of_rows(statistics[:, 0], counts)
+        return mean_of_labels(statistics, len(self.classes), counts)
+
+
+@dataclass(frozen=True)
+class LogLoss(ProbabilityLoss):
     """The mean over rows of -log of the probability that was given to the true class.
 
     clip: probabilities below count as this, and then rows are divided by their
@@ -28,30 +68,70 @@ class LogLoss(ClassMetric):
     >>> loss([[0, 1], [0, 1]]), loss([[0, 1], [0, 1]], clip=2**-24)  # half of 34.5, half of 16.6
     (17.2694, 8.3178)
 
-    By class: the mean of its rows.
+    balanced: the mean over classes of the mean of their rows ("weighted log loss"), so a rare class counts as much as
+    any. Here log 2 for three cats, and log 4 for one dog:
+
+    >>> metric = LogLoss(("cat", "dog"), balanced=True)
+    >>> rows = metric.statistics(np.array([0, 0, 0, 1]), np.array([[0.5, 0.5]] * 3 + [[0.75, 0.25]]))
+    >>> round(metric.score(rows), 4)  # 1.5 log 2
+    1.0397
+
+    Several labels a row: the mean over labels of -log of the probability of what is true, clipped to clip..1 - clip.
+
+    >>> metric = LogLoss(("cat", "dog"))
+    >>> round(metric.score(metric.statistics(np.array([[1, 0]]), np.array([[0.5, 0.75]]))), 4)
+    1.0397
+
+    By class: the mean of its rows, or of its label.
     """
 
     clip: float = 1e-15
-    name = "log loss"
-    higher_is_better = False
-    needs = "probabilities"
+    balanced: bool = False
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, 2) float64: the loss, and the label.
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return "balanced log loss" if self.balanced else "log loss"
 
-        truth: (n,) labels; predicted: (n, C); raise `UserError` where it is not finite, or a row has several labels.
-        """
-        if truth.ndim == 2:
-            raise UserError(f"{self.name} takes one label a row, and here a row has several; use ROCAUC")
-        probs = np.maximum(finite(predicted), self.clip)
-        given = probs[np.arange(len(truth)), truth] / probs.sum(1)
-        return np.stack([-np.log(given), truth], 1)
+    def of_rows(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
+        clipped = np.maximum(probs, self.clip)
+        return -np.log(clipped[np.arange(len(truth)), truth] / clipped.sum(1))
+
+    def of_labels(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
+        """Raise `UserError` where it is balanced: a label that a row lacks is no class of its own."""
+        if self.balanced:
+            raise UserError(f"{self.name} takes one label a row, and here a row has several; use LogLoss without it")
+        return -np.log(np.clip(np.where(truth > 0, probs, 1 - probs), self.clip, 1 - self.clip))
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        return number(mean_of_rows(statistics[:, 0], counts))
+        return ClassMetric.score(self, statistics, counts) if self.balanced else super().score(statistics, counts)
 
-    def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
-        return mean_of_labels(statistics, len(self.classes), counts)
+
+@dataclass(frozen=True)
+class Brier(ProbabilityLoss):
+    """The Brier score (1950): the mean squared distance of the probabilities from 0 and 1, lower is better.
+
+    Of two classes that of the second (0 to 1), of more the sum over classes (0 to 2), as in scikit-learn; of several
+    labels a row the mean over labels.
+
+    >>> metric = Brier(("well", "ill"))
+    >>> metric.score(metric.statistics(np.array([1, 0]), np.array([[0.5, 0.5], [1.0, 0.0]])))
+    0.125
+    >>> metric = Brier(("cat", "dog", "fox"))
+    >>> metric.score(metric.statistics(np.array([1]), np.array([[0.5, 0.5, 0.0]])))
+    0.5
+    """
+
+    name = "Brier score"
+
+    def of_rows(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
+        either = len(self.classes) == 2
+        return self.of_labels(np.eye(len(self.classes))[truth], probs)[:, 1 if either else 0 :].sum(1)
+
+    def of_labels(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
+        return (probs - truth) ** 2
+
+
+# -- how scores rank the rows ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -90,8 +170,55 @@ class ROCAUC(ClassMetric):
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         """(..., K), NaN where a class is in no row or in all."""
         weights = columns(counts, len(statistics))
-        areas = np.stack([area(scores, true > 0, weights) for scores, true in statistics.transpose(2, 1, 0)], -1)
+        parts = [self.curve(scores, true > 0, weights) for scores, true in statistics.transpose(2, 1, 0)]
+        areas = np.stack(parts, -1)
         return areas if counts is not None and counts.ndim == 2 else areas[0]
+
+    def curve(self, scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(r,) of one class; scores: (n,); true: (n,) bool; weights: (n, r)."""
+        return area(scores, true, weights)
+
+
+@dataclass(frozen=True)
+class Gini(ROCAUC):
+    """The normalised Gini coefficient of 0 and 1: twice the area under the ROC curve, less 1; chance is 0.
+
+    >>> metric = Gini(("no claim", "claim"))
+    >>> probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.2, 0.8]])
+    >>> metric.score(metric.statistics(np.array([0, 0, 1, 1]), probabilities))  # 2 * 7/8 - 1
+    0.75
+    """
+
+    name = "Gini"
+
+    def curve(self, scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return 2 * area(scores, true, weights) - 1
+
+
+@dataclass(frozen=True)
+class AveragePrecision(ROCAUC):
+    """The area under the curve of precision and recall ("PR AUC"), as scikit-learn's average_precision_score.
+
+    The sum over thresholds of precision times what recall gains there. Of two classes it is that of the second, of
+    more the mean of every class against the rest; a class that is in no row is left out.
+
+    Of two ill rows the first is above all, precision 1; the other ties with one who is well, precision 2/3.
+
+    >>> metric = AveragePrecision(("well", "ill"))
+    >>> probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.2, 0.8]])
+    >>> round(metric.score(metric.statistics(np.array([0, 0, 1, 1]), probabilities)), 4)
+    0.8333
+    """
+
+    name = "average precision"
+
+    def curve(self, scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        order = np.argsort(-scores)
+        ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # the last row of every threshold
+        seen = np.cumsum(weights[order], axis=0)[ends]
+        found = np.cumsum(weights[order] * true[order, None], axis=0)[ends]
+        gained = np.diff(found, axis=0, prepend=0)
+        return ratio((ratio(found, seen, 0) * gained).sum(0), found[-1], np.nan)
 
 
 def area(scores: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
