@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import Engine, select
 
 from harness.bootstrap import Interval, compare, interval
+from harness.metrics import Metric
 from leaderboard.board import Board
 from leaderboard.cli.text import decimals_for
 from leaderboard.database import reading, submissions
@@ -83,7 +84,7 @@ def read_trust(engine: Engine, board: Board) -> Trust:
 # -- rank correlation --------------------------------------------------------------------------------------------------
 
 
-class Spearman:
+class Spearman(Metric):
     """Spearman's rho of pairs (n, 2), ties at their middle rank; a metric, so that it can be bootstrapped as one."""
 
     name, version, higher_is_better, needs = "Spearman", 1, True, "labels"

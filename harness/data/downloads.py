@@ -16,18 +16,17 @@ OWN_FILES = "or give the folder with your own files (DATA=)"
 # -- a web address -----------------------------------------------------------------------------------------------------
 
 
-def from_url(address: str, sha256: str, file: Path) -> None:
-    """Write `file` when all of it is there and its hash is right."""
+def from_url(address: str, sha256: str, folder: Path) -> None:
+    """Write the file into `folder` when all of it is there and its hash is right."""
     import pooch
     import requests
 
     downloader = pooch.HTTPDownloader(timeout=(CONNECT_SECONDS, SILENT_SECONDS), progressbar=sys.stderr.isatty())
     try:
-        pooch.retrieve(address, f"sha256:{sha256}", fname=file.name, path=file.parent, downloader=downloader)
+        name = address.rsplit("/", 1)[1]
+        pooch.retrieve(address, f"sha256:{sha256}", fname=name, path=folder, downloader=downloader)
     except requests.HTTPError as error:
-        raise UserError(
-            f"{address} answers {_status(error)}; correct the address in the declaration, {OWN_FILES}"
-        ) from error
+        raise UserError(f"{error}; correct the address in the declaration, {OWN_FILES}") from error  # it names both
     except requests.ConnectionError as error:
         raise UnreachableError(f"{address} cannot be reached; connect this machine, {OWN_FILES}") from error
     except requests.RequestException as error:
@@ -94,8 +93,8 @@ def kaggle_refusal(slug: str, error: Any) -> str:
         403: f"Kaggle gives {slug} only to who has joined; accept its rules at https://www.kaggle.com/c/{slug}/rules",
         404: f"Kaggle knows no competition {slug!r}; correct the name in the declaration",
     }
-    status = error.response.status_code if error.response is not None else 0
-    return reasons.get(status, f"Kaggle answers {_status(error)} for {slug}; try again later")
+    status = getattr(error.response, "status_code", 0)
+    return reasons.get(status, f"Kaggle refuses {slug} ({error}); try again later")
 
 
 # -- helpers -----------------------------------------------------------------------------------------------------------
@@ -116,8 +115,3 @@ def unzip(archive: Path, folder: Path) -> None:
                 packed.extract(member, folder)
     except (FileNotFoundError, zipfile.BadZipFile, EOFError) as error:
         raise UserError(f"{archive.name} is damaged ({error}); run the same command again") from error
-
-
-def _status(error: Any) -> str:
-    response = error.response
-    return "with an error" if response is None else f"{response.status_code} {response.reason}"

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -107,7 +108,7 @@ class Kaggle:
             return Found("kaggle", raw)
         if not kaggle_credentials():
             return None
-        return _fetch(competition, "kaggle", self.slug, lambda folder: downloads.from_kaggle(self.slug, folder))
+        return _fetch(competition, "kaggle", self.slug, partial(downloads.from_kaggle, self.slug))
 
 
 def kaggle_credentials() -> bool:
@@ -135,8 +136,7 @@ class Url:
         raw = paths.data(competition) / "raw"
         file = raw / self.names[0]
         if not file.exists():
-            fetch = lambda folder: downloads.from_url(self.address, self.sha256, folder / file.name)  # noqa: E731
-            return _fetch(competition, "url", self.address, fetch)
+            return _fetch(competition, "url", self.address, partial(downloads.from_url, self.address, self.sha256))
         if (actual := sha256_of(file)) != self.sha256:
             raise UserError(
                 f"{paths.shown(file)} has the sha256 {actual}, but {self.sha256} is declared; "

@@ -45,7 +45,7 @@ class Split(Protocol):
 
 @dataclass(frozen=True)
 class Folds:
-    """Stratified folds that keep groups whole. Make one with `stratified_grouped`.
+    """Stratified folds that keep groups whole: `stratified_grouped` in a declaration.
 
     by: None where the samples bring `stratify`, because the targets do not show the strata.
     """
@@ -74,7 +74,7 @@ class Folds:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Folds are blocks in time, and a model learns from earlier blocks alone. Make one with `time_ordered`.
+    """Folds are blocks in time, and a model learns from earlier blocks alone: `time_ordered` in a declaration.
 
     The hold-out is the latest part. What comes before the first fold is only learned from: it has no prediction.
     """
@@ -95,12 +95,7 @@ class Blocks:
         return fold_of_row < fold
 
 
-def stratified_grouped(by: StratifyBy | None = None, folds: int = 5, seed: int = 0) -> Folds:
-    return Folds(by, folds, seed)
-
-
-def time_ordered(by: Times, folds: int = 5) -> Blocks:
-    return Blocks(by, folds)
+stratified_grouped, time_ordered = Folds, Blocks
 
 
 # -- what to stratify by -----------------------------------------------------------------------------------------------
@@ -157,7 +152,13 @@ def divide(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: b
         gain = ((filled + rarity[g]) / target) ** 2 - (filled / target) ** 2
         part_of_group[g] = int((gain * target).sum(1).argmin())
         filled[part_of_group[g]] += rarity[g]
-    _require_every_stratum(content if stratify.ndim == 1 else content[:, :1], part_of_group, len(shares))
+    for stratum in range(content.shape[1] if stratify.ndim == 1 else 1):
+        holders = part_of_group[content[:, stratum] > 0]
+        if len(np.unique(holders)) < len(shares):
+            raise UserError(
+                f"stratum {stratum} (a rare class or kind of sample) is in {len(holders)} groups and cannot be in each "
+                f"of {len(shares)} parts; give more data, fewer folds (FOLDS=n), or coarser strata"
+            )
     return part_of_group[group_of_row]
 
 
@@ -170,18 +171,6 @@ def membership(stratify: np.ndarray) -> np.ndarray:
     if stratify.ndim == 1:
         return stratify[:, None] == np.unique(stratify)
     return np.concatenate([np.ones((len(stratify), 1), bool), stratify[:, stratify.any(0)] != 0], axis=1)
-
-
-def _require_every_stratum(content: np.ndarray, part_of_group: np.ndarray, parts: int) -> None:
-    """A rare class must be in every part."""
-    for stratum in range(content.shape[1]):
-        holders = part_of_group[content[:, stratum] > 0]
-        missing = sorted(set(range(parts)) - set(holders.tolist()))
-        if missing:
-            raise UserError(
-                f"stratum {stratum} (a rare class or kind of sample) is in {len(holders)} groups and cannot be in each "
-                f"of {parts} parts; give more data, fewer folds (FOLDS=n), or coarser strata"
-            )
 
 
 def in_time(times: np.ndarray, groups: np.ndarray, shares: list[float]) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple, Protocol, Self, cast
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from harness.ensemble.stacking import Stack, stacked
 from harness.metrics import Metric
-from harness.tasks import Calibrated, ClassSpecialist, Task
+from harness.tasks import ClassSpecialist, Task
 
 
 class Views(Protocol):
@@ -63,7 +63,7 @@ class Recipe:
         """The prediction before labels are decided."""
         chosen = {name: members[name].tta if self.tta else members[name].plain for name in self.names}
         for name, fitted in (self.calibration or {}).items():
-            chosen[name] = cast(Calibrated, task).calibrated(chosen[name], fitted)
+            chosen[name] = task.calibrated(chosen[name], fitted)
         predictions = [chosen[name] for name in self.weights]
         if self.stack is None:
             combined = task.average(predictions, list(self.weights.values()))

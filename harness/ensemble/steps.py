@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import cast
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from harness.ensemble.greedy import with_blend
 from harness.ensemble.oof import OOFData
 from harness.ensemble.recipe import Recipe, Views
 from harness.ensemble.stacking import fit_stack
-from harness.tasks import Calibrated, Task
+from harness.tasks import Task
 
 Step = Callable[[OOFData, Recipe], Recipe]
 
@@ -70,7 +69,7 @@ def with_calibration(oof: OOFData, recipe: Recipe) -> Recipe:
     """Calibrate every member's scores on these rows; the order of a single member's scores would stay as it is."""
     if len(recipe.weights) == 1:
         return recipe
-    task, targets = cast(Calibrated, oof.task), oof.targets[oof.rows]
+    task, targets = oof.task, oof.targets[oof.rows]
     predictions = oof.predictions(list(recipe.weights), recipe.tta)
     return replace(recipe, calibration={name: task.calibration(each, targets) for name, each in predictions.items()})
 

@@ -1,8 +1,9 @@
 """A task owns everything that differs between kinds of prediction; see `Task`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,58 +33,76 @@ class ClassSpecialist(NamedTuple):
     versus: int | None = None
 
 
-class Task(Protocol):
+class Task(ABC):
     """A kind of prediction. A *prediction* holds rows of probabilities; *decided* rows are what a submission carries.
 
-    `ArrayTask` implements most of it for predictions that are arrays.
+    classes: names, the index is the label. void: the label that is never predicted. ensemble_steps: which of "stacking",
+    "calibration" and "offsets" an ensemble may try (`harness.ensemble`).
     """
 
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-    @property
-    def void(self) -> int | None:
-        """The label that is never predicted."""
+    classes: tuple[str, ...]
+    void: int | None = None
+    ensemble_steps: Sequence[str] = ()
 
     @property
     def output(self) -> str:
-        """What its submissions carry, and so which metrics can judge them: "labels" or "probabilities"."""
+        """What submissions carry, and so which metrics can judge them: "labels" or "probabilities"."""
+        return self.table.output
 
-    @property
-    def ensemble_steps(self) -> Sequence[str]:
-        """Which of "stacking", "calibration" and "offsets" an ensemble of this task may try (`harness.ensemble`)."""
-
-    @property
-    def views(self) -> Mapping[str, View]: ...
     @property
     def official_suffix(self) -> str:
-        """The suffix of an official submission's file; the judge's file is always a table, .csv."""
+        """Of an official submission's file; the judge's file is always a table, .csv."""
+        return ".csv"
 
     @property
+    def views(self) -> Mapping[str, View]:
+        """The views of test-time augmentation, by name."""
+        return {}
+
+    @property
+    @abstractmethod
     def row_bytes(self) -> int:
         """About what `pack` stores for one row."""
 
+    @abstractmethod
     def pack(self, prediction: Any) -> dict[str, np.ndarray]:
         """The arrays that a run stores."""
 
-    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any: ...
+    @abstractmethod
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        """The prediction that `pack` was given."""
 
+    @abstractmethod
     def join(self, predictions: Sequence[Any]) -> Any:
         """Predictions of consecutive rows as one."""
 
     def subsample(self, rows: Any) -> Any:
         """A cheaper form of predictions or targets, on which weights and thresholds are fitted (never scored)."""
+        return rows
 
+    @abstractmethod
     def average(self, predictions: Sequence[Any], weights: Sequence[float]) -> Any:
         """Weighted mean of predictions; one member with any weight is returned as it is."""
 
+    @abstractmethod
     def expand(self, presence: Any, target_class: int) -> Any:
         """The probability of one class, as a binary network gives it, to a prediction of all classes."""
 
+    @abstractmethod
     def blend_class(
         self, prediction: Any, specialist: Any, target_class: int, share: float, versus: int | None = None
     ) -> Any:
         """p'_c = (1 - share) p_c + share s_c for one class c, renormalised. versus: only these two are changed."""
 
+    def calibration(self, prediction: Any, targets: Any) -> Sequence[float]:
+        """A few finite numbers, fitted on these rows of one member, for `calibrated`; where "calibration" is tried."""
+        raise NotImplementedError
+
+    def calibrated(self, prediction: Any, fitted: Sequence[float]) -> Any:
+        """The member's prediction with scores that mean the share of them that is right."""
+        raise NotImplementedError
+
+    @abstractmethod
     def decide(
         self, prediction: Any, offsets: Sequence[float] | None = None, class_specialist: ClassSpecialist | None = None
     ) -> Any:
@@ -91,8 +110,10 @@ class Task(Protocol):
 
     def scores(self, prediction: Any) -> Any:
         """What a metric looks at that needs what submissions do not carry: probabilities beside labels, or labels."""
+        return prediction
 
     @property
+    @abstractmethod
     def table(self) -> Layout:
         """The layout of the judge's file, and of the official one where that is a table."""
 
@@ -102,21 +123,16 @@ class Task(Protocol):
         The suffix of the file is ".csv" for the judge, and `official_suffix` for the official test.
         """
 
+        self.table.write(self, asked, decided, file)
+
     def read(self, file: Path, asked: Asked) -> Any:
         """Strict: returns decided rows in the order of `asked`, or raises `InvalidSubmission` naming row and column."""
+        return self.table.read(self, file, asked)
 
+    @abstractmethod
     def sample_submission(self, asked: Asked, file: Path) -> None:
         """Write a valid submission that knows nothing."""
 
+    @abstractmethod
     def check_targets(self, targets: Any) -> None:
         """Raise `UserError` where the targets are not what this task is about (shape, dtype, range)."""
-
-
-class Calibrated(Task, Protocol):
-    """A task whose members may mean different things by the same score; needed where it tries "calibration"."""
-
-    def calibration(self, prediction: Any, targets: Any) -> Sequence[float]:
-        """A few finite numbers, fitted on these rows of one member, for `calibrated`."""
-
-    def calibrated(self, prediction: Any, fitted: Sequence[float]) -> Any:
-        """The member's prediction with scores that mean the share of them that is right."""

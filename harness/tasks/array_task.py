@@ -1,44 +1,26 @@
 """What classification, segmentation and regression share: their predictions are arrays with one row a sample."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from harness.metrics import chunks
-from harness.tasks import ClassSpecialist, View
-from harness.tasks.layout import Asked, Layout
+from harness.tasks import ClassSpecialist, Task
 
 CHUNK = 128  # rows at once: 21 MB of float32 at 5 x 64 x 128
 
 
-class ArrayTask:
+class ArrayTask(Task):
     """Predictions (n, classes, ...) of probabilities, classes on axis 1; or (n,) numbers, where there are no classes.
 
     part: the name of the stored array. dtype: of predictions in memory; stored_dtype: on disk.
     """
 
-    classes: tuple[str, ...]
-    void: int | None = None
     multilabel: bool = False
-    official_suffix: ClassVar[str] = ".csv"
-    ensemble_steps: ClassVar[tuple[str, ...]] = ()
-    part: ClassVar[str] = "probabilities"
-    dtype: ClassVar[type[np.floating]] = np.float32
-    stored_dtype: ClassVar[type[np.floating]] = np.float16
-
-    @property
-    def table(self) -> Layout:
-        raise NotImplementedError
-
-    @property
-    def output(self) -> str:
-        return self.table.output
-
-    @property
-    def views(self) -> Mapping[str, View]:
-        return {}
+    part: str = "probabilities"
+    dtype: type[np.floating] = np.float32
+    stored_dtype: type[np.floating] = np.float16
 
     @property
     def row_bytes(self) -> int:
@@ -59,9 +41,6 @@ class ArrayTask:
 
     def join(self, predictions: Sequence[np.ndarray]) -> np.ndarray:
         return np.concatenate(predictions)
-
-    def subsample(self, rows: np.ndarray) -> np.ndarray:
-        return rows
 
     # -- combined ------------------------------------------------------------------------------------------------------
 
@@ -142,14 +121,3 @@ class ArrayTask:
                 chosen[probs[:, specialist.target_class] > specialist.threshold] = specialist.target_class
             labels[rows] = chosen
         return labels
-
-    def scores(self, prediction: np.ndarray) -> np.ndarray:
-        return prediction
-
-    # -- files ---------------------------------------------------------------------------------------------------------
-
-    def write(self, asked: Asked, decided: Any, file: Path) -> None:
-        self.table.write(self, asked, decided, file)
-
-    def read(self, file: Path, asked: Asked) -> Any:
-        return self.table.read(self, file, asked)

@@ -7,14 +7,13 @@ by score; targets (m, 5): label, x1, y1, x2, y2. Inputs are `EncodedImages`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
 from harness.data.samples import Ragged
 from harness.errors import UserError
-from harness.metrics.boxes import MOST, Fusion, iou, only, ragged, together, weighted_box_fusion
-from harness.tasks import ClassSpecialist, View
+from harness.metrics.boxes import MOST, iou, only, ragged, together, weighted_box_fusion
+from harness.tasks import ClassSpecialist, Task
 from harness.tasks.box_cells import BOXES, COCO_RESULTS, CocoResults
 from harness.tasks.layout import Asked, Layout
 from harness.tasks.tta import BOX_VIEWS
@@ -25,11 +24,11 @@ PRIOR = 1.0  # how many boxes the prior of no calibration weighs
 
 
 @dataclass(frozen=True)
-class Detection:
+class Detection(Task):
     """classes: names, the index is the label. layout: of the submission; COCO results for the official test, and a
     table with a PredictionString for the judge, where none is declared.
 
-    fuse: how members, views and folds become one; `boxes.weighted_box_fusion` by default.
+    Members, views and folds become one by `boxes.weighted_box_fusion`.
 
     Two networks may mean different things by the same score, which mAP of one alone never shows and a fusion suffers
     from. So each member's scores are calibrated on out-of-fold rows (Platt 1999): the probability that a box is right,
@@ -38,13 +37,10 @@ class Detection:
 
     classes: tuple[str, ...]
     layout: Layout | CocoResults = COCO_RESULTS
-    fuse: Fusion = weighted_box_fusion
 
-    void: ClassVar[None] = None
-    output: ClassVar[str] = "probabilities"
-    ensemble_steps: ClassVar[tuple[str, ...]] = ("calibration",)
-    row_bytes: ClassVar[int] = MOST * 6 * 4
-    views: ClassVar[Mapping[str, View]] = BOX_VIEWS
+    ensemble_steps = ("calibration",)
+    row_bytes = MOST * 6 * 4
+    views = BOX_VIEWS
 
     @property
     def table(self) -> Layout:
@@ -71,7 +67,7 @@ class Detection:
         return ragged(image, boxes, len(rows), FEW)
 
     def average(self, predictions: Sequence[Ragged], weights: Sequence[float]) -> Ragged:
-        return predictions[0] if len(predictions) == 1 else self.fuse(predictions, weights)
+        return predictions[0] if len(predictions) == 1 else weighted_box_fusion(predictions, weights)
 
     def expand(self, presence: Ragged, target_class: int) -> Ragged:
         """Boxes of a network that knows one class, as boxes of `target_class`."""
@@ -86,7 +82,7 @@ class Detection:
         for boxes, which are not shares of one whole."""
         general = prediction.flat[:, 0] == target_class
         both = [only(prediction, general), only(specialist, specialist.flat[:, 0] == target_class)]
-        fused = self.fuse(both, [1 - share, share])
+        fused = weighted_box_fusion(both, [1 - share, share])
         image, _, rows = together([only(prediction, ~general), fused])
         return ragged(image, rows, len(prediction))
 
@@ -118,7 +114,7 @@ class Detection:
         """The official file may be COCO results, where its name ends in .json."""
         if file.suffix == ".json" and isinstance(self.layout, CocoResults):
             return self.layout.write(asked.ids, decided, file)
-        return self.table.write(self, asked, decided, file)
+        return super().write(asked, decided, file)
 
     def read(self, file: Path, asked: Asked) -> Ragged:
         """The first character tells a table from COCO results: the judge stores files by their hash, without suffix."""
@@ -129,7 +125,7 @@ class Detection:
             raise UserError(f"{file} does not exist") from None
         if is_json and isinstance(self.layout, CocoResults):
             return self.layout.read(file, asked.ids, self.classes)
-        return self.table.read(self, file, asked)
+        return super().read(file, asked)
 
     def sample_submission(self, asked: Asked, file: Path) -> None:
         self.write(asked, Ragged(np.zeros((0, 6), np.float32), np.zeros(len(asked) + 1, np.int64)), file)

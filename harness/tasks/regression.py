@@ -22,8 +22,8 @@ class Regression(ArrayTask):
     layout: Layout | None = None
 
     classes: ClassVar[tuple[str, ...]] = ()  # type: ignore[misc]
-    part: ClassVar[str] = "values"
-    stored_dtype: ClassVar[type[np.floating]] = np.float32  # half precision has no number between 2,048 and 2,050
+    part = "values"
+    stored_dtype = np.float32  # half precision has no number between 2,048 and 2,050
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -30,8 +29,8 @@ class Segmentation(ArrayTask):
     void: int | None = None
     layout: Layout = WIDE
 
-    ensemble_steps: ClassVar[tuple[str, ...]] = ("stacking", "offsets")
-    dtype: ClassVar[type[np.floating]] = np.float16
+    ensemble_steps = ("stacking", "offsets")
+    dtype = np.float16
 
     @property
     def table(self) -> Layout:
@@ -39,8 +38,8 @@ class Segmentation(ArrayTask):
 
     @property
     def views(self) -> Mapping[str, View]:
-        """Flips, half a turn and scales; quarter turns and transpositions where the masks are square."""
-        return PIXEL_VIEWS | SQUARE_VIEWS if self.shape[0] == self.shape[1] else PIXEL_VIEWS
+        """Flips and half a turn; quarter turns and transpositions where the masks are square."""
+        return SQUARE_VIEWS if self.shape[0] == self.shape[1] else PIXEL_VIEWS
 
     @property
     def row_bytes(self) -> int:

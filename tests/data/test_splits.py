@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 
 from harness.data.samples import Ragged, Samples
 from harness.data.splits import (
-    Blocks,
-    Folds,
     Holdout,
     divide,
     in_time,
@@ -20,8 +18,6 @@ from harness.data.splits import (
 )
 from harness.errors import UserError
 
-SHARES = st.sampled_from([[0.2, 0.8], [0.4, 0.6], [1 / 3] * 3, [0.2] * 5])
-
 
 @st.composite
 def rows(draw) -> tuple[np.ndarray, np.ndarray]:
@@ -32,133 +28,71 @@ def rows(draw) -> tuple[np.ndarray, np.ndarray]:
     return np.array(stratify), groups
 
 
-def divided(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: bytes = b"key") -> np.ndarray | None:
-    """None where a stratum is too rare for so many parts, which is an error of its own."""
-    try:
-        return divide(stratify, groups, shares, key)
-    except UserError:
-        return None
-
-
-@given(rows(), SHARES)
-@settings(max_examples=60, deadline=None)
-def test_no_part_cuts_a_group_and_every_stratum_is_in_every_part(drawn: tuple, shares: list[float]) -> None:
-    stratify, groups = drawn
-    parts = divided(stratify, groups, shares)
-    if parts is None:
-        return
-    assert parts.shape == groups.shape
-    assert all(len(set(parts[groups == group])) == 1 for group in groups)
-    for stratum in set(stratify):
-        assert set(parts[stratify == stratum]) == set(range(len(shares)))
-
-
-@given(rows(), SHARES)
-@settings(max_examples=60, deadline=None)
-def test_a_stratum_that_misses_a_part_is_refused_and_only_then(drawn: tuple, shares: list[float]) -> None:
-    """At least as many groups as parts hold the stratum, or there is an error; with five times as many, never one."""
+@given(rows(), st.sampled_from([[0.2, 0.8], [0.4, 0.6], [1 / 3] * 3, [0.2] * 5]))
+@settings(max_examples=100, deadline=None)
+def test_no_part_cuts_a_group_and_every_stratum_has_its_share_of_every_part(drawn: tuple, shares: list[float]) -> None:
+    """Or there is an error: always where fewer groups hold a stratum than parts, never where five times as many do."""
     stratify, groups = drawn
     holders = [len(set(groups[stratify == stratum])) for stratum in set(stratify)]
-    parts = divided(stratify, groups, shares)
-    if min(holders) < len(shares):
-        assert parts is None
-    if min(holders) >= 5 * len(shares):
-        assert parts is not None
-
-
-@given(rows(), SHARES)
-@settings(max_examples=60, deadline=None)
-def test_parts_keep_their_shares_within_two_groups(drawn: tuple, shares: list[float]) -> None:
-    stratify, groups = drawn
-    parts = divided(stratify, groups, shares)
-    if parts is None:
+    try:
+        parts = divide(stratify, groups, shares, b"key")
+    except UserError:
+        assert min(holders) < 5 * len(shares)
         return
+    assert min(holders) >= len(shares)
+    assert all(len(set(parts[groups == group])) == 1 for group in groups)
     for stratum in set(stratify):
         inside = stratify == stratum
+        assert set(parts[inside]) == set(range(len(shares)))
         largest = max(np.unique(groups[inside], return_counts=True)[1])
         for part, share in enumerate(shares):
             assert abs((parts[inside] == part).sum() - share * inside.sum()) <= 2 * largest + 1
 
 
-def test_rows_that_are_their_own_groups_are_shared_exactly() -> None:
-    stratify = np.repeat([0, 1], [80, 20])
-    parts = divide(stratify, np.arange(100), [0.2, 0.8], b"key")
-    assert (parts[:80] == 0).sum() == 16
-    assert (parts[80:] == 0).sum() == 4
-    folds = divide(stratify, np.arange(100), [0.2] * 5, b"key")
-    assert np.bincount(folds[:80]).tolist() == [16] * 5
-    assert np.bincount(folds[80:]).tolist() == [4] * 5
+@pytest.mark.parametrize("several", [False, True], ids=["a stratum a row", "a matrix of labels"])
+def test_rows_that_are_their_own_groups_are_shared_exactly(several: bool) -> None:
+    stratum = np.repeat([0, 1], [80, 20])
+    stratify = np.eye(2, dtype=int)[stratum] if several else stratum
+    for shares in ([0.2, 0.8], [0.2] * 5):
+        parts = divide(stratify, np.arange(100), shares, b"key")
+        assert np.bincount(parts[:80]).tolist() == [round(80 * share) for share in shares]
+        assert np.bincount(parts[80:]).tolist() == [round(20 * share) for share in shares]
 
 
-def test_the_same_key_is_the_same_draw_and_another_key_another() -> None:
-    stratify, groups = np.repeat([0, 1], [80, 20]), np.arange(100) // 2
-    one, same, other = (divide(stratify, groups, [0.4, 0.6], key) for key in (b"a", b"a", b"b"))
-    assert (one == same).all()
-    assert (one != other).any()
-    assert abs((one == 0).sum() - (other == 0).sum()) <= 2
-
-
-def test_the_draw_does_not_depend_on_the_order_of_the_rows() -> None:
+def test_the_key_alone_decides_the_draw_and_the_order_of_the_rows_does_not_matter() -> None:
     stratify, groups = np.repeat([0, 1], [80, 20]), np.arange(100) // 2
     order = np.random.default_rng(0).permutation(100)
-    assert (
-        divide(stratify[order], groups[order], [0.2] * 5, b"a") == divide(stratify, groups, [0.2] * 5, b"a")[order]
-    ).all()
+    one, other = (divide(stratify, groups, [0.4, 0.6], key) for key in (b"a", b"b"))
+    assert (divide(stratify[order], groups[order], [0.4, 0.6], b"a") == one[order]).all()
+    assert (one != other).any()
 
 
 def test_a_group_that_is_larger_than_its_share_stays_whole() -> None:
-    groups = np.array([0] * 50 + list(range(1, 51)))
-    parts = divide(np.zeros(100, int), groups, [0.2, 0.8], b"a")
+    parts = divide(np.zeros(100, int), np.array([0] * 50 + list(range(1, 51))), [0.2, 0.8], b"a")
     assert len(set(parts[:50])) == 1
     assert set(parts) == {0, 1}
 
 
-@pytest.mark.parametrize("holders", [1, 2, 4, 5])
-def test_a_rare_stratum_is_in_every_part_or_there_is_an_error(holders: int) -> None:
-    stratify = np.zeros(100, int)
-    stratify[: 2 * holders] = 1
-    groups = np.arange(100) // 2
-    if holders < 5:
-        with pytest.raises(UserError, match=rf"{holders} groups.*5 parts.*FOLDS"):
-            divide(stratify, groups, [0.2] * 5, b"a")
-    else:
-        assert sorted(divide(stratify, groups, [0.2] * 5, b"a")[:10:2]) == [0, 1, 2, 3, 4]
-
-
-def test_a_declaration_is_a_value() -> None:
-    assert stratified_grouped(by=len, folds=3) == Folds(len, 3, seed=0)
-
-
-# -- several labels a row ----------------------------------------------------------------------------------------------
+def test_a_stratum_that_is_too_rare_is_named_with_what_to_do() -> None:
+    stratify = (np.arange(100) < 8).astype(int)
+    with pytest.raises(UserError, match=r"stratum 1 .* 4 groups.*5 parts.*FOLDS"):
+        divide(stratify, np.arange(100) // 2, [0.2] * 5, b"a")
 
 
 def test_rows_with_several_labels_keep_the_shares_of_every_label() -> None:
-    """Labels that come together are drawn together, and each part still has its share of all."""
+    """Labels that come together are drawn together; a label in fewer groups than parts is spread as far as it goes."""
     rng = np.random.default_rng(0)
     common, rare = rng.random(300) < 0.5, rng.random(300) < 0.1
-    shown = np.stack([common, rare, common & (rng.random(300) < 0.5)], axis=1)
+    shown = np.stack([common, rare, common & (rng.random(300) < 0.5), np.isin(np.arange(300), (3, 40))], axis=1)
     folds = divide(shown, np.arange(300), [0.2] * 5, b"a")
     assert np.bincount(folds).tolist() == pytest.approx([60] * 5, abs=3)
     for label in range(3):
         inside = np.bincount(folds[shown[:, label]], minlength=5)
         assert inside.tolist() == pytest.approx([shown[:, label].sum() / 5] * 5, abs=2)
+    assert folds[3] != folds[40]
 
 
-def test_one_label_a_row_is_shared_as_well_when_it_stands_in_a_matrix() -> None:
-    stratify = np.repeat([0, 1, 2], [60, 30, 10])
-    folds = divide(np.eye(3, dtype=int)[stratify], np.arange(100), [0.2] * 5, b"a")
-    assert [np.bincount(folds[stratify == label]).tolist() for label in range(3)] == [[12] * 5, [6] * 5, [2] * 5]
-
-
-def test_a_label_in_fewer_groups_than_parts_is_spread_as_far_as_it_goes() -> None:
-    shown = np.zeros((50, 2), int)
-    shown[[3, 40], 1] = 1
-    folds = divide(shown, np.arange(50), [0.2] * 5, b"a")
-    assert len(set(folds[[3, 40]])) == 2
-    assert np.bincount(folds).tolist() == [10] * 5
-
-
-def test_what_a_row_shows_is_read_from_masks_and_boxes() -> None:
+def test_what_a_row_shows_is_read_from_masks_boxes_and_numbers() -> None:
     masks = np.zeros((2, 2, 3), np.uint8)
     masks[1] = 2
     assert labels_in_masks(masks).astype(int).tolist() == [[1, 0, 0], [0, 0, 1]]
@@ -172,28 +106,24 @@ def test_what_a_row_shows_is_read_from_masks_and_boxes() -> None:
 DAYS = np.array([5, 1, 3, 2, 4, 0, 7, 6, 9, 8])
 
 
-def dated(days: np.ndarray, groups: np.ndarray | None = None) -> Samples:
+def dated(days: np.ndarray) -> Samples:
     inputs = np.array([(day,) for day in days], [("day", float)])
-    return Samples(np.arange(len(days)).astype(str), inputs, groups=np.arange(len(days)) if groups is None else groups)
+    return Samples(np.arange(len(days)).astype(str), inputs, groups=np.arange(len(days)))
 
 
 def day(samples: Samples) -> np.ndarray:
     return samples.inputs["day"]
 
 
-def test_the_hold_out_is_the_latest_part() -> None:
-    judged = time_ordered(by=day).held_out(dated(DAYS), Holdout(fraction=0.2))
-    assert sorted(DAYS[judged]) == [8, 9]
-
-
-def test_folds_are_blocks_in_time_and_the_earliest_rows_have_none() -> None:
-    folds = time_ordered(by=day).assign_folds(dated(DAYS), 4)
-    assert folds.tolist() == [1, -1, 0, 0, 1, -1, 2, 2, 3, 3]
+def test_the_hold_out_is_the_latest_part_and_folds_are_blocks_of_which_the_earliest_is_none() -> None:
+    split = time_ordered(by=day)
+    assert sorted(DAYS[split.held_out(dated(DAYS), Holdout(fraction=0.2))]) == [8, 9]
+    assert split.assign_folds(dated(DAYS), 4).tolist() == [1, -1, 0, 0, 1, -1, 2, 2, 3, 3]
 
 
 def test_a_model_learns_from_earlier_rows_alone() -> None:
-    split, rng = time_ordered(by=day), np.random.default_rng(0)
-    samples = dated(rng.integers(0, 40, 200).astype(float))
+    split = time_ordered(by=day)
+    samples = dated(np.random.default_rng(0).integers(0, 40, 200).astype(float))
     folds = split.assign_folds(samples, 5)
     for fold in range(5):
         learned = split.training_rows(folds, fold)
@@ -207,15 +137,18 @@ def test_a_group_stands_at_its_last_moment_and_is_never_cut() -> None:
     assert parts.tolist() == [1, 1, 0, 0, 0, 1]
 
 
-def test_dates_and_text_are_times_too() -> None:
-    for times in (np.array(["2024-05-01", "2023-01-01"], "datetime64[D]"), np.array(["2024-05-01", "2023-01-01"])):
-        assert in_time(times, np.arange(2), [0.5, 0.5]).tolist() == [1, 0]
-
-
 @pytest.mark.parametrize(
-    "times", [np.array([1, np.nan]), np.array(["1", ""]), np.array(["2024", "NaT"], "datetime64[Y]")]
+    ("times", "missing"),
+    [
+        (np.array([2.0, 1.0]), np.nan),
+        (np.array(["2024-05-01", "2023-01-01"]), ""),
+        (np.array(["2024-05-01", "2023-01-01"], "datetime64[D]"), "NaT"),
+    ],
+    ids=["numbers", "text", "dates"],
 )
-def test_a_row_without_a_time_is_named(times: np.ndarray) -> None:
+def test_numbers_text_and_dates_are_times_and_a_row_without_is_named(times: np.ndarray, missing: object) -> None:
+    assert in_time(times, np.arange(2), [0.5, 0.5]).tolist() == [1, 0]
+    times[1] = missing
     with pytest.raises(UserError, match="row 1 has no time"):
         in_time(times, np.arange(2), [0.5, 0.5])
 
@@ -223,7 +156,3 @@ def test_a_row_without_a_time_is_named(times: np.ndarray) -> None:
 def test_too_few_moments_are_refused() -> None:
     with pytest.raises(UserError, match=r"2 different times and cannot make 4 parts.*FOLDS"):
         time_ordered(by=day).assign_folds(dated(np.array([1, 1, 2, 2, 2, 2])), 3)
-
-
-def test_a_split_in_time_is_a_value() -> None:
-    assert time_ordered(by=day, folds=3) == Blocks(day, 3)

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,11 @@ RECIPE = SyntheticImages(
 )
 
 
-def test_every_machine_makes_the_same_images() -> None:
+def test_every_machine_makes_the_same_images_each_by_itself() -> None:
     scenes = RECIPE.scenes(4)
     content = b"".join(scene.image.tobytes() + scene.mask.tobytes() + scene.boxes.tobytes() for scene in scenes)
     assert hashlib.sha256(content).hexdigest()[:16] == "b25a61f046c88755"
-
-
-def test_an_image_does_not_depend_on_those_before_it() -> None:
-    assert (RECIPE.scene(3).image == RECIPE.scenes(4)[3].image).all()
-    assert not (RECIPE.scene(3).image == replace(RECIPE, seed=2).scene(3).image).all()
+    assert (RECIPE.scene(3).image == scenes[3].image).all()
 
 
 def test_labels_are_as_common_as_their_weights_and_one_for_a_group() -> None:
@@ -40,11 +37,8 @@ def test_objects_have_their_label_in_the_mask_and_a_box_around_what_is_seen() ->
         assert box[1:].tolist() == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         assert (scene.mask[scene.mask >= 2] == 2 + box[0]).all()
         assert not scene.doubtful[scene.mask >= 2].any()
-
-
-def test_an_object_that_is_mostly_hidden_has_no_box() -> None:
-    recipe = SyntheticImages(size=(24, 24), seed=0, shapes=1, objects=(30, 30), radius=((6, 7),))
-    assert 1 <= len(recipe.scene(0).boxes) < 30
+    crowded = SyntheticImages(size=(24, 24), seed=0, shapes=1, objects=(30, 30), radius=((6, 7),))
+    assert 1 <= len(crowded.scene(0).boxes) < 30  # an object that is mostly hidden has no box
 
 
 def test_colour_tells_the_class_as_much_as_hue_says() -> None:
@@ -73,18 +67,14 @@ def test_the_samples_of_a_new_competition_are_read_by_their_formats(tmp_path: Pa
     assert set(boxes.labelled.targets.flat[:, 0]) == {0, 1}
     assert len(boxes.official["test"]) == 2
     table = csv_table(tmp_path / "t/train.csv", target="price", id="id", test=tmp_path / "t/test.csv")
-    assert table.labelled.inputs["town"].dtype.kind == "U"
     assert np.isnan(table.labelled.inputs["area"]).any()
     assert table.official["test"].ids.tolist() == ["40", "41", "42", "43", "44"]
 
 
 @pytest.mark.parametrize("name", ["mars", "blood", "cytology", "glas", "aquarium", "bccd"])
 def test_every_recipe_of_a_competition_shows_all_its_classes(name: str) -> None:
-    from importlib import import_module
-
     module = import_module(f"competitions.{name}.data")
     (recipe,) = [value for value in vars(module).values() if isinstance(value, SyntheticImages)]
     scenes = recipe.scenes(40)
-    shown = {int(label) for scene in scenes for label in scene.boxes[:, 0]}
-    assert shown == set(range(recipe.shapes))
+    assert {int(label) for scene in scenes for label in scene.boxes[:, 0]} == set(range(recipe.shapes))
     assert {label for scene in scenes for label in np.unique(scene.mask)} >= set(range(recipe.textures))

@@ -83,9 +83,9 @@ def test_of_several_labels_a_row_they_are_those_of_scikit_learn_or_refused(seed:
     truth[:, 3] = seed > 0  # in the first case a label that no row has
     for kind, of_library in SEVERAL.items():
         assert scored(kind(CLASSES), truth, predicted) == pytest.approx(of_library(truth, predicted), abs=1e-12)
-    for kind in (MCC, QuadraticKappa, LogLoss):
+    for metric in (MCC(CLASSES), QuadraticKappa(CLASSES), LogLoss(CLASSES, balanced=True)):
         with pytest.raises(UserError, match="takes one label a row"):
-            kind(CLASSES).statistics(truth, predicted)
+            metric.statistics(truth, predicted)
 
 
 def test_a_class_is_told_by_its_part_and_an_absent_one_is_left_out() -> None:

@@ -69,6 +69,12 @@ def numbers(classes: int) -> Rows:
     return Rows(truth, truth, -9 * truth, np.full(ROWS, truth.mean()), some, (truth, some), broken(some))
 
 
+def positive_columns(classes: int) -> Rows:
+    truth, said = np.random.default_rng(0).uniform(1, 5, (2, ROWS, classes))
+    some = 0.7 * truth + 0.3 * said
+    return Rows(truth, truth, -9 * truth, np.full_like(truth, 3), some, (truth, some), broken(some))
+
+
 def masks(classes: int) -> Rows:
     truth, said = np.random.default_rng(0).integers(0, classes, (2, ROWS, 5, 6)).astype(np.uint8)
     some = np.where(said > 0, truth, said)
@@ -85,6 +91,12 @@ def detections(classes: int) -> Rows:
         Ragged(rows.flat % [classes - 1, *[1e9] * (rows.flat.shape[1] - 1)], rows.offsets) for rows in (truth, some)
     )
     return Rows(truth, best, nothing, Ragged.of([same] * ROWS), some, fewer, Ragged(broken(some.flat), some.offsets))
+
+
+def crowded(classes: int) -> Rows:
+    """As `detections`; the worst is a box in every image, where no object is."""
+    far = [[label, 0.9, 900, 900, 910, 910] for label in range(classes)]
+    return detections(classes)._replace(worst=Ragged.of([np.array(far)] * ROWS))
 
 
 def broken(predicted: np.ndarray) -> np.ndarray:
@@ -121,13 +133,25 @@ OF_THE_HARNESS: list[tuple[Callable[[int], Rows], list[Any]]] = [
     (labels, [metrics.Accuracy(CLASSES), metrics.BalancedAccuracy(CLASSES), metrics.MacroF1(CLASSES)]),
     (labels, [metrics.Precision(CLASSES), metrics.Recall(CLASSES), metrics.MCC(CLASSES)]),
     (labels, [metrics.QuadraticKappa(CLASSES), metrics.Cost(CLASSES, COSTS)]),
-    (several_labels, [metrics.Accuracy(CLASSES), metrics.MacroF1(CLASSES)]),
-    (probabilities, [metrics.LogLoss(CLASSES), metrics.ROCAUC(CLASSES), metrics.ROCAUC(CLASSES[:2])]),
-    (several_probabilities, [metrics.ROCAUC(CLASSES)]),
+    (labels, [metrics.MacroF(CLASSES, beta=2)]),
+    (several_labels, [metrics.Accuracy(CLASSES), metrics.MacroF1(CLASSES), metrics.MacroF(CLASSES, beta=0.5)]),
+    (several_labels, [metrics.SampleF(CLASSES), metrics.SampleF(CLASSES, beta=2)]),
+    (probabilities, [metrics.LogLoss(CLASSES), metrics.LogLoss(CLASSES, balanced=True), metrics.Brier(CLASSES)]),
+    (probabilities, [metrics.ROCAUC(CLASSES), metrics.ROCAUC(CLASSES[:2]), metrics.Gini(CLASSES[:2])]),
+    (probabilities, [metrics.AveragePrecision(CLASSES), metrics.AveragePrecision(CLASSES[:2])]),
+    (probabilities, [metrics.TopK(CLASSES, k=2), metrics.MAPatK(CLASSES, k=3)]),
+    (several_probabilities, [metrics.ROCAUC(CLASSES), metrics.AveragePrecision(CLASSES), metrics.LogLoss(CLASSES)]),
+    (several_probabilities, [metrics.Brier(CLASSES), metrics.TopK(CLASSES, k=1), metrics.MAPatK(CLASSES, k=3)]),
     (numbers, [metrics.RMSE(), metrics.MAE(), metrics.R2(), metrics.metric("smape", smape, higher_is_better=False)]),
+    (numbers, [metrics.SMAPE(), metrics.Pinball(0.1)]),
+    (positive_columns, [metrics.RMSE(targets=CLASSES), metrics.MAE(targets=CLASSES), metrics.R2(targets=CLASSES)]),
+    (positive_columns, [metrics.RMSLE(targets=CLASSES), metrics.MAPE(), metrics.Pinball(0.9, targets=CLASSES)]),
     (masks, [metrics.MeanIoU(CLASSES), metrics.MeanIoU(CLASSES, void=0), metrics.MeanDice(CLASSES)]),
-    (masks, [metrics.MeanImageIoU(CLASSES)]),
+    (masks, [metrics.MeanImageIoU(CLASSES), metrics.ObjectF(CLASSES), metrics.ObjectPrecision(CLASSES)]),
+    (masks, [metrics.ObjectPrecision(CLASSES, connected=False)]),
     (detections, [metrics.MeanAveragePrecision(CLASSES), metrics.MeanAveragePrecision(CLASSES, iou=0.5)]),
+    (detections, [metrics.VOCAveragePrecision(CLASSES)]),
+    (crowded, [metrics.BoxPrecision(CLASSES)]),
 ]
 OF_TASK: dict[tuple[str, str], Callable[[int], Rows]] = {  # that a competition declares, and what the metric needs
     ("Classification", "labels"): labels,

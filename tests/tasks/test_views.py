@@ -11,7 +11,6 @@ from harness.data.samples import Ragged
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
 from harness.tasks.segmentation import Segmentation
-from harness.tasks.tta import scaled_side
 
 CLASSES = ("background", "gland", "debris")
 
@@ -74,10 +73,9 @@ def corners(pictures: EncodedImages) -> Ragged:
     return Ragged.of(found)
 
 
-RESIZED = {"scale_up": 0.02, "scale_down": 0.02}  # of probabilities
 CASES = {
-    "masks, square, colour": Case(Segmentation(CLASSES, (64, 64), 0), smooth(64, 64, True), by_brightness, RESIZED),
-    "masks, wide, grey": Case(Segmentation(CLASSES, (64, 128), 0), smooth(64, 128, False), by_brightness, RESIZED),
+    "masks, square, colour": Case(Segmentation(CLASSES, (64, 64), 0), smooth(64, 64, True), by_brightness),
+    "masks, wide, grey": Case(Segmentation(CLASSES, (64, 128), 0), smooth(64, 128, False), by_brightness),
     "labels": Case(Classification(CLASSES), dark_and_bright(32, 32), dark_or_bright, moves=False),
     "labels of pictures of any size": Case(
         Classification(CLASSES),
@@ -85,7 +83,7 @@ CASES = {
         dark_or_bright,
         moves=False,
     ),
-    "boxes": Case(Detection(CLASSES), rectangles(), corners, {"scale_up": 1.0, "scale_down": 1.0}),  # pixels
+    "boxes": Case(Detection(CLASSES), rectangles(), corners, {"scale_up": 1.0}),  # a pixel
 }
 EVERY_VIEW = [
     pytest.param(case, name, id=f"{title}: {name}") for title, case in CASES.items() for name in case.task.views
@@ -116,7 +114,7 @@ def differ(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
 def test_flips_and_turns_and_only_square_masks_are_turned_by_a_quarter() -> None:
     """Of another shape they would make images of a shape that no network has seen."""
     views, image = Segmentation(CLASSES, (2, 2)).views, np.array([[[1, 2], [3, 4]]])
-    turned = {name: views[name].apply(image)[0].tolist() for name in views if not name.startswith("scale")}
+    turned = {name: views[name].apply(image)[0].tolist() for name in views}
     assert turned == {
         "hflip": [[2, 1], [4, 3]],
         "vflip": [[3, 4], [1, 2]],
@@ -126,39 +124,4 @@ def test_flips_and_turns_and_only_square_masks_are_turned_by_a_quarter() -> None
         "transpose": [[1, 3], [2, 4]],
         "antitranspose": [[4, 2], [3, 1]],
     }
-    assert set(Segmentation(CLASSES, (4, 8)).views) == {"hflip", "vflip", "rot180", "scale_up", "scale_down"}
-
-
-def test_a_scaled_side_is_what_networks_can_halve() -> None:
-    """A multiple of 32 where the side was one, else of the largest power of two that divided it."""
-    assert [scaled_side(side, 1.25) for side in (128, 64, 48, 100)] == [160, 96, 64, 128]
-    assert [scaled_side(side, 0.8) for side in (128, 64, 48, 100)] == [96, 32, 32, 80]
-
-
-def test_scaled_probabilities_stay_probabilities_and_void_stays_nothing() -> None:
-    views, images = Segmentation(CLASSES, (64, 64), 0).views, smooth(64, 64, False)
-    for name in ("scale_up", "scale_down"):
-        undone = views[name].undo(by_brightness(views[name].apply(images)), images)
-        np.testing.assert_allclose(undone.sum(1, dtype=np.float32), 1, atol=2e-3)
-        assert (undone[:, 0] == 0).all()
-
-
-def test_crops_show_seven_eighths_of_each_side_at_full_size() -> None:
-    """A ramp over 64 pixels: the left crop ends where 7/8 of it lie, the right one begins at 1/8."""
-    views, ramp = Classification(CLASSES).views, np.broadcast_to(np.arange(64, dtype=np.uint8) * 2, (1, 64, 64))
-    middles = np.array([1.5, 62.5]) * 7 / 8 - 0.5  # of the second pixel and the last but one, in those of the ramp
-    for name, moved in (("crop_tl", 0), ("crop_tr", 8), ("crop_bl", 0), ("crop_br", 8), ("crop_centre", 4)):
-        seen = views[name].apply(ramp)
-        assert seen.shape == ramp.shape
-        np.testing.assert_allclose(seen[0, 20, [1, 62]], 2 * (middles + moved), atol=1)
-    down = views["crop_bl"].apply(ramp.swapaxes(1, 2))
-    np.testing.assert_allclose(down[0, [1, 62], 20], 2 * (middles + 8), atol=1)
-
-
-def test_scales_enlarge_and_shrink_what_is_in_the_middle() -> None:
-    dot = np.zeros((1, 40, 60, 3), np.uint8)
-    dot[:, 15:25, 25:35] = 255
-    views = Classification(CLASSES).views
-    area = {name: (views[name].apply(dot)[..., 0] > 127).sum() for name in ("scale_up", "scale_down")}
-    assert 140 < area["scale_up"] < 175  # 100 / 0.8^2 = 156
-    assert 55 < area["scale_down"] < 80  # 100 / 1.25^2 = 64
+    assert set(Segmentation(CLASSES, (4, 8)).views) == {"hflip", "vflip", "rot180"}

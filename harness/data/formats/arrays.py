@@ -25,13 +25,13 @@ def npz(
     id: names the rows; by default the array "id" where there is one, else the numbers of the rows. test: the official
     part "test", an .npz file with images (and ids) under the same names.
     """
-    required, optional = [name for name in (id, group) if name], [] if id else ["id"]
-    arrays = read_arrays(file, [images, labels, *required], optional)
+    named, optional = ([id], []) if id else ([], ["id"])
+    arrays = read_arrays(file, [images, labels, *named, *([group] if group else [])], optional)
     inputs, targets = _images(arrays[images], file, images), _targets(arrays[labels], file, labels)
     groups = np.unique(arrays[group], return_inverse=True)[1] if group else None
     official = {}
     if test:
-        unlabelled = read_arrays(test, [images, *([id] if id else [])], optional)
+        unlabelled = read_arrays(test, [images, *named], optional)
         official["test"] = Samples(ids_in(unlabelled, id or "id"), _images(unlabelled[images], test, images))
     return Dataset(Samples(ids_in(arrays, id or "id"), inputs, targets, groups), official)
 

@@ -33,7 +33,7 @@ def coco(
     file = folder / annotations
     listed = _read_json(file, ("images", "categories", "annotations"))
     ids, files = _files(listed, folder / images, file)
-    rows, crowds = _coco_boxes(listed, _labels(listed["categories"], classes, file), file)
+    rows, crowds = _coco_boxes(listed, classes, file)
     return _samples(ids, EncodedImages.read(files), rows, file, crowds)
 
 
@@ -83,19 +83,14 @@ def _read_json(file: Path, keys: Sequence[str]) -> dict[str, list[Any]]:
     return listed
 
 
-def _labels(categories: Sequence[Any], classes: Sequence[str], file: Path) -> dict[Any, int]:
-    """Category id -> label."""
-    label_of = {}
-    for k, category in enumerate(categories):
+def _coco_boxes(listed: Mapping[str, list[Any]], classes: Sequence[str], file: Path) -> tuple[Rows, int]:
+    """The boxes of every image, and how many mark crowds instead."""
+    label_of: dict[Any, int] = {}
+    for k, category in enumerate(listed["categories"]):
         number, name = (_field(category, key, f"{shown(file)}, category {k}") for key in ("id", "name"))
         if name not in classes:
             raise UserError(f"{shown(file)} has a category {name!r}, but the classes are {', '.join(classes)}")
         label_of[number] = list(classes).index(name)
-    return label_of
-
-
-def _coco_boxes(listed: Mapping[str, list[Any]], label_of: Mapping[Any, int], file: Path) -> tuple[Rows, int]:
-    """The boxes of every image, and how many mark crowds instead."""
     rows: dict[Any, list[Box]] = {image["id"]: [] for image in listed["images"]}
     crowds = 0
     for k, each in enumerate(listed["annotations"]):
@@ -115,15 +110,16 @@ def _coco_boxes(listed: Mapping[str, list[Any]], label_of: Mapping[Any, int], fi
 
 def _files(listed: Mapping[str, list[Any]], folder: Path, file: Path) -> tuple[np.ndarray, list[Path]]:
     """(n,) ids, each once, and the files of the images."""
-    wheres = [f"{shown(file)}, image {k}" for k in range(len(listed["images"]))]
-    ids = [str(_field(image, "id", where)) for image, where in zip(listed["images"], wheres, strict=True)]
-    names = [str(_field(image, "file_name", where)) for image, where in zip(listed["images"], wheres, strict=True)]
-    if not ids:
+    files: dict[str, Path] = {}
+    for k, image in enumerate(listed["images"]):
+        where = f"{shown(file)}, image {k}"
+        name, path = str(_field(image, "id", where)), folder / str(_field(image, "file_name", where))
+        if name in files:
+            raise UserError(f"{where} has the id {name}, which another image has too")
+        files[name] = path
+    if not files:
         raise UserError(f"{shown(file)} lists no image")
-    for k, name in enumerate(ids):
-        if name in ids[:k]:
-            raise UserError(f"{wheres[k]} has the id {name}, which another image has too")
-    return np.array(ids), [folder / name for name in names]
+    return np.array(list(files)), list(files.values())
 
 
 def _field(entry: Any, name: str, where: str) -> Any:
