@@ -9,7 +9,19 @@ from harness.files import write_bytes
 from harness.report import format
 
 TEMPLATES = Path(__file__).parent / "templates"
-FORMATS = ("bounds", "counted", "gained", "number", "percent", "scored", "shortened", "signed", "span")
+FORMATS = (
+    "bounds",
+    "counted",
+    "gained",
+    "number",
+    "percent",
+    "scored",
+    "setting",
+    "short",
+    "shortened",
+    "signed",
+    "span",
+)
 MANY = 12  # rows of a table; the page says how many were left out
 
 
