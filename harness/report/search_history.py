@@ -31,6 +31,7 @@ class TrialRow:
     model's name.
     """
 
+    number: int
     name: str
     model: str
     state: str
@@ -179,6 +180,7 @@ def trial_row(trial: "optuna.trial.FrozenTrial", hours: float) -> TrialRow:
     score = finite(trial.value) if trial.state.name == "COMPLETE" else None
     own = [name for name in trial.params if name.startswith(f"{model}.")]  # the study names them "<model>.<parameter>"
     return TrialRow(
+        number=trial.number,
         name=stored.get("name") or f"{model}.{trial.number}",
         model=model,
         state=STATES[trial.state.name],

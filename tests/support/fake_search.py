@@ -24,13 +24,12 @@ def empty_study(higher: bool = True) -> optuna.Study:
     return optuna.create_study(study_name="fake", direction="maximize" if higher else "minimize")
 
 
-def search(trials: int = 40, higher: bool = True, classes: Sequence[str] = CLASSES, seed: int = 0):
+def search(trials: int = 40, higher: bool = True, classes: Sequence[str] = CLASSES) -> tuple[optuna.Study, list[dict]]:
     """(study, events): `coarse`, whose lr decides, and `unet`; a few trials fail, most are pruned after one fold."""
-    study, rng = empty_study(higher), np.random.default_rng(seed)
-    sampler = optuna.samplers.RandomSampler(seed=seed)
-    study.sampler = sampler
-    for model in MODELS:
-        study.add_trial(declared(model, score(higher, 0.66 if model == "coarse" else 0.61), classes))
+    study, rng = empty_study(higher), np.random.default_rng(0)
+    study.sampler = optuna.samplers.RandomSampler(seed=4)
+    for model, good in zip(MODELS, (0.66, 0.61), strict=True):
+        study.add_trial(declared(model, score(higher, good), classes))
     for number in range(trials):
         add_trial(study, "coarse" if number % 3 else "unet", (number + 1) / trials * 7.6, rng, higher, classes)
     return study, events(higher, classes)
@@ -50,29 +49,17 @@ def add_trial(study: optuna.Study, model: str, hours: float, rng: Any, higher: b
         trial.suggest_int("coarse.width", 16, 36, step=4)
     else:
         trial.suggest_categorical("unet.encoder", ["tu-resnet18", "tu-mobilenetv3_small_100", "tu-efficientnet_b0"])
-    trial.suggest_float(f"{model}.epochs_share", 0.5, 1.0)
-    height = 0.69 if model == "coarse" else 0.64
+    height, seconds = (0.69, 240.0) if model == "coarse" else (0.64, 420.0)
     good = height - 0.05 * abs(math.log(lr / 0.018)) - 0.02 * abs(augment - 1) + rng.normal(0, 0.006)
-    tell(study, trial, model, hours, score(higher, good), rng.random(), good > height - 0.045, classes)
-
-
-def tell(
-    study: Any, trial: Any, model: str, hours: float, value: float, luck: float, goes_on: bool, classes: Any
-) -> None:
-    seconds = 240.0 if model == "coarse" else 420.0
+    value, luck, folds = score(higher, good), rng.random(), 5 if good > height - 0.045 else 1
     if luck < 0.08:
         trial.set_user_attr("reason", f"training diverged: the loss is NaN in epoch {int(luck * 100)}")
         study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return
-    done = 5 if goes_on else 1
-    for k in range(done):
-        trial.report(value + 0.01 / (k + 1), k)
-    folds = [{"fold": k, "score": value, "seconds": seconds, "ended": at(hours)} for k in range(done)]
-    trial.set_user_attr("folds", folds)
-    if not goes_on:
-        trial.set_user_attr(
-            "reason", f"fold 0: {value:.3f}, worse than the best by more than noise (p = {luck / 50:.3f})"
-        )
+    trial.report(value + 0.01, 0)
+    trial.set_user_attr("folds", [{"seconds": seconds, "ended": at(hours)}] * folds)
+    if folds == 1:
+        trial.set_user_attr("reason", f"fold 0: {value:.3f}, worse than the best beyond noise")
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         return
     trial.set_user_attr("interval", {"score": value, "low": value - 0.012, "high": value + 0.012})
@@ -82,13 +69,13 @@ def tell(
 
 def declared(model: str, value: float, classes: Sequence[str]) -> optuna.trial.FrozenTrial:
     """The declaration's own variant: nothing of it was suggested."""
-    told = {
+    stored = {
         "declared": True,
         "interval": {"score": value, "low": value - 0.012, "high": value + 0.011},
         "by_class": by_class(value, classes),
-        "folds": [{"fold": k, "score": value, "seconds": 300.0, "ended": at(0.4)} for k in range(5)],
+        "folds": [{"seconds": 300.0, "ended": at(0.4)}] * 5,
     }
-    return optuna.create_trial(value=value, user_attrs=told, intermediate_values={0: value}, **of(model))
+    return optuna.create_trial(value=value, user_attrs=stored, intermediate_values={0: value}, **of(model))
 
 
 def of(model: str) -> dict[str, Any]:
@@ -97,37 +84,25 @@ def of(model: str) -> dict[str, Any]:
     return {"params": {"model": model}, "distributions": {"model": choice}}
 
 
-def by_class(value: float, classes: Sequence[str]) -> dict[str, float | None]:
-    places = np.linspace(0.15, -0.35, len(classes)) if len(classes) else []
-    return {name: value + float(place) for name, place in zip(classes, places, strict=True)}
+def by_class(value: float, classes: Sequence[str]) -> dict[str, float]:
+    places = np.linspace(0.15, -0.35, len(classes)).tolist()
+    return {name: value + place for name, place in zip(classes, places, strict=True)}
 
 
 def saved(hours: float, value: float, weights: dict[str, float], classes: Sequence[str]) -> dict[str, Any]:
+    """The event of an incumbent."""
     interval = {"score": value, "low": value - 0.011, "high": value + 0.012}
-    return {
-        "at": at(hours),
-        "event": "incumbent",
-        **interval,
-        "in_sample": value + 0.004,
-        "by_class": by_class(value + 0.01, classes),
-        "weights": weights,
-        "models": dict.fromkeys(weights, interval),
-        "folds": 5,
-        "spent": 3600 * 1.9 * hours,
-    }
+    models, worth = dict.fromkeys(weights, interval), by_class(value + 0.01, classes)
+    ensemble = {"in_sample": value + 0.004, "by_class": worth, "weights": weights, "models": models}
+    return {"at": at(hours), "event": "incumbent", **interval, **ensemble, "folds": 5, "spent": 3600 * 1.9 * hours}
 
 
-def events(higher: bool = True, classes: Sequence[str] = CLASSES) -> list[dict[str, Any]]:
-    incumbents = [
-        saved(0.1, score(higher, 0.62), {"coarse": 1.0}, classes),
-        saved(0.9, score(higher, 0.671), {"coarse": 0.7, "unet": 0.3}, classes),
-        saved(2.6, score(higher, 0.689), {"coarse.9": 0.6, "unet": 0.4}, classes),
-        saved(5.1, score(higher, 0.703), {"coarse.9": 0.45, "coarse.26": 0.35, "unet.13": 0.2}, classes),
-    ]
-    refused = {"at": at(6.7), "event": REFUSED, "score": score(higher, 0.701), "seconds": 20.0}
+def events(higher: bool, classes: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {"at": at(0), "event": START, "hours": 8, "workers": 2, "trials": 0},
-        *incumbents,
-        refused,
+        saved(0.1, score(higher, 0.62), {"coarse": 1.0}, classes),
+        saved(0.9, score(higher, 0.671), {"coarse": 0.7, "unet": 0.3}, classes),
+        saved(5.1, score(higher, 0.703), {"coarse.9": 0.45, "coarse.26": 0.35, "unet.13": 0.2}, classes),
+        {"at": at(6.7), "event": REFUSED, "score": score(higher, 0.701), "seconds": 20.0},
         {"at": at(7.9), "event": END, "seconds": 7.9 * 3600, "why": "the time is up"},
     ]
