@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from harness.data.sources import MadeSample
 from harness.data.splits import Holdout, labels_of_boxes, quantile_bins, stratified_grouped
 from harness.files import write_bytes
 from harness.metrics import RMSE, Accuracy, LogLoss, MacroF1, MeanAveragePrecision, MeanIoU
-from harness.models import Context, TrainingCost
+from harness.models import Context, Learner
+from harness.tasks import Task
 from harness.tasks.classification import PROBABILITIES, Classification
 from harness.tasks.detection import Detection
 from harness.tasks.regression import Regression
@@ -35,43 +35,26 @@ def key(row: Any) -> bytes:
     return sha256(np.asarray(row).tobytes()).digest()
 
 
-@dataclass(frozen=True)
-class Knowing:
-    """A learner. made: -> the whole data set; says: (truths of some rows, a number from 0 to 1 for each) -> a
-    prediction, which is wrong where the number is below WRONG. Another seed is wrong about other rows.
+@dataclass(frozen=True, kw_only=True)
+class Knowing(Learner):
+    """made: -> the whole data set; says: (truths of some rows, a number from 0 to 1 for each) -> a prediction, which is
+    wrong where the number is below WRONG. Another seed is wrong about other rows.
     """
 
     made: Callable[[], Dataset]
     says: Callable[[Any, np.ndarray], Any]
-    seed: int = 0
-    epochs: int = 3
-    fewest_epochs: int = 1
-    target_class: int | None = None
-    pretrained: bool = False
+    seed: int
 
-    def fit(self, train: Samples, valid: Samples | None, context: Context) -> "Knowing":
+    def train(self, train: Samples, context: Context) -> None:
         lines = [{"epoch": k, "loss": 1 / (k + 1), "images_per_second": 100.0, "seconds": 0.1} for k in range(3)]
         write_bytes(context.folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
-        return self
 
-    def load(self, context: Context) -> "Knowing":
-        return self
-
-    def predict(self, inputs: Any) -> Any:
+    def predict(self, model: None, inputs: Any, task: Task) -> Any:
         known = self.made().labelled
         row_of = {key(row): k for k, row in enumerate(known.inputs)}
         rows = np.array([row_of[key(row)] for row in inputs])
         chance = np.array([key([row, self.seed])[0] / 256 for row in rows])
         return self.says(known.targets[rows], chance)
-
-    def cost(self, train: Samples, context: Context) -> TrainingCost:
-        return TrainingCost(0.01, 0.01, 0.0001)
-
-    def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
-        return {}
-
-    def search_space(self, trial: Any) -> "Knowing":
-        return self
 
 
 def pictures() -> np.ndarray:
@@ -143,16 +126,16 @@ def say_numbers(truth: np.ndarray, chance: np.ndarray) -> np.ndarray:
     return (truth + 40 * (chance - 0.5)).astype(np.float32)
 
 
-def nothing(raw: Path) -> None:
-    """The rows are in memory."""
-
-
 def declared(name: str, made: Callable[[], Dataset], says: Callable[..., Any], by: Any, **given: Any) -> Competition:
-    models = {name: Knowing(made, says, seed) for seed, name in enumerate(("first", "second", "third"))}
-    split, load = stratified_grouped(by=by, folds=3), lambda raw: made()
-    holdout = Holdout(fraction=0.25, public=0.5)
+    names = enumerate(("first", "second", "third"))
     return Competition(
-        name=name, sources=(MadeSample(nothing),), load=load, split=split, models=models, holdout=holdout, **given
+        name=name,
+        sources=(MadeSample(lambda raw: None),),  # the rows are in memory
+        load=lambda raw: made(),
+        split=stratified_grouped(by=by, folds=3),
+        models={name: Knowing(made=made, says=says, seed=seed) for seed, name in names},
+        holdout=Holdout(fraction=0.25, public=0.5),
+        **given,
     )
 
 
