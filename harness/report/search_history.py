@@ -36,21 +36,14 @@ class TrialRow:
     model: str
     state: str
     declared: bool
-    score: float | None
+    score: Interval | None
     first_fold: float | None
-    interval: Interval | None
     by_class: Mapping[str, float | None]
     seconds: float
     hours: float
     reason: str
     params: Mapping[str, Any]
     distributions: Mapping[str, Any]
-
-    @property
-    def scored(self) -> Interval:
-        """The score with its interval; a trial without one has an interval of no width."""
-        assert self.score is not None
-        return self.interval or Interval(self.score, self.score, self.score)
 
 
 class Incumbent(NamedTuple):
@@ -86,7 +79,7 @@ class SearchHistory:
 
     @cached_property
     def finished(self) -> list[TrialRow]:
-        return [trial for trial in self.in_state("finished") if trial.score is not None]
+        return [trial for trial in self.trials if trial.score]
 
     @cached_property
     def models(self) -> list[str]:
@@ -100,24 +93,20 @@ class SearchHistory:
     @cached_property
     def after(self) -> Interval | None:
         """The best submission now; the best trial where no submission was saved."""
-        if self.incumbents:
-            return self.incumbents[-1].interval
         best = self.best(self.finished)
-        return best.scored if best else None
+        return self.incumbents[-1].interval if self.incumbents else best.score if best else None
 
     @cached_property
     def gain(self) -> float | None:
         """By how much the score is better than before, also where lower scores win."""
-        if self.before is None or self.after is None:
-            return None
-        return self.better_by(self.after.score, self.before.scored.score)
+        before = self.before.score if self.before else None
+        return self.better_by(self.after.score, before.score) if self.after and before else None
 
     @cached_property
     def overlap(self) -> bool:
         """Whether the intervals before and after overlap."""
-        assert self.before and self.after
-        before = self.before.scored
-        return before.low <= self.after.high and self.after.low <= before.high
+        assert self.before and self.before.score and self.after
+        return self.before.score.low <= self.after.high and self.after.low <= self.before.score.high
 
     @cached_property
     def seconds(self) -> float:
@@ -127,8 +116,9 @@ class SearchHistory:
         return score - than if self.higher else than - score
 
     def best(self, trials: Iterable[TrialRow]) -> TrialRow | None:
-        """The best trial by the score of all folds."""
-        return max(trials, key=lambda trial: self.better_by(trial.score or 0.0, 0.0), default=None)
+        """The best of the trials that have the score of all folds."""
+        scored = (trial for trial in trials if trial.score)
+        return max(scored, key=lambda trial: self.better_by(trial.score.score if trial.score else 0, 0), default=None)
 
     def best_sampled(self, model: str) -> TrialRow | None:
         """The best finished trial of a model whose parameters were sampled."""
@@ -176,8 +166,11 @@ def read_history(competition: Competition, study: "optuna.Study", events: Sequen
 
 
 def trial_row(trial: "optuna.trial.FrozenTrial", hours: float) -> TrialRow:
-    stored, model = trial.user_attrs, trial.params.get("model", "model")
-    score = finite(trial.value) if trial.state.name == "COMPLETE" else None
+    stored, model, value = trial.user_attrs, trial.params.get("model", "model"), trial.value
+    score = None
+    if trial.state.name == "COMPLETE" and value is not None and math.isfinite(value):
+        score = interval_of(stored.get("interval") or {"score": value, "low": value, "high": value})
+    _, first = min(trial.intermediate_values.items(), default=(0, score.score if score else math.nan))
     own = [name for name in trial.params if name.startswith(f"{model}.")]  # the study names them "<model>.<parameter>"
     return TrialRow(
         number=trial.number,
@@ -186,8 +179,7 @@ def trial_row(trial: "optuna.trial.FrozenTrial", hours: float) -> TrialRow:
         state=STATES[trial.state.name],
         declared=bool(stored.get("declared")),
         score=score,
-        first_fold=finite(min(trial.intermediate_values.items(), default=(0, score))[1]),
-        interval=interval_of(stored["interval"]) if stored.get("interval") and score is not None else None,
+        first_fold=first if math.isfinite(first) else None,
         by_class=stored.get("by_class") or {},
         seconds=float(sum(fold["seconds"] for fold in stored.get("folds", ()))),
         hours=hours,
@@ -195,10 +187,6 @@ def trial_row(trial: "optuna.trial.FrozenTrial", hours: float) -> TrialRow:
         params={name.removeprefix(f"{model}."): trial.params[name] for name in own},
         distributions={name.removeprefix(f"{model}."): trial.distributions[name] for name in own},
     )
-
-
-def finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def clock(

@@ -77,9 +77,9 @@ def result(history: SearchHistory) -> str:
         return "No trial finished and no submission was saved: the best submission is the one from before the search."
     what = "The ensemble" if history.incumbents else "No ensemble was saved; the best trial"
     sentence = f"{what} reaches a cross-fitted {history.metric} of {scored(history.after)}"
-    if history.gain is None or history.before is None:
+    if history.gain is None or history.before is None or history.before.score is None:
         return f"{sentence}; no declared model finished, so there is nothing to compare it with."
-    sentence += f", the best declared model alone {scored(history.before.scored)}"
+    sentence += f", the best declared model alone {scored(history.before.score)}"
     if history.gain <= 0:
         return f"{sentence}: the search found nothing better."
     verdict = "the intervals overlap" if history.overlap else "more than their intervals explain"
@@ -115,13 +115,14 @@ def public_check(history: SearchHistory) -> str:
 
 def progress(history: SearchHistory, size: tuple[int, int]) -> str:
     """The best submission as steps with its interval, and a dot for every finished trial; "" without either."""
-    incumbents, before, hours = history.incumbents, history.before, history.hours
-    scores = sorted((trial.scored.score for trial in history.finished), reverse=history.higher)
+    incumbents, hours, finished = history.incumbents, history.hours, history.finished
+    before = history.before.score if history.before else None
+    scores = sorted((trial.score.score for trial in finished if trial.score), reverse=history.higher)
     scores = scores[: math.ceil((1 - WORST_SHOWN) * len(scores))]  # a few bad starts must not flatten the chart
     shown = [value for row in incumbents for value in row.interval] + scores
     if not shown:
         return ""
-    ends = around([*shown, before.scored.score] if before else shown)
+    ends = around([*shown, before.score] if before else shown)
     chart = Chart((0.0, hours or 1.0), ends, ("hours of searching", history.metric), size)
     stops = [*(row.hours for row in incumbents[1:]), hours]
     corners = [at for row, stop in zip(incumbents, stops, strict=False) for at in (row.hours, stop)]
@@ -129,9 +130,9 @@ def progress(history: SearchHistory, size: tuple[int, int]) -> str:
     if incumbents:
         chart.band(corners, low, high)
     if before:
-        chart.line([(0, before.scored.score), (hours or 1.0, before.scored.score)], "declared")
-    for trial in thinned(history.finished):
-        chart.dot(trial.hours, trial.scored.score, "finished", title_of(trial))
+        chart.line([(0, before.score), (hours or 1.0, before.score)], "declared")
+    for trial in thinned(finished):
+        chart.dot(trial.hours, score_of(trial), "finished", f"{trial.name}: {number(score_of(trial))}")
     for at, score in history.refused:
         cross = f"M{chart.x(at) - 3} {chart.y(score) - 3}l6 6m0 -6l-6 6"
         chart.add("path", "refused", f"refused at {number(score)}", d=cross)
@@ -153,18 +154,19 @@ def slice_chart(history: SearchHistory, model: str, parameter: str) -> str:
     labels = (parameter, f"{history.metric}, first fold")
     log = not names and all(one.log for one in limits)
     chart = Chart(ends, around([float(bad), float(good)]), labels, (320, 214), log, names)
-    best = history.best(trial for trial in trials if trial.state == "finished" and trial.score is not None)
+    best = history.best(trials)
     for trial in [*(t for t in thinned(trials) if t is not best), *([best] if best else [])]:  # the best on top
         value = trial.params[parameter]
         # names get a little room from each other's dots, the same for the same trial
         at = names.index(value) + 0.5 * ((trial.number * 0.618) % 1 - 0.5) if names else value
         kind, radius = ("chosen", 4.5) if trial is best else (trial.state, 3)
-        chart.dot(at, trial.first_fold or 0.0, kind, title_of(trial), radius)
+        chart.dot(at, trial.first_fold or 0.0, kind, f"{trial.name}: {number(score_of(trial))}", radius)
     return chart.svg(f"{history.metric} of {model} against {parameter}")
 
 
-def title_of(trial: TrialRow) -> str:
-    return f"{trial.name}: {number((trial.first_fold if trial.score is None else trial.score) or 0.0)}"
+def score_of(trial: TrialRow) -> float:
+    """Of all folds, or of the first alone."""
+    return trial.score.score if trial.score else trial.first_fold or 0.0
 
 
 def most_important(important: Importances) -> list[tuple[str, str]]:
@@ -210,17 +212,17 @@ def compute_saved(history: SearchHistory) -> float:
 def model_row(history: SearchHistory, model: str) -> dict[str, Any]:
     """What a model cost and gained. median: seconds of a finished trial."""
     trials = [trial for trial in history.trials if trial.model == model]
-    done = [trial for trial in history.finished if trial.model == model]
-    best, declared = history.best(done), history.best(trial for trial in done if trial.declared)
+    done = [trial.seconds for trial in trials if trial.score]
+    best, declared = history.best(trials), history.best(trial for trial in trials if trial.declared)
     gain = None
     if best and declared and best is not declared:
-        gain = history.better_by(best.scored.score, declared.scored.score)
+        gain = history.better_by(score_of(best), score_of(declared))
     return {
         "model": model,
         **{state: sum(trial.state == state for trial in trials) for state in ("finished", "pruned", "failed")},
-        "median": statistics.median(trial.seconds for trial in done) if done else None,
+        "median": statistics.median(done) if done else None,
         "seconds": sum(trial.seconds for trial in trials),
-        "best": best.score if best else None,
+        "best": score_of(best) if best else None,
         "gain": gain,
     }
 
