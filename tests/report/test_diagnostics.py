@@ -49,16 +49,6 @@ def test_a_perfect_class_of_boxes_is_found_whole_and_the_others_stay() -> None:
     assert fish[0].tolist() == [[0, 1, 0, 0, 10, 10], [0, 1, 2, 0, 12, 10], [1, pytest.approx(0.8), 40, 40, 50, 50]]
 
 
-def test_a_mask_is_drawn_over_its_picture() -> None:
-    kind = diagnostics(Segmentation(("background", "gland"), (4, 4)))
-    image, mask = np.full((4, 4, 3), 100, np.uint8), np.zeros((4, 4), np.uint8)
-    mask[:, 2:] = 1
-    drawn = kind.draw(image, mask)
-    assert (drawn[:, :2] == 100).all()  # the background is bare
-    assert (drawn[:, 2] == (0, 158, 115)).all()  # an outline
-    assert (drawn[:, 3] == (60, 123, 106)).all()  # 0.6 of the picture and 0.4 of the colour
-
-
 def test_the_difference_shows_boxes_found_missed_and_false() -> None:
     """Green, vermilion, blue: the colour of a box's upper left corner."""
     truth = np.array([[0, 5, 5, 15, 15], [0, 30, 30, 40, 40]], np.float32)

@@ -164,14 +164,18 @@ def test_a_search_space_that_never_worked_ends_the_search_with_its_name(beads: P
     best_is_valid(beads)
 
 
-def test_a_full_disk_ends_the_search_and_its_trial_waits_for_the_next_one(beads: Path) -> None:
+@pytest.mark.parametrize(("error", "largest"), [(errno.ENOSPC, 10**18), (errno.EDQUOT, 0)])
+def test_a_full_disk_or_quota_ends_the_search_and_its_trial_waits_for_the_next_one(
+    beads: Path, error: int, largest: int
+) -> None:
+    """No disk has room for two more runs of the largest; the free space of a disk with a quota may not be ours."""
     jobs = itertools.count()
 
     def second_fails() -> Exception | None:
-        return OSError(errno.ENOSPC, "the disk is full") if next(jobs) == 2 else None
+        return OSError(error, "the disk is full") if next(jobs) == 2 else None
 
     search = make_search(second_fails)
-    search.loop.largest = 10**18  # no disk has room for two more of these
+    search.loop.largest = largest
     search.loop.run()
     assert "make clean" in search.loop.ends_because
     assert search.loop.study.counts()["failed"] == 0

@@ -1,6 +1,5 @@
 """Pruning by a paired test and by learning curves, the time of a search, and what is tried again."""
 
-import errno
 import time
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from harness.errors import UserError
 from harness.metrics import RMSE, Accuracy
 from harness.models import Diverged, TrainingCost
 from harness.search.pruning import SHARES, Pruner
-from harness.search.retries import disk_full, free_disk_space, over_quota, retry
+from harness.search.retries import free_disk_space, retry
 from harness.search.schedule import SearchSchedule
 from harness.search.study import TrialRun
 from harness.training.cost import Work
@@ -95,21 +94,6 @@ def test_a_trial_is_shrunk_so_that_six_fit_and_stays_so_for_the_study() -> None:
         schedule(hours=0.01).trial_epochs(attributes())
 
 
-def test_the_time_reserved_for_the_end_grows_with_the_members_up_to_the_pool() -> None:
-    ours = schedule()
-    assert ours.ends - ours.deadline(1) == pytest.approx(10 + 1.3 * 5)
-    assert ours.ends - ours.deadline(3) == pytest.approx(10 + 1.3 * 15)
-    assert ours.deadline(9) == ours.deadline(4)
-
-
-def test_an_estimate_is_corrected_by_what_the_member_and_the_model_took() -> None:
-    ours = schedule()
-    assert ours.fold_seconds("net.3", "net", 5) == 50
-    ours.record_fold("net.1", "net", 5, 100)
-    assert ours.fold_seconds("net.1", "net", 10) == 200
-    assert ours.fold_seconds("net.3", "net", 5) == 100
-
-
 # 0.15 h: 95 % of 517 s for three rounds of 10 s an epoch; 0.05 h: not even as long, and the caller sees no gain
 @pytest.mark.parametrize(("hours", "epochs"), [(1, 20), (0.15, 16), (0.05, 10)])
 def test_the_longest_schedule_is_the_declared_one_or_what_fits(hours: float, epochs: int) -> None:
@@ -139,13 +123,6 @@ def test_a_crash_is_tried_again_and_fails_the_third_time_with_its_reason_but_a_l
     for failing, error in ((ours, WorkerError("RuntimeError: boom")), (trial(), Diverged("training diverged"))):
         again, message = retry(failing, error)
         assert again is None and str(error) in message
-
-
-@pytest.mark.parametrize(
-    ("number", "full", "quota"), [(errno.ENOSPC, True, False), (errno.EDQUOT, True, True), (errno.EACCES, False, False)]
-)
-def test_a_full_disk_and_a_used_up_quota_are_told_apart_from_other_errors(number: int, full: bool, quota: bool) -> None:
-    assert (disk_full(OSError(number, "")), over_quota(OSError(number, ""))) == (full, quota)
 
 
 def test_disk_space_is_for_two_runs_like_the_largest_and_only_pruned_trials_are_deleted(
