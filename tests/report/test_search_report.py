@@ -61,7 +61,7 @@ def test_the_terminal_has_the_result_the_trials_and_the_advice(searched) -> None
     assert "7.9 h" in lines[1]
     steps = " ".join(line for line in lines if line.startswith("next:"))
     assert "specialist" in steps and "big rock" in steps
-    assert "lr of unet is best at the upper end of its range" in steps and "width of coarse is best" not in steps
+    assert "lr of coarse is best at the upper end of its range" in steps and "augment of coarse is best" not in steps
 
 
 def test_the_decisive_parameter_is_found_although_most_trials_were_pruned(searched) -> None:

@@ -12,6 +12,12 @@ from harness.report.search_history import END, REFUSED, START
 
 BEGIN = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 MODELS = ("coarse", "unet")
+ENCODERS = ("tu-resnet18", "tu-mobilenetv3_small_100")
+LIMITS = {
+    "lr": optuna.distributions.FloatDistribution(1e-3, 2e-2, log=True),
+    "augment": optuna.distributions.FloatDistribution(0.0, 1.5),
+    "encoder": optuna.distributions.CategoricalDistribution(ENCODERS),
+}
 CLASSES = ("soil", "bedrock", "sand", "big rock")
 
 
@@ -27,11 +33,15 @@ def empty_study(higher: bool = True) -> optuna.Study:
 def search(trials: int = 40, higher: bool = True, classes: Sequence[str] = CLASSES) -> tuple[optuna.Study, list[dict]]:
     """(study, events): `coarse`, whose lr decides, and `unet`; a few trials fail, most are pruned after one fold."""
     study, rng = empty_study(higher), np.random.default_rng(0)
-    study.sampler = optuna.samplers.RandomSampler(seed=4)
     for model, good in zip(MODELS, (0.66, 0.61), strict=True):
         study.add_trial(declared(model, score(higher, good), classes))
     for number in range(trials):
-        add_trial(study, "coarse" if number % 3 else "unet", (number + 1) / trials * 7.6, rng, higher, classes)
+        model = "coarse" if number % 3 else "unet"
+        lr, augment = float(10 ** rng.uniform(-3, -1.7)), float(rng.uniform(0, 1.5))
+        height = 0.69 if model == "coarse" else 0.64
+        good = height - 0.05 * abs(math.log(lr / 0.019)) - 0.02 * abs(augment - 1) + rng.normal(0, 0.006)
+        params = {"lr": lr, "augment": augment, "encoder": ENCODERS[number % 2]}
+        study.add_trial(sampled(model, params, number, score(higher, good), good > height - 0.045))
     return study, events(higher, classes)
 
 
@@ -39,32 +49,20 @@ def score(higher: bool, good: float) -> float:
     return good if higher else 20 * (1.5 - good)
 
 
-def add_trial(study: optuna.Study, model: str, hours: float, rng: Any, higher: bool, classes: Sequence[str]) -> None:
-    study.enqueue_trial({"model": model})
-    trial = study.ask()
-    trial.suggest_categorical("model", MODELS)
-    lr = trial.suggest_float(f"{model}.lr", 1e-3, 2e-2, log=True)
-    augment = trial.suggest_float(f"{model}.augment", 0.0, 1.5)
-    if model == "coarse":
-        trial.suggest_int("coarse.width", 16, 36, step=4)
-    else:
-        trial.suggest_categorical("unet.encoder", ["tu-resnet18", "tu-mobilenetv3_small_100", "tu-efficientnet_b0"])
-    height, seconds = (0.69, 240.0) if model == "coarse" else (0.64, 420.0)
-    good = height - 0.05 * abs(math.log(lr / 0.018)) - 0.02 * abs(augment - 1) + rng.normal(0, 0.006)
-    value, luck, folds = score(higher, good), rng.random(), 5 if good > height - 0.045 else 1
-    if luck < 0.08:
-        trial.set_user_attr("reason", f"training diverged: the loss is NaN in epoch {int(luck * 100)}")
-        study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        return
-    trial.report(value + 0.01, 0)
-    trial.set_user_attr("folds", [{"seconds": seconds, "ended": at(hours)}] * folds)
-    if folds == 1:
-        trial.set_user_attr("reason", f"fold 0: {value:.3f}, worse than the best beyond noise")
-        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        return
-    trial.set_user_attr("interval", {"score": value, "low": value - 0.012, "high": value + 0.012})
-    trial.set_user_attr("by_class", by_class(value, classes))
-    study.tell(trial, value)
+def sampled(model: str, params: dict[str, Any], number: int, value: float, good: bool) -> optuna.trial.FrozenTrial:
+    given = of(model)
+    given["params"] |= {f"{model}.{name}": setting for name, setting in params.items()}
+    given["distributions"] |= {f"{model}.{name}": limits for name, limits in LIMITS.items()}
+    if number % 10 == 9:
+        stored = {"reason": f"training diverged: the loss is NaN in epoch {number}"}
+        return optuna.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs=stored, **given)
+    seconds, given["intermediate_values"] = 240.0 if model == "coarse" else 420.0, {0: value + 0.01}
+    stored = {"folds": [{"seconds": seconds, "ended": at(0.18 * (number + 1))}] * (5 if good else 1)}
+    if not good:
+        stored["reason"] = f"fold 0: {value:.3f}, worse than the best beyond noise"
+        return optuna.create_trial(state=optuna.trial.TrialState.PRUNED, user_attrs=stored, **given)
+    stored["interval"] = {"score": value, "low": value - 0.012, "high": value + 0.012}
+    return optuna.create_trial(value=value, user_attrs=stored, **given)
 
 
 def declared(model: str, value: float, classes: Sequence[str]) -> optuna.trial.FrozenTrial:
