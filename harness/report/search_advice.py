@@ -15,6 +15,10 @@ EDGE = 0.04  # of a range, at either end
 EDGES, EDGE_SHARE = 3, 0.08  # best values at an edge that are named, and the importance that they need
 BEHIND = 0.1  # the worst class is this share of the classes' mean below it
 OFTEN = 0.15  # share of the trials that fail
+REMEDIES = {
+    "memory": "Declare a smaller batch or a smaller network.",
+    "diverged": "Lower the upper end of the learning rate.",
+}
 LATE, EARLY = 0.75, 0.5  # share of the time: better submissions after it, or none
 
 Importances = Mapping[str, Mapping[str, float]]
@@ -95,13 +99,9 @@ def failures(history: SearchHistory, _: Importances) -> Iterator[str]:
     failed = history.in_state("failed")
     if len(failed) < 2 or len(failed) < OFTEN * len(history.trials):
         return
-    kind = Counter(without_numbers(trial.reason) for trial in failed).most_common(1)[0][0]
+    kind, _count = Counter(without_numbers(trial.reason) for trial in failed).most_common(1)[0]
     example = next(trial.reason for trial in failed if without_numbers(trial.reason) == kind)
-    remedy = "Look at the first of them."
-    if "memory" in kind:
-        remedy = "Declare a smaller batch or a smaller network."
-    if "diverged" in kind:
-        remedy = "Lower the upper end of the learning rate."
+    remedy = next((REMEDIES[word] for word in REMEDIES if word in kind), "Look at the first of them.")
     share = f"{counted(len(failed), 'trial')} of {len(history.trials)} failed"
     yield f"{share}, most often with: {example or 'no reason'}. {remedy}"
 
