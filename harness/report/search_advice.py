@@ -5,8 +5,8 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from harness.report.format import counted, number, setting, span, without_numbers
-from harness.report.search_history import HOUR, SearchHistory
+from harness.report.format import counted, number, setting, span
+from harness.report.search_history import HOUR, SearchHistory, unfinished_rows
 
 FEWEST = 10  # trials of a model, to rank its parameters
 AMONG_THE_BEST = 5  # trials at least, as Optuna's documentation asks for
@@ -96,14 +96,13 @@ def worst_class(history: SearchHistory, _: Importances) -> Iterator[str]:
 
 
 def failures(history: SearchHistory, _: Importances) -> Iterator[str]:
-    failed = history.in_state("failed")
-    if len(failed) < 2 or len(failed) < OFTEN * len(history.trials):
-        return
-    kind, _count = Counter(without_numbers(trial.reason) for trial in failed).most_common(1)[0]
-    example = next(trial.reason for trial in failed if without_numbers(trial.reason) == kind)
-    remedy = next((REMEDIES[word] for word in REMEDIES if word in kind), "Look at the first of them.")
-    share = f"{counted(len(failed), 'trial')} of {len(history.trials)} failed"
-    yield f"{share}, most often with: {example or 'no reason'}. {remedy}"
+    failed = [row for row in unfinished_rows(history) if row["state"] == "failed"]
+    count = sum(row["count"] for row in failed)
+    if count >= max(2, OFTEN * len(history.trials)):
+        example = failed[0]["reason"]
+        remedy = next((REMEDIES[word] for word in REMEDIES if word in example), "Look at the first of them.")
+        share = f"{counted(count, 'trial')} of {len(history.trials)} failed"
+        yield f"{share}, most often with: {example}. {remedy}"
 
 
 def few_trials(history: SearchHistory, _: Importances) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What a search did, read from its study and its events: trials, incumbents and times, for the search report."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import numpy as np
 
 from harness.bootstrap import Interval
 from harness.competition import Competition
-from harness.report.format import interval_of
+from harness.report.format import interval_of, without_numbers
 from harness.search.study import DUPLICATE
 
 if TYPE_CHECKING:
@@ -135,6 +136,25 @@ class SearchHistory:
         was = self.before.by_class if self.before else {}
         known = [(name, was.get(name), score) for name, score in now.items() if score is not None]
         return sorted(known, key=lambda row: self.better_by(row[2], 0.0))
+
+
+def unfinished_rows(history: SearchHistory) -> list[dict[str, Any]]:
+    """Failed and pruned trials; those whose reasons differ only in their numbers share a row."""
+    kinds: dict[tuple[str, str], list[TrialRow]] = {}
+    for trial in [*history.in_state("failed"), *history.in_state("pruned")]:
+        kinds.setdefault((trial.state, without_numbers(trial.reason)), []).append(trial)
+    rows = [
+        {
+            "state": state,
+            "count": len(trials),
+            "models": ", ".join(f"{model} {count}" for model, count in Counter(t.model for t in trials).most_common()),
+            "reason": trials[0].reason or "no reason was stored",
+            "several": len({trial.reason for trial in trials}) > 1,
+            "seconds": sum(trial.seconds for trial in trials),
+        }
+        for (state, _), trials in kinds.items()
+    ]
+    return sorted(rows, key=lambda row: (row["state"] != "failed", -row["count"]))
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

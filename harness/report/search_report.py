@@ -2,7 +2,6 @@
 
 import math
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +17,10 @@ from harness.report.format import (
     scored,
     signed,
     span,
-    without_numbers,
 )
 from harness.report.html_page import write_page
 from harness.report.search_advice import FEWEST, Importances, advice, importances
-from harness.report.search_history import HOUR, SearchHistory, TrialRow, read_history
+from harness.report.search_history import HOUR, SearchHistory, TrialRow, read_history, unfinished_rows
 
 if TYPE_CHECKING:
     import optuna
@@ -178,25 +176,6 @@ def most_important(important: Importances) -> list[tuple[str, str]]:
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
-
-
-def unfinished_rows(history: SearchHistory) -> list[dict[str, Any]]:
-    """Failed and pruned trials; those whose reasons differ only in their numbers share a row."""
-    kinds: dict[tuple[str, str], list[TrialRow]] = {}
-    for trial in [*history.in_state("failed"), *history.in_state("pruned")]:
-        kinds.setdefault((trial.state, without_numbers(trial.reason)), []).append(trial)
-    rows = [
-        {
-            "state": state,
-            "count": len(trials),
-            "models": ", ".join(f"{model} {count}" for model, count in Counter(t.model for t in trials).most_common()),
-            "reason": trials[0].reason or "no reason was stored",
-            "several": len({trial.reason for trial in trials}) > 1,
-            "seconds": sum(trial.seconds for trial in trials),
-        }
-        for (state, _), trials in kinds.items()
-    ]
-    return sorted(rows, key=lambda row: (row["state"] != "failed", -row["count"]))
 
 
 def compute_saved(history: SearchHistory) -> float:

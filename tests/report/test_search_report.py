@@ -9,8 +9,8 @@ import pytest
 from harness.metrics import RMSE
 from harness.report.chart import MOST_DOTS
 from harness.report.search_advice import FEWEST, importances
-from harness.report.search_history import END, SCORED, START, read_history
-from harness.report.search_report import compute_saved, search_page, unfinished_rows
+from harness.report.search_history import END, SCORED, START, read_history, unfinished_rows
+from harness.report.search_report import compute_saved, search_page
 from harness.tasks.regression import Regression
 from tests.support import fake_search
 from tests.support.fake_search import BEGIN, at, empty_study, saved, search

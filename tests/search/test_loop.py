@@ -122,11 +122,6 @@ def test_submit_after_a_search_gets_all_candidates_while_their_runs_exist_and_th
     assert search_result.variants(NAME, place[1], "other rows") == {}
 
 
-def test_too_little_time_for_one_fold_names_the_hours_that_are_needed(beads: Path) -> None:
-    with pytest.raises(UserError, match="HOURS="):
-        make_search(hours=0.002)
-
-
 def test_when_exploring_is_over_the_best_trains_on_a_longer_schedule(beads: Path) -> None:
     search = make_search()
     search.loop.schedule.epochs = {"net": 1}

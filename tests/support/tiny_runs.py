@@ -6,6 +6,7 @@ Nothing is trained: a model looks the truth up by the bytes of an input, and is 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -17,7 +18,7 @@ from harness.data.samples import Dataset, Ragged, Samples, numbered
 from harness.data.sources import MadeSample
 from harness.data.splits import Holdout, labels_of_boxes, quantile_bins, stratified_grouped
 from harness.files import write_bytes
-from harness.metrics import RMSE, Accuracy, LogLoss, MacroF1, MeanAveragePrecision, MeanIoU
+from harness.metrics import RMSE, Accuracy, LogLoss, MacroF1, MeanAveragePrecision, MeanIoU, Metric
 from harness.models import Context, Learner
 from harness.tasks import Task
 from harness.tasks.classification import PROBABILITIES, Classification
@@ -126,44 +127,34 @@ def say_numbers(truth: np.ndarray, chance: np.ndarray) -> np.ndarray:
     return (truth + 40 * (chance - 0.5)).astype(np.float32)
 
 
-def declared(name: str, made: Callable[[], Dataset], says: Callable[..., Any], by: Any, **given: Any) -> Competition:
+def first_label(targets: np.ndarray) -> np.ndarray:
+    return targets if targets.ndim == 1 else targets[:, 0]
+
+
+def declared(
+    name: str, made: Callable[[], Dataset], says: Callable[..., Any], by: Any, task: Task, metric: Metric
+) -> Competition:
     names = enumerate(("first", "second", "third"))
     return Competition(
         name=name,
+        task=task,
+        metric=metric,
         sources=(MadeSample(lambda raw: None),),  # the rows are in memory
         load=lambda raw: made(),
         split=stratified_grouped(by=by, folds=3),
         models={name: Knowing(made=made, says=says, seed=seed) for seed, name in names},
         holdout=Holdout(fraction=0.25, public=0.5),
-        **given,
     )
 
 
-def first_label(targets: np.ndarray) -> np.ndarray:
-    return targets if targets.ndim == 1 else targets[:, 0]
-
-
-RUNS = {
-    "labels": lambda: declared(
-        "labels", labels, say_labels, first_label, task=Classification(NAMES), metric=Accuracy(NAMES)
-    ),
-    "probabilities": lambda: declared(
-        "probabilities", labels, say_labels, first_label,
-        task=Classification(NAMES, PROBABILITIES), metric=LogLoss(NAMES),
-    ),
-    "several": lambda: declared(
-        "several", several, say_several, first_label,
-        task=Classification(NAMES, multilabel=True), metric=MacroF1(NAMES),
-    ),
-    "masks": lambda: declared(
-        "masks", tiny_dataset, say_masks, has_rare,
-        task=Segmentation(CLASSES, (4, 8), void=0), metric=MeanIoU(CLASSES, void=0),
-    ),
-    "boxes": lambda: declared(
-        "boxes", boxes, say_boxes, labels_of_boxes,
-        task=Detection(NAMES[:2]), metric=MeanAveragePrecision(NAMES[:2]),
-    ),
-    "numbers": lambda: declared(
-        "numbers", numbers, say_numbers, quantile_bins, task=Regression("length"), metric=RMSE(),
-    ),
-}  # fmt: skip
+MASKS, BOXES = Segmentation(CLASSES, (4, 8), void=0), Detection(NAMES[:2])
+PROBABLE, MULTILABEL = Classification(NAMES, PROBABILITIES), Classification(NAMES, multilabel=True)
+KINDS = {
+    "labels": (labels, say_labels, first_label, Classification(NAMES), Accuracy(NAMES)),
+    "probabilities": (labels, say_labels, first_label, PROBABLE, LogLoss(NAMES)),
+    "several": (several, say_several, first_label, MULTILABEL, MacroF1(NAMES)),
+    "masks": (tiny_dataset, say_masks, has_rare, MASKS, MeanIoU(CLASSES, void=0)),
+    "boxes": (boxes, say_boxes, labels_of_boxes, BOXES, MeanAveragePrecision(NAMES[:2])),
+    "numbers": (numbers, say_numbers, quantile_bins, Regression("length"), RMSE()),
+}
+RUNS = {kind: partial(declared, kind, *parts) for kind, parts in KINDS.items()}
