@@ -116,9 +116,8 @@ def is_better(metric: Metric, job: IncumbentJob, fitted: FittedEnsemble, oof: OO
     with np.load(job.home / "incumbent.npz", allow_pickle=False) as saved:
         before = dict(saved)
     best = read_json(paths.submissions(job.competition, job.data_hash) / "best" / "submission.json")
-    if best["file"] != str(before["name"]) or before["rows"].max() >= len(
-        Prepared(job.competition, job.data_hash).train
-    ):
+    total = len(Prepared(job.competition, job.data_hash).train)
+    if best["file"] != str(before["name"]) or before["rows"].max() >= total:
         return True
     shared, ours, theirs = np.intersect1d(rows, before["rows"], return_indices=True)
     gain = compare(metric, before["statistics"][theirs], fitted.statistics[-1][ours], oof.groups[ours])

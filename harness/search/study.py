@@ -224,51 +224,47 @@ def _prunable(attributes: Mapping[str, Any]) -> bool:
     return not {"declared", "longer"} & set(attributes)
 
 
-def sampler() -> optuna.samplers.BaseSampler:
-    """Multivariate TPE (Falkner et al. 2018, arXiv 1807.01774), which groups the parameters by model.
-
-    Running trials count as bad, so that workers sample elsewhere.
-    """
-    import optuna
-
-    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):  # for `group`
-        return optuna.samplers.TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP)
-
-
 def open_study(
     competition: Competition, prepared: Prepared, train_hash: str, models: list[str], url: str | None
 ) -> Study:
-    """Create or resume the study of these data. Raise `UserError` where it is about others, or cannot be reached."""
+    """Create or resume the study of these data. Raise `UserError` where it is about others, or cannot be reached.
+
+    It samples by multivariate TPE (Falkner et al. 2018, arXiv 1807.01774), which groups the parameters by model.
+    Running trials count as bad, so that workers sample elsewhere.
+    """
     import optuna
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     file = paths.searches(competition.name, prepared.data_hash) / "study.db"
     file.parent.mkdir(parents=True, exist_ok=True)
     url = url or f"sqlite:///{file}"
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):  # for `group`
+        sampler = optuna.samplers.TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP)
+    name = competition.name
     try:
         locks = TrialLocks(url)
         with locks.creating():
             storage = open_storage(url)
             study = optuna.create_study(
                 storage=storage,
-                study_name=competition.name,
+                study_name=name,
                 direction="maximize" if competition.metric.higher_is_better else "minimize",
-                sampler=sampler(),
+                sampler=sampler,
                 load_if_exists=True,
             )
-    except (SQLAlchemyError, ArgumentError, ImportError, optuna.exceptions.StorageInternalError) as error:
+    except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
         raise UserError(
             f"the study's storage {without_password(url)} cannot be used: {why(error)}; check STORAGE="
         ) from error
-    about = {"data": prepared.data_hash, "rows or folds": train_hash, "models": models}  # a study must agree on these
-    for (what, value), name in zip(about.items(), ("data_hash", "train_hash", "models"), strict=True):
-        known = study.user_attrs.get(name)
+    about = (("data_hash", "data", prepared.data_hash), ("train_hash", "rows or folds", train_hash))
+    for attribute, what, value in (*about, ("models", "models", models)):
+        known = study.user_attrs.get(attribute)
         if known is None:
-            study.set_user_attr(name, value)
+            study.set_user_attr(attribute, value)
         elif known != value:
             raise UserError(
-                f"the study of {competition.name} in {without_password(url)} is about other {what} ({known} instead of "
-                f"{value}); search on those, or name another STORAGE=, or remove it"
+                f"the study of {name} in {without_password(url)} is about other {what} ({known} instead of {value}); "
+                "search on those, or name another STORAGE=, or remove it"
             )
     return Study(study, storage, locks, competition)

@@ -15,7 +15,7 @@ import pytest
 from harness.errors import UserError
 from harness.search.spaces import ModelTrial, variant
 from harness.search.storage import TrialLocks
-from harness.search.study import DUPLICATE, Study, TrialRun, sampler
+from harness.search.study import DUPLICATE, Study, TrialRun
 from tests.support.tiny_search import EPOCHS, LEARNERS, Net, net_study, tiny_net
 
 
@@ -54,21 +54,6 @@ def test_parameters_carry_the_name_of_their_model(study: Study) -> None:
     params = study.optuna.trials[0].params
     assert params.keys() == {"model", "net.lr"}
     assert made.learner == Net(lr=params["net.lr"], epochs=5)
-
-
-def test_the_sampler_learns_from_each_model_s_own_trials() -> None:
-    """`big` is best with a large lr and `net` with a small one: later trials of each follow their own model."""
-    study = optuna.create_study(sampler=sampler(), direction="maximize")
-    for number in range(80):
-        study.enqueue_trial({"model": ("net", "big")[number % 2]})
-        trial = study.ask()
-        model = trial.suggest_categorical("model", ["net", "big"])
-        lr = trial.suggest_float(f"{model}.lr", 0.0, 1.0)
-        study.tell(trial, lr if model == "big" else 1 - lr)
-    late = study.trials[40:]
-    rates = {model: [t.params[f"{model}.lr"] for t in late if t.params["model"] == model] for model in ("net", "big")}
-    good = [*rates["big"], *(1 - rate for rate in rates["net"])]
-    assert sum(good) / len(good) > 0.55  # 0.5 by chance
 
 
 # -- trials ------------------------------------------------------------------------------------------------------------
