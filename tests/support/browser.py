@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.board_client import served
+
 
 class Browser:
     """One page. problems: dialogs that opened, and errors of scripts and of the content policy."""
@@ -25,6 +27,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     session: str | None = None
+    address = ""
 
     def call(self, method: str, session: Any = "ours", **parameters: Any) -> dict[str, Any]:
         self.number += 1
@@ -54,8 +57,8 @@ class Browser:
         if message["method"] == "Log.entryAdded" and message["params"]["entry"]["source"] in ("security", "javascript"):
             self.problems.append(message["params"]["entry"]["text"])
 
-    def open(self, address: str) -> None:
-        self.call("Page.navigate", url=address)
+    def open(self, path: str) -> None:
+        self.call("Page.navigate", url=self.address + path)
         self.wait("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
@@ -96,3 +99,11 @@ def browsing(home: str) -> Iterator[Browser]:
         process.wait(20)
         os.close(to_write)
         os.close(from_read)
+
+
+@pytest.fixture
+def page(home, tmp_path_factory) -> Iterator[Browser]:
+    """A browser before a local server, whose address it has."""
+    with served() as address, browsing(str(tmp_path_factory.mktemp("browser"))) as browser:
+        browser.address = address
+        yield browser
