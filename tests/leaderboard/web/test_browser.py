@@ -1,9 +1,7 @@
 """A file submitted on the page of a real browser, and axe-core on the board: the rest is in tests/slow."""
-# ruff: noqa: F811 (pytest finds the fixture `page` by its name)
 
 from leaderboard.judge import judge
 from tests.support import axe
-from tests.support.browser import page  # noqa: F401
 from tests.support.tiny_board import entry
 
 
