@@ -141,9 +141,11 @@ def test_the_rules_say_how_a_file_looks_and_what_is_left_of_the_day(local, home)
 def test_a_file_that_waits_has_a_page_until_it_is_an_entry(home):
     with client_of(scores=False) as client:
         answer = submit(client, home, "", "&team=red&wait=0")
+        assert answer.status_code == 202 and answer.json()["state"] == "waiting"
         assert "Received and kept" in client.get(answer.json()["page"]).text
     with client_of() as client:
         client.app.state.settings.scorer.wake()
+        assert client.get(answer.headers["location"]).json()["state"] == "scored"
         assert client.get(answer.json()["page"]).headers["location"] == "/c/tiny/entry/1"
 
 
