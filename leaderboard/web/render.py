@@ -2,12 +2,10 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import quote
+from typing import Any, NamedTuple
 
 import jinja2
 from starlette.requests import Request
@@ -60,8 +58,6 @@ def templates() -> jinja2.Environment:
         "ago": ago,
         "entries": counted,
         "finite": finite,
-        "part": lambda text: quote(text, safe=""),
-        "size": size,
     }
     return environment
 
@@ -89,17 +85,10 @@ def ago(iso: str) -> str:
     return "now"
 
 
-def size(count: int) -> str:
-    if count < 1000:
-        return f"{count} bytes"
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
 # -- how a submission looks --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class FileFormat:
+class FileFormat(NamedTuple):
     """columns: (name, meaning); lines: the first ones of the sample; ids: how many a submission must have."""
 
     columns: list[tuple[str, str]]
