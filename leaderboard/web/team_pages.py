@@ -118,8 +118,7 @@ def by_class(view: BoardView, scored: ScoredEntry) -> list[tuple[str, float]]:
     """
     declared = view.board.declared
     rows = read_statistics(view.engine, declared, view.hosted.data, "public", [scored.id])[scored.id]
-    values = {name: float(np.asarray(value)) for name, value in declared.metric.by_class(rows).items()}
-    return [(name, value) for name, value in values.items() if np.isfinite(value)]
+    return [(name, float(value)) for name, value in declared.metric.by_class(rows).items() if np.isfinite(value)]
 
 
 # -- a file that waits -------------------------------------------------------------------------------------------------

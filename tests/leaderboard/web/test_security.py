@@ -1,13 +1,11 @@
 """Hostile requests and files over HTTP: refused in words, at no cost, with no hint of the answers; the server lives."""
 
 import gzip
-import io
 import itertools
 import pickle
 import re
 import statistics
 import time
-import zipfile
 from urllib.parse import quote
 
 import numpy as np
@@ -161,13 +159,6 @@ def server(shared_server, monkeypatch):
     return shared_server
 
 
-def zipped(content):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("submission.csv", content)
-    return file.getvalue()
-
-
 class Gadget:
     SAYS = "it was unpickled"
 
@@ -175,16 +166,10 @@ class Gadget:
         return (print, (self.SAYS,))
 
 
-def array():
-    file = io.BytesIO()
-    np.save(file, np.array([Gadget()], object), allow_pickle=True)
-    return file.getvalue()
-
-
 # One of each kind: the readers' own tests have the many ways in which a table can be wrong.
 HOSTILE = {
-    "a zip bomb": (CARS, zipped(b"0" * 50_000_000), 415),
-    "gzip": (CARS, gzip.compress(b"0" * 10_000_000), 415),
+    "a zip archive": (CARS, b"PK\x03\x04" + b"0" * 1000, 415),
+    "ten megabytes in ten kilobytes": (CARS, gzip.compress(b"0" * 10_000_000), 415),
     "NUL in a text": (CARS, b"a" + b"\0" * 256 + b"ustar" + b"\0" * 250, 415),
     "a hundred thousand rows": (CARS, cars(*["1,1"] * 100_000), 422),
     "one line of a megabyte": (CARS, cars("1" * 1_000_000), 422),
@@ -205,7 +190,7 @@ HOSTILE = {
     "runs beyond 64 bits": (GLAS, glas("1 9223372036854775808"), 422),
     "a number of 5,000 digits": (GLAS, glas("9" * 5000), 422),
     "twenty thousand runs": (GLAS, glas("1 1 " * 20_000), 422),
-    "a numpy array with a pickle": (CARS, array(), 415),
+    "a numpy array with a pickle": (CARS, b"\x93NUMPY" + pickle.dumps(Gadget()), 415),
     "a pickle": (CARS, pickle.dumps(Gadget()), 415),
     "a picture of 65,000 pixels": (GLAS, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\0\xff\xff" * 2, 415),
     "a program": (CARS, b"\x7fELF" + b"0" * 100, 415),
