@@ -16,6 +16,7 @@ from leaderboard.database import open_database
 from tests.support import tiny_board
 from tests.support.board_client import served
 from tests.support.tiny_board import call, entry
+from tests.support.tiny_competition import Home
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -230,3 +231,12 @@ def test_a_certificate_that_is_not_trusted_stops_at_once_and_says_what_to_set(se
     monkeypatch.setenv("LEADERBOARD_URL", server.replace("http://", "https://"))
     with pytest.raises(UserError, match=r"REQUESTS_CA_BUNDLE=that file.*nothing was trained"):
         writer.require_accepting_board("tiny", None, "aaaa1111", print)
+
+
+@pytest.mark.soak
+def test_nothing_is_trained_on_data_that_the_server_does_not_judge(server, tmp_path_factory, monkeypatch):
+    player = Home(tmp_path_factory.mktemp("player"))
+    monkeypatch.setenv("LEADERBOARD_URL", server)
+    code, _, err = player.run("harness", "submit", player.name, "--team", "red")
+    assert code == 2 and "nothing was trained" in err and "Traceback" not in err
+    assert not player.predictions()
