@@ -112,6 +112,8 @@ def send_file(slug: str, file: Path, message: str) -> int:
 
 def wait_for_score(slug: str, ref: int) -> dict[str, Any]:
     """{"public", "error"}, None where Kaggle shows none; raise `UserError` when it takes too long."""
+    import pandas as pd
+
     deadline, pause = time.monotonic() + PATIENCE_SECONDS, SHORTEST_PAUSE
     with in_words(slug):
         kaggle_api = downloads.kaggle_client()
@@ -119,7 +121,7 @@ def wait_for_score(slug: str, ref: int) -> dict[str, Any]:
             entry = next((entry for entry in kaggle_api.competition_submissions(slug) or () if entry.ref == ref), None)
             if entry and entry.status.name != "PENDING":
                 error = (entry.error_description or "it gives no reason") if entry.status.name == "ERROR" else None
-                public = float(entry.public_score or "nan")
+                public = float(pd.to_numeric(entry.public_score or "", errors="coerce"))
                 return {"public": public if math.isfinite(public) else None, "error": error}
             if time.monotonic() > deadline:
                 break

@@ -119,7 +119,7 @@ def list_hosted() -> list[HostedCompetition]:
 
 
 class BoardView:
-    """A board as it is now, and what pages show of it: each computed when a page first asks for it."""
+    """A board as it is now, and what pages show of it: computed when a page first asks for it, and then kept."""
 
     def __init__(self, engine: Engine, hosted: HostedCompetition):
         self.engine, self.hosted = engine, hosted

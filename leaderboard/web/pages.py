@@ -35,10 +35,8 @@ def healthy(request: Request) -> Response:
 
 def board_page(request: Request, template: str, view: BoardView, **content: Any) -> Response:
     """A page below a board's heading. own: the team of the member who looks at it."""
-    own, settings = own_team(request), settings_of(request)
-    return page(
-        request, template, view=view, hosted=view.hosted, board=view.board, own=own, settings=settings, **content
-    )
+    own = own_team(request)
+    return page(request, template, view=view, hosted=view.hosted, board=view.board, own=own, **content)
 
 
 def one_page(request: Request, rows: Sequence[Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from harness.competition import find
 from harness.files import sha256_of
 from leaderboard.cli.text import counted, number, short_time
 from leaderboard.entries import finite
-from leaderboard.web.hosted import HERE, HostedCompetition
+from leaderboard.web.hosted import HERE, HostedCompetition, settings_of
 
 FORMAT_COLUMNS = {
     "id": "the id of a sample, as it stands in the sample submission; every id once, in any order",
@@ -29,8 +29,8 @@ FORMAT_COLUMNS = {
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     member = getattr(request.state, "member", None)
-    text = templates().get_template(template).render(request=request, member=member, status=status, **values)
-    return HTMLResponse(text, status)
+    always = {"request": request, "settings": settings_of(request), "member": member, "status": status}
+    return HTMLResponse(templates().get_template(template).render(always, **values), status)
 
 
 def refusal(request: Request, status: int, sentence: str) -> Response:
