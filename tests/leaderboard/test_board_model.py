@@ -10,5 +10,5 @@ from tests.support.frozen import Clock, hold
 def test_a_short_history_leaves_the_board_of_the_model(home, monkeypatch):
     """Where it fails, the long one (tests/slow) finds a short history."""
     clock = hold(monkeypatch, Clock())
-    how = settings(max_examples=6, stateful_step_count=12, deadline=None, derandomize=True, phases=[Phase.generate])
+    how = settings(max_examples=12, stateful_step_count=15, deadline=None, derandomize=True, phases=[Phase.generate])
     run_state_machine_as_test(machine([Home(home)], clock), settings=how)

@@ -19,30 +19,17 @@ from leaderboard import board, host
 from leaderboard.answers import prepared
 from leaderboard.cli import terminal, text
 from leaderboard.database import open_database
-from leaderboard.judge import judge
+from leaderboard.judge import EntryResult, judge
 
 IDS = list("abcdefghij")
 PUBLIC = 6
 REPOSITORY = Path(__file__).parents[2]
 
 DECLARATION = """
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
-from rich.console import Console
-
-from harness.competition import find
-from leaderboard import __main__ as command_line
-from leaderboard import board, host
-from leaderboard.answers import prepared
-from leaderboard.cli import terminal, text
-from leaderboard.database import open_database
-from leaderboard.judge import judge
 
 from harness.competition import Competition, Rules
 from harness.ensemble import Blend
-from harness.errors import InvalidSubmission
 from harness.data.splits import stratified_grouped
 from harness.tasks.submission_tables import RequiredIds, read_table
 
@@ -149,12 +136,16 @@ def run(root: Path, *arguments: object) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def enter(root: Path, *entries: tuple[str, str], name: str = "tiny") -> list[EntryResult]:
+    """Judge one file for every (team, ids that are wrong)."""
+    return [judge(name, entry(root, wrong, name=f"entry{wrong}"), team) for team, wrong in entries]
+
+
 def everything_happens(home: Path) -> None:
     """A board of `tiny` with three teams, finals, news, a disqualification and the reveal."""
     engine, declared, data = open_database(), find("tiny"), prepared("tiny")
     first = judge("tiny", entry(home, wrong="a", manifest={"cv": {"score": 0.75}}), "red")
-    for team, wrong in (("red", "b"), ("blue", "cd"), ("grün", "h")):
-        judge("tiny", entry(home, wrong, name=f"entry{wrong}"), team)
+    enter(home, ("red", "b"), ("blue", "cd"), ("grün", "h"))
     host.select_finals(engine, declared, data, "red", [first.submission])
     host.act(engine, data, "announce", "Welcome — “all”", "eva")
     host.act(engine, data, "disqualify", "two accounts", "eva", "blue")
