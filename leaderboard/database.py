@@ -4,6 +4,8 @@ Rows of entries, scores and decisions are only ever added: a correction is a new
 infinite, so two backends cannot rank differently. A committed transaction is on the disk; a writing one is alone.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -252,14 +254,18 @@ def _begin_transactions(engine: Engine) -> None:
 
     def configure_sqlite(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's recipe: the driver's own transactions are off
-        for pragma in (
-            f"busy_timeout={BUSY_SECONDS * 1000}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "recursive_triggers=ON",  # so that INSERT OR REPLACE meets the triggers too
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
+        connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:  # SQLite itself does not wait for another process that is about to turn WAL on
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                break
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+        # The triggers are recursive so that INSERT OR REPLACE meets them too.
+        connection.executescript("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON")
 
     def begin(connection: Connection) -> None:
         is_writing = connection.get_execution_options().get("immediate", False)

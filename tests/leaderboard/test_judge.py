@@ -199,14 +199,10 @@ OLD = {"red": 5 / 6, "blue": 4 / 6, "green": 2 / 6}
 NEW = {"blue": 5 / 6, "green": 4 / 6, "red": 3 / 6}  # of other entries: those with the most misses
 
 
-def five_entries(home):
-    enter(home, ("red", "a"), ("red", "abc"), ("blue", "ab"), ("green", "abcd"), ("blue", "abcde"))
-
-
 @pytest.fixture
-def metric(made_once, monkeypatch):
+def metric(home, monkeypatch):
     """Five entries of three teams, and a declaration that has gone ahead: version 2 counts the misses."""
-    made_once(five_entries)
+    enter(home, ("red", "a"), ("red", "abc"), ("blue", "ab"), ("green", "abcd"), ("blue", "abcde"))
     metric = type(find("tiny").metric)
     monkeypatch.setattr(metric, "version", 2)
     monkeypatch.setattr(metric, "statistics", lambda self, truth, predicted: (truth != predicted).astype(float))
