@@ -103,7 +103,7 @@ def _standings(competition: str, data: str | None, reveal: bool, trust: bool) ->
         return as_json(present)
     from leaderboard.trust import read_trust
 
-    return as_json(present) | {"trust": read_trust(engine, present).to_json()}
+    return as_json(present) | {"trust": read_trust(present).to_json()}
 
 
 @app.command()

@@ -6,17 +6,18 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, text
+from sqlalchemy import Engine, Row, func, insert, select, text
 
 from harness import paths
 from harness.bootstrap import Interval
 from harness.competition import Competition, find
 from harness.errors import UserError
-from harness.files import atomic, sha256_of
+from harness.files import atomic, sha256_of, write_json
 from leaderboard.answers import Answers, JudgedData, read_answers
 from leaderboard.database import (
     DAMAGED,
@@ -148,19 +149,19 @@ def backup(to: Path) -> BackupResult:
     """Write the file, whole or not at all; the board stays open meanwhile. Raise `UserError` if it is there already."""
     if to.exists():
         raise UserError(f"{to} exists already; name a new file, or delete it")
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=paths.root()) as folder, atomic(to) as file:
-        snapshot = open_database(f"sqlite:///{Path(folder) / SNAPSHOT}")
-        with reading(open_database()) as connection, writing(snapshot) as target:  # the database at one moment
-            _copy(connection, target)
-        snapshot.dispose()
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=paths.root()) as folder, atomic(to) as target:
+        database, manifest = Path(folder) / SNAPSHOT, Path(folder) / MANIFEST
+        _copy_rows(open_database(), open_database(f"sqlite:///{database}"))
         # The files come afterwards: every file is stored before the database names it.
-        sources = {SNAPSHOT: Path(folder) / SNAPSHOT, **dict(_files())}
-        with tarfile.open(fileobj=file, mode="w") as tar:
-            added = {name: _add(tar, name, source) for name, source in sorted(sources.items())}
-            hashes = {name: sha256 for name, sha256 in added.items() if sha256}
-            listed = Path(folder) / MANIFEST
-            listed.write_text(json.dumps({"version": 1, "made_at": now(), "sha256": hashes}, indent=1))
-            _add(tar, MANIFEST, listed)
+        sources, hashes = {SNAPSHOT: database, **dict(_files())}, dict[str, str]()
+        with tarfile.open(fileobj=target, mode="w", dereference=True) as tar:
+            for name, source in sorted(sources.items()):
+                with suppress(FileNotFoundError), source.open("rb") as file:  # a waiting file moves when it is scored
+                    hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+                    file.seek(0)
+                    tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), file)
+            write_json(manifest, {"version": 1, "made_at": now(), "sha256": hashes})
+            tar.add(manifest, MANIFEST)
     return _result(to, len(hashes), "holds")
 
 
@@ -175,37 +176,18 @@ def _files() -> Iterator[tuple[str, Path]]:
             yield file.relative_to(root).as_posix(), file
 
 
-def _copy(source: Connection, target: Connection) -> None:
-    for table in COPIED:
-        query = select(table).order_by(*(table.c[name] for name in ("created_at", "id") if name in table.c))
-        for rows in source.execute(query).mappings().partitions(ROWS_AT_ONCE):
-            target.execute(insert(table), [dict(row) for row in rows])
-
-
-def _add(tar: tarfile.TarFile, name: str, source: Path) -> str | None:
-    """Add a file and return its sha256; None if it was a waiting file that has been scored, and so moved, meanwhile."""
-    try:
-        file = source.open("rb")
-    except FileNotFoundError:
-        return None
-    with file:
-        info = tarfile.TarInfo(name)
-        info.size, info.mtime = os.fstat(file.fileno()).st_size, int(source.stat().st_mtime)
-        hashing = _HashingReader(file)
-        tar.addfile(info, hashing)
-    return hashing.digest.hexdigest()
-
-
-class _HashingReader:
-    """A file that is hashed while it is read."""
-
-    def __init__(self, file: BinaryIO):
-        self.file, self.digest = file, hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        block = self.file.read(size)
-        self.digest.update(block)
-        return block
+def _copy_rows(source: Engine, target: Engine) -> None:
+    """Copy the database, as it is at one moment, into an empty one, SQLite or PostgreSQL."""
+    with reading(source) as connection, writing(target) as copy:
+        for table in COPIED:
+            query = select(table).order_by(*(table.c[name] for name in ("created_at", "id") if name in table.c))
+            for rows in connection.execute(query).mappings().partitions(ROWS_AT_ONCE):
+                copy.execute(insert(table), [dict(row) for row in rows])
+            if target.dialect.name == "postgresql" and "id" in table.c:
+                sequence = f"pg_get_serial_sequence('{table.name}', 'id')"
+                copy.execute(text(f"SELECT setval({sequence}, (SELECT max(id) FROM {table.name}))"))  # noqa: S608
+    for engine in (source, target):
+        engine.dispose()
 
 
 def _result(path: Path, files: int, does: str) -> BackupResult:
@@ -237,7 +219,7 @@ def restore(source: Path) -> BackupResult:
             os.replace(Path(folder) / name, place)
         for private in paths.root().glob("data/*/*/private"):
             private.chmod(0o700)
-        _fill_database(Path(folder) / SNAPSHOT)
+        _copy_rows(open_database(f"sqlite:///{Path(folder) / SNAPSHOT}"), open_database())
     for competition in {data.competition for data in _boards(open_database())}:
         verify(competition)
     return _result(source, len(names), "is restored and verified:")
@@ -267,15 +249,3 @@ def _unpack(source: Path, folder: Path) -> set[str]:
         if (folder / name).is_symlink() or sha256_of(folder / name) != hashes[name]:
             raise UserError(f"{source} is not as it was written: {name} has another sha256 than in its manifest")
     return set(hashes)
-
-
-def _fill_database(snapshot: Path) -> None:
-    """Copy the rows into our database, SQLite or PostgreSQL."""
-    source, engine = open_database(f"sqlite:///{snapshot}"), open_database()
-    with reading(source) as connection, writing(engine) as target:
-        _copy(connection, target)
-        if engine.dialect.name == "postgresql":
-            for table in (table for table in COPIED if "id" in table.c):
-                sequence = f"pg_get_serial_sequence('{table.name}', 'id')"
-                target.execute(text(f"SELECT setval({sequence}, (SELECT max(id) FROM {table.name}))"))  # noqa: S608
-    source.dispose()

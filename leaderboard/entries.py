@@ -24,7 +24,10 @@ from leaderboard.database import PARTS, host_actions, on_board, scored_by, score
 
 
 class ScoredEntry(NamedTuple):
-    """A scored file of a team. id: the order of arrival; private: None before the reveal."""
+    """A scored file of a team. id: the order of arrival; private: None before the reveal.
+
+    cv, cv_noise: the CV score that its manifest claims, and half of its 95 % interval; None without.
+    """
 
     id: int
     team: str
@@ -33,6 +36,7 @@ class ScoredEntry(NamedTuple):
     cv: float | None
     public: Interval
     private: Interval | None = None
+    cv_noise: float | None = None
 
     @property
     def name(self) -> str:
@@ -114,15 +118,14 @@ def read_entries(
         joined = joined.join(table, and_(*of_part, *scored_by(table, competition.metric)))
     board = on_board(submissions, data)
     rows = connection.execute(query.select_from(joined).where(*board, *where).order_by(submissions.c.id))
-    return [
-        ScoredEntry(
-            *(number, team, sha256, at),
-            finite(cv.get("score") if isinstance(cv, dict) else None),  # a manifest may hold anything
-            Interval(*bounds[:3]),
-            Interval(*bounds[3:]) if revealed else None,
-        )
-        for number, team, sha256, at, cv, *bounds in rows
-    ]
+    entries = []
+    for number, team, sha256, at, manifest, *bounds in rows:
+        claimed = manifest if isinstance(manifest, dict) else {}  # it may hold anything
+        cv, low, high = (finite(claimed.get(name)) for name in ("score", "low", "high"))
+        noise = (high - low) / 2 if low is not None and high is not None and low <= high else None
+        public, private = Interval(*bounds[:3]), Interval(*bounds[3:]) if revealed else None
+        entries.append(ScoredEntry(number, team, sha256, at, cv, public, private, noise))
+    return entries
 
 
 def finite(value: Any) -> float | None:

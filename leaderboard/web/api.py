@@ -164,7 +164,7 @@ def trust(request: Request, hosted: Hosted) -> Any:
 
 
 def _trust(view: BoardView) -> Trust:
-    return read_trust(view.engine, view.board)
+    return read_trust(view.board)
 
 
 # -- submissions -------------------------------------------------------------------------------------------------------

@@ -7,15 +7,14 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from harness.bootstrap import Interval
-from harness.competition import find
-from leaderboard import board, trust
+from leaderboard import trust
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from leaderboard.entries import ScoredEntry
 from leaderboard.host import reveal_board
 from leaderboard.judge import judge
 from leaderboard.trust import Gap, Kendall, Spearman, gap_advice, rank_advice
-from tests.support.tiny_board import IDS, call, entry
+from tests.support.tiny_board import IDS, call, entry, shown
 
 
 def submit(home, wrong, cv, low=None, high=None, team="red"):
@@ -24,8 +23,7 @@ def submit(home, wrong, cv, low=None, high=None, team="red"):
 
 
 def trusted():
-    engine = open_database()
-    return trust.read_trust(engine, board.read(engine, find("tiny"), prepared("tiny")))
+    return trust.read_trust(shown())
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(Spearman(), spearmanr), (Kendall(), kendalltau)])
@@ -84,9 +82,8 @@ def test_a_shifted_hold_out_is_said_with_the_first_entry(home, capsys, monkeypat
 
 
 def test_the_noise_of_the_gap_is_that_of_both_sides_and_does_not_fall_with_more_entries() -> None:
-    one = ScoredEntry(1, "red", "a" * 64, "2026", 0.8, Interval(0.7, 0.66, 0.74))
-    assert trust.mean_gap([one], {1: 0.03}) == pytest.approx((0.1, 0.05))
-    assert trust.mean_gap([one, one._replace(id=2)], {1: 0.03, 2: 0.03}) == pytest.approx((0.1, 0.05))
+    one = ScoredEntry(1, "red", "a" * 64, "2026", 0.8, Interval(0.7, 0.66, 0.74), cv_noise=0.03)
+    assert trust.mean_gap([one]) == trust.mean_gap([one, one._replace(id=2)]) == pytest.approx((0.1, 0.05))
 
 
 def test_where_lower_scores_win_a_lower_cv_is_the_promise() -> None:
