@@ -69,6 +69,8 @@ def board(
     as_json: AsJson = False,
 ) -> None:
     """Print the ranking, and whether the lead means anything."""
+    from leaderboard.cli import terminal, text
+
     if server:
         from harness.submission import client
 
@@ -76,34 +78,23 @@ def board(
             raise UserError(f"the host reveals on the server: `python -m leaderboard host reveal {competition}` there")
         ranking = client.standings(server, competition, data, trust)
     else:
-        ranking = _standings(competition, data, reveal, trust)
+        from leaderboard.board import read
+        from leaderboard.database import open_database
+        from leaderboard.host import reveal_board
+        from leaderboard.trust import read_trust
+
+        declared, judged_data = _find_board(competition, data)
+        engine = open_database()
+        if reveal:
+            reveal_board(engine, judged_data, _user())
+        present = read(engine, declared, judged_data)
+        ranking = text.as_json(present) | ({"trust": read_trust(present).to_json()} if trust else {})
     if as_json:
         print(_json(ranking))
         return
-    from leaderboard.cli import terminal
-
     terminal.show_board(ranking)
     if trust:
         terminal.show_trust(ranking["trust"])
-
-
-def _standings(competition: str, data: str | None, reveal: bool, trust: bool) -> dict[str, Any]:
-    """The board on this machine."""
-    from leaderboard.board import read
-    from leaderboard.cli.text import as_json
-    from leaderboard.database import open_database
-    from leaderboard.host import reveal_board
-
-    declared, judged_data = _find_board(competition, data)
-    engine = open_database()
-    if reveal:
-        reveal_board(engine, judged_data, _user())
-    present = read(engine, declared, judged_data)
-    if not trust:
-        return as_json(present)
-    from leaderboard.trust import read_trust
-
-    return as_json(present) | {"trust": read_trust(present).to_json()}
 
 
 @app.command()

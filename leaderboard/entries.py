@@ -155,13 +155,16 @@ def rank(entries: Iterable[ScoredEntry], part: str, higher_is_better: bool) -> l
     return list(best.values())
 
 
-def rank_finals(
-    entries: Sequence[ScoredEntry], selected: Mapping[str, set[int]], revealed_at: str, higher_is_better: bool
+def rank_counting(
+    entries: Sequence[ScoredEntry], selected: Mapping[str, set[int]], revealed_at: str | None, higher_is_better: bool
 ) -> list[ScoredEntry]:
-    """The final ranking, by private score, of each team's selected finals, or of its best public entry without any.
+    """The ranking by public score; after the reveal by the private one, of each team's finals.
 
-    An entry that came after the reveal has seen it, and counts only for a team that has no other.
+    A team that selected none has its best public entry as a final. An entry that came after the reveal has seen it, and
+    counts only for a team that has no other.
     """
+    if revealed_at is None:
+        return rank(entries, "public", higher_is_better)
     on_time = {entry.team for entry in entries if not is_late(entry, revealed_at)}
     counting = [entry for entry in entries if not is_late(entry, revealed_at) or entry.team not in on_time]
     unselected = rank([entry for entry in counting if entry.team not in selected], "public", higher_is_better)

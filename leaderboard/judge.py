@@ -31,8 +31,7 @@ from leaderboard.database import (
 from leaderboard.entries import (
     MetricVersion,
     ScoredEntry,
-    rank,
-    rank_finals,
+    rank_counting,
     read_entries,
     read_versions,
     require_current,
@@ -284,14 +283,11 @@ def rank_changes(engine: Engine, competition: Competition, data: JudgedData) -> 
         both = [read_entries(connection, with_version(competition, version), data, revealed) for version in past[-2:]]
         selected = read_selected(connection, data) if revealed else {}
     had = {entry.id for entry in both[0] if entry.team not in host.disqualified}
-    higher, part = competition.metric.higher_is_better, "private" if revealed else "public"
+    part = "private" if revealed else "public"
 
     def places(entries: list[ScoredEntry]) -> dict[str, tuple[int, float]]:
         counting = [entry for entry in entries if entry.id in had]
-        if host.revealed_at:
-            ranked = rank_finals(counting, selected, host.revealed_at, higher)
-        else:
-            ranked = rank(counting, part, higher)
+        ranked = rank_counting(counting, selected, host.revealed_at, competition.metric.higher_is_better)
         return {entry.team: (place, entry.on(part).score) for place, entry in enumerate(ranked, 1)}
 
     before, after = map(places, both)

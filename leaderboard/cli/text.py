@@ -12,7 +12,6 @@ from leaderboard.entries import ScoredEntry, is_late
 
 FEW_GROUPS = 50  # below, 95 % intervals covered the true score less often
 MAX_NOTES = 12  # of a kind
-COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")  # what a spreadsheet would run
 EXPORTED = ("rank", "tied", "team", "score", "low", "high", "private", "cv", "entries", "submitted_at")
 
@@ -80,8 +79,7 @@ def standing(board: Board) -> str:
         return f"{first} leads {second} by {difference} (95 %: {low} to {high}){where}, and that is more than noise."
     if board.leaders == 2:
         return f"{first} and {second} cannot be told apart{where}: they differ by {difference} (95 %: {low} to {high})."
-    count = COUNTS[board.leaders] if board.leaders < len(COUNTS) else str(board.leaders)
-    return f"The first {count} cannot be told apart{where}."
+    return f"The first {board.leaders} cannot be told apart{where}."
 
 
 def notes(board: Board) -> list[str]:

@@ -30,7 +30,7 @@ from tests.support.tiny_board import enter, entry, printed, shown
         # 6, 4 and 2 hits: neighbours differ in 2 rows, which (4/6)^6 = 0.09 of the resamples leave out; the ends in 4,
         # which (2/6)^6 = 0.001 leave out.
         ([("red", ""), ("green", "ab"), ("blue", "abcd")], [False, True, True], 2, "red and green cannot be told"),
-        ([("red", ""), ("green", "a"), ("blue", "b")], [False, True, True], 3, "The first three cannot be told apart"),
+        ([("red", ""), ("green", "a"), ("blue", "b")], [False, True, True], 3, "The first 3 cannot be told apart"),
         ([("red", "")], [False], 1, "red is alone"),
     ],
 )
