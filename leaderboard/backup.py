@@ -34,7 +34,7 @@ from leaderboard.database import (
     submissions,
     writing,
 )
-from leaderboard.entries import outdated
+from leaderboard.entries import better, outdated
 from leaderboard.scoring import is_close, score_file, stored_file
 
 MANIFEST, SNAPSHOT = "manifest.json", "leaderboard.db"
@@ -105,7 +105,7 @@ def _check_scores(engine: Engine, rows: Sequence[Row[Any]], competition: Competi
     """
     metric, feedback = competition.metric, competition.rules.feedback
     query = select(scores.c.part, scores.c.value, scores.c.low, scores.c.high).where(*scored_by(scores, metric))
-    sign, differing, best = 1 if metric.higher_is_better else -1, 0, dict[str, Interval]()
+    differing, best = 0, dict[str, Interval]()
     for row in rows:
         with reading(engine) as connection:
             rows_of_entry = connection.execute(query.where(scores.c.submission == row.id))
@@ -116,10 +116,9 @@ def _check_scores(engine: Engine, rows: Sequence[Row[Any]], competition: Competi
                     f"entry {row.id}, {row.sha256[:12]} of {row.team}, has another {part} score in the database than "
                     "its file gets: the answers, the code or the database have changed; restore a backup"
                 )
-        expected = feedback.shown(stored["public"], best.get(row.team), sign > 0)
+        expected = feedback.shown(stored["public"], best.get(row.team), metric.higher_is_better)
         differing += not all(map(is_close, stored["shown"], expected))
-        if row.team not in best or sign * (stored["shown"].score - best[row.team].score) > 0:
-            best[row.team] = stored["shown"]
+        best[row.team] = better(best.get(row.team), stored["shown"], metric.higher_is_better)
     return differing
 
 
@@ -230,22 +229,19 @@ def _unpack(source: Path, folder: Path) -> set[str]:
     try:
         with tarfile.open(source) as tar:
             tar.extractall(folder, filter="data")
-        hashes = json.loads((folder / MANIFEST).read_text())["sha256"]
+        hashes = dict(json.loads((folder / MANIFEST).read_text())["sha256"])
     except FileNotFoundError as error:
         raise UserError(
             f"{source} is not a backup" if source.exists() else f"{error.filename} does not exist"
         ) from None
     except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{source} is not a backup, or a damaged one ({type(error).__name__})") from None
-    unpacked = {
-        file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir() or file.is_symlink()
-    }
-    if unpacked != {*hashes, MANIFEST}:
-        odd = min(unpacked ^ {*hashes, MANIFEST})
-        raise UserError(f"{source} is not as it was written: {odd} is in the manifest or in the file, and not in both")
-    for name in sorted(hashes):
+    there = [file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir()]
+    found = {file.relative_to(folder).as_posix(): "" if file.is_symlink() else sha256_of(file) for file in there}
+    del found[MANIFEST]
+    for name in sorted({*hashes, *found}):
+        if hashes.get(name) != found.get(name):
+            raise UserError(f"{source} is not as it was written: {name} is not what its manifest says")
         if name != SNAPSHOT and PurePosixPath(name).parts[0] not in ("boards", "data"):
             raise UserError(f"{source} holds {name}, which belongs to no backup")
-        if (folder / name).is_symlink() or sha256_of(folder / name) != hashes[name]:
-            raise UserError(f"{source} is not as it was written: {name} has another sha256 than in its manifest")
-    return set(hashes)
+    return set(found)

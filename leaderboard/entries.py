@@ -146,6 +146,12 @@ def board_state(connection: Connection, data: JudgedData) -> tuple[int, ...]:
 # -- ranking: pure functions -------------------------------------------------------------------------------------------
 
 
+def better(best: Interval | None, score: Interval, higher_is_better: bool) -> Interval:
+    """The better one of a team's shown scores; of equal ones the earlier, which is `best`."""
+    gain = 0.0 if best is None else score.score - best.score
+    return score if best is None or (gain and (gain > 0) == higher_is_better) else best
+
+
 def rank(entries: Iterable[ScoredEntry], part: str, higher_is_better: bool) -> list[ScoredEntry]:
     """Each team's best entry on the rows of `part`, the best team first; of equal ones the earlier wins."""
     sign = -1 if higher_is_better else 1

@@ -13,17 +13,7 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from harness.competition import Competition
 from harness.errors import UserError
 from leaderboard.answers import JudgedData
-from leaderboard.database import (
-    finals,
-    host_actions,
-    now,
-    on_board,
-    reading,
-    selections,
-    shown,
-    submissions,
-    writing,
-)
+from leaderboard.database import finals, host_actions, now, on_board, reading, selections, shown, submissions, writing
 from leaderboard.entries import ScoredEntry, as_scored, read_entries
 
 OF_A_TEAM = ("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference")
@@ -130,8 +120,7 @@ def reveal_board(engine: Engine, data: JudgedData, by: str = "") -> None:
 
 
 def _add(connection: Connection, data: JudgedData, action: HostAction) -> None:
-    board = {"competition": data.competition, "data_hash": data.data_hash}
-    connection.execute(insert(host_actions).values(**board, **action._asdict()))
+    connection.execute(insert(host_actions).values(**data.key, **action._asdict()))
 
 
 def _count_entries(connection: Connection, data: JudgedData, team: str | None = None) -> int:
@@ -190,8 +179,8 @@ def select_finals(engine: Engine, competition: Competition, data: JudgedData, te
         chosen = {_named(name, own, team) for name in names}
         if len(chosen) > allowed:
             raise UserError(f"{len(chosen)} finals are too many; the rules of {data.competition} allow {allowed}")
-        row = {"competition": data.competition, "data_hash": data.data_hash, "team": team, "selected_at": now()}
-        selection = connection.execute(insert(selections).values(row).returning(selections.c.id)).scalar_one()
+        row = insert(selections).values(**data.key, team=team, selected_at=now())
+        selection = connection.execute(row.returning(selections.c.id)).scalar_one()
         for number in sorted(entry.id for entry in chosen):
             connection.execute(insert(finals).values(selection=selection, submission=number))
 
