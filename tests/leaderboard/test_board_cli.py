@@ -76,6 +76,7 @@ def test_the_board_is_exported_as_csv_and_json(call, home):
         (["export", "tiny", "--format", "xlsx"], "there are csv and json"),
         (["host", "deadline", "tiny", "soon"], "is not a time"),
         (["host", "disqualify", "tiny", "nobody", "why"], "nobody has no entry"),
+        (["host", "disqualify", "tiny", "red"], "needs a text"),
         (["host", "token", "ada", "--team", "x"], "there is no team 'x'"),
     ],
 )
