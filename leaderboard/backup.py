@@ -5,7 +5,7 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -74,10 +74,17 @@ def verify(name: str) -> VerifyResult:
             query = select(submissions).where(*on_board(submissions, data)).order_by(submissions.c.id)
             rows = connection.execute(query).all()
             is_current = outdated(connection, competition, data) is None
+            bounds = (scores.c.value, scores.c.low, scores.c.high)
+            query = select(scores.c.submission, scores.c.part, *bounds).where(*scored_by(scores, competition.metric))
+            of_board = query.join(submissions).where(*on_board(submissions, data))
+            stored = {(number, part): Interval(*score) for number, part, *score in connection.execute(of_board)}
         for row in rows:
-            _check_file(row)
+            file = stored_file(row.sha256)
+            if not file.exists() or sha256_of(file) != row.sha256 or file.stat().st_size != row.size:
+                what = "does not have its sha256 any more" if file.exists() else "is missing"
+                raise UserError(f"the stored file of {_named(row)}, {what}; restore it from a backup")
         if is_current:  # an older version of the metric is not declared any more
-            differing += _check_scores(engine, rows, competition, read_answers(data))
+            differing += _check_scores(rows, stored, competition, read_answers(data))
             rescored += len(rows)
         entries += len(rows)
         files |= {row.sha256 for row in rows}
@@ -89,37 +96,31 @@ def verify(name: str) -> VerifyResult:
     return VerifyResult(name, shown(engine), entries, len(files), rescored, message)
 
 
-def _check_file(row: Row[Any]) -> None:
-    file = stored_file(row.sha256)
-    if not file.exists() or sha256_of(file) != row.sha256 or file.stat().st_size != row.size:
-        what = "does not have its sha256 any more" if file.exists() else "is missing"
-        raise UserError(
-            f"the stored file of entry {row.id}, {row.sha256[:12]} of {row.team}, {what}; restore it from a backup"
-        )
-
-
-def _check_scores(engine: Engine, rows: Sequence[Row[Any]], competition: Competition, answers: Answers) -> int:
+def _check_scores(
+    rows: Sequence[Row[Any]], stored: Mapping[tuple[int, str], Interval], competition: Competition, answers: Answers
+) -> int:
     """How many entries are shown otherwise than today's rules would show them, which may have changed meanwhile.
 
-    rows: submissions in the order of arrival, on which the shown scores depend.
+    rows: submissions in the order of arrival, on which the shown scores depend. stored: (id, part) -> score.
     """
-    metric, feedback = competition.metric, competition.rules.feedback
-    query = select(scores.c.part, scores.c.value, scores.c.low, scores.c.high).where(*scored_by(scores, metric))
-    differing, best = 0, dict[str, Interval]()
+    differing, best, higher = 0, dict[str, Interval](), competition.metric.higher_is_better
     for row in rows:
-        with reading(engine) as connection:
-            rows_of_entry = connection.execute(query.where(scores.c.submission == row.id))
-            stored = {part: Interval(*bounds) for part, *bounds in rows_of_entry}
         for part, score in score_file(competition, stored_file(row.sha256), answers).items():
-            if part not in stored or "shown" not in stored or not all(map(is_close, stored[part], score[:3])):
+            known = stored.get((row.id, part))
+            if known is None or (row.id, "shown") not in stored or not all(map(is_close, known, score[:3])):
                 raise UserError(
-                    f"entry {row.id}, {row.sha256[:12]} of {row.team}, has another {part} score in the database than "
-                    "its file gets: the answers, the code or the database have changed; restore a backup"
+                    f"{_named(row)}, has another {part} score in the database than its file gets: the answers, the "
+                    "code or the database have changed; restore a backup"
                 )
-        expected = feedback.shown(stored["public"], best.get(row.team), metric.higher_is_better)
-        differing += not all(map(is_close, stored["shown"], expected))
-        best[row.team] = better(best.get(row.team), stored["shown"], metric.higher_is_better)
+        there = stored[row.id, "shown"]
+        expected = competition.rules.feedback.shown(stored[row.id, "public"], best.get(row.team), higher)
+        differing += not all(map(is_close, there, expected))
+        best[row.team] = better(best.get(row.team), there, higher)
     return differing
+
+
+def _named(row: Row[Any]) -> str:
+    return f"entry {row.id}, {row.sha256[:12]} of {row.team}"
 
 
 def _boards(engine: Engine, competition: str | None = None) -> list[JudgedData]:

@@ -105,7 +105,7 @@ def act(engine: Engine, data: JudgedData, kind: str, text: str, by: str, team: s
         if team is not None and not _count_entries(connection, data, team):
             raise UserError(f"{team} has no entry on this board of {data.competition}")
         action = HostAction(kind, team, text, by, now())
-        _add(connection, data, action)
+        connection.execute(insert(host_actions).values(**data.key, **action._asdict()))
     return action
 
 
@@ -116,11 +116,8 @@ def reveal_board(engine: Engine, data: JudgedData, by: str = "") -> None:
             return
         if not _count_entries(connection, data):
             raise UserError(f"there is nothing to reveal: no team has an entry on this board of {data.competition}")
-        _add(connection, data, HostAction("reveal", None, "", by, now()))
-
-
-def _add(connection: Connection, data: JudgedData, action: HostAction) -> None:
-    connection.execute(insert(host_actions).values(**data.key, **action._asdict()))
+        action = HostAction("reveal", None, "", by, now())
+        connection.execute(insert(host_actions).values(**data.key, **action._asdict()))
 
 
 def _count_entries(connection: Connection, data: JudgedData, team: str | None = None) -> int:
