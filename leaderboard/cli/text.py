@@ -17,17 +17,9 @@ EXPORTED = ("rank", "tied", "team", "score", "low", "high", "private", "cv", "en
 
 
 def as_json(board: Board) -> dict[str, Any]:
-    return {
-        "competition": board.competition,
-        "data_hash": board.data_hash,
-        "source": board.source,
-        "metric": board.metric,
-        "higher_is_better": board.higher_is_better,
-        "revealed_at": board.revealed_at,
-        "standing": standing(board),
-        "notes": notes(board),
-        "rows": [asdict(row) for row in board.rows],
-    }
+    names = ("competition", "data_hash", "source", "metric", "higher_is_better", "revealed_at")
+    sentences = {"standing": standing(board), "notes": notes(board)}
+    return {name: getattr(board, name) for name in names} | sentences | {"rows": [asdict(row) for row in board.rows]}
 
 
 def as_csv(board: Board) -> str:

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import event
 
 from harness.competition import find
@@ -16,7 +18,17 @@ from leaderboard.host import act, read_choice, reveal_board, select_finals
 from leaderboard.judge import judge
 from leaderboard.scoring import resampled_scores
 from tests.support import tiny_board
+from tests.support.board_histories import Home, machine
+from tests.support.frozen import Clock, hold
 from tests.support.tiny_board import enter, entry, printed, shown
+
+
+def test_a_short_history_leaves_the_board_of_the_model(home, monkeypatch):
+    """Any history does. Where this one fails, the long one (tests/slow) finds a short history."""
+    clock = hold(monkeypatch, Clock())
+    how = settings(max_examples=12, stateful_step_count=15, deadline=None, derandomize=True, phases=[Phase.generate])
+    run_state_machine_as_test(machine([Home(home)], clock), settings=how)
+
 
 # -- ties --------------------------------------------------------------------------------------------------------------
 

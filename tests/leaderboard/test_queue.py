@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,15 +13,14 @@ from hypothesis import strategies as st
 
 from harness.competition import find
 from harness.errors import UserError
-from harness.files import sha256_of
 from leaderboard import queue, scorer, teams
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from leaderboard.host import act, reveal_board
 from leaderboard.judge import rescore
-from leaderboard.queue import ReceivedFile, Refusal, accept, claim, read_job, read_quota
+from leaderboard.queue import Refusal, claim, read_job, read_quota
 from tests.support.frozen import Clock, hold
-from tests.support.tiny_board import entry, shown
+from tests.support.tiny_board import entry, queue_file, score_all, shown
 
 
 @pytest.fixture
@@ -30,16 +28,8 @@ def engine(home):
     return open_database()
 
 
-def submit(engine, file, team="red", binding=True, name="mine.csv", manifest=None):
-    copy = file.with_suffix(f".{random.random()}.received")
-    copy.write_bytes(file.read_bytes())
-    received = ReceivedFile(copy, sha256_of(copy), copy.stat().st_size, name, manifest)
-    return accept(engine, prepared("tiny"), team, received, 5, binding)
-
-
-def score_all(engine, worker="me"):
-    while job := claim(engine, worker):
-        scorer.work(engine, worker, job)
+def submit(file, team="red", binding=True, **more):
+    return queue_file(team, file.read_bytes(), binding, **more)
 
 
 def used(engine):
@@ -47,7 +37,7 @@ def used(engine):
 
 
 def test_a_file_that_is_accepted_is_scored_and_stands_on_the_board_with_its_time_of_arrival(engine, home):
-    number = submit(engine, entry(home, wrong="a"), manifest={"cv": {"score": 0.75}})
+    number = submit(entry(home, wrong="a"), cv={"score": 0.75})
     assert used(engine) == 1 and read_job(engine, number).state == "waiting"
     score_all(engine)
     job = read_job(engine, number)
@@ -60,16 +50,16 @@ def test_a_file_that_is_accepted_is_scored_and_stands_on_the_board_with_its_time
 def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it(engine, home):
     file = entry(home)
     file.write_text(file.read_text().replace("b,1", "a,1"))
-    number = submit(engine, file, name="night.csv")
+    number = submit(file, name="night.csv")
     score_all(engine)
     job = read_job(engine, number)
     assert job.state == "refused" and job.message.startswith("night.csv, line 3: id 'a'")
     assert used(engine) == 0 and not queue.received_file(job.sha256).exists()
-    assert submit(engine, file) == number and read_job(engine, number).state == "waiting"
+    assert submit(file) == number and read_job(engine, number).state == "waiting"
 
 
 def test_what_a_killed_server_left_is_swept_and_what_waits_is_kept(engine, home):
-    number = submit(engine, entry(home))
+    number = submit(entry(home))
     kept = queue.waiting_file(read_job(engine, number).sha256)
     old, new = queue.waiting_file(".ab12.partial"), queue.waiting_file("cd" * 32)
     for file in (old, new):
@@ -82,7 +72,7 @@ def test_what_a_killed_server_left_is_swept_and_what_waits_is_kept(engine, home)
 def test_of_sixteen_at_once_exactly_five_are_accepted(engine, home):
     files = [entry(home, wrong="a", by=number + 1, name=f"at_once{number}") for number in range(16)]
     with ThreadPoolExecutor(16) as threads:
-        sent = [threads.submit(submit, engine, file) for file in files]
+        sent = [threads.submit(submit, file) for file in files]
     refused = [future.exception().status for future in sent if future.exception()]
     assert refused == [429] * 11 and used(engine) == 5
     score_all(engine)
@@ -92,13 +82,13 @@ def test_of_sixteen_at_once_exactly_five_are_accepted(engine, home):
 def test_the_quota_of_a_day_ends_at_midnight_utc_and_the_refusal_says_so(engine, home, monkeypatch):
     clock = hold(monkeypatch, Clock())
     for letter in "abcde":
-        submit(engine, entry(home, letter))
+        submit(entry(home, letter))
     with pytest.raises(Refusal, match="has used its 5 entries of today; the next one is free at 2026-01-02 00:00 UTC"):
-        submit(engine, entry(home, "f"))
-    assert submit(engine, entry(home, "f"), binding=False)
+        submit(entry(home, "f"))
+    assert submit(entry(home, "f"), binding=False)
     score_all(engine)
     clock.midnight()
-    assert used(engine) == 0 and submit(engine, entry(home, "g"))
+    assert used(engine) == 0 and submit(entry(home, "g"))
 
 
 @pytest.mark.parametrize(
@@ -112,29 +102,29 @@ def test_the_quota_of_a_day_ends_at_midnight_utc_and_the_refusal_says_so(engine,
 )
 def test_nothing_is_taken_while_the_host_says_so(engine, home, kind, undo, reason, team, sentence):
     data = prepared("tiny")
-    submit(engine, entry(home, "a"))
+    submit(entry(home, "a"))
     score_all(engine)
     act(engine, data, kind, reason, "eva", team)
     with pytest.raises(Refusal, match=sentence):
-        submit(engine, entry(home), binding=False)
+        submit(entry(home), binding=False)
     act(engine, data, undo, "2999-01-01", "eva", team)
-    assert submit(engine, entry(home))
+    assert submit(entry(home))
     reveal_board(engine, data)
     with pytest.raises(Refusal, match="are revealed"):
-        submit(engine, entry(home, "b"))
+        submit(entry(home, "b"))
 
 
 def test_a_file_that_waits_for_a_metric_that_has_changed_is_refused_and_takes_no_quota(engine, home, monkeypatch):
-    submit(engine, entry(home), team="blue")
+    submit(entry(home), team="blue")
     score_all(engine)
-    number = submit(engine, entry(home, wrong="a"))
+    number = submit(entry(home, wrong="a"))
     monkeypatch.setattr(type(find("tiny").metric), "version", 2)
     with pytest.raises(Refusal, match=r"make rescore COMP=tiny.*; the file was not taken"):
-        submit(engine, entry(home, wrong="b"))
+        submit(entry(home, wrong="b"))
     score_all(engine)
     assert read_job(engine, number).state == "refused" and used(engine) == 0
     rescore("tiny")
-    submit(engine, entry(home, wrong="a"))
+    submit(entry(home, wrong="a"))
     score_all(engine)
     assert [row.team for row in shown().rows] == ["blue", "red"]
 
@@ -143,7 +133,7 @@ def test_a_file_that_waits_for_a_metric_that_has_changed_is_refused_and_takes_no
 
 
 def test_a_file_on_which_the_scorer_s_child_dies_three_times_is_the_platform_s_failure(engine, home, monkeypatch):
-    number = submit(engine, entry(home))
+    number = submit(entry(home))
     monkeypatch.setattr(scorer, "score_file", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     for attempt, state in enumerate(("waiting", "waiting", "failed"), 1):
         assert used(engine) == 1
@@ -154,7 +144,7 @@ def test_a_file_on_which_the_scorer_s_child_dies_three_times_is_the_platform_s_f
 
 
 def test_a_new_scorer_takes_over_what_a_lost_one_had_and_the_lost_one_writes_nothing_more(engine, home):
-    number = submit(engine, entry(home))
+    number = submit(entry(home))
     lost = claim(engine, "lost")
     assert claim(engine, "next") is None
     assert queue.take_over(engine) == 1
@@ -166,7 +156,7 @@ def test_a_new_scorer_takes_over_what_a_lost_one_had_and_the_lost_one_writes_not
 
 
 def test_a_file_with_which_three_scorers_were_lost_is_the_platform_s_failure(engine, home):
-    number = submit(engine, entry(home))
+    number = submit(entry(home))
     for _ in range(3):
         assert claim(engine, "lost")
         queue.take_over(engine)
@@ -186,7 +176,7 @@ def for_ever(*_):
     ],
 )
 def test_a_file_that_needs_too_much_is_refused_and_the_scorer_lives(engine, home, monkeypatch, score, message):
-    number = submit(engine, entry(home))
+    number = submit(entry(home))
     monkeypatch.setattr(scorer, "CPU_SECONDS", 1)
     monkeypatch.setattr(scorer, "score_file", score)
     score_all(engine)
@@ -197,7 +187,7 @@ def test_an_error_while_scoring_prints_no_value(engine, home, monkeypatch, capfd
     def leak(*_):
         raise RuntimeError(f"the answer is {987650 + 4}")
 
-    submit(engine, entry(home))
+    submit(entry(home))
     monkeypatch.setattr(scorer, "score_file", leak)
     score_all(engine)
     printed = capfd.readouterr().err

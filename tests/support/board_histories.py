@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -10,13 +9,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from harness.competition import find
 from harness.errors import UserError
-from leaderboard import board, host, queue, scorer
+from leaderboard import board, host, queue
 from leaderboard.answers import prepared
 from leaderboard.cli import text
 from leaderboard.database import open_database
-from leaderboard.queue import ReceivedFile, Refusal
+from leaderboard.queue import Refusal
 from tests.support import tiny_board
-from tests.support.board_model import FINALS, PER_DAY, File, Model
+from tests.support.board_model import FINALS, File, Model
 
 TEAMS = ("red", "blue", "green")
 FILES = st.builds(
@@ -48,16 +47,12 @@ class Home:
     def submit(self, name: str, data_hash: str, team: str, file: File, binding: bool) -> int:
         """The HTTP status that a server would answer with."""
         self.enter()
-        path = self.root / f"{random.random()}.received"
-        path.write_bytes(file.content)
-        manifest = {"cv": {"score": file.cv}} if file.cv else None
-        received = ReceivedFile(path, file.sha256, len(file.content), "mine.csv", manifest)
+        manifest = {"cv": {"score": file.cv}} if file.cv else {}
         try:
-            number = queue.accept(self.engine, prepared(name, data_hash), team, received, PER_DAY, binding)
+            number = tiny_board.queue_file(team, file.content, binding, prepared(name, data_hash), **manifest)
         except Refusal as refusal:
             return refusal.status
-        while job := queue.claim(self.engine, "here"):
-            scorer.work(self.engine, "here", job)
+        tiny_board.score_all(self.engine)
         found = queue.read_job(self.engine, number)
         assert found is not None
         return STATUS[found.state]
