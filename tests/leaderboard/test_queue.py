@@ -17,7 +17,7 @@ from leaderboard import queue, scorer, teams
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from leaderboard.host import act, reveal_board
-from leaderboard.judge import rescore
+from leaderboard.judge import judge, rescore
 from leaderboard.queue import Refusal, claim, read_job, read_quota
 from tests.support.frozen import Clock, hold
 from tests.support.tiny_board import entry, queue_file, score_all, shown
@@ -56,6 +56,15 @@ def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it
     assert job.state == "refused" and job.message.startswith("night.csv, line 3: id 'a'")
     assert used(engine) == 0 and not queue.received_file(job.sha256).exists()
     assert submit(file) == number and read_job(engine, number).state == "waiting"
+
+
+def test_the_same_file_is_the_same_job_and_costs_one_entry(engine, home):
+    first = submit(entry(home))
+    assert submit(entry(home)) == first
+    score_all(engine)
+    judge("tiny", entry(home, "a"), "red")  # on this machine, without a server
+    assert submit(entry(home)) == first and submit(entry(home, "a")) != first and used(engine) == 2
+    assert submit(entry(home), team="blue") != first
 
 
 def test_what_a_killed_server_left_is_swept_and_what_waits_is_kept(engine, home):
