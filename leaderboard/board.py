@@ -127,7 +127,7 @@ def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
         selected = read_selected(connection, data) if host.revealed_at else {}
     ranked = [
         entry
-        for entry in (entries.all if host.revealed_at else entries.best.values())
+        for entry in (entries.all if host.revealed_at else list(entries.best.values()))
         if entry.team not in host.disqualified
     ]
     counted = rank_counting(ranked, selected, host.revealed_at, higher)

@@ -238,15 +238,7 @@ def _begin_transactions(engine: Engine) -> None:
     def configure_sqlite(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's recipe: the driver's own transactions are off
         connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-        deadline = time.monotonic() + BUSY_SECONDS
-        while True:  # SQLite itself does not wait for another process that is about to turn WAL on
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                break
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
+        _turn_wal_on(connection)
         # The triggers are recursive so that INSERT OR REPLACE meets them too.
         connection.executescript("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON")
 
@@ -261,6 +253,19 @@ def _begin_transactions(engine: Engine) -> None:
     if is_sqlite:
         event.listen(engine, "connect", configure_sqlite)
     event.listen(engine, "begin", begin)
+
+
+def _turn_wal_on(connection: sqlite3.Connection) -> None:
+    """SQLite itself does not wait for another process that is doing the same."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select
 
 from harness.competition import Competition
 from harness.errors import UserError
@@ -102,7 +102,7 @@ def act(engine: Engine, data: JudgedData, kind: str, text: str, by: str, team: s
     if (kind in OF_A_TEAM) != (team is not None):
         raise UserError(f"{kind} {'needs' if team is None else 'does not take'} a team")
     with writing(engine) as connection:
-        if team is not None and not _count_entries(connection, data, team):
+        if team is not None and not _has_entry(connection, data, submissions.c.team == team):
             raise UserError(f"{team} has no entry on this board of {data.competition}")
         action = HostAction(kind, team, text, by, now())
         connection.execute(insert(host_actions).values(**data.key, **action._asdict()))
@@ -114,15 +114,14 @@ def reveal_board(engine: Engine, data: JudgedData, by: str = "") -> None:
     with writing(engine) as connection:
         if read_host_state(connection, data).revealed_at is not None:
             return
-        if not _count_entries(connection, data):
+        if not _has_entry(connection, data):
             raise UserError(f"there is nothing to reveal: no team has an entry on this board of {data.competition}")
         action = HostAction("reveal", None, "", by, now())
         connection.execute(insert(host_actions).values(**data.key, **action._asdict()))
 
 
-def _count_entries(connection: Connection, data: JudgedData, team: str | None = None) -> int:
-    query = select(func.count()).where(*on_board(submissions, data))
-    return connection.scalar(query if team is None else query.where(submissions.c.team == team)) or 0
+def _has_entry(connection: Connection, data: JudgedData, *where: ColumnElement[bool]) -> bool:
+    return connection.scalar(select(submissions.c.id).where(*on_board(submissions, data), *where).limit(1)) is not None
 
 
 def _utc(text: str) -> str:
