@@ -167,7 +167,7 @@ class BoardView:
 
     @cached_property
     def trust(self) -> Trust:
-        return read_trust(self.engine, self.board)
+        return read_trust(self.board)
 
 
 _views: dict[tuple[Engine, HostedCompetition], tuple[tuple[int, ...], BoardView]] = {}

@@ -11,14 +11,13 @@ import uvicorn
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from leaderboard import queue, scorer
 from leaderboard.database import open_database
 from leaderboard.judge import judge
 from leaderboard.teams import User
 from leaderboard.web import app
 from leaderboard.web.app import LOOPBACK
 from leaderboard.web.hosted import Settings
-from tests.support.tiny_board import entry
+from tests.support.tiny_board import entry, score_all
 
 FILES = "/api/competitions/tiny/submissions"
 OURS = {"sec-fetch-site": "same-origin"}
@@ -35,8 +34,7 @@ class ScoresAtOnce:
     def stop(self) -> None: ...
 
     def wake(self) -> None:
-        while job := queue.claim(self.engine, "here"):
-            scorer.work(self.engine, "here", job)
+        score_all(self.engine)
 
 
 def settings_for(team_mode: bool = False, user: str = "ada", scores: bool = True) -> Settings:
