@@ -13,6 +13,7 @@ from competitions.digits.numpy_networks import first_weights
 from harness import paths
 from harness.errors import UserError
 from harness.files import write_bytes
+from harness.models import MODEL
 
 MODELS = ("softmax", "two_layer")
 
@@ -28,12 +29,14 @@ def main() -> None:
 
 def newest(model: str) -> np.ndarray:
     """(pixels, units): the weights of the first layer, less the random ones it began with."""
-    fits = (paths.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/arrays.npz")
+    import joblib
+
+    fits = (paths.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/{MODEL}")
     files = sorted(fits, key=lambda file: file.stat().st_mtime)
     if not files:
         raise UserError(f"no fit of {model} is finished; run `make submit COMP=digits MODELS={','.join(MODELS)}` first")
-    with np.load(files[-1], allow_pickle=False) as arrays:
-        return arrays["w0"] - first_weights(arrays["w0"].shape)["w0"]
+    learned = joblib.load(files[-1])["w0"]
+    return learned - first_weights(learned.shape)["w0"]
 
 
 def draw(layers: list[np.ndarray]) -> Path:
