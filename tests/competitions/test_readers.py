@@ -31,18 +31,14 @@ def write_tiles(folder: Path, **changed: np.ndarray) -> Path:
     return folder
 
 
-def test_tiles_keep_their_rover_positions_and_the_official_test_its_ids(tmp_path: Path) -> None:
+def test_tiles_keep_their_rover_positions_else_frames_else_stand_alone(tmp_path: Path) -> None:
     dataset = load_mars(write_tiles(tmp_path, group=np.array([9, 7, 9])))
     assert dataset.labelled.ids.tolist() == ["0", "1", "2"]
     assert dataset.labelled.groups.tolist() == [1, 0, 1]
     assert dataset.labelled.inputs[:, 0, 0].tolist() == [100, 101, 102]
     assert dataset.official["test"].ids.tolist() == ["40", "41"]
     assert dataset.official["test"].targets is None
-
-
-def test_tiles_without_positions_are_grouped_by_frame_or_else_stand_alone(tmp_path: Path) -> None:
-    arrays = {key: value for key, value in tiles().items() if key != "group"}
-    write_tiles(tmp_path)
+    del (arrays := tiles())["group"]
     np.savez(tmp_path / "train.npz", **arrays, frame=np.array([1, 1, 2]))
     assert load_mars(tmp_path).labelled.groups.tolist() == [0, 0, 1]
     np.savez(tmp_path / "train.npz", **arrays)
@@ -54,7 +50,6 @@ def test_the_course_file_of_mars_may_hold_floats_and_every_row_is_its_own_group(
     np.savez(tmp_path / "mars_for_students.npz", training_set=pairs, test_set=tiles(2)["images"])
     dataset = load_mars(tmp_path)
     assert dataset.labelled.inputs.dtype == dataset.labelled.targets.dtype == np.uint8
-    assert dataset.labelled.inputs[:, 5, 5].tolist() == [100, 101, 102]
     assert dataset.labelled.groups.tolist() == [0, 1, 2]
     assert dataset.official["test"].ids.tolist() == ["0", "1"]
     np.savez(tmp_path / "mars_for_students.npz", training_set=np.ones((3, 64, 128, 2)), test_set=tiles()["images"])
@@ -66,11 +61,7 @@ def test_the_course_file_of_mars_may_hold_floats_and_every_row_is_its_own_group(
     ("changed", "pattern"),
     [
         ({"masks": np.full((3, 64, 128), 1.5)}, r"train\.npz, row 0 holds 1\.5"),
-        ({"masks": np.ones((2, 64, 128), np.uint8)}, r"train\.npz, masks holds 2 rows"),
-        ({"images": np.full((3, 64, 128), np.nan)}, r"train\.npz, row 0 holds nan"),
         ({"images": np.ones((3, 128, 64), np.uint8)}, r"shape \(3, 128, 64\)"),
-        ({"images": np.full((3, 64, 128), "a")}, "type <U1"),
-        ({"images": np.array([None, {}, 1])}, r"train\.npz .*Object arrays"),
         ({"group": np.array([1, 2])}, "group holds 2 rows"),
     ],
 )
@@ -145,8 +136,6 @@ def test_both_labelled_files_of_glas_are_one_and_the_third_is_the_official_test(
     ("changed", "pattern"),
     [
         ({"grade": np.array([0, 1, 2, 3])}, r"train\.npz, grade holds 3"),
-        ({"masks": np.zeros((3, 128, 128), np.uint8)}, r"train\.npz, masks holds 3 rows"),
-        ({"images": np.zeros((4, 96, 128, 3), np.uint8)}, r"train\.npz, images has shape \(4, 96, 128, 3\)"),
         ({"patient": np.array([0.0, 0.5, 1, 1])}, r"train\.npz, patient, row 1 holds 0\.5"),
     ],
 )
