@@ -127,12 +127,6 @@ class DetectorFit:
             **dict(learner.options),
         }
 
-    def dataset(self) -> dict[str, Any]:
-        """Return the contents of a data.yaml; ultralytics' check of such a file looks for fonts to download."""
-        folder = self.home / "data"
-        files = {"train": str(folder / "images"), "val": str(folder / "one.txt")}  # it asks for the second, unused
-        return {**files, "names": dict(enumerate(self.classes)), "nc": len(self.classes), "channels": 3}
-
     def fitted(self, trainer: Any) -> YoloFitted:
         average = copy.deepcopy(trainer.ema.ema).float()
         return YoloFitted.of(self.learner, self.context.task, average, self.long_sides)
@@ -245,7 +239,10 @@ def _trainer(fit: DetectorFit, arguments: dict[str, Any]) -> Any:
         """
 
         def get_dataset(self) -> dict[str, Any]:
-            return fit.dataset()
+            """Return the contents of a data.yaml; ultralytics' check of such a file looks for fonts to download."""
+            folder, classes = fit.home / "data", dict(enumerate(fit.classes))
+            files = {"train": str(folder / "images"), "val": str(folder / "one.txt")}  # it asks for the second, unused
+            return {**files, "names": classes, "nc": len(classes), "channels": 3}
 
         def build_optimizer(self, model: Any, *_: Any, **__: Any) -> Any:
             optimizer = fit.learner.optimizer.build(model, fit.learner.weight_decay)
