@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
 
 from harness.competition import find, names
 from harness.data.samples import Samples, numbered
@@ -160,20 +161,11 @@ def test_of_names_one_is_chosen_and_the_declared_one_is_among_them() -> None:
 # -- estimators --------------------------------------------------------------------------------------------------------
 
 
-def forest():
-    from sklearn.ensemble import ExtraTreesClassifier
-
-    return ExtraTreesClassifier(n_estimators=5)
-
-
-def two_forests():
-    from sklearn.ensemble import VotingClassifier
-
-    return VotingClassifier([("first", forest()), ("second", forest())], voting="soft")
+TREES = partial(ExtraTreesClassifier, n_estimators=5)
 
 
 def test_parameters_reach_the_estimator_and_what_is_declared_besides_is_kept(tmp_path) -> None:
-    declared = Sklearn(partial(forest), parameters=(("bootstrap", True),))
+    declared = Sklearn(TREES, parameters=(("bootstrap", True),))
     varied = declared.search_space(optuna.trial.FixedTrial({"max_features": 0.5, "min_samples_leaf": 7}))
     assert varied.parameters == (("bootstrap", True), ("max_features", 0.5), ("min_samples_leaf", 7))
     rng = np.random.default_rng(0)
@@ -184,4 +176,5 @@ def test_parameters_reach_the_estimator_and_what_is_declared_besides_is_kept(tmp
 
 def test_two_parts_with_one_name_are_told_apart() -> None:
     parameters = ("max_features", "min_samples_leaf")
-    assert asked(Sklearn(two_forests)) == {f"{part}__{name}" for part in ("first", "second") for name in parameters}
+    both = partial(VotingClassifier, [("first", TREES()), ("second", TREES())])
+    assert asked(Sklearn(both)) == {f"{part}__{name}" for part in ("first", "second") for name in parameters}

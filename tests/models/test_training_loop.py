@@ -64,16 +64,6 @@ def test_a_deadline_saves_and_the_same_call_goes_on(uninterrupted, tmp_path):
     assert predicted(tmp_path) == uninterrupted
 
 
-def test_a_damaged_checkpoint_is_reported_and_the_one_before_taken(uninterrupted, saving_always, tmp_path):
-    with pytest.raises(Interrupted):
-        predicted(tmp_path, stop=stop_at(5))
-    newest = checkpoint.generations(tmp_path)[0]
-    newest.write_bytes(newest.read_bytes()[:-1])
-    events: list[dict] = []
-    assert predicted(tmp_path, report=events.append) == uninterrupted
-    assert newest.name in events[0]["warning"]
-
-
 def test_another_seed_or_fold_is_another_model(uninterrupted, tmp_path):
     assert predicted(tmp_path / "seed", seed=1) != uninterrupted != predicted(tmp_path / "fold", fold=1)
 
