@@ -6,7 +6,7 @@ Schedules are pure functions of progress and of the losses so far: they hold no 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -45,7 +45,7 @@ class AdamW:
     def build(self, network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.AdamW(_groups(_trainable(network), weight_decay), betas=self.betas, fused=True)
+        return torch.optim.AdamW(_groups(network.parameters(), weight_decay), betas=self.betas, fused=True)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class SGD:
     def build(self, network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
         import torch
 
-        groups = _groups(_trainable(network), weight_decay)
+        groups = _groups(network.parameters(), weight_decay)
         return torch.optim.SGD(groups, momentum=self.momentum, nesterov=self.momentum > 0)
 
 
@@ -74,21 +74,20 @@ class Muon:
     betas: tuple[float, float] = (0.9, 0.99)
 
     def build(self, network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
-        trainable = _trainable(network)
-        hidden = [p for p in trainable if p.ndim == 4 and len(p) > 8 and p[0].numel() >= 32]
-        in_muon = {id(p) for p in hidden}
-        groups = _groups([p for p in trainable if id(p) not in in_muon], weight_decay)
+        hidden: list[Tensor] = []
+        rest: list[Tensor] = []
+        for p in network.parameters():
+            inner = p.requires_grad and p.ndim == 4 and len(p) > 8 and p[0].numel() >= 32
+            (hidden if inner else rest).append(p)
         orthogonal = {"params": hidden, "momentum": self.momentum, "reach": self.reach, "weight_decay": weight_decay}
-        return _muon_class()([*groups, orthogonal], betas=self.betas, fused=True)
+        return _muon_class()([*_groups(rest, weight_decay), orthogonal], betas=self.betas, fused=True)
 
 
-def _trainable(network: nn.Module) -> list[Tensor]:
-    return [p for p in network.parameters() if p.requires_grad]
-
-
-def _groups(parameters: list[Tensor], weight_decay: float) -> list[dict[str, Any]]:
-    decayed = {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay}
-    plain = {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}
+def _groups(parameters: Iterable[Tensor], weight_decay: float) -> list[dict[str, Any]]:
+    """Those that train; norms and biases do not decay."""
+    trainable = [p for p in parameters if p.requires_grad]
+    decayed = {"params": [p for p in trainable if p.ndim > 1], "weight_decay": weight_decay}
+    plain = {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0}
     return [group for group in (decayed, plain) if group["params"]]
 
 

@@ -166,13 +166,22 @@ def _classifier() -> type[nn.Module]:
 
 
 def load_weights(backbone: nn.Module, file: Path | None, channels: int) -> None:
-    """From the file, or else from the hub. Raise `UserError` where one tensor of the backbone would stay random."""
-    from timm.models import adapt_input_conv
+    """From the file, or else from the hub; nothing but tensors is unpickled.
+
+    Raise `UserError` where one tensor of the backbone would stay random.
+    """
+    from safetensors import SafetensorError
+    from timm.models import adapt_input_conv, load_state_dict
 
     config: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment]
     name = ".".join(filter(None, (config["architecture"], config["tag"])))
     file = file or from_hub(name, config.get("hf_hub_id"), config.get("hf_hub_filename") or "model.safetensors")
-    tensors = read(file)
+    if not file.is_file():
+        raise UserError(f"there is no file {file} with weights; name one that exists, or leave weights= out")
+    try:
+        tensors: dict[str, Tensor] = load_state_dict(str(file), weights_only=True)
+    except (EOFError, OSError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{file} cannot be read as weights: {str(error).splitlines()[0]}") from error
     rename = getattr(sys.modules[type(backbone).__module__], "checkpoint_filter_fn", None)
     if rename:  # weights as others published them
         tensors = rename(tensors, backbone)
@@ -214,16 +223,3 @@ def from_hub(name: str, repository: str | None, filename: str) -> Path:
             f"the pretrained weights of {name} are not on this machine and cannot be downloaded now; run "
             f"`.venv/bin/hf download {repository} {filename}` where there is a network, or name a file (weights=)"
         ) from error
-
-
-def read(file: Path) -> dict[str, Tensor]:
-    """A state dict; nothing but tensors is unpickled."""
-    from safetensors import SafetensorError
-    from timm.models import load_state_dict
-
-    if not file.is_file():
-        raise UserError(f"there is no file {file} with weights; name one that exists, or leave weights= out")
-    try:
-        return load_state_dict(str(file), weights_only=True)
-    except (EOFError, OSError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{file} cannot be read as weights: {str(error).splitlines()[0]}") from error

@@ -105,6 +105,5 @@ def test_frozen_steps_are_measured_as_frozen_and_open_ones_as_open(tmp_path):
 
 
 def test_layers_open_from_the_top_down():
-    assert openings(5, frozen=0.2, trained=4, gradual=True) == [0.2, 0.4, 0.6, 0.8, NEVER]
     assert openings(3, frozen=0.3, trained=0, gradual=True) == [NEVER] * 3
     assert openings(2, frozen=1.0, trained=9, gradual=False) == [1, 1]

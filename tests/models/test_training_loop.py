@@ -56,6 +56,8 @@ def test_a_fit_interrupted_after_any_step_ends_with_the_same_bytes(step, uninter
     assert [entry["epoch"] for entry in logged(tmp_path)] == [0, 1, 2]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["finished.json", "log.jsonl", "weights.safetensors"]
     assert predicted(tmp_path, stop=lambda: True) == uninterrupted  # loaded, not repeated
+    with pytest.raises(UserError, match="weights of another network"):
+        replace(learner, width=8).load(Context(TASK, tmp_path))
 
 
 def test_a_deadline_saves_and_the_same_call_goes_on(uninterrupted, tmp_path):

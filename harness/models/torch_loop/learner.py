@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from harness.data.samples import Samples
+from harness.errors import UserError
 from harness.files import sweep_partials
 from harness.models import FINISHED, Context, Learner, TrainingCost, search_spaces
 from harness.models.augment import Augment
@@ -119,7 +120,13 @@ class TorchLearner(Learner):
         weights = checkpoint.finished(context.folder)
         machine, encoding = self.set_up(context)
         network = machine.place(self.untrained().network(encoding.outputs)).eval()
-        network.load_state_dict(weights)
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise UserError(
+                f"{context.folder} holds weights of another network: its code has changed since; "
+                "delete the folder to train this fold again"
+            ) from error
         return TorchFitted(encoding, network, machine)
 
     def set_up(self, context: Context) -> tuple[Machine, TargetEncoding]:

@@ -203,26 +203,23 @@ class DetectorFit:
         self.log.append(entry)
         last = trainer.epoch + 1 == self.learner.epochs
         if time.monotonic() - self.saved > SAVE_SECONDS and not last:
-            self.save(trainer)
+            # in full precision: ultralytics' own last.pt keeps halves, and no resume is exact with it
+            state = {
+                "epoch": trainer.epoch + 1,
+                "network": trainer.model.state_dict(),
+                "average": trainer.ema.ema.state_dict(),
+                "updates": trainer.ema.updates,
+                "optimizer": trainer.optimizer.state_dict(),
+                "log": self.log,
+            }
+            checkpoint.save(self.context.folder, state, self.done)
+            self.saved = time.monotonic()
         lines = "".join(json.dumps(each) + "\n" for each in self.log)
         write_bytes(self.context.folder / "log.jsonl", lines.encode())
         self.context.report({**entry, "step": self.done, "steps_total": self.steps})
         if not last:
             share = (trainer.epoch + 1) / self.learner.epochs
             self.context.look(share, lambda inputs: self.fitted(trainer).predict(inputs))
-
-    def save(self, trainer: Any) -> None:
-        """Save everything in full precision: ultralytics' own last.pt keeps halves, and no resume is exact with it."""
-        state = {
-            "epoch": trainer.epoch + 1,
-            "network": trainer.model.state_dict(),
-            "average": trainer.ema.ema.state_dict(),
-            "updates": trainer.ema.updates,
-            "optimizer": trainer.optimizer.state_dict(),
-            "log": self.log,
-        }
-        checkpoint.save(self.context.folder, state, self.done)
-        self.saved = time.monotonic()
 
 
 class _Measured(Exception):
