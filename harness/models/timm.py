@@ -26,15 +26,13 @@ class Head:
 
     hidden: widths of the dense layers before the last, each followed by batch norm, the activation and dropout.
     squeeze_excitation: weigh the channels of the feature map before it is pooled (Hu et al. 2017, arXiv 1709.01507);
-    for backbones that give a map (n, channels, h, w). pool: as timm names it ("avg", "max", "token", ...).
+    for backbones that give a map (n, channels, h, w).
     """
 
     hidden: tuple[int, ...] = ()
     activation: Literal["swish", "relu", "gelu"] = "swish"
     dropout: float = 0.0
-    batch_norm: bool = True
     squeeze_excitation: bool = False
-    pool: str = "avg"
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Timm(TorchLearner):
     """backbone: a name of timm's, with or without the tag of its weights ("convnext_base.fb_in22k_ft_in1k").
 
     size: pixels a side that the images are resized to inside the network; None: as they are, or where a backbone
-    knows one size only, that one. options: more of the backbone's arguments, as pairs.
+    knows one size only, that one.
     weights: where pretrained, a file of the backbone's weights (.safetensors, or torch's own format) instead of the
     hub's, which are looked for in its cache first.
     Layers are counted as timm groups them (a block, a stem), from the top of the backbone; the head always trains.
@@ -55,7 +53,6 @@ class Timm(TorchLearner):
     _: KW_ONLY
     head: Head = Head()
     size: int | None = None
-    options: tuple[tuple[str, Any], ...] = ()
     weights: str | None = None
     frozen: float = 0.0
     trainable_layers: int | None = None
@@ -97,7 +94,7 @@ class Timm(TorchLearner):
         if name not in (known := timm.list_models()):
             close = "".join(f"; did you mean {match}?" for match in difflib.get_close_matches(name, known, n=1))
             raise UserError(f"timm has no backbone {self.backbone!r}{close}")
-        arguments = {"in_chans": self.channels, "num_classes": 0, "global_pool": self.head.pool, **dict(self.options)}
+        arguments: dict[str, Any] = {"in_chans": self.channels, "num_classes": 0, "global_pool": "avg"}
         config = timm.models.get_pretrained_cfg(self.backbone)
         size = self.size
         if config is not None and config.fixed_input_size:
@@ -147,8 +144,7 @@ def _classifier() -> type[nn.Module]:
             layers: list[nn.Module] = []
             width = backbone.head_hidden_size
             for wide in head.hidden:
-                layers.append(nn.Linear(width, wide, bias=not head.batch_norm))
-                layers += [nn.BatchNorm1d(wide)] * head.batch_norm
+                layers += [nn.Linear(width, wide, bias=False), nn.BatchNorm1d(wide)]
                 layers += [activations[head.activation](), nn.Dropout(head.dropout)]
                 width = wide
             self.dense = nn.Sequential(*layers, nn.Linear(width, classes))

@@ -62,8 +62,7 @@ def test_a_finished_fit_is_loaded_and_not_trained_again(finished: Path) -> None:
 
 def test_measuring_the_cost_leaves_nothing(tmp_path: Path) -> None:
     cost = YOLO.cost(squares(), context(tmp_path / "probe"))
-    assert cost.start >= 0
-    assert min(cost.epoch, cost.predict) > 0
+    assert cost.start >= 0 and min(cost.epoch, cost.predict) > 0
     assert not list(tmp_path.iterdir())
 
 
@@ -114,11 +113,8 @@ def test_an_interrupted_fit_ends_with_the_same_bytes(
     assert events[-1]["step"] == events[-1]["steps_total"] == 8
     assert logged_epochs(tmp_path) == [0, 1, 2, 3]
     assert weights(tmp_path) == weights(finished)
-
-
-def test_another_fold_is_another_training(finished: Path, tmp_path: Path) -> None:
-    LONGER.fit(squares(), None, context(tmp_path, fold=1))
-    assert weights(tmp_path) != weights(finished)
+    LONGER.fit(squares(), None, context(tmp_path / "another", fold=1))
+    assert weights(tmp_path / "another") != weights(finished)
 
 
 def test_a_deadline_that_passes_stops_the_fit(tmp_path: Path) -> None:
@@ -129,7 +125,7 @@ def test_a_deadline_that_passes_stops_the_fit(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_not_finite_is_an_error_of_the_user(tmp_path: Path) -> None:
     with pytest.raises(Diverged):
-        replace(YOLO, options=(("box", 1e39),)).fit(squares(), None, context(tmp_path / "fit"))
+        replace(YOLO, weight_decay=1e38).fit(squares(), None, context(tmp_path / "fit"))
 
 
 def test_a_search_can_prune_it_after_an_epoch_by_its_predictions(tmp_path: Path) -> None:

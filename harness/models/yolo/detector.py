@@ -37,9 +37,8 @@ class Yolo(Learner):
     imgsz: the long side at which it sees images; small images are not enlarged. lr: the peak, after a linear
     warm-up over a share `warmup` of the epochs and before a cosine to 0. mosaic: the share of the epochs, from the
     first on, in which four images are put together (Bochkovskiy et al. 2020, arXiv 2004.10934). ema: the share of all
-    steps that the moving average of the weights reaches back; the average is the final model. options: more of
-    ultralytics' training arguments, as pairs. target_class: train a specialist for this class alone. pretrained: start
-    from <model>.pt in the folder weights/.
+    steps that the moving average of the weights reaches back; the average is the final model. target_class: train a
+    specialist for this class alone. pretrained: start from <model>.pt in the folder weights/.
 
     An optimizer step follows every batch, and the last weights are the model: the validation rows choose nothing.
     """
@@ -54,7 +53,6 @@ class Yolo(Learner):
     warmup: float = 0.05
     mosaic: float = 0.7
     ema: float = 0.1
-    options: tuple[tuple[str, Any], ...] = ()
     fewest_epochs: int = 10  # random weights find nothing before that
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> YoloFitted:

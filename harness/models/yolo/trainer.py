@@ -124,7 +124,6 @@ class DetectorFit:
             "plots": False,
             "patience": 0,
             "verbose": False,
-            **dict(learner.options),
         }
 
     def fitted(self, trainer: Any) -> YoloFitted:
