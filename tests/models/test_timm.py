@@ -68,22 +68,16 @@ def test_a_backbone_that_does_not_exist_is_named_with_its_neighbour() -> None:
 # -- layers ------------------------------------------------------------------------------------------------------------
 
 
-def test_layers_are_counted_from_the_top_down() -> None:
-    network = replace(tiny, backbone="mobilenetv3_small_050").network(2)
-    layers = layers_of(network.backbone)
-    assert len(layers) == 14  # the last convolution, 1 + 2 + 3 + 2 + 3 + 1 blocks, the stem
-    assert "conv_head.weight" in layers[0] and "conv_stem.weight" in layers[-1]
-    assert all(name.startswith("blocks.5.0") for name in layers[1])
-    assert sum(map(len, layers)) == len(list(network.backbone.parameters()))
-
-
-def test_parts_are_the_layers_with_their_rates_and_openings() -> None:
+def test_parts_are_the_layers_from_the_top_down_with_their_rates_and_openings() -> None:
     chosen = replace(
         tiny, backbone="mobilenetv3_small_050", frozen=0.4, trainable_layers=3, unfreeze="gradual", layer_decay=0.5
     )
     network = chosen.network(2)
-    parts = chosen.parameter_groups(network)
-    assert [part.opens for part in parts] == [0.4, 0.6, 0.8] + [NEVER] * 11
+    parts, layers = chosen.parameter_groups(network), layers_of(network.backbone)
+    assert (
+        "conv_head.weight" in layers[0] and "blocks.5.0.conv.weight" in layers[1] and "conv_stem.weight" in layers[-1]
+    )
+    assert [part.opens for part in parts] == [0.4, 0.6, 0.8] + [NEVER] * 11  # 1 + 2 + 3 + 2 + 3 + 1 blocks, the stem
     assert [part.scale for part in parts[:3]] == [0.5, 0.25, 0.125]
     inside = {id(p) for part in parts for p in part.parameters}
     assert {name for name, p in network.named_parameters() if id(p) not in inside} == {"dense.0.weight", "dense.0.bias"}
