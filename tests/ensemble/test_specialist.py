@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ def nothing(raw: Path) -> None:
     """The rows are in memory."""
 
 
-line, forest = Sklearn(partial(logistic, 1.0)), Sklearn(partial(trees, 30))
+line, forest = Sklearn(logistic), Sklearn(trees, parameters=(("n_estimators", 30),))
 
 
 def declared(**models: Any) -> Competition:
