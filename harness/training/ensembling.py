@@ -103,8 +103,7 @@ def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, An
             "refused": {} if step_result.accepted else {step_result.step: step_result.reason},
             "accepted_in_folds": accepted,
             "folds": folds,
-            "gain": step_result.gain
-            and {name: getattr(step_result.gain, name) for name in ("difference", "low", "high", "p")},
+            "gain": step_result.gain and step_result.gain.to_json(),
             **interval(oof.metric, statistics, oof.groups)._asdict(),
             "by_class": finite(oof.metric.by_class(statistics)),
         }
@@ -116,13 +115,9 @@ def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, An
 
 def members_of(oof: OOFData, recipe: Recipe) -> dict[str, Any]:
     """Every member's weight, and its gain on the fitted rows: the ensemble against the same one without it."""
-    fields = ("difference", "low", "high", "p")
+    gains = leave_one_out(oof.subsample(), recipe)
     return {
-        name: {
-            "weight": recipe.weights.get(name, 0.0),
-            "gain": gain and {key: float(getattr(gain, key)) for key in fields},
-        }
-        for name, gain in leave_one_out(oof.subsample(), recipe).items()
+        name: {"weight": recipe.weights.get(name, 0.0), "gain": gain and gain.to_json()} for name, gain in gains.items()
     }
 
 
