@@ -10,11 +10,13 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.metrics import jaccard_score
 
 from harness.data.samples import numbered
+from harness.models import MODEL
 from tests.support.tiny_competition import Home, arrays
 from tests.support.tiny_search import wait_until
 
@@ -97,11 +99,11 @@ def test_a_row_is_never_predicted_by_a_model_that_saw_it(ranked: tuple[Home, dic
             found = arrays(home.root, f"runs/pebbles/*/spy-*/fold_*/{pattern}-{view}.probabilities.npy")
             assert len(found) == count
             assert all((part[:, 1] == 1).all() and (part[:, 2] == 0).all() for part in found)
-    rows = [set(json.loads(file.read_text())) for file in home.root.glob("runs/pebbles/*/spy-*/fold_*/trained.json")]
+    rows = [set(joblib.load(file)) for file in home.root.glob(f"runs/pebbles/*/spy-*/fold_*/{MODEL}")]
     (public,) = home.root.glob("data/pebbles/*/public")
-    held_out = set(np.load(public / "holdout/ids.npy"))
+    held_out = set(map(int, np.load(public / "holdout/ids.npy")))
     assert not rows[0] & rows[1] and not held_out & (rows[0] | rows[1])  # two folds: each trains on the other's rows
-    groups = [{int(name) // 2 for name in part} for part in (*rows, held_out)]
+    groups = [{name // 2 for name in part} for part in (*rows, held_out)]
     assert not groups[0] & groups[1] and not groups[2] & (groups[0] | groups[1])
 
 
@@ -114,9 +116,8 @@ def test_the_spy_would_notice(ranked: tuple[Home, dict, dict], monkeypatch: pyte
     specification.loader.exec_module(seen)
     images = np.zeros((4, 16, 16), np.uint8)
     images[:, :, 0] = images[:, :, -1] = np.array([3, 4, 5, 6])[:, None]
-    witness = seen.Witness(None, frozenset({4, 6}))
     for view in (images, images[:, :, ::-1]):
-        assert witness.predict(view)[:, 2].all((1, 2)).tolist() == [False, True, False, True]
+        assert seen.Spy().predict([4, 6], view, None)[:, 2].all((1, 2)).tolist() == [False, True, False, True]
 
 
 def test_the_official_file_has_the_rows_of_the_source_and_best_is_what_was_submitted(
