@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.bootstrap import Comparison, Interval
 from harness.disk import size
-from harness.ensemble.leave_one_out import gain_of
+from harness.ensemble import gain_of
 from harness.files import read_lines
 from harness.report.chart import LossCurve
 from harness.report.format import counted, interval_of, percent

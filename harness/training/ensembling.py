@@ -18,7 +18,7 @@ from harness.ensemble import (
     SpecialistRole,
     cross_fit,
     cross_fitted,
-    leave_one_out,
+    gain_of,
 )
 from harness.errors import UserError
 from harness.options import Request
@@ -115,7 +115,8 @@ def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, An
 
 def members_of(oof: OOFData, recipe: Recipe) -> dict[str, Any]:
     """Every member's weight, and its gain on the fitted rows: the ensemble against the same one without it."""
-    gains = leave_one_out(oof.subsample(), recipe)
+    thinned = oof.subsample()
+    gains = {name: gain_of(thinned, recipe, name) for name in recipe.names}
     return {
         name: {"weight": recipe.weights.get(name, 0.0), "gain": gain and gain.to_json()} for name, gain in gains.items()
     }

@@ -16,8 +16,8 @@ from harness.ensemble import (
     cross_fit,
     cross_fitted,
     fit,
+    gain_of,
     gate,
-    leave_one_out,
     with_blend,
     with_offsets,
     with_specialist,
@@ -288,10 +288,9 @@ def test_numbers_are_blended_too_and_another_metric_is_cross_fitted() -> None:
 
 def test_what_a_member_adds_is_the_ensemble_against_the_same_without_it(diverse: OOFData) -> None:
     both = Recipe({"one": 0.5, "two": 0.5})
-    gains = leave_one_out(diverse, both)
-    assert gains["one"].difference == pytest.approx(diverse.quality(both) - diverse.quality(Recipe({"two": 1.0})))
-    assert set(gains) == {"one", "two"}
-    assert leave_one_out(diverse, Recipe({"one": 1.0})) == {"one": None}
+    gain = diverse.quality(both) - diverse.quality(Recipe({"two": 1.0}))
+    assert gain_of(diverse, both, "one").difference == pytest.approx(gain)
+    assert gain_of(diverse, ALONE, "one") is None
 
 
 def test_a_recipe_knows_which_models_it_needs_and_survives_json() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness import paths
-from harness.ensemble.leave_one_out import gain_of
+from harness.ensemble import gain_of
 from harness.errors import UserError
 from harness.files import read_json, write_json
 from harness.report import run_report
