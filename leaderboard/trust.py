@@ -9,10 +9,11 @@ import numpy as np
 from sqlalchemy import Engine, select
 
 from harness.bootstrap import Interval, compare, interval
+from harness.files import finite
 from leaderboard.board import Board
 from leaderboard.cli.text import decimals_for
 from leaderboard.database import reading, submissions
-from leaderboard.entries import ScoredEntry, finite, is_late
+from leaderboard.entries import ScoredEntry, is_late
 
 MIN_ENTRIES = 5  # the ranks of fewer mean nothing
 MAX_ENTRIES = 500  # the latest ones: Kendall compares every pair

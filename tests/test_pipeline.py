@@ -89,6 +89,8 @@ def test_the_score_of_a_model_is_that_of_its_out_of_fold_rows(ranked: tuple[Home
     labelled = truth != 0
     expected = jaccard_score(truth[labelled], predicted[labelled], average="macro")
     assert first["models"]["net"]["score"] == pytest.approx(expected, abs=1e-12)
+    manifest = json.loads(next(home.root.glob("runs/pebbles/*/net-*/run.json")).read_text())
+    assert np.mean(list(manifest["by_class"].values())) == pytest.approx(expected)
 
 
 def test_a_row_is_never_predicted_by_a_model_that_saw_it(ranked: tuple[Home, dict, dict]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.bootstrap import Interval
 from harness.competition import Competition
+from harness.files import finite
 from harness.report.format import interval_of
 from harness.search.study import DUPLICATE
 
@@ -197,10 +198,6 @@ def trial_row(trial: "optuna.trial.FrozenTrial", timeline: "Timeline") -> TrialR
         params=own(trial.params),
         distributions=own(trial.distributions),
     )
-
-
-def finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 # -- time --------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 from harness import paths
 from harness.bootstrap import interval
 from harness.disk import size
-from harness.files import append_line
+from harness.files import append_line, finite
 from harness.models import Interrupted, OutOfTime
 from harness.options import Request
 from harness.prepare import Prepared
@@ -20,7 +20,6 @@ from harness.search.schedule import SearchSchedule
 from harness.search.study import DUPLICATE, Study, TrialFailed, TrialRun
 from harness.submission.writer import now
 from harness.training.budget import schedules
-from harness.training.cross_validation import finite
 from harness.training.fold import MIN_TIME_LEFT, FoldJob, FoldScore, PrunedFold, score_fold
 from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers, results, run
@@ -246,7 +245,7 @@ class SearchLoop:
             trial,
             whole.score,
             interval=whole._asdict(),
-            by_class=finite(metric.by_class(statistics)),
+            by_class={name: finite(score) for name, score in metric.by_class(statistics).items()},
             model_run=paths.shown(self.model_run(trial).folder),
         )
         self.request.say(f"{trial.name}: {whole.score:.4f} ({whole.low:.4f} to {whole.high:.4f}), all folds")

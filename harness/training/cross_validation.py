@@ -8,7 +8,7 @@ import numpy as np
 from harness import paths
 from harness.bootstrap import interval
 from harness.ensemble import statistics_alone
-from harness.files import require_free, sweep_partials, write_json
+from harness.files import finite, require_free, sweep_partials, write_json
 from harness.metrics import Metric
 from harness.models import Learner, OutOfTime
 from harness.models.config import canonical, config_hash
@@ -95,13 +95,9 @@ def describe(
         "fold_count": count,
         "complete": len(held) == count,
         "score": interval(competition.metric, statistics, groups)._asdict(),
-        "by_class": finite(competition.metric.by_class(statistics)),
+        "by_class": {name: finite(score) for name, score in competition.metric.by_class(statistics).items()},
         "reported": {m.name: interval(m, statistics_of(m), groups)._asdict() for m in competition.reported},
         "seconds": sum(fold["seconds"] for fold in finished),
     }
     write_json(model_run.folder / "run.json", manifest)
     return manifest
-
-
-def finite(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    return {name: float(score) if np.isfinite(score) else None for name, score in scores.items()}

@@ -21,10 +21,10 @@ from harness.ensemble import (
     gain_of,
 )
 from harness.errors import UserError
+from harness.files import finite
 from harness.options import Request
 from harness.prepare import Prepared
 from harness.submission import writer
-from harness.training.cross_validation import finite
 from harness.training.predict import runs_of
 from harness.training.predictions import ModelRun, code_hash
 
@@ -105,7 +105,7 @@ def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, An
             "folds": folds,
             "gain": step_result.gain and step_result.gain.to_json(),
             **interval(oof.metric, statistics, oof.groups)._asdict(),
-            "by_class": finite(oof.metric.by_class(statistics)),
+            "by_class": {name: finite(score) for name, score in oof.metric.by_class(statistics).items()},
         }
         for step_result, statistics, accepted in zip(
             fitted_ensemble.step_results, fitted_ensemble.statistics, fitted_ensemble.accepted, strict=True
