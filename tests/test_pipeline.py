@@ -13,6 +13,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import jaccard_score
 
 from harness.data.samples import numbered
@@ -131,6 +132,24 @@ def test_the_official_file_has_the_rows_of_the_source_and_best_is_what_was_submi
     assert [line.split(",")[0] for line in lines[1:]] == numbered(4).tolist()
     (best,) = home.root.glob("submissions/pebbles/*/best/submission.csv")
     assert best.read_bytes() == (home.root / first["submission"]).read_bytes()
+
+
+def test_final_refits_on_all_labels_and_new_pictures_are_predicted_by_the_best_run(
+    ranked: tuple[Home, dict, dict], tmp_path: Path
+) -> None:
+    home, first, _ = ranked
+    final = home.json("harness", "submit", "pebbles", "--final")
+    assert final.keys() >= first.keys() - {"parts", "steps", "reported", "message"}
+    assert (final["cv"], final["rank"], final["submission"]) == (first["cv"], None, None)
+    assert final["official"] != first["official"]
+    lines = (home.root / final["official"]["test"]).read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == numbered(4).tolist()
+    assert list(home.root.glob("runs/pebbles/*/*/final_0"))
+    for name in ("a", "b"):
+        Image.new("L", (16, 16), 60).save(tmp_path / f"{name}.png")
+    predicted = home.json("harness", "predict", "pebbles", tmp_path)
+    assert predicted["rows"] == 2
+    assert [line.split(",")[0] for line in (home.root / predicted["path"]).read_text().splitlines()] == ["id", "a", "b"]
 
 
 # -- is one better than the other? -------------------------------------------------------------------------------------

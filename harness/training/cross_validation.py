@@ -37,8 +37,10 @@ def cross_validate(
             place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
             when = (plan.deadline(request), plan.fold_seconds[name])
             jobs.append((FoldJob(*place, plan.threads, plan.fast[name], *when),))
-    if not any(model_runs[name].held(plan.folds) for name in learners if learners[name].target_class is None):
-        jobs = without_first_deadline(jobs)
+    if jobs and not any(model_runs[name].held(plan.folds) for name in learners if learners[name].target_class is None):
+        # without one fold of a model for all classes there is nothing to submit: the first such has no deadline
+        first = next((k for k, (job,) in enumerate(jobs) if job.learner.target_class is None), 0)
+        jobs[first] = (jobs[first][0]._replace(deadline=None),)
     for index, result in run(workers, train_fold, jobs):
         job = jobs[index][0]
         if isinstance(result, OutOfTime):
@@ -50,12 +52,6 @@ def cross_validate(
         if model_run.held(plan.folds):
             describe(request, prepared, folds, name, learners[name], plan.fast[name], model_run)
     return {name: model_run for name, model_run in model_runs.items() if model_run.held(plan.folds)}
-
-
-def without_first_deadline(jobs: list[tuple[FoldJob]]) -> list[tuple[FoldJob]]:
-    """Without one fold of a model for all classes there is nothing to submit: the first such has no deadline."""
-    first = next((k for k, (job,) in enumerate(jobs) if job.learner.target_class is None), 0)
-    return [(job._replace(deadline=None) if k == first else job,) for k, (job,) in enumerate(jobs)]
 
 
 def describe(
