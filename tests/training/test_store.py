@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness import disk, paths
 from harness.competition import find, names
 from harness.data.columns import arrays_hash, read_array, train_hash, write_array
 from harness.errors import UserError
-from harness.files import write_json
+from harness.files import locked, write_json
 from harness.models.config import canonical, config_hash, revived
 from harness.models.losses import cross_entropy, dice, focal
 from harness.models.smp import Network
 from harness.tasks.segmentation import Segmentation
 from harness.training.ensembling import sharing
 from harness.training.predictions import ModelRun, load_prediction, require_same_rows, save_prediction
+from tests.support.tiny_data import tiny_declaration
 
 
 def build(classes: int, channels: int, width: int) -> None:
@@ -178,3 +180,25 @@ def test_arrays_are_never_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         write_array(tmp_path / "b.npy", np.array([Bomb()], object))
     np.load(tmp_path / "a.npy", allow_pickle=True)
     assert Path("exploded").exists()  # the bomb is a real one
+
+
+def test_status_lists_runs_with_their_sizes_and_clean_keeps_those_in_use(own_home: Path) -> None:
+    declared, runs = tiny_declaration(), paths.runs("tiny", "abc")
+    for name in ("used-1", "idle-2"):
+        write_json(runs / name / "fold_0" / "fold.json", {})
+        (runs / name / "fold_1").mkdir()
+    write_json(runs / "used-1" / "run.json", {"score": {"score": 0.5}})
+    best = paths.submissions("tiny", "d") / "best"
+    write_json(best / "submission.json", {"runs": {"used": paths.shown(runs / "used-1")}})
+    (best / "submission.csv").write_text("id")
+    told = disk.status(declared)
+    assert [(run["name"], run["folds"], run["folds_done"], run["in_use"]) for run in told["runs"]] == [
+        ("idle-2", 2, 1, False),
+        ("used-1", 2, 1, True),
+    ]
+    assert (told["best"], told["running"]) == ("submissions/tiny/d/best/submission.csv", None)
+    assert told["bytes"] == sum(file.stat().st_size for file in own_home.rglob("*") if file.is_file()) > 0
+    with locked(runs):
+        assert "in use by process" in disk.status(declared)["running"]
+    assert disk.clean(declared)["removed"] == ["runs/tiny/abc/idle-2"]
+    assert [run["name"] for run in disk.status(declared)["runs"]] == ["used-1"]
