@@ -147,7 +147,6 @@ def test_nothing_received_from_others_is_unpickled() -> None:
     ("package", "place", "source"),
     [
         ("harness", "metrics", "def f():\n    from harness import pipeline"),
-        ("harness", "pipeline", "from leaderboard.judge import judge"),
         ("harness", "pipeline", "import importlib\nimportlib.import_module('competitions.mars')"),
         ("harness", "pipeline", "from harness.brand_new import thing"),
         ("leaderboard", "judge", "from harness.training.predictions import ModelRun"),

@@ -37,13 +37,13 @@ def blend_of(competition: Competition, model_runs: Mapping[str, ModelRun]) -> Bl
         raise UserError(
             f"there is no complete run to blend; run `make submit COMP={competition.name}` or `make train` first"
         )
-    special = {name: manifest for name, manifest in manifests.items() if name not in general}
     roles = [
         SpecialistRole(name, manifest["config"]["target_class"], manifest["config"].get("versus"))
-        for name, manifest in special.items()
+        for name, manifest in manifests.items()
+        if name not in general
     ]
     declared = competition.ensemble.specialist
-    roles.sort(key=lambda role: special[role.model]["model"] != declared)  # the declared one is tried first
+    roles.sort(key=lambda role: manifests[role.model]["model"] != declared)  # the declared one is tried first
     return replace(competition.ensemble, names=general, specialist_roles=tuple(roles))
 
 
@@ -78,11 +78,10 @@ def sharing(model_runs: Mapping[str, ModelRun], count: int) -> tuple[dict[str, M
     """The runs with the most folds, specialists last, and the folds that all have; one that shares none is left out."""
     held = {name: set(model_run.held(count)) for name, model_run in model_runs.items()}
     special = {name: model_run.manifest["config"]["target_class"] is not None for name, model_run in model_runs.items()}
-    kept = dict[str, ModelRun]()
-    shared = set(range(count))
+    kept, shared = set[str](), set(range(count))
     for name in sorted(model_runs, key=lambda name: (special[name], -len(held[name]))):
         if shared & held[name]:
-            kept[name], shared = model_runs[name], shared & held[name]
+            kept, shared = kept | {name}, shared & held[name]
     return {name: model_run for name, model_run in model_runs.items() if name in kept}, sorted(shared)
 
 
