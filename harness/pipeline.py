@@ -144,9 +144,6 @@ def look(request: Request) -> dict[str, Any]:
     return replace(checked, checks=[*checked.checks, check_label_issues(request.competition, name)]).to_json()
 
 
-# -- data --------------------------------------------------------------------------------------------------------------
-
-
 def with_found(request: Request, prepared: Prepared, folds: np.ndarray) -> Request:
     """The models that a search found on these rows and folds go before the declared default; kept specialists join."""
     if request.fast or request.models or not request.searched:
@@ -158,6 +155,3 @@ def with_found(request: Request, prepared: Prepared, folds: np.ndarray) -> Reque
     if kept:
         request.say(f"with what `make specialist` kept, {', '.join(kept)} (SEARCHED=0: without)")
     return replace(request, variants={**(variants or request.learners), **kept} if variants or kept else None)
-
-
-# -- submission --------------------------------------------------------------------------------------------------------

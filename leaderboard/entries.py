@@ -3,7 +3,6 @@
 Entries never change, so a process caches them in memory and reads only new ones from the database.
 """
 
-import math
 import threading
 from array import array
 from bisect import bisect_left
@@ -18,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select, an
 from harness.bootstrap import Interval
 from harness.competition import Competition
 from harness.errors import UserError
+from harness.files import finite
 from harness.metrics import Metric
 from leaderboard.answers import JudgedData
 from leaderboard.database import PARTS, host_actions, on_board, scored_by, scores, selections, submissions, versions
@@ -126,11 +126,6 @@ def read_entries(
         public, private = Interval(*bounds[:3]), Interval(*bounds[3:]) if revealed else None
         entries.append(ScoredEntry(number, team, sha256, at, cv, public, private, noise))
     return entries
-
-
-def finite(value: Any) -> float | None:
-    """A number of a manifest; None if it is not a finite number."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def board_state(connection: Connection, data: JudgedData) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from harness.disk import size
-from harness.ensemble.leave_one_out import gain_of
+from harness.ensemble import gain_of
 from harness.files import read_lines
 from harness.report.format import counted, interval_of, percent
 from harness.report.last_run import LastRun

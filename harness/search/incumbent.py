@@ -15,7 +15,7 @@ from harness import paths
 from harness.bootstrap import compare, interval
 from harness.competition import find
 from harness.ensemble import FittedEnsemble, OOFData
-from harness.files import append_line, atomic, read_json
+from harness.files import append_line, atomic, finite, read_json
 from harness.metrics import Metric
 from harness.models import Learner
 from harness.options import Request
@@ -25,7 +25,7 @@ from harness.search.schedule import SearchSchedule
 from harness.search.study import TrialRun
 from harness.submission.writer import now
 from harness.training import search_result
-from harness.training.cross_validation import describe, finite
+from harness.training.cross_validation import describe
 from harness.training.ensembling import blend_of, ensemble, write_submission
 from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers
@@ -77,7 +77,7 @@ def save_incumbent(job: IncumbentJob) -> dict[str, Any]:
         search_result.save(job.competition, job.data_hash, manifest)
         content = {
             **manifest["cv"],
-            "by_class": finite(competition.metric.by_class(fitted.statistics[-1])),
+            "by_class": {name: finite(s) for name, s in competition.metric.by_class(fitted.statistics[-1]).items()},
             "weights": manifest["recipe"]["weights"],
             "models": {name: manifest["models"][name] for name in fitted.recipe.names},
             "folds": len(np.unique(oof.folds)),

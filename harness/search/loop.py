@@ -9,7 +9,7 @@ import numpy as np
 from harness import paths
 from harness.bootstrap import interval
 from harness.disk import size
-from harness.files import append_line
+from harness.files import append_line, finite
 from harness.models import Interrupted, OutOfTime
 from harness.options import Request
 from harness.prepare import Prepared
@@ -20,7 +20,6 @@ from harness.search.schedule import SearchSchedule
 from harness.search.study import DUPLICATE, Study, TrialFailed, TrialRun
 from harness.submission.writer import now
 from harness.training.budget import schedules
-from harness.training.cross_validation import finite
 from harness.training.fold import MIN_TIME_LEFT, FoldJob, FoldScore, PrunedFold, score_fold
 from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers, results, run
@@ -238,7 +237,8 @@ class SearchLoop:
         self.pruner.complete(trial.name)
         metric, statistics = self.request.competition.metric, self.pruner.rows(trial.name)
         whole = interval(metric, statistics, np.concatenate([self.pruner.groups[fold] for fold in self.folds]))
-        place, by_class = paths.shown(self.model_run(trial).folder), finite(metric.by_class(statistics))
+        place = paths.shown(self.model_run(trial).folder)
+        by_class = {name: finite(score) for name, score in metric.by_class(statistics).items()}
         self.study.finish(trial, whole.score, interval=whole._asdict(), by_class=by_class, model_run=place)
         self.request.say(f"{trial.name}: {whole.score:.4f} ({whole.low:.4f} to {whole.high:.4f}), all folds")
 

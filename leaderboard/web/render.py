@@ -13,9 +13,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from harness import paths
 from harness.competition import find
-from harness.files import sha256_of
+from harness.files import finite, sha256_of
 from leaderboard.cli.text import counted, number, short_time
-from leaderboard.entries import finite
 from leaderboard.web.hosted import HERE, HostedCompetition, settings_of
 
 FORMAT_COLUMNS = {
