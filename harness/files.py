@@ -57,8 +57,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def finite(value: Any) -> float | None:
-    """The value as JSON may hold it: a finite number, or None."""
-    return float(value) if hasattr(value, "__float__") and math.isfinite(value) else None
+    """The value as JSON may hold it: a finite number (Python's or numpy's, also an array of one), or None."""
+    is_number = isinstance(value, int | float) or hasattr(value, "dtype")
+    return float(value) if is_number and math.isfinite(value) else None
 
 
 def append_line(path: Path, value: Any) -> None:

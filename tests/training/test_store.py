@@ -47,7 +47,11 @@ def test_a_config_is_its_fields_whatever_their_order_and_functions_stand_by_thei
     assert canonical(learner)["build"] == {"function": f"{__name__}:build"}
 
 
-@pytest.mark.parametrize("nameless", [lambda: 0, functools.partial(lambda: 0), object(), {1, 2}, b"raw"], ids=str)
+@pytest.mark.parametrize(
+    "nameless",
+    [lambda: 0, functools.partial(lambda: 0), object(), {1, 2}, b"raw"],
+    ids=["lambda", "partial", "object", "set", "bytes"],
+)
 def test_what_has_no_name_to_look_up_is_refused(nameless: object) -> None:
     with pytest.raises(UserError, match="cannot be part of a model's declaration"):
         config_hash({"field": nameless})
