@@ -56,7 +56,7 @@ def templates() -> jinja2.Environment:
         "time": short_time,
         "ago": ago,
         "entries": counted,
-        "finite": finite,
+        "finite": lambda value: finite(value) if isinstance(value, int | float) else None,  # or it is undefined
     }
     return environment
 
