@@ -2,22 +2,12 @@
 
 import json
 import sys
-from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from harness.command_line import run
-
-
-class EngineKind(StrEnum):
-    """Where fold jobs run."""
-
-    local = "local"
-    ray = "ray"
-
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
@@ -31,7 +21,9 @@ Count = Annotated[int | None, typer.Option(min=2, max=50, help="Another number o
 Budget = Annotated[str | None, typer.Option(help="Wall-clock time of the whole command: 90s, 10m, 1.5h.")]
 Accept = Annotated[list[str] | None, typer.Option(help="Go on despite these failed checks of the audit, with commas.")]
 Fast = Annotated[bool, typer.Option("--fast", help="2 folds, 1 epoch, few rows, no official test: does it run?")]
-Engine = Annotated[EngineKind, typer.Option(help="Where it runs: this machine, or a Ray cluster (RAY_ADDRESS).")]
+Engine = Annotated[
+    Literal["local", "ray"], typer.Option(help="Where it runs: this machine, or a Ray cluster (RAY_ADDRESS).")
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Jobs at once; else as many as there is room for.")]
 Team = Annotated[str | None, typer.Option(help="The team to submit for; else your user name.")]
 
@@ -50,25 +42,21 @@ def submit(
     ] = False,
     accept: Accept = None,
     searched: Annotated[bool, typer.Option(help="Train what a search found, where there was one.")] = True,
-    engine: Engine = EngineKind.local,
+    engine: Engine = "local",
     workers: Workers = None,
     json_: Json = False,
 ) -> None:
     """Everything, from data to a rank on the local leaderboard."""
-
-    def work(console: Any) -> dict[str, Any]:
-        from dataclasses import replace
-
+    with started() as console:
         from harness import pipeline
         from harness.training import predict
 
-        request = request_of(console, competition, data, models, folds, budget, team, fast, accept)
-        request = replace(request, searched=searched, engine=engine.value, workers=workers)
-        return predict.submit_final(request) if final else pipeline.submit(request)
-
-    from harness.console import final_table, results_table
-
-    show(work, json_, final_table if final else results_table)
+        request = request_of(
+            console, competition, models, budget, accept, data=data, folds=folds, team=team, fast=fast,
+            searched=searched, engine=engine, workers=workers,
+        )  # fmt: skip
+        result = predict.submit_final(request) if final else pipeline.submit(request)
+    show(result, json_, "final" if final else "results")
 
 
 @app.command()
@@ -80,16 +68,15 @@ def data(
     json_: Json = False,
 ) -> None:
     """Get the data, verify them, and split off the judge's rows; or fetch the public part from a server."""
-
-    def work(console: Any) -> dict[str, Any]:
+    with started() as console:
         from harness import paths
         from harness.prepare import prepare
         from harness.submission import client
 
         if server:
             client.fetch(server, competition)
-        prepared = prepare(request_of(console, competition, data, accept=accept))
-        return {
+        prepared = prepare(request_of(console, competition, accept=accept, data=data))
+        result = {
             "competition": competition,
             "path": paths.shown(prepared.folder),
             "source": prepared.source,
@@ -97,22 +84,17 @@ def data(
             "train": len(prepared.train),
             "holdout": len(prepared.holdout),
         }
-
-    show(work, json_, print_lines)
+    show(result, json_)
 
 
 @app.command()
 def audit(competition: Name, data: Data = None, json_: Json = False) -> None:
     """Look for duplicates, leaks and artefacts before anything is trained."""
-
-    def work(console: Any) -> dict[str, Any]:
+    with started() as console:
         from harness import pipeline
 
-        return pipeline.look(request_of(console, competition, data))
-
-    from harness.console import audit_table
-
-    show(work, json_, audit_table)
+        result = pipeline.look(request_of(console, competition, data=data))
+    show(result, json_, "audit")
 
 
 @app.command()
@@ -124,13 +106,11 @@ def train(
     json_: Json = False,
 ) -> None:
     """Train one model on all folds; leaves its run."""
-
-    def work(console: Any) -> dict[str, Any]:
+    with started() as console:
         from harness import pipeline
 
-        return pipeline.train(request_of(console, competition, None, model, folds, budget))
-
-    show(work, json_, print_lines)
+        result = pipeline.train(request_of(console, competition, model, budget, folds=folds))
+    show(result, json_)
 
 
 @app.command()
@@ -142,21 +122,17 @@ def specialist(
     data: Data = None,
     budget: Budget = None,
     fast: Annotated[bool, typer.Option("--fast", help="1 epoch: does it run?")] = False,
-    engine: Engine = EngineKind.local,
+    engine: Engine = "local",
     workers: Workers = None,
     json_: Json = False,
 ) -> None:
     """Derive a specialist from the last run, train it, and keep it only if it wins and hurts no class."""
-
-    def work(console: Any) -> dict[str, Any]:
-        from dataclasses import replace
-
+    with started() as console:
         from harness.specialist import specialist
 
-        request = request_of(console, competition, data, budget=budget, fast=fast)
-        return specialist(replace(request, engine=engine.value, workers=workers), class_)
-
-    show(work, json_, print_lines)
+        options: dict[str, Any] = {"data": data, "fast": fast, "engine": engine, "workers": workers}
+        result = specialist(request_of(console, competition, budget=budget, **options), class_)
+    show(result, json_)
 
 
 @app.command()
@@ -167,7 +143,7 @@ def search(
     models: Models = None,
     folds: Count = None,
     workers: Workers = None,
-    engine: Engine = EngineKind.local,
+    engine: Engine = "local",
     storage: Annotated[str | None, typer.Option(help="postgresql://... for several machines; else a file.")] = None,
     team: Team = None,
     accept: Accept = None,
@@ -176,19 +152,15 @@ def search(
     json_: Json = False,
 ) -> None:
     """Search hyper-parameters overnight; the best valid submission so far is always on disk."""
-
-    def work(console: Any) -> dict[str, Any]:
-        from dataclasses import replace
-
+    with started() as console:
         from harness.pipeline import search
 
-        request = request_of(console, competition, data, models, folds, None, team, accept=accept)
-        request = replace(request, budget=3600 * hours, engine=engine.value, workers=workers)
-        return search(request, storage, race, cut)
-
-    from harness.console import search_table
-
-    show(work, json_, search_table)
+        request = request_of(
+            console, competition, models, f"{hours}h", accept, data=data, folds=folds, team=team, engine=engine,
+            workers=workers,
+        )  # fmt: skip
+        result = search(request, storage, race, cut)
+    show(result, json_, "search")
 
 
 @app.command()
@@ -202,15 +174,11 @@ def blend(
     json_: Json = False,
 ) -> None:
     """Ensemble whatever model runs exist; no training."""
-
-    def work(console: Any) -> dict[str, Any]:
+    with started() as console:
         from harness import pipeline
 
-        return pipeline.blend(request_of(console, competition, None, None, folds, None, team), files)
-
-    from harness.console import results_table
-
-    show(work, json_, results_table)
+        result = pipeline.blend(request_of(console, competition, folds=folds, team=team), files)
+    show(result, json_, "results")
 
 
 @app.command()
@@ -221,15 +189,13 @@ def kaggle(
     json_: Json = False,
 ) -> None:
     """Send the official file to Kaggle, wait for its public score, and store it."""
-
-    def work(console: Any) -> dict[str, Any]:
+    with started() as console:
         from harness.competition import find
         from harness.prepare import current
         from harness.submission.kaggle import send
 
-        return send(find(competition), current(competition).data_hash, file, message, console.say)
-
-    show(work, json_, print_lines)
+        result = send(find(competition), current(competition).data_hash, file, message, console.say)
+    show(result, json_)
 
 
 @app.command()
@@ -239,13 +205,11 @@ def predict(
     json_: Json = False,
 ) -> None:
     """The final ensemble on new inputs."""
-
-    def work(console: Any) -> dict[str, Any]:
+    with started() as console:
         from harness.training import predict
 
-        return predict.predict(request_of(console, competition), input)
-
-    show(work, json_, print_lines)
+        result = predict.predict(request_of(console, competition), input)
+    show(result, json_)
 
 
 @app.command()
@@ -257,56 +221,36 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Is A really better than B? Paired, on the rows that both predict out-of-fold."""
+    from harness.report.comparison import compare_files
 
-    def work(_: Any) -> dict[str, Any]:
-        from harness.report.comparison import compare_files
-
-        return compare_files(a, b)
-
-    from harness.console import comparison_table
-
-    show(work, json_, comparison_table)
+    show(compare_files(a, b), json_, "comparison")
 
 
 @app.command()
 def report(competition: Name, json_: Json = False) -> None:
     """One HTML page on the best run: scores, errors, label issues, what each part added and cost."""
+    from harness.competition import find
+    from harness.report.run_report import report
 
-    def work(_: Any) -> dict[str, Any]:
-        from harness.competition import find
-        from harness.report.run_report import report
-
-        return report(find(competition))
-
-    show(work, json_, print_lines)
+    show(report(find(competition)), json_)
 
 
 @app.command()
 def status(competition: Name, json_: Json = False) -> None:
     """What runs, what is finished, and the disk it takes."""
+    from harness.competition import find
+    from harness.disk import status
 
-    def work(console: Any) -> dict[str, Any]:
-        from harness.competition import find
-        from harness.disk import status
-
-        return status(find(competition))
-
-    from harness.console import status_table
-
-    show(work, json_, status_table)
+    show(status(find(competition)), json_, "status")
 
 
 @app.command()
 def clean(competition: Name, json_: Json = False) -> None:
     """Free disk space; keeps best/ and the runs in use."""
+    from harness.competition import find
+    from harness.disk import clean
 
-    def work(console: Any) -> dict[str, Any]:
-        from harness.competition import find
-        from harness.disk import clean
-
-        return clean(find(competition))
-
-    show(work, json_, print_lines)
+    show(clean(find(competition)), json_)
 
 
 @app.command()
@@ -324,34 +268,35 @@ def new(
     json_: Json = False,
 ) -> None:
     """A new competition folder that already runs: from the host's files, or on a made sample."""
+    from harness.errors import UserError
+    from harness.new import Options, create, create_from
 
-    def work(console: Any) -> dict[str, Any]:
-        from harness.errors import UserError
-        from harness.new import Options, create, create_from
+    if from_ is None:
+        if task is None:
+            raise UserError("say what it is made from: FROM= and METRIC= (the host's files), or TASK= (a template)")
+        return show(create(competition, task), json_)
+    if metric is None:
+        raise UserError("METRIC= is missing: the name of the host's metric, such as accuracy, auc, rmse or dice")
+    options = Options(metric, target, group, task, sample, pixels)
+    show(create_from(competition, from_, options, started().say), json_)
 
-        if from_ is None:
-            if task is None:
-                raise UserError("say what it is made from: FROM= and METRIC= (the host's files), or TASK= (a template)")
-            return create(competition, task)
-        if metric is None:
-            raise UserError("METRIC= is missing: the name of the host's metric, such as accuracy, auc, rmse or dice")
-        return create_from(competition, from_, Options(metric, target, group, task, sample, pixels), console.say)
 
-    show(work, json_, print_lines)
+def started() -> Any:
+    """The console of a verb that works for a while."""
+    from harness.console import Console
+
+    return Console()
 
 
 def request_of(
     console: Any,
     competition: str,
-    data: Path | None = None,
     models: str | None = None,
-    folds: int | None = None,
     budget: str | None = None,
-    team: str | None = None,
-    fast: bool = False,
     accept: list[str] | None = None,
+    **options: Any,
 ) -> Any:
-    """Check the options and make a request of them, before anything is done."""
+    """Check the options and make a request of them, before anything is done. options: fields of `Request`."""
     from harness.competition import find
     from harness.options import Request
     from harness.training.budget import seconds
@@ -360,28 +305,23 @@ def request_of(
     chosen = [name.strip() for name in models.split(",") if name.strip()] if models else None
     declared.chosen(chosen)
     accepted = [name.strip() for given in accept or [] for name in given.split(",")]
-    return Request(
-        declared, data, chosen, folds, seconds(budget) if budget else None, team, fast, accepted,
-        say=console.say, listen=console.listen,
-    )  # fmt: skip
+    limit = seconds(budget) if budget else None
+    heard: dict[str, Any] = {"say": console.say, "listen": console.listen}
+    return Request(declared, models=chosen, budget=limit, accept=accepted, **heard, **options)
 
 
-def show(work: Callable[[Any], dict[str, Any]], as_json: bool, table: Callable[[dict[str, Any]], None]) -> None:
-    """Run a verb; print its result as one JSON object or for people."""
-    from harness.console import Console
-
-    with Console() as console:
-        result = work(console)
+def show(result: dict[str, Any], as_json: bool, table: str = "") -> None:
+    """Print what a verb returned as one JSON object or for people: as a table of the console, or a line a field."""
     if as_json:
         print(json.dumps(result, allow_nan=False))
+    elif table:
+        from harness import console
+
+        getattr(console, f"{table}_table")(result)
     else:
-        table(result)
-
-
-def print_lines(result: dict[str, Any]) -> None:
-    """Print a result, a line a field."""
-    for name, value in result.items():
-        print(f"{name}: {value if isinstance(value, str | int | float) or value is None else json.dumps(value)}")
+        for name, value in result.items():
+            plain = isinstance(value, str | int | float) or value is None
+            print(f"{name}: {value if plain else json.dumps(value)}")
 
 
 if __name__ == "__main__":

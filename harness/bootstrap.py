@@ -49,6 +49,9 @@ class Comparison:
     def verdict(self) -> str:
         return "better" if self.low > 0 else "worse" if self.high < 0 else "cannot tell"
 
+    def to_json(self) -> dict[str, float]:
+        return {"difference": self.difference, "low": self.low, "high": self.high, "p": self.p}
+
 
 def interval(metric: Metric, statistics: np.ndarray, groups: np.ndarray | None) -> Interval:
     """The score of all rows, with the bounds of 2,000 resamples of their groups."""

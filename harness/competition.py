@@ -147,14 +147,10 @@ class Competition:
                 f"{self.name}: {self.metric.name} needs {self.metric.needs}, but the submissions of this task carry "
                 f"what is {self.task.output}; declare another layout or another metric"
             )
-        for kind, names, known in (
-            ("default", self.default, self.models),
-            ("search", self.search, self.models),
-            ("ensemble", self.ensemble.members, self.models),
-        ):
-            for name in names:
-                if name not in known:
-                    raise UserError(f"{self.name}: {kind} names {name!r}, which is not declared ({', '.join(known)})")
+        named = {"default": self.default, "search": self.search, "ensemble": self.ensemble.members}
+        for kind, name in ((kind, name) for kind, names in named.items() for name in names):
+            if name not in self.models:
+                raise UserError(f"{self.name}: {kind} names {name!r}, which is not declared ({', '.join(self.models)})")
         for name in self.tta:
             if name not in self.task.views:
                 raise UserError(

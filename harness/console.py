@@ -2,10 +2,9 @@
 
 import sys
 import time
-from types import TracebackType
 from typing import Any
 
-from harness.report.format import bounds, counted, gained, number, shortened, signed, span
+from harness.report.format import counted, gained, interval_of, number, scored, shortened, signed, span
 
 
 class Console:
@@ -17,30 +16,27 @@ class Console:
 
         self.rich = Rich(stderr=True, highlight=False, soft_wrap=True)
         self.started = time.monotonic()
-        self.bars: dict[tuple[str, int], Any] = {}
+        self.bars: dict[str, Any] = {}
         columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.fields[state]}"))
         self.progress = Progress(*columns, console=self.rich, auto_refresh=False) if self.rich.is_terminal else None
         self.search: dict[str, Any] = {}
         self.live: Any = None
 
     def __enter__(self) -> "Console":
-        if self.progress:
-            from rich.live import Live
+        from rich.console import Group
+        from rich.live import Live
 
-            self.live = Live(console=self.rich, get_renderable=self._view, transient=True, refresh_per_second=2)
+        if progress := self.progress:
+
+            def view() -> Group:
+                """The bars of the folds, under the table of a search."""
+                return Group(*([_search_table(self.search)] if self.search else []), progress)
+
+            self.live = Live(console=self.rich, get_renderable=view, transient=True, refresh_per_second=2)
             self.live.start()
         return self
 
-    def _view(self) -> Any:
-        """The bars of the folds, under the table of a search."""
-        from rich.console import Group
-
-        assert self.progress
-        return Group(*([_search_table(self.search)] if self.search else []), self.progress)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.live:
             self.live.stop()
 
@@ -56,36 +52,27 @@ class Console:
         elif "warning" in event:
             self.say(f"{name}: {event['warning']}" if "model" in event else event["warning"])
         elif self.progress and "step" in event:
-            self._move(name, event)
-        elif "loss" in event and "epoch" in event and not self.search:  # a search has thousands
-            self._epoch(name, event)
-
-    def _move(self, name: str, event: dict[str, Any]) -> None:
-        assert self.progress
-        key = (str(event.get("model")), int(event["fold"]))
-        if key not in self.bars:
-            self.bars[key] = self.progress.add_task(name, total=event["steps_total"], state="")
-        left = int(event.get("seconds_left") or 0)
-        self.progress.update(self.bars[key], completed=event["step"], state=f"{left // 60}:{left % 60:02d} left")
-        if event["step"] >= event["steps_total"]:
-            self.progress.remove_task(self.bars.pop(key))
-
-    def _epoch(self, name: str, event: dict[str, Any]) -> None:
-        if self.progress is None:
+            if name not in self.bars:
+                self.bars[name] = self.progress.add_task(name, total=event["steps_total"], state="")
+            left = int(event.get("seconds_left") or 0)
+            state = f"{left // 60}:{left % 60:02d} left"
+            self.progress.update(self.bars[name], completed=event["step"], state=state)
+            if event["step"] >= event["steps_total"]:
+                self.progress.remove_task(self.bars.pop(name))
+        elif not self.progress and "loss" in event and "epoch" in event and not self.search:  # a search has thousands
             rate = f", {event['images_per_second']:.0f} images/s" if "images_per_second" in event else ""
             self.say(f"{name}, epoch {event['epoch']}: loss {event['loss']:.4f}{rate}")
 
 
 def results_table(result: dict[str, Any]) -> None:
     """The end of a submit: what each step gained and whether it was accepted; then score and rank."""
-    out, metric = _out(), "CV so far"
-    table = _table("step", "gain on held-out folds (95 %)", "verdict", metric)
+    out, table = _out(), _table("step", "gain on held-out folds (95 %)", "verdict", "CV so far")
     for step in result["steps"]:
         gain = _gained(step["gain"]) if step["gain"] else ""
-        table.add_row(step["step"], gain, verdict_of(step), number(step["score"]))
+        table.add_row(step["step"], gain, _verdict(step), number(step["score"]))
     out.print(table)
     out.print(
-        f"{metric}: the cross-fitted score of the ensemble up to this step, not of one model. Each fold is scored with "
+        "CV so far: the cross-fitted score of the ensemble up to this step, not of one model. Each fold is scored with "
         "the steps that the other folds accept, so a refused step can change it."
     )
     classes = [f"{name} {score:.3f}" for name, score in result["steps"][-1]["by_class"].items() if score is not None]
@@ -97,10 +84,10 @@ def results_table(result: dict[str, Any]) -> None:
     optimism = signed(cv["in_sample"] - cv["score"])
     out.print(f"CV {_scored(cv)}, cross-fitted; in-sample {number(cv['in_sample'])}, optimism {optimism}")
     out.print(result["message"] or "")
-    _files(out, {"submission": result["submission"], **result["official"]}, result["seconds"])
+    _files({"submission": result["submission"], **result["official"]}, result["seconds"])
 
 
-def verdict_of(step: dict[str, Any]) -> str:
+def _verdict(step: dict[str, Any]) -> str:
     """Say "accepted" or "refused (reason)", and in how many fits without a fold a refused step was accepted."""
     if step["accepted"]:
         return f"accepted ({step['way']})" if step["way"] else "accepted"
@@ -128,13 +115,13 @@ def _search_table(search: dict[str, Any]) -> Any:
 
 def final_table(result: dict[str, Any]) -> None:
     """The end of FINAL=1: which models were trained again, and where the official files are."""
-    out = _out()
     names = ", ".join(f"{name} (CV {number(score['score'])} before)" for name, score in result["models"].items())
-    out.print(f"trained again with the hold-out's labels: {names}")
-    _files(out, result["official"], result["seconds"])
+    _out().print(f"trained again with the hold-out's labels: {names}")
+    _files(result["official"], result["seconds"])
 
 
-def _files(out: Any, paths: dict[str, str], seconds: float) -> None:
+def _files(paths: dict[str, str], seconds: float) -> None:
+    out = _out()
     for what, path in paths.items():
         out.print(f"{what}: {path}")
     out.print(f"done in {span(seconds)}")
@@ -176,10 +163,9 @@ def status_table(result: dict[str, Any]) -> None:
     out = _out()
     table = _table("run", "folds", "CV alone (95 %)", "MB", "in the best submission")
     for run in result["runs"]:
-        folds, size = f"{run['folds_done']} of {run['folds']}", f"{run['bytes'] / 1e6:.0f}"
-        table.add_row(
-            run["name"], folds, _scored(run["score"]) if run["score"] else "", size, "yes" if run["in_use"] else ""
-        )
+        score, in_use = _scored(run["score"]) if run["score"] else "", "yes" if run["in_use"] else ""
+        folds = f"{run['folds_done']} of {run['folds']}"
+        table.add_row(run["name"], folds, score, f"{run['bytes'] / 1e6:.0f}", in_use)
     out.print(table)
     out.print(result["running"] or "nothing is running")
     out.print(f"best submission: {result['best'] or 'none yet'}")
@@ -200,7 +186,7 @@ def _table(*columns: str) -> Any:
 
 
 def _scored(score: dict[str, float]) -> str:
-    return f"{number(score['score'])} {bounds(score['low'], score['high'])}"
+    return scored(interval_of(score))
 
 
 def _gained(gain: dict[str, Any]) -> str:

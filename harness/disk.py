@@ -1,7 +1,6 @@
 """What a competition's runs leave on the disk, and what of it can go."""
 
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,20 @@ from harness import paths
 from harness.competition import Competition
 from harness.errors import UserError
 from harness.files import locked, read_json
-from harness.training.predictions import ModelRun
 
 
 def status(competition: Competition) -> dict[str, Any]:
     """List every model run, finished or not, with its size; what runs now; the best submission."""
-    used = runs_in_use(competition.name)
-    model_runs = [_described(folder, folder in used) for folder in run_folders(competition.name)]
-    best = sorted(paths.submissions(competition.name, "*").parent.glob("*/best/submission.csv"))
+    name, used = competition.name, runs_in_use(competition.name)
+    folders = sorted(folder for folder in paths.runs(name, "*").parent.glob("*/*/") if any(folder.glob("fold_*")))
+    best = sorted(paths.submissions(name, "*").parent.glob("*/best/submission.csv"))
     return {
-        "competition": competition.name,
-        "path": paths.shown(paths.root() / "runs" / competition.name),
-        "runs": model_runs,
-        "running": _running(competition.name),
+        "competition": name,
+        "path": paths.shown(paths.root() / "runs" / name),
+        "runs": [described(folder, folder in used) for folder in folders],
+        "running": running(name),
         "best": paths.shown(max(best, key=lambda file: file.stat().st_mtime)) if best else None,
-        "bytes": sum(size(folder) for folder in _homes(competition.name)),
+        "bytes": sum(size(paths.root() / kind / name) for kind in ("data", "runs", "submissions", "searches")),
     }
 
 
@@ -40,10 +38,6 @@ def clean(competition: Competition) -> dict[str, Any]:
                     shutil.rmtree(folder)
     path = paths.shown(paths.root() / "runs" / competition.name)
     return {"competition": competition.name, "path": path, "removed": removed, "freed_bytes": freed}
-
-
-def run_folders(competition: str) -> list[Path]:
-    return sorted(folder for folder in paths.runs(competition, "*").parent.glob("*/*/") if any(folder.glob("fold_*")))
 
 
 def runs_in_use(competition: str) -> set[Path]:
@@ -63,34 +57,25 @@ def size(folder: Path) -> int:
     return found
 
 
-def _homes(competition: str) -> list[Path]:
-    return [paths.root() / kind / competition for kind in ("data", "runs", "submissions", "searches")]
-
-
-def _described(folder: Path, in_use: bool) -> dict[str, Any]:
-    model_run, started = ModelRun(folder), list(folder.glob("fold_*"))
-    done = [fold for fold in started if (fold / "fold.json").exists()]
-    manifest = model_run.manifest if (folder / "run.json").exists() else {}
+def described(folder: Path, in_use: bool) -> dict[str, Any]:
+    manifest = folder / "run.json"
     return {
         "name": folder.name,
         "path": paths.shown(folder),
-        "folds": len(started),
-        "folds_done": len(done),
-        "score": manifest.get("score"),
+        "folds": len(list(folder.glob("fold_*"))),
+        "folds_done": len(list(folder.glob("fold_*/fold.json"))),
+        "score": read_json(manifest).get("score") if manifest.exists() else None,
         "bytes": size(folder),
         "in_use": in_use,
     }
 
 
-def _running(competition: str) -> str | None:
+def running(competition: str) -> str | None:
     """The sentence that names the process at work, if there is one."""
-    return next(iter(_holders(competition)), None)
-
-
-def _holders(competition: str) -> Iterator[str]:
     for lock in (paths.root() / "runs" / competition).glob("*/.lock"):
         try:
             with locked(lock.parent):
                 pass
         except UserError as held:
-            yield str(held)
+            return str(held)
+    return None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -53,6 +54,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON; NaN and infinities are refused (ValueError)."""
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def finite(value: Any) -> float | None:
+    """The value as JSON may hold it: a finite number (Python's or numpy's, also an array of one), or None."""
+    is_number = isinstance(value, int | float) or hasattr(value, "dtype")
+    return float(value) if is_number and math.isfinite(value) else None
 
 
 def append_line(path: Path, value: Any) -> None:

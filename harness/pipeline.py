@@ -14,7 +14,7 @@ from harness.files import append_line, locked, read_lines, sweep_partials
 from harness.options import Request
 from harness.prepare import Prepared, audit_once, current, prepare
 from harness.report.label_issues import check_label_issues
-from harness.report.search_report import search_lines, search_page
+from harness.report.search_report import search_page
 from harness.search.loop import SearchLoop
 from harness.search.pruning import Pruner
 from harness.search.schedule import measured_schedule
@@ -103,10 +103,9 @@ def search(request: Request, storage: str | None = None, paired: bool = True, cu
         scores = {key: result[key] for key in ("public", "cv", "rank")}
         append_line(log, {"at": writer.now(), "event": "scored", **scores})
     finally:  # the report is written though no judge can be reached
-        events = read_lines(log)
-        for line in search_lines(competition, study.optuna, events):
+        page, lines = search_page(competition, study.optuna, read_lines(log))
+        for line in lines:
             request.say(line)
-        page = search_page(competition, study.optuna, events)
     return {**result, "trials": study.counts(), "report": paths.shown(page)}
 
 
@@ -141,9 +140,6 @@ def look(request: Request) -> dict[str, Any]:
     return replace(checked, checks=[*checked.checks, check_label_issues(request.competition, name)]).to_json()
 
 
-# -- data --------------------------------------------------------------------------------------------------------------
-
-
 def with_found(request: Request, prepared: Prepared, folds: np.ndarray) -> Request:
     """The models that a search found on these rows and folds go before the declared default; kept specialists join."""
     if request.fast or request.models or not request.searched:
@@ -155,6 +151,3 @@ def with_found(request: Request, prepared: Prepared, folds: np.ndarray) -> Reque
     if kept:
         request.say(f"with what `make specialist` kept, {', '.join(kept)} (SEARCHED=0: without)")
     return replace(request, variants={**(variants or request.learners), **kept} if variants or kept else None)
-
-
-# -- submission --------------------------------------------------------------------------------------------------------

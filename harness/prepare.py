@@ -222,12 +222,8 @@ def _write_samples(folder: Path, samples: Samples) -> None:
 def _read_samples(folder: Path, names: tuple[str, ...] = ("ids", "inputs")) -> Samples:
     remedy = f"delete {paths.shown(folder.parents[1])} and run `make data` again"
     columns = {name: read_column(folder, name, remedy) for name in names}
-    return Samples(
-        **{
-            name: np.asarray(column) if name in ("ids", "groups", "stratify") else column
-            for name, column in columns.items()
-        }
-    )
+    in_memory = {name: np.asarray(columns[name]) for name in ("ids", "groups", "stratify") if name in columns}
+    return Samples(**(columns | in_memory))
 
 
 def prepare(request: Request) -> Prepared:
@@ -260,22 +256,17 @@ def prepare(request: Request) -> Prepared:
 
 
 def audit_once(competition: Competition, dataset: Dataset) -> tuple[Audit, str]:
-    """The entry audit, and the name under which it is kept: a hash of what it looked at."""
-    name = audit_name(competition, dataset)
-    file = paths.data(competition.name) / "audits" / f"{name}.json"
+    """The entry audit, and the name under which it is kept: a hash of what it looked at, before any split."""
+    declared = json.dumps(canonical([competition.split, competition.holdout, competition.task.classes]), sort_keys=True)
+    code = [file.read_bytes() for file in sorted((Path(__file__).parent / "audit").glob("*.py"))]
+    name = short_hash(content_hash(dataset), declared, *code)
 
     def look() -> dict[str, Any]:
         checked = audit(dataset, competition.task, competition.split, competition.holdout)
         return {**checked.to_json(), "groups": checked.groups.tolist()}
 
-    saved = once(file, look)
+    saved = once(paths.data(competition.name) / "audits" / f"{name}.json", look)
     return Audit([Check(**check) for check in saved["checks"]], saved["exclusions"], np.array(saved["groups"])), name
-
-
-def audit_name(competition: Competition, dataset: Dataset) -> str:
-    declared = canonical([competition.split, competition.holdout, competition.task.classes])
-    code = [file.read_bytes() for file in sorted((Path(__file__).parent / "audit").glob("*.py"))]
-    return short_hash(content_hash(dataset), json.dumps(declared, sort_keys=True), *code)
 
 
 def audit_problems(checked: Audit, accepted: Sequence[str]) -> Iterator[str]:

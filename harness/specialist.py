@@ -5,8 +5,9 @@ wins takes part in `submit` and `blend` afterwards.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from harness import paths
 from harness.competition import Competition
@@ -27,64 +28,44 @@ from harness.training.ensembling import blend_of, ensemble
 from harness.training.predictions import ModelRun
 from harness.training.workers import start_workers
 
-
-class SpecialistTarget(NamedTuple):
-    """The class that a specialist finds; versus: the one other class that it tells it from."""
-
-    target_class: int
-    versus: int | None = None
-
-
-class DerivedSpecialist(NamedTuple):
-    """name, learner: of the specialist; base: the model it is derived from, its own name where it is declared."""
-
-    name: str
-    learner: Learner
-    base: str
-
-
-class SpecialistVerdict(NamedTuple):
-    """The result of the gate; gain: difference, low, high and p on held-out folds."""
-
-    accepted: bool
-    reason: str
-    gain: dict[str, float]
-
-
+Target = tuple[int, int | None]  # the class that a specialist finds, and the one other class it tells it from, if any
 NO_GAIN = {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
 
 
 def specialist(request: Request, name: str | None) -> dict[str, Any]:
     """What `specialist --json` prints. name: the class, the one with the most headroom where it is None."""
-    competition = request.competition
+    competition, classes = request.competition, request.competition.task.classes
     label = label_of(competition, name)
     run = run_of(request)
     target = choose_target(run, label)
     if target is None:
-        refused = SpecialistVerdict(False, "nothing would be gained: no class is ever mistaken", NO_GAIN)
-        return {"competition": competition.name, "path": run.manifest["file"], "class": None, **refused._asdict()}
-    derived = derive(run, target)
-    request.say(f"{derived.name}: {described(competition, target)}, derived from {derived.base}")
-    folds = run.prepared.folds_named(competition, run.manifest["train_hash"])
-    training = replace(request, folds=int(folds.max()) + 1, variants={derived.name: derived.learner})
+        refused = {"accepted": False, "reason": "nothing would be gained: no class is ever mistaken", "gain": NO_GAIN}
+        return {"competition": competition.name, "path": run.manifest["file"], "class": None, **refused}
+    model, learner, base = derive(run, target)
+    target_class, versus = classes[target[0]], None if target[1] is None else classes[target[1]]
+    role = f"tells {target_class} from {versus}" if versus else f"finds {target_class}"
+    request.say(f"{model}: a specialist that {role}, derived from {base}")
+    train_hash = run.manifest["train_hash"]
+    folds = run.prepared.folds_named(competition, train_hash)
+    training = replace(request, folds=int(folds.max()) + 1, variants={model: learner})
     with (
         start_workers(request.listen, request.engine, request.workers) as workers,
-        locked(paths.runs(competition.name, run.manifest["train_hash"])),
+        locked(paths.runs(competition.name, train_hash)),
     ):
         plan = plan_for(training, run.prepared, folds, workers, to_rank=False)
-        model_run = cross_validate(training, run.prepared, folds, plan, workers)[derived.name]
-        model_runs = {**run.model_runs, derived.name: model_run}
+        model_run = cross_validate(training, run.prepared, folds, plan, workers)[model]
+        model_runs = {**run.model_runs, model: model_run}
         fitted_ensemble, _ = ensemble(training, run.prepared, folds, model_runs, blend_of(competition, model_runs))
-    verdict = verdict_of(fitted_ensemble, derived.name, model_run, training.fold_count)
-    keep(request, run, derived, model_run, verdict)
+    verdict = verdict_of(fitted_ensemble, model, model_run, training.fold_count)
+    keep(request, run, model, model_run, verdict)
     return {
         "competition": competition.name,
         "path": paths.shown(model_run.folder),
-        "class": competition.task.classes[target.target_class],
-        "versus": None if target.versus is None else competition.task.classes[target.versus],
-        "model": derived.name,
-        "base": derived.base,
-        **verdict._asdict(),
+        "class": target_class,
+        "versus": versus,
+        "model": model,
+        "base": base,
+        **verdict,
         "oracle": {row.name: row.gain for row in run.headroom},
         "seconds": request.spent,
     }
@@ -121,30 +102,24 @@ def run_of(request: Request) -> LastRun:
     return run
 
 
-def choose_target(run: LastRun, label: int | None) -> SpecialistTarget | None:
+def choose_target(run: LastRun, label: int | None) -> Target | None:
     """The pair that is most taken for each other where the task knows pairs; else the class with the most headroom."""
     task = run.competition.task
     pair = diagnostics(task).confused_pair(run.oof.targets, run.predictions.decided, label)
     if pair:
-        return SpecialistTarget(*pair)
+        return pair
     if label is not None:
-        return SpecialistTarget(label)
+        return label, None
     best = run.headroom[0]
-    return SpecialistTarget(task.classes.index(best.name)) if best.gain > 0 else None
-
-
-def described(competition: Competition, target: SpecialistTarget) -> str:
-    classes = competition.task.classes
-    if target.versus is None:
-        return f"a specialist for {classes[target.target_class]}"
-    return f"a specialist that tells {classes[target.target_class]} from {classes[target.versus]}"
+    return (task.classes.index(best.name), None) if best.gain > 0 else None
 
 
 # -- what is trained ---------------------------------------------------------------------------------------------------
 
 
-def derive(run: LastRun, target: SpecialistTarget) -> DerivedSpecialist:
-    """The declared specialist of this class; else the heaviest member that can be made one, trained as long as it was.
+def derive(run: LastRun, target: Target) -> tuple[str, Learner, str]:
+    """(name, learner, the model it is derived from): the declared specialist of this class, derived from itself; else
+    the heaviest member that can be made one, trained as long as it was.
 
     Raise `UserError` where none can.
     """
@@ -153,13 +128,12 @@ def derive(run: LastRun, target: SpecialistTarget) -> DerivedSpecialist:
         if (role.target_class, role.versus) == target:
             known = run.model_runs.get(role.model)
             learner = revived(known.manifest["config"]) if known else competition.models[role.model]
-            return DerivedSpecialist(role.model, learner, role.model)
-    labels = [label for label in target if label is not None]
-    name = f"specialist_{'_or_'.join(slug(competition.task.classes[label]) for label in labels)}"
+            return role.model, learner, role.model
+    classes = [slug(competition.task.classes[label]) for label in target if label is not None]
     for base in sorted(run.recipe.weights, key=lambda base: -run.recipe.weights[base]):
-        learner = revived(run.model_runs[base].manifest["config"]).specialised(target.target_class, target.versus)
+        learner = revived(run.model_runs[base].manifest["config"]).specialised(*target)
         if learner is not None:
-            return DerivedSpecialist(name, learner, base)
+            return f"specialist_{'_or_'.join(classes)}", learner, base
     raise UserError(
         f"none of the ensemble's members ({', '.join(run.recipe.weights)}) can be made a specialist; train a network "
         f"or a scikit-learn model too: make submit COMP={competition.name} MODELS=..."
@@ -169,38 +143,31 @@ def derive(run: LastRun, target: SpecialistTarget) -> DerivedSpecialist:
 # -- what comes of it --------------------------------------------------------------------------------------------------
 
 
-def verdict_of(fitted_ensemble: FittedEnsemble, name: str, model_run: ModelRun, count: int) -> SpecialistVerdict:
-    """The gate's result for the specialist's step, with its numbers. count: of folds."""
-    held = model_run.held(count)
-    if len(held) < count:
-        left = f"only {len(held)} of {count} folds were trained in time; the same command goes on from there"
-        return SpecialistVerdict(False, left, NO_GAIN)
-    place, step_result = next(
-        (k, step_result)
-        for k, step_result in enumerate(fitted_ensemble.step_results)
-        if step_result.step == f"specialist ({name})"
-    )
-    if step_result.gain is None:
+def verdict_of(fitted_ensemble: FittedEnsemble, name: str, model_run: ModelRun, count: int) -> dict[str, Any]:
+    """The gate's result for the specialist's step: accepted, reason, gain on held-out folds. count: of folds."""
+    held = len(model_run.held(count))
+    if held < count:
+        left = f"only {held} of {count} folds were trained in time; the same command goes on from there"
+        return {"accepted": False, "reason": left, "gain": NO_GAIN}
+    place = [result.step for result in fitted_ensemble.step_results].index(f"specialist ({name})")
+    result = fitted_ensemble.step_results[place]
+    if result.gain is None:
         reason = "no share of it makes the ensemble better, even on the rows it was fitted on"
-        return SpecialistVerdict(False, reason, NO_GAIN)
-    gain = {key: float(getattr(step_result.gain, key)) for key in NO_GAIN}
+        return {"accepted": False, "reason": reason, "gain": NO_GAIN}
+    gain = result.gain.to_json()
     numbers = f"{gain['difference']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f}) on held-out folds"
     fits = f"taken in {fitted_ensemble.accepted[place]} of {len(fitted_ensemble.without)} fits without a fold"
-    if step_result.accepted:
-        return SpecialistVerdict(True, f"it gains {numbers} and hurts no class; {fits}", gain)
-    return SpecialistVerdict(False, f"{step_result.reason}: {numbers}; {fits}", gain)
+    why = f"it gains {numbers} and hurts no class" if result.accepted else f"{result.reason}: {numbers}"
+    return {"accepted": result.accepted, "reason": f"{why}; {fits}", "gain": gain}
 
 
-def keep(
-    request: Request, run: LastRun, derived: DerivedSpecialist, model_run: ModelRun, verdict: SpecialistVerdict
-) -> None:
+def keep(request: Request, run: LastRun, name: str, model_run: ModelRun, verdict: Mapping[str, Any]) -> None:
     """Save an accepted one for `submit` and `blend`; one that was saved before and is refused now is removed."""
-    declared = derived.name in run.competition.models
-    place = (run.competition.name, run.prepared.data_hash, derived.name)
-    config = {"train_hash": run.manifest["train_hash"], "config": model_run.manifest["config"]}
-    saved = {**config, "run": paths.shown(model_run.folder), "gain": verdict.gain}
-    search_result.keep_specialist(*place, saved if verdict.accepted and not declared else None)
-    score = number(model_run.manifest["score"]["score"])
-    result = "accepted" if verdict.accepted else "refused"
-    after = f"; `make submit COMP={run.competition.name}` uses it from now on" if verdict.accepted else ""
-    request.say(f"{derived.name} ({score} alone) is {result}: {verdict.reason}{after}")
+    manifest, accepted = model_run.manifest, verdict["accepted"]
+    saved = {"train_hash": manifest["train_hash"], "config": manifest["config"]}
+    saved |= {"run": paths.shown(model_run.folder), "gain": verdict["gain"]}
+    found = saved if accepted and name not in run.competition.models else None
+    search_result.keep_specialist(run.competition.name, run.prepared.data_hash, name, found)
+    result = "accepted" if accepted else "refused"
+    after = f"; `make submit COMP={run.competition.name}` uses it from now on" if accepted else ""
+    request.say(f"{name} ({number(manifest['score']['score'])} alone) is {result}: {verdict['reason']}{after}")

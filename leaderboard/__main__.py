@@ -1,6 +1,5 @@
 """The command line of the leaderboard: `python -m leaderboard score|board|finals|verify|rescore|backup|serve|host`."""
 
-import getpass
 import json
 import sys
 from dataclasses import asdict
@@ -12,7 +11,7 @@ import typer
 from harness.command_line import run
 from harness.errors import UserError
 from leaderboard.cli import host_verbs
-from leaderboard.cli.host_verbs import AsJson, CompetitionName, DataHash
+from leaderboard.cli.host_verbs import AsJson, CompetitionName, DataHash, user
 
 app = typer.Typer(
     help="Score submission files against private answers, and rank teams.",
@@ -54,7 +53,7 @@ def score(
     from leaderboard.judge import judge
 
     _, judged_data = _find_board(competition, data)
-    _print(judge(competition, file, team or _user(), judged_data.data_hash), as_json)
+    _print(judge(competition, file, team or user(), judged_data.data_hash), as_json)
 
 
 @app.command()
@@ -69,6 +68,8 @@ def board(
     as_json: AsJson = False,
 ) -> None:
     """Print the ranking, and whether the lead means anything."""
+    from leaderboard.cli import terminal, text
+
     if server:
         from harness.submission import client
 
@@ -76,34 +77,23 @@ def board(
             raise UserError(f"the host reveals on the server: `python -m leaderboard host reveal {competition}` there")
         ranking = client.standings(server, competition, data, trust)
     else:
-        ranking = _standings(competition, data, reveal, trust)
+        from leaderboard.board import read
+        from leaderboard.database import open_database
+        from leaderboard.host import reveal_board
+        from leaderboard.trust import read_trust
+
+        declared, judged_data = _find_board(competition, data)
+        engine = open_database()
+        if reveal:
+            reveal_board(engine, judged_data, user())
+        present = read(engine, declared, judged_data)
+        ranking = text.as_json(present) | ({"trust": read_trust(present).to_json()} if trust else {})
     if as_json:
         print(_json(ranking))
         return
-    from leaderboard.cli import terminal
-
     terminal.show_board(ranking)
     if trust:
         terminal.show_trust(ranking["trust"])
-
-
-def _standings(competition: str, data: str | None, reveal: bool, trust: bool) -> dict[str, Any]:
-    """The board on this machine."""
-    from leaderboard.board import read
-    from leaderboard.cli.text import as_json
-    from leaderboard.database import open_database
-    from leaderboard.host import reveal_board
-
-    declared, judged_data = _find_board(competition, data)
-    engine = open_database()
-    if reveal:
-        reveal_board(engine, judged_data, _user())
-    present = read(engine, declared, judged_data)
-    if not trust:
-        return as_json(present)
-    from leaderboard.trust import read_trust
-
-    return as_json(present) | {"trust": read_trust(engine, present).to_json()}
 
 
 @app.command()
@@ -130,7 +120,7 @@ def finals(
         from leaderboard.host import read_choice, select_finals
 
         declared, judged_data = _find_board(competition, data)
-        engine, team = open_database(), team or _user()
+        engine, team = open_database(), team or user()
         if names:
             select_finals(engine, declared, judged_data, team, names)
         choice = asdict(read_choice(engine, declared, judged_data, team))
@@ -219,13 +209,6 @@ def serve(
     from leaderboard.web.app import serve
 
     serve(port, host, team_mode, name or [])
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        raise UserError("this user has no name on this machine; name the team with --team") from None
 
 
 def _find_board(competition: str, data: str | None) -> tuple[Any, Any]:

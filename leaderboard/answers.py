@@ -21,6 +21,11 @@ class JudgedData(NamedTuple):
     data_hash: str
     source: str | None
 
+    @property
+    def key(self) -> dict[str, str]:
+        """The columns of the database that name the board."""
+        return {"competition": self.competition, "data_hash": self.data_hash}
+
 
 class Answers(NamedTuple):
     """The judge's rows: groups (n,) int, public (n,) bool, targets as the task stores them.

@@ -5,18 +5,19 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, text
+from sqlalchemy import Engine, Row, func, insert, select, text
 
 from harness import paths
 from harness.bootstrap import Interval
 from harness.competition import Competition, find
 from harness.errors import UserError
-from harness.files import atomic, sha256_of
+from harness.files import atomic, sha256_of, write_json
 from leaderboard.answers import Answers, JudgedData, read_answers
 from leaderboard.database import (
     DAMAGED,
@@ -33,7 +34,7 @@ from leaderboard.database import (
     submissions,
     writing,
 )
-from leaderboard.entries import outdated
+from leaderboard.entries import better, outdated
 from leaderboard.scoring import is_close, score_file, stored_file
 
 MANIFEST, SNAPSHOT = "manifest.json", "leaderboard.db"
@@ -73,10 +74,17 @@ def verify(name: str) -> VerifyResult:
             query = select(submissions).where(*on_board(submissions, data)).order_by(submissions.c.id)
             rows = connection.execute(query).all()
             is_current = outdated(connection, competition, data) is None
+            bounds = (scores.c.value, scores.c.low, scores.c.high)
+            query = select(scores.c.submission, scores.c.part, *bounds).where(*scored_by(scores, competition.metric))
+            of_board = query.join(submissions).where(*on_board(submissions, data))
+            stored = {(number, part): Interval(*score) for number, part, *score in connection.execute(of_board)}
         for row in rows:
-            _check_file(row)
+            file = stored_file(row.sha256)
+            if not file.exists() or sha256_of(file) != row.sha256 or file.stat().st_size != row.size:
+                what = "does not have its sha256 any more" if file.exists() else "is missing"
+                raise UserError(f"the stored file of {_named(row)}, {what}; restore it from a backup")
         if is_current:  # an older version of the metric is not declared any more
-            differing += _check_scores(engine, rows, competition, read_answers(data))
+            differing += _check_scores(rows, stored, competition, read_answers(data))
             rescored += len(rows)
         entries += len(rows)
         files |= {row.sha256 for row in rows}
@@ -88,38 +96,31 @@ def verify(name: str) -> VerifyResult:
     return VerifyResult(name, shown(engine), entries, len(files), rescored, message)
 
 
-def _check_file(row: Row[Any]) -> None:
-    file = stored_file(row.sha256)
-    if not file.exists() or sha256_of(file) != row.sha256 or file.stat().st_size != row.size:
-        what = "does not have its sha256 any more" if file.exists() else "is missing"
-        raise UserError(
-            f"the stored file of entry {row.id}, {row.sha256[:12]} of {row.team}, {what}; restore it from a backup"
-        )
-
-
-def _check_scores(engine: Engine, rows: Sequence[Row[Any]], competition: Competition, answers: Answers) -> int:
+def _check_scores(
+    rows: Sequence[Row[Any]], stored: Mapping[tuple[int, str], Interval], competition: Competition, answers: Answers
+) -> int:
     """How many entries are shown otherwise than today's rules would show them, which may have changed meanwhile.
 
-    rows: submissions in the order of arrival, on which the shown scores depend.
+    rows: submissions in the order of arrival, on which the shown scores depend. stored: (id, part) -> score.
     """
-    metric, feedback = competition.metric, competition.rules.feedback
-    query = select(scores.c.part, scores.c.value, scores.c.low, scores.c.high).where(*scored_by(scores, metric))
-    sign, differing, best = 1 if metric.higher_is_better else -1, 0, dict[str, Interval]()
+    differing, best, higher = 0, dict[str, Interval](), competition.metric.higher_is_better
     for row in rows:
-        with reading(engine) as connection:
-            rows_of_entry = connection.execute(query.where(scores.c.submission == row.id))
-            stored = {part: Interval(*bounds) for part, *bounds in rows_of_entry}
         for part, score in score_file(competition, stored_file(row.sha256), answers).items():
-            if part not in stored or "shown" not in stored or not all(map(is_close, stored[part], score[:3])):
+            known = stored.get((row.id, part))
+            if known is None or (row.id, "shown") not in stored or not all(map(is_close, known, score[:3])):
                 raise UserError(
-                    f"entry {row.id}, {row.sha256[:12]} of {row.team}, has another {part} score in the database than "
-                    "its file gets: the answers, the code or the database have changed; restore a backup"
+                    f"{_named(row)}, has another {part} score in the database than its file gets: the answers, the "
+                    "code or the database have changed; restore a backup"
                 )
-        expected = feedback.shown(stored["public"], best.get(row.team), sign > 0)
-        differing += not all(map(is_close, stored["shown"], expected))
-        if row.team not in best or sign * (stored["shown"].score - best[row.team].score) > 0:
-            best[row.team] = stored["shown"]
+        there = stored[row.id, "shown"]
+        expected = competition.rules.feedback.shown(stored[row.id, "public"], best.get(row.team), higher)
+        differing += not all(map(is_close, there, expected))
+        best[row.team] = better(best.get(row.team), there, higher)
     return differing
+
+
+def _named(row: Row[Any]) -> str:
+    return f"entry {row.id}, {row.sha256[:12]} of {row.team}"
 
 
 def _boards(engine: Engine, competition: str | None = None) -> list[JudgedData]:
@@ -148,19 +149,19 @@ def backup(to: Path) -> BackupResult:
     """Write the file, whole or not at all; the board stays open meanwhile. Raise `UserError` if it is there already."""
     if to.exists():
         raise UserError(f"{to} exists already; name a new file, or delete it")
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=paths.root()) as folder, atomic(to) as file:
-        snapshot = open_database(f"sqlite:///{Path(folder) / SNAPSHOT}")
-        with reading(open_database()) as connection, writing(snapshot) as target:  # the database at one moment
-            _copy(connection, target)
-        snapshot.dispose()
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=paths.root()) as folder, atomic(to) as target:
+        database, manifest = Path(folder) / SNAPSHOT, Path(folder) / MANIFEST
+        _copy_rows(open_database(), open_database(f"sqlite:///{database}"))
         # The files come afterwards: every file is stored before the database names it.
-        sources = {SNAPSHOT: Path(folder) / SNAPSHOT, **dict(_files())}
-        with tarfile.open(fileobj=file, mode="w") as tar:
-            added = {name: _add(tar, name, source) for name, source in sorted(sources.items())}
-            hashes = {name: sha256 for name, sha256 in added.items() if sha256}
-            listed = Path(folder) / MANIFEST
-            listed.write_text(json.dumps({"version": 1, "made_at": now(), "sha256": hashes}, indent=1))
-            _add(tar, MANIFEST, listed)
+        sources, hashes = {SNAPSHOT: database, **dict(_files())}, dict[str, str]()
+        with tarfile.open(fileobj=target, mode="w", dereference=True) as tar:
+            for name, source in sorted(sources.items()):
+                with suppress(FileNotFoundError), source.open("rb") as file:  # a waiting file moves when it is scored
+                    hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+                    file.seek(0)
+                    tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), file)
+            write_json(manifest, {"version": 1, "made_at": now(), "sha256": hashes})
+            tar.add(manifest, MANIFEST)
     return _result(to, len(hashes), "holds")
 
 
@@ -175,37 +176,18 @@ def _files() -> Iterator[tuple[str, Path]]:
             yield file.relative_to(root).as_posix(), file
 
 
-def _copy(source: Connection, target: Connection) -> None:
-    for table in COPIED:
-        query = select(table).order_by(*(table.c[name] for name in ("created_at", "id") if name in table.c))
-        for rows in source.execute(query).mappings().partitions(ROWS_AT_ONCE):
-            target.execute(insert(table), [dict(row) for row in rows])
-
-
-def _add(tar: tarfile.TarFile, name: str, source: Path) -> str | None:
-    """Add a file and return its sha256; None if it was a waiting file that has been scored, and so moved, meanwhile."""
-    try:
-        file = source.open("rb")
-    except FileNotFoundError:
-        return None
-    with file:
-        info = tarfile.TarInfo(name)
-        info.size, info.mtime = os.fstat(file.fileno()).st_size, int(source.stat().st_mtime)
-        hashing = _HashingReader(file)
-        tar.addfile(info, hashing)
-    return hashing.digest.hexdigest()
-
-
-class _HashingReader:
-    """A file that is hashed while it is read."""
-
-    def __init__(self, file: BinaryIO):
-        self.file, self.digest = file, hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        block = self.file.read(size)
-        self.digest.update(block)
-        return block
+def _copy_rows(source: Engine, target: Engine) -> None:
+    """Copy the database, as it is at one moment, into an empty one, SQLite or PostgreSQL."""
+    with reading(source) as connection, writing(target) as copy:
+        for table in COPIED:
+            query = select(table).order_by(*(table.c[name] for name in ("created_at", "id") if name in table.c))
+            for rows in connection.execute(query).mappings().partitions(ROWS_AT_ONCE):
+                copy.execute(insert(table), [dict(row) for row in rows])
+            if target.dialect.name == "postgresql" and "id" in table.c:
+                sequence = f"pg_get_serial_sequence('{table.name}', 'id')"
+                copy.execute(text(f"SELECT setval({sequence}, (SELECT max(id) FROM {table.name}))"))  # noqa: S608
+    for engine in (source, target):
+        engine.dispose()
 
 
 def _result(path: Path, files: int, does: str) -> BackupResult:
@@ -237,7 +219,7 @@ def restore(source: Path) -> BackupResult:
             os.replace(Path(folder) / name, place)
         for private in paths.root().glob("data/*/*/private"):
             private.chmod(0o700)
-        _fill_database(Path(folder) / SNAPSHOT)
+        _copy_rows(open_database(f"sqlite:///{Path(folder) / SNAPSHOT}"), open_database())
     for competition in {data.competition for data in _boards(open_database())}:
         verify(competition)
     return _result(source, len(names), "is restored and verified:")
@@ -248,34 +230,19 @@ def _unpack(source: Path, folder: Path) -> set[str]:
     try:
         with tarfile.open(source) as tar:
             tar.extractall(folder, filter="data")
-        hashes = json.loads((folder / MANIFEST).read_text())["sha256"]
+        hashes = dict(json.loads((folder / MANIFEST).read_text())["sha256"])
     except FileNotFoundError as error:
         raise UserError(
             f"{source} is not a backup" if source.exists() else f"{error.filename} does not exist"
         ) from None
     except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{source} is not a backup, or a damaged one ({type(error).__name__})") from None
-    unpacked = {
-        file.relative_to(folder).as_posix() for file in folder.rglob("*") if not file.is_dir() or file.is_symlink()
-    }
-    if unpacked != {*hashes, MANIFEST}:
-        odd = min(unpacked ^ {*hashes, MANIFEST})
-        raise UserError(f"{source} is not as it was written: {odd} is in the manifest or in the file, and not in both")
-    for name in sorted(hashes):
+    there = [file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir()]
+    found = {file.relative_to(folder).as_posix(): "" if file.is_symlink() else sha256_of(file) for file in there}
+    del found[MANIFEST]
+    for name in sorted({*hashes, *found}):
+        if hashes.get(name) != found.get(name):
+            raise UserError(f"{source} is not as it was written: {name} is not what its manifest says")
         if name != SNAPSHOT and PurePosixPath(name).parts[0] not in ("boards", "data"):
             raise UserError(f"{source} holds {name}, which belongs to no backup")
-        if (folder / name).is_symlink() or sha256_of(folder / name) != hashes[name]:
-            raise UserError(f"{source} is not as it was written: {name} has another sha256 than in its manifest")
-    return set(hashes)
-
-
-def _fill_database(snapshot: Path) -> None:
-    """Copy the rows into our database, SQLite or PostgreSQL."""
-    source, engine = open_database(f"sqlite:///{snapshot}"), open_database()
-    with reading(source) as connection, writing(engine) as target:
-        _copy(connection, target)
-        if engine.dialect.name == "postgresql":
-            for table in (table for table in COPIED if "id" in table.c):
-                sequence = f"pg_get_serial_sequence('{table.name}', 'id')"
-                target.execute(text(f"SELECT setval({sequence}, (SELECT max(id) FROM {table.name}))"))  # noqa: S608
-    source.dispose()
+    return set(found)

@@ -10,13 +10,13 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from harness.bootstrap import RESAMPLES, percentiles, student
 from harness.competition import Competition
 from leaderboard.answers import JudgedData, count_groups
 from leaderboard.database import reading
-from leaderboard.entries import Entries, ScoredEntry, as_scored, entries_of, is_late, outdated, rank, rank_finals
+from leaderboard.entries import Entries, ScoredEntry, as_scored, entries_of, is_late, outdated, rank, rank_counting
 from leaderboard.host import HostState, read_host_state, read_selected
 from leaderboard.scoring import resampled_scores
 
@@ -119,14 +119,21 @@ class Board:
 
 def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
     """The board as it is now. Private scores are read only after the reveal, and then they rank."""
+    higher = competition.metric.higher_is_better
     with reading(engine) as connection:
         reason, competition = outdated(connection, competition, data), as_scored(connection, competition, data)
         host = read_host_state(connection, data)
         entries = entries_of(engine, connection, competition, data, host.revealed_at is not None)
-        counted, before = _ranked(connection, entries, host, data, competition.metric.higher_is_better)
+        selected = read_selected(connection, data) if host.revealed_at else {}
+    ranked = [
+        entry
+        for entry in (entries.all if host.revealed_at else list(entries.best.values()))
+        if entry.team not in host.disqualified
+    ]
+    counted = rank_counting(ranked, selected, host.revealed_at, higher)
+    before = rank((entry for entry in ranked if not is_late(entry, host.revealed_at)), "public", higher)
     part = "private" if host.revealed_at else "public"
     protected = not (host.revealed_at or competition.rules.feedback.exact)
-    higher = competition.metric.higher_is_better
     ties: Ties = ShownTies(counted, higher) if protected else ResampledTies(engine, competition, data, part, counted)
     leads = ties.leads([(k, k + 1) for k in range(len(counted) - 1)])
     tied = [False, *(lead.is_noise for lead in leads)]
@@ -155,21 +162,6 @@ def read(engine: Engine, competition: Competition, data: JudgedData) -> Board:
         protected=protected,
         declared=competition,
     )
-
-
-def _ranked(
-    connection: Connection, entries: Entries, host: HostState, data: JudgedData, higher_is_better: bool
-) -> tuple[list[ScoredEntry], list[ScoredEntry]]:
-    """(the entries that count, those that counted before the reveal), the first one first."""
-    if host.revealed_at is None:
-        best = [entry for entry in entries.best.values() if entry.team not in host.disqualified]
-        counted = rank(best, "public", higher_is_better)
-        return counted, counted
-    ranked = [entry for entry in entries.all if entry.team not in host.disqualified]
-    on_time = [entry for entry in ranked if not is_late(entry, host.revealed_at)]
-    selected = read_selected(connection, data)
-    counted = rank_finals(ranked, selected, host.revealed_at, higher_is_better)
-    return counted, rank(on_time, "public", higher_is_better)
 
 
 def _row(

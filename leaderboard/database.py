@@ -4,6 +4,8 @@ Rows of entries, scores and decisions are only ever added: a correction is a new
 infinite, so two backends cannot rank differently. A committed transaction is on the disk; a writing one is alone.
 """
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -80,19 +82,23 @@ def _array_table(name: str) -> Table:
     return Table(name, metadata, _submission(), *_metric_columns(*PARTS), packed, key)
 
 
-# One board per competition and data hash: scores made on other data never meet. Times are UTC, ISO 8601.
-submissions = Table(
-    "submissions",
-    metadata,
-    Column("id", Integer, primary_key=True),  # the order of arrival, which decides between equal scores
-    *_text("competition", "data_hash", "team"),
+def _board_table(name: str, *columns: Any) -> Table:
+    """A table of what happened on every board, in the order of `id`. Scores made on other data never meet."""
+    board = _text("competition", "data_hash")
+    of_board = Index(f"{name}_of_board", "competition", "data_hash", "id")
+    key = Column("id", Integer, primary_key=True)
+    return Table(name, metadata, key, *board, *columns, of_board, sqlite_autoincrement=True)
+
+
+# Times are UTC, ISO 8601.
+submissions = _board_table(
+    "submissions",  # of two with equal scores the one that came first is ahead
+    *_text("team"),
     Column("sha256", String(64), nullable=False),
     Column("size", Integer, nullable=False),
     *_text("received_at"),
     Column("manifest", JSON(none_as_null=True)),
     UniqueConstraint("competition", "data_hash", "team", "sha256"),
-    Index("submissions_of_board", "competition", "data_hash", "id"),
-    sqlite_autoincrement=True,
 )
 scores = Table(
     "scores",  # "shown" is what the public score is shown as before the reveal (harness.competition)
@@ -106,24 +112,11 @@ scores = Table(
 )
 statistics = _array_table("statistics")  # a row of the metric's statistics for every sample
 resamples = _array_table("resamples")  # the score of every bootstrap resample, the same resamples for all submissions
-versions = Table(
-    "versions",  # the metric, in the version, that a board is scored by; the last row counts
-    metadata,
-    Column("id", Integer, primary_key=True),
-    *_text("competition", "data_hash", "metric"),
-    Column("version", Integer, nullable=False),
-    *_text("reason", "since"),
-    Index("versions_of_board", "competition", "data_hash", "id"),
-    sqlite_autoincrement=True,
+# The metric, in the version, that a board is scored by; the last row counts.
+versions = _board_table(
+    "versions", *_text("metric"), Column("version", Integer, nullable=False), *_text("reason", "since")
 )
-selections = Table(
-    "selections",  # a team chooses its finals; the last selection counts
-    metadata,
-    Column("id", Integer, primary_key=True),
-    *_text("competition", "data_hash", "team", "selected_at"),
-    Index("selections_of_board", "competition", "data_hash", "id"),
-    sqlite_autoincrement=True,
-)
+selections = _board_table("selections", *_text("team", "selected_at"))  # of finals, by a team; the last one counts
 finals = Table(
     "finals",
     metadata,
@@ -131,16 +124,8 @@ finals = Table(
     _submission(),
     PrimaryKeyConstraint("selection", "submission"),
 )
-host_actions = Table(
-    "host_actions",  # what the host did, and why; the last action on a subject counts
-    metadata,
-    Column("id", Integer, primary_key=True),
-    *_text("competition", "data_hash", "kind"),
-    Column("team", String),
-    *_text("text", "by", "at"),
-    Index("host_actions_of_board", "competition", "data_hash", "id"),
-    sqlite_autoincrement=True,
-)
+# What the host did, and why; the last action on a subject counts.
+host_actions = _board_table("host_actions", *_text("kind"), Column("team", String), *_text("text", "by", "at"))
 jobs = Table(
     "jobs",  # a file that a server received, and what became of it
     metadata,
@@ -252,14 +237,10 @@ def _begin_transactions(engine: Engine) -> None:
 
     def configure_sqlite(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's recipe: the driver's own transactions are off
-        for pragma in (
-            f"busy_timeout={BUSY_SECONDS * 1000}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "recursive_triggers=ON",  # so that INSERT OR REPLACE meets the triggers too
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
+        connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        _turn_wal_on(connection)
+        # The triggers are recursive so that INSERT OR REPLACE meets them too.
+        connection.executescript("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON")
 
     def begin(connection: Connection) -> None:
         is_writing = connection.get_execution_options().get("immediate", False)
@@ -272,6 +253,19 @@ def _begin_transactions(engine: Engine) -> None:
     if is_sqlite:
         event.listen(engine, "connect", configure_sqlite)
     event.listen(engine, "begin", begin)
+
+
+def _turn_wal_on(connection: sqlite3.Connection) -> None:
+    """SQLite itself does not wait for another process that is doing the same."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 @contextmanager

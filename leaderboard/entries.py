@@ -3,7 +3,6 @@
 Entries never change, so a process caches them in memory and reads only new ones from the database.
 """
 
-import math
 import threading
 from array import array
 from bisect import bisect_left
@@ -18,13 +17,17 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Select, an
 from harness.bootstrap import Interval
 from harness.competition import Competition
 from harness.errors import UserError
+from harness.files import finite
 from harness.metrics import Metric
 from leaderboard.answers import JudgedData
 from leaderboard.database import PARTS, host_actions, on_board, scored_by, scores, selections, submissions, versions
 
 
 class ScoredEntry(NamedTuple):
-    """A scored file of a team. id: the order of arrival; private: None before the reveal."""
+    """A scored file of a team. id: the order of arrival; private: None before the reveal.
+
+    cv, cv_noise: the CV score that its manifest claims, and half of its 95 % interval; None without.
+    """
 
     id: int
     team: str
@@ -33,6 +36,7 @@ class ScoredEntry(NamedTuple):
     cv: float | None
     public: Interval
     private: Interval | None = None
+    cv_noise: float | None = None
 
     @property
     def name(self) -> str:
@@ -114,20 +118,14 @@ def read_entries(
         joined = joined.join(table, and_(*of_part, *scored_by(table, competition.metric)))
     board = on_board(submissions, data)
     rows = connection.execute(query.select_from(joined).where(*board, *where).order_by(submissions.c.id))
-    return [
-        ScoredEntry(
-            *(number, team, sha256, at),
-            finite(cv.get("score") if isinstance(cv, dict) else None),  # a manifest may hold anything
-            Interval(*bounds[:3]),
-            Interval(*bounds[3:]) if revealed else None,
-        )
-        for number, team, sha256, at, cv, *bounds in rows
-    ]
-
-
-def finite(value: Any) -> float | None:
-    """A number of a manifest; None if it is not a finite number."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    entries = []
+    for number, team, sha256, at, manifest, *bounds in rows:
+        claimed = manifest if isinstance(manifest, dict) else {}  # it may hold anything
+        cv, low, high = (finite(claimed.get(name)) for name in ("score", "low", "high"))
+        noise = (high - low) / 2 if low is not None and high is not None and low <= high else None
+        public, private = Interval(*bounds[:3]), Interval(*bounds[3:]) if revealed else None
+        entries.append(ScoredEntry(number, team, sha256, at, cv, public, private, noise))
+    return entries
 
 
 def board_state(connection: Connection, data: JudgedData) -> tuple[int, ...]:
@@ -143,6 +141,12 @@ def board_state(connection: Connection, data: JudgedData) -> tuple[int, ...]:
 # -- ranking: pure functions -------------------------------------------------------------------------------------------
 
 
+def better(best: Interval | None, score: Interval, higher_is_better: bool) -> Interval:
+    """The better one of a team's shown scores; of equal ones the earlier, which is `best`."""
+    gain = 0.0 if best is None else score.score - best.score
+    return score if best is None or (gain and (gain > 0) == higher_is_better) else best
+
+
 def rank(entries: Iterable[ScoredEntry], part: str, higher_is_better: bool) -> list[ScoredEntry]:
     """Each team's best entry on the rows of `part`, the best team first; of equal ones the earlier wins."""
     sign = -1 if higher_is_better else 1
@@ -152,13 +156,16 @@ def rank(entries: Iterable[ScoredEntry], part: str, higher_is_better: bool) -> l
     return list(best.values())
 
 
-def rank_finals(
-    entries: Sequence[ScoredEntry], selected: Mapping[str, set[int]], revealed_at: str, higher_is_better: bool
+def rank_counting(
+    entries: Sequence[ScoredEntry], selected: Mapping[str, set[int]], revealed_at: str | None, higher_is_better: bool
 ) -> list[ScoredEntry]:
-    """The final ranking, by private score, of each team's selected finals, or of its best public entry without any.
+    """The ranking by public score; after the reveal by the private one, of each team's finals.
 
-    An entry that came after the reveal has seen it, and counts only for a team that has no other.
+    A team that selected none has its best public entry as a final. An entry that came after the reveal has seen it, and
+    counts only for a team that has no other.
     """
+    if revealed_at is None:
+        return rank(entries, "public", higher_is_better)
     on_time = {entry.team for entry in entries if not is_late(entry, revealed_at)}
     counting = [entry for entry in entries if not is_late(entry, revealed_at) or entry.team not in on_time]
     unselected = rank([entry for entry in counting if entry.team not in selected], "public", higher_is_better)

@@ -8,22 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select
 
 from harness.competition import Competition
 from harness.errors import UserError
 from leaderboard.answers import JudgedData
-from leaderboard.database import (
-    finals,
-    host_actions,
-    now,
-    on_board,
-    reading,
-    selections,
-    shown,
-    submissions,
-    writing,
-)
+from leaderboard.database import finals, host_actions, now, on_board, reading, selections, shown, submissions, writing
 from leaderboard.entries import ScoredEntry, as_scored, read_entries
 
 OF_A_TEAM = ("disqualify", "reinstate", "baseline", "no-baseline", "reference", "no-reference")
@@ -112,10 +102,10 @@ def act(engine: Engine, data: JudgedData, kind: str, text: str, by: str, team: s
     if (kind in OF_A_TEAM) != (team is not None):
         raise UserError(f"{kind} {'needs' if team is None else 'does not take'} a team")
     with writing(engine) as connection:
-        if team is not None and not _count_entries(connection, data, team):
+        if team is not None and not _has_entry(connection, data, submissions.c.team == team):
             raise UserError(f"{team} has no entry on this board of {data.competition}")
         action = HostAction(kind, team, text, by, now())
-        _add(connection, data, action)
+        connection.execute(insert(host_actions).values(**data.key, **action._asdict()))
     return action
 
 
@@ -124,19 +114,14 @@ def reveal_board(engine: Engine, data: JudgedData, by: str = "") -> None:
     with writing(engine) as connection:
         if read_host_state(connection, data).revealed_at is not None:
             return
-        if not _count_entries(connection, data):
+        if not _has_entry(connection, data):
             raise UserError(f"there is nothing to reveal: no team has an entry on this board of {data.competition}")
-        _add(connection, data, HostAction("reveal", None, "", by, now()))
+        action = HostAction("reveal", None, "", by, now())
+        connection.execute(insert(host_actions).values(**data.key, **action._asdict()))
 
 
-def _add(connection: Connection, data: JudgedData, action: HostAction) -> None:
-    board = {"competition": data.competition, "data_hash": data.data_hash}
-    connection.execute(insert(host_actions).values(**board, **action._asdict()))
-
-
-def _count_entries(connection: Connection, data: JudgedData, team: str | None = None) -> int:
-    query = select(func.count()).where(*on_board(submissions, data))
-    return connection.scalar(query if team is None else query.where(submissions.c.team == team)) or 0
+def _has_entry(connection: Connection, data: JudgedData, *where: ColumnElement[bool]) -> bool:
+    return connection.scalar(select(submissions.c.id).where(*on_board(submissions, data), *where).limit(1)) is not None
 
 
 def _utc(text: str) -> str:
@@ -190,8 +175,8 @@ def select_finals(engine: Engine, competition: Competition, data: JudgedData, te
         chosen = {_named(name, own, team) for name in names}
         if len(chosen) > allowed:
             raise UserError(f"{len(chosen)} finals are too many; the rules of {data.competition} allow {allowed}")
-        row = {"competition": data.competition, "data_hash": data.data_hash, "team": team, "selected_at": now()}
-        selection = connection.execute(insert(selections).values(row).returning(selections.c.id)).scalar_one()
+        row = insert(selections).values(**data.key, team=team, selected_at=now())
+        selection = connection.execute(row.returning(selections.c.id)).scalar_one()
         for number in sorted(entry.id for entry in chosen):
             connection.execute(insert(finals).values(selection=selection, submission=number))
 

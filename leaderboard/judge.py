@@ -13,7 +13,7 @@ from harness.errors import InvalidSubmission, UserError
 from harness.files import sha256_of
 from harness.metrics import Metric
 from leaderboard import board
-from leaderboard.answers import JudgedData, prepared, read_answers
+from leaderboard.answers import Answers, JudgedData, prepared, read_answers
 from leaderboard.cli.text import entry_message
 from leaderboard.database import (
     now,
@@ -31,8 +31,8 @@ from leaderboard.database import (
 from leaderboard.entries import (
     MetricVersion,
     ScoredEntry,
-    rank,
-    rank_finals,
+    better,
+    rank_counting,
     read_entries,
     read_versions,
     require_current,
@@ -77,14 +77,8 @@ def judge(name: str, file: Path, team: str, data_hash: str | None = None) -> Ent
         raise UserError(f"{file} does not exist") from None
     except OSError as error:
         raise InvalidSubmission(f"{file} cannot be read: {error.strerror}") from error
-    entry: dict[str, Any] = {
-        "competition": name,
-        "data_hash": data.data_hash,
-        "team": team_name(team),
-        "sha256": sha256,
-        "size": file.stat().st_size,
-        "manifest": read_manifest(file, data),
-    }
+    entry: dict[str, Any] = {**data.key, "team": team_name(team), "sha256": sha256, "size": file.stat().st_size}
+    entry["manifest"] = read_manifest(file, data)
     engine = open_database()
     with reading(engine) as connection:
         require_current(connection, competition, data)
@@ -146,10 +140,10 @@ def _add_scores(
     return feedback
 
 
-def _add_version(connection: Connection, data: JudgedData, metric: Metric, reason: str, since: str) -> None:
-    row = {"metric": metric.name, "version": metric.version, "reason": reason, "since": since}
-    board_key = {"competition": data.competition, "data_hash": data.data_hash}
-    connection.execute(insert(versions).values(**board_key, **row))
+def _add_version(connection: Connection, data: JudgedData, metric: Metric, reason: str, since: str) -> MetricVersion:
+    version = MetricVersion(metric.name, metric.version, reason, since)
+    connection.execute(insert(versions).values(**data.key, **version._asdict()))
+    return version
 
 
 # -- the result for the team -------------------------------------------------------------------------------------------
@@ -217,22 +211,22 @@ def rescore(name: str, data_hash: str | None = None, reason: str = "") -> Rescor
     stored file cannot be scored.
     """
     competition, data, engine = find(name), prepared(name, data_hash), open_database()
-    with reading(engine) as connection:
-        was = _other_version(connection, competition, data)
+    columns = (submissions.c.id, submissions.c.sha256, submissions.c.team)
+    query = select(*columns).where(*on_board(submissions, data)).order_by(submissions.c.id)
     scored: dict[int, dict[str, Interval]] = {}
-    while missing := _change_over(engine, competition, data, scored, reason):
-        answers = read_answers(data)
-        for number, sha256 in missing:
-            try:
-                parts = score_file(competition, stored_file(sha256), answers)
-            except UserError as refusal:
-                raise UserError(
-                    f"{sha256[:12]} cannot be scored by version {competition.metric.version} of "
-                    f"{competition.metric.name}: {refusal}; the board stays as it was"
-                ) from refusal
-            scored[number] = {part: Interval(*score[:3]) for part, score in parts.items()}
-    with reading(engine) as connection:
-        changed = read_versions(connection, data)[-1]
+    while True:
+        with writing(engine) as connection:
+            was = _other_version(connection, competition, data)  # another process may have been faster
+            entries = connection.execute(query).all()
+            missing = [(number, sha256) for number, sha256, _ in entries if number not in scored]
+            if not missing:
+                best = dict[str, Interval]()
+                for number, _, team in entries:  # in the order of arrival, on which depends what is shown
+                    shown_now = _add_scores(connection, competition, number, scored[number], best.get(team))
+                    best[team] = better(best.get(team), shown_now, competition.metric.higher_is_better)
+                changed = _add_version(connection, data, competition.metric, reason, now())
+                break
+        scored |= _score_files(competition, missing, read_answers(data))
     moved = rank_changes(engine, competition, data)
     return RescoreResult(name, shown(engine), data.data_hash, was, changed, len(scored), moved)
 
@@ -249,25 +243,20 @@ def _other_version(connection: Connection, competition: Competition, data: Judge
     return past[-1]
 
 
-def _change_over(
-    engine: Engine, competition: Competition, data: JudgedData, scored: Mapping[int, dict[str, Interval]], reason: str
-) -> list[tuple[int, str]]:
-    """(number, sha256) of the entries that `scored` lacks; if there are none, the board has changed over."""
-    columns = (submissions.c.id, submissions.c.sha256, submissions.c.team)
-    query = select(*columns).where(*on_board(submissions, data)).order_by(submissions.c.id)
-    metric, best = competition.metric, dict[str, Interval]()
-    with writing(engine) as connection:
-        entries = connection.execute(query).all()
-        if missing := [(number, sha256) for number, sha256, _ in entries if number not in scored]:
-            return missing
-        _other_version(connection, competition, data)  # another process may have been faster
-        for number, _, team in entries:  # in the order of arrival, on which depends what is shown
-            feedback = _add_scores(connection, competition, number, scored[number], best.get(team))
-            sign = 1 if metric.higher_is_better else -1
-            if team not in best or sign * (feedback.score - best[team].score) > 0:
-                best[team] = feedback
-        _add_version(connection, data, metric, reason, now())
-    return []
+def _score_files(
+    competition: Competition, files: list[tuple[int, str]], answers: Answers
+) -> dict[int, dict[str, Interval]]:
+    scored = {}
+    for number, sha256 in files:
+        try:
+            parts = score_file(competition, stored_file(sha256), answers)
+        except UserError as refusal:
+            raise UserError(
+                f"{sha256[:12]} cannot be scored by version {competition.metric.version} of "
+                f"{competition.metric.name}: {refusal}; the board stays as it was"
+            ) from refusal
+        scored[number] = {part: Interval(*score[:3]) for part, score in parts.items()}
+    return scored
 
 
 def rank_changes(engine: Engine, competition: Competition, data: JudgedData) -> list[RankChange]:
@@ -284,14 +273,11 @@ def rank_changes(engine: Engine, competition: Competition, data: JudgedData) -> 
         both = [read_entries(connection, with_version(competition, version), data, revealed) for version in past[-2:]]
         selected = read_selected(connection, data) if revealed else {}
     had = {entry.id for entry in both[0] if entry.team not in host.disqualified}
-    higher, part = competition.metric.higher_is_better, "private" if revealed else "public"
+    part = "private" if revealed else "public"
 
     def places(entries: list[ScoredEntry]) -> dict[str, tuple[int, float]]:
         counting = [entry for entry in entries if entry.id in had]
-        if host.revealed_at:
-            ranked = rank_finals(counting, selected, host.revealed_at, higher)
-        else:
-            ranked = rank(counting, part, higher)
+        ranked = rank_counting(counting, selected, host.revealed_at, competition.metric.higher_is_better)
         return {entry.team: (place, entry.on(part).score) for place, entry in enumerate(ranked, 1)}
 
     before, after = map(places, both)

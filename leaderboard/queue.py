@@ -97,8 +97,8 @@ def accept(engine: Engine, data: JudgedData, team: str, file: ReceivedFile, limi
         if job:
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(row))
             return job.id
-        key = {"competition": data.competition, "data_hash": data.data_hash, "team": team, "sha256": file.sha256}
-        return connection.execute(insert(jobs).values(**key, **row).returning(jobs.c.id)).scalar_one()
+        new = insert(jobs).values(**data.key, team=team, sha256=file.sha256, **row)
+        return connection.execute(new.returning(jobs.c.id)).scalar_one()
 
 
 def _require_open(connection: Connection, data: JudgedData, team: str, limit: int, binding: bool, at: str) -> None:

@@ -122,19 +122,9 @@ def score_in_child(job: Row[Any], declared: Competition, answers: Answers, folde
         line = _read_line(reader)
     finally:
         os.close(reader)
-        _end(child)
+        os.kill(child, signal.SIGKILL)  # it has ended and its line is whole, or what it still says does not count
+        os.waitpid(child, 0)
     return parse_outcome(line, folder)
-
-
-def _end(child: int) -> None:
-    """Wait until the child, which has written everything, ends by itself; kill it after two seconds."""
-    deadline = time.monotonic() + 2.0
-    while os.waitpid(child, os.WNOHANG)[0] == 0:
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return
-        time.sleep(0.005)
 
 
 def _read_line(reader: int) -> bytes:

@@ -9,7 +9,6 @@ import io
 import json
 import math
 import zlib
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +29,7 @@ from leaderboard.database import PARTS, reading, resamples, scored_by, scores, s
 
 BLOCK = 1 << 20
 MAX_REMEMBERED = 6000  # resampled scores of submissions in memory, 8 kB each
-AT_ONCE = 500  # submissions in one query
+AT_ONCE = 500  # submissions whose statistics are in memory
 
 
 class PartScore(NamedTuple):
@@ -181,38 +180,36 @@ def _read_arrays(
 ) -> dict[int, np.ndarray]:
     query = select(table.c.submission, table.c.packed).where(table.c.part == part, *scored_by(table, metric))
     with reading(engine) as connection:
-        chunks = (numbers[k : k + AT_ONCE] for k in range(0, len(numbers), AT_ONCE))
-        rows = (row for chunk in chunks for row in connection.execute(query.where(table.c.submission.in_(chunk))))
+        rows = connection.execute(query.where(table.c.submission.in_(numbers)))
         return {number: unpack(packed) for number, packed in rows}
 
 
 def read_statistics(
     engine: Engine, competition: Competition, data: JudgedData, part: str, numbers: Sequence[int]
 ) -> dict[int, np.ndarray]:
-    """Submission -> the metric's statistics of the rows of `part`; the stored file gives what the database lacks."""
-    arrays = _read_arrays(engine, statistics, competition.metric, part, numbers)
+    """Submission -> the metric's statistics of the rows of `part`; the stored file gives what the database lacks.
+
+    Raise `UserError` if a stored file no longer has its public score: the answers, or the code, have changed.
+    """
+    metric = competition.metric
+    arrays = _read_arrays(engine, statistics, metric, part, numbers)
     for number in [number for number in numbers if number not in arrays]:
-        score = _score_again(engine, competition, data, number)
-        arrays[number] = score[part].statistics
+        of_entry = (scores.c.submission == number, scores.c.part == "public", *scored_by(scores, metric))
+        query = select(submissions.c.sha256, scores.c.value).join(scores).where(*of_entry)
+        with reading(engine) as connection:
+            sha256, public = connection.execute(query).one()
+        if not stored_file(sha256).exists():
+            raise UserError(f"the stored file {sha256[:12]} is missing; restore it from a backup")
+        scored = score_file(competition, stored_file(sha256), read_answers(data))
+        if not is_close(scored["public"].value, public):
+            raise UserError(
+                f"{sha256[:12]} no longer has the score that it had: the answers, or the code, have changed"
+            )
+        arrays[number] = scored[part].statistics
         with writing(engine) as connection:
-            for name in PARTS:
-                rows = {number: score[name].statistics}
-                store_arrays(connection, statistics, competition.metric, name, rows)
+            for name, score in scored.items():
+                store_arrays(connection, statistics, metric, name, {number: score.statistics})
     return arrays
-
-
-def _score_again(engine: Engine, competition: Competition, data: JudgedData, number: int) -> dict[str, PartScore]:
-    """Raise `UserError` if the stored file no longer has its public score: the answers, or the code, have changed."""
-    of_entry = (scores.c.submission == number, scores.c.part == "public", *scored_by(scores, competition.metric))
-    query = select(submissions.c.sha256, scores.c.value).join(scores).where(*of_entry)
-    with reading(engine) as connection:
-        sha256, public = connection.execute(query).one()
-    if not stored_file(sha256).exists():
-        raise UserError(f"the stored file {sha256[:12]} is missing; restore it from a backup")
-    score = score_file(competition, stored_file(sha256), read_answers(data))
-    if not is_close(score["public"].value, public):
-        raise UserError(f"{sha256[:12]} no longer has the score that it had: the answers, or the code, have changed")
-    return score
 
 
 def is_close(a: float, b: float) -> bool:
@@ -239,17 +236,15 @@ def resampled_scores(
                 store_arrays(connection, resamples, metric, part, computed)
             stored |= computed
         known |= stored
+        if len(remembered) + len(stored) > MAX_REMEMBERED:
+            remembered.clear()
         remembered.update(stored)
-        while len(remembered) > max(MAX_REMEMBERED, 2 * len(numbers)):
-            remembered.popitem(last=False)
-    for number in numbers:
-        remembered.move_to_end(number)
     return np.stack([known[number][:most] for number in numbers])
 
 
 @lru_cache(maxsize=32)
-def _remembered(engine: Engine, data: JudgedData, metric: str, version: int, part: str) -> OrderedDict[int, np.ndarray]:
-    return OrderedDict()
+def _remembered(engine: Engine, data: JudgedData, metric: str, version: int, part: str) -> dict[int, np.ndarray]:
+    return {}
 
 
 def _resample(

@@ -67,9 +67,7 @@ def issue_token(engine: Engine, member: str, team: str | None, role: str = "play
         if team is not None and connection.scalar(select(teams.c.name).where(teams.c.name == team)) is None:
             known = ", ".join(connection.scalars(select(teams.c.name).order_by(teams.c.name))) or "none"
             raise UserError(f"there is no team {team!r}; there are: {known}")
-        token = PREFIX + secrets.token_urlsafe(32)
-        _store(connection, token, User(team_name(member), team, role))
-    return token
+        return _make_token(connection, User(team_name(member), team, role))
 
 
 def open_session(engine: Engine, token: str) -> tuple[str, User] | None:
@@ -77,11 +75,9 @@ def open_session(engine: Engine, token: str) -> tuple[str, User] | None:
     member = user_of(engine, token)
     if member is None:
         return None
-    session = PREFIX + secrets.token_urlsafe(32)
-    ends = datetime.now(UTC) + timedelta(hours=SESSION_HOURS)
+    ends = (datetime.now(UTC) + timedelta(hours=SESSION_HOURS)).isoformat().replace("+00:00", "Z")
     with writing(engine) as connection:
-        _store(connection, session, member, digest(token), ends.isoformat().replace("+00:00", "Z"))
-    return session, member
+        return _make_token(connection, member, opened_by=digest(token), expires_at=ends), member
 
 
 def user_of(engine: Engine, token: str) -> User | None:
@@ -118,8 +114,8 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _store(
-    connection: Connection, token: str, member: User, opened_by: str | None = None, expires_at: str | None = None
-) -> None:
-    row = {"sha256": digest(token), "member": member.name, "team": member.team, "role": member.role}
-    connection.execute(insert(tokens).values(**row, created_at=now(), opened_by=opened_by, expires_at=expires_at))
+def _make_token(connection: Connection, user: User, **columns: str) -> str:
+    token = PREFIX + secrets.token_urlsafe(32)
+    row = {"sha256": digest(token), "member": user.name, "team": user.team, "role": user.role, **columns}
+    connection.execute(insert(tokens).values(**row, created_at=now()))
+    return token

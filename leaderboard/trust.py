@@ -1,19 +1,17 @@
 """Trust CV or the board? How alike they rank the entries, and whether they differ by more than the rows explain."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Engine, select
 
 from harness.bootstrap import Interval, compare, interval
 from harness.metrics import Metric
 from leaderboard.board import Board
 from leaderboard.cli.text import decimals_for
-from leaderboard.database import reading, submissions
-from leaderboard.entries import ScoredEntry, finite, is_late
+from leaderboard.entries import ScoredEntry, is_late
 
 MIN_ENTRIES = 5  # the ranks of fewer mean nothing
 MAX_ENTRIES = 500  # the latest ones: Kendall compares every pair
@@ -65,20 +63,30 @@ class Trust:
         return fields | {"gap": gap, "advice": self.advice}
 
 
-def read_trust(engine: Engine, board: Board) -> Trust:
+def read_trust(board: Board) -> Trust:
     """Compare the scores of all entries with a CV score, the same file once; private ones only after the reveal."""
     counted = [
         entry for entry in board.entries.all if entry.cv is not None and entry.team not in board.host.disqualified
     ]
     entries = list({entry.sha256: entry for entry in reversed(counted)}.values())[:MAX_ENTRIES]
     on_time = [entry for entry in entries if entry.private and not is_late(entry, board.revealed_at)]
-    cv, public = np.array([(entry.cv, entry.public.score) for entry in entries], float).reshape(-1, 2).T
+    pairs = np.array([(entry.cv, entry.public.score) for entry in entries], float).reshape(-1, 2)
     final = np.array([(entry.cv, entry.public.score, entry.on("private").score) for entry in on_time], float)
     final = final.reshape(-1, 3)
-    gap, agreed = mean_gap(entries, _half_widths(engine, entries)), agreement(cv, public)
+    gap, agreed = mean_gap(entries), agreement(pairs)
     advice = (rank_advice(agreed, len(entries), gap), _final_advice(final), gap_advice(gap, board.higher_is_better))
-    private, of_board = agreement(*final.T[[0, 2]]), agreement(*final.T[[1, 2]])
+    private, of_board = agreement(final[:, [0, 2]]), agreement(final[:, [1, 2]])
     return Trust(len(entries), agreed, private, of_board, gap, " ".join(filter(None, advice)))
+
+
+def mean_gap(entries: Sequence[ScoredEntry]) -> Gap | None:
+    """Over the entries whose CV score has an interval; None if there are none."""
+    known = [
+        (entry.cv - entry.public.score, math.hypot(entry.cv_noise, (entry.public.high - entry.public.low) / 2))
+        for entry in entries
+        if entry.cv is not None and entry.cv_noise is not None
+    ]
+    return Gap(*map(float, np.mean(known, axis=0))) if known else None
 
 
 # -- rank correlation --------------------------------------------------------------------------------------------------
@@ -121,38 +129,11 @@ def _correlation(both: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(spread > 0, both / np.where(spread > 0, spread, 1), np.nan)
 
 
-def agreement(a: np.ndarray, b: np.ndarray) -> Agreement | None:
-    """Return the rank correlations of a and b; None for too few entries, or if one side is constant."""
-    if len(a) < MIN_ENTRIES or not (np.ptp(a) and np.ptp(b)):
+def agreement(pairs: np.ndarray) -> Agreement | None:
+    """Return the rank correlations of pairs (n, 2); None for too few entries, or if one side is constant."""
+    if len(pairs) < MIN_ENTRIES or not np.ptp(pairs, axis=0).all():
         return None
-    pairs = Spearman().statistics(a, b)
     return Agreement(interval(Spearman(), pairs, None), interval(Kendall(), pairs, None))
-
-
-# -- the gap -----------------------------------------------------------------------------------------------------------
-
-
-def _half_widths(engine: Engine, entries: Sequence[ScoredEntry]) -> dict[int, float]:
-    """Entry -> half of the 95 % interval of its CV score, if its manifest has one."""
-    query = select(submissions.c.id, submissions.c.manifest["cv"])
-    with reading(engine) as connection:
-        rows = connection.execute(query.where(submissions.c.id.in_([entry.id for entry in entries]))).all()
-    bounds = {number: (finite(cv.get("low")), finite(cv.get("high"))) for number, cv in rows}
-    return {
-        number: (high - low) / 2
-        for number, (low, high) in bounds.items()
-        if low is not None and high is not None and low <= high
-    }
-
-
-def mean_gap(entries: Sequence[ScoredEntry], half_widths: Mapping[int, float]) -> Gap | None:
-    """half_widths: of the intervals of CV scores, by the id of the entry."""
-    known = [
-        (entry.cv - entry.public.score, math.hypot(half_widths[entry.id], (entry.public.high - entry.public.low) / 2))
-        for entry in entries
-        if entry.id in half_widths and entry.cv is not None
-    ]
-    return Gap(*map(float, np.mean(known, axis=0))) if known else None
 
 
 # -- sentences ---------------------------------------------------------------------------------------------------------

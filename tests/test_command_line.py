@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,35 +49,18 @@ def loaded(*command: object) -> set[str]:
     return set(done.stderr.split("LOADED")[1].split())
 
 
-VERBS = ("submit", "data", "audit", "train", "blend", "predict", "status", "clean")
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["harness", "--help"],
-        ["leaderboard", "--help"],
-        ["harness", "submit", "--help"],
-        ["leaderboard", "score", "--help"],
-    ],
-    ids=" ".join,
-)
-def test_help_imports_nothing_heavy(command: list[str]) -> None:
-    found = loaded(*command)
+@pytest.mark.parametrize("command", ["harness --help", "harness submit --help", "leaderboard score --help"])
+def test_help_imports_nothing_heavy(command: str) -> None:
+    found = loaded(*command.split())
     assert "typer" in found  # the list is what it seems
     assert not found & set(HEAVY)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_option_is_explained(verb: str) -> None:
-    from typer.testing import CliRunner
-
-    from harness.__main__ import app
-
-    text = CliRunner().invoke(app, [verb, "--help"], terminal_width=300).output
-    options = [line for line in text.splitlines() if re.match(r"\s*--[a-z]", line)]
-    assert options
-    assert all(re.search(r"\S  +\S", line.strip()) for line in options), text
+def test_every_option_is_explained() -> None:
+    commands = [command for group in groups().values() for command in group.commands.values()]
+    options = [each for command in commands for each in command.params if each.param_type_name == "option"]
+    assert len(options) > 50
+    assert [option.opts for option in options if not option.help] == []
 
 
 def test_reading_a_declaration_imports_no_torch() -> None:
@@ -106,11 +88,6 @@ def test_the_board_imports_no_torch(home: Home, monkeypatch: pytest.MonkeyPatch)
     found = loaded("leaderboard", "board", "pebbles")
     assert "sqlalchemy" in found
     assert "torch" not in found
-
-
-def test_status_of_an_empty_home_is_a_status(home: Home) -> None:
-    status = home.json("harness", "status", "pebbles")
-    assert (status["runs"], status["best"], status["running"]) == ([], None, None)
 
 
 # -- what a person can get wrong: (home) -> the command, and what its sentence must say --------------------------------
@@ -155,25 +132,16 @@ def complaint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) ->
         ("harness submit peebles", ["'peebles'", "did you mean pebbles?"]),
         ("leaderboard board pebles", ["'pebles'", "did you mean pebbles?"]),
         ("harness submit pebbles --budget abc", ["BUDGET=abc", "10m"]),
-        ("harness submit pebbles --budget 0m", ["BUDGET=0m"]),
-        ("harness submit pebbles --budget 1.2.3h", ["BUDGET=1.2.3h"]),
-        ("harness submit pebbles --budget -5m", ["BUDGET=-5m"]),
-        ("harness submit pebbles --models net,unknown", ["'unknown'", "net, spy, thief, scout"]),
-        ("harness submit pebbles --models nett", ["'nett'", "did you mean net?"]),
+        ("harness submit pebbles --models nett", ["'nett'", "did you mean net?", "net, spy, thief, scout"]),
         ("harness submit pebbles --folds 1", ["--folds", "2"]),
-        ("harness submit pebbles --folds two", ["--folds", "integer"]),
         ("harness submit pebbles --folds 40", ["40 parts", "FOLDS="]),
-        ("harness submit pebbles --data nowhere", ["DATA=nowhere", "not a folder"]),
         ("harness submit pebbles --data tests", ["DATA=tests", "lacks pebbles.npz"]),
         ("harness submit pebbles --speed 3", ["--speed"]),
         ("harness submit", ["COMPETITION"]),
-        ("harness submitt pebbles", ["submitt"]),
-        ("harness train pebbles unknown", ["'unknown'"]),
         ("harness predict pebbles nowhere", ["pebbles"]),
         ("harness blend pebbles", ["no complete run"]),
         ("harness blend pebbles --files nowhere", ["nowhere"]),
         ("harness submit pebbles --final", ["make submit"]),
-        ("leaderboard score pebbles nowhere.csv --team red", ["nowhere.csv"]),
         ("leaderboard score pebbles Makefile --team red", ["Makefile"]),
         ("leaderboard board pebbles --data ffff", ["ffff"]),
     ],
@@ -283,12 +251,6 @@ def cut_short(folder: Path) -> None:
     (folder / "train.npz").write_bytes(content[: len(content) // 2])
 
 
-def flip_bits(folder: Path) -> None:
-    content = bytearray((folder / "train.npz").read_bytes())
-    content[len(content) // 2] ^= 255
-    (folder / "train.npz").write_bytes(content)
-
-
 def class_seven(folder: Path) -> None:
     masks = np.full((8, 64, 128), 1, np.uint8)
     masks[3, 5, 6] = 7
@@ -296,19 +258,10 @@ def class_seven(folder: Path) -> None:
     mars_file(folder, masks=masks)
 
 
-def lose_the_test(folder: Path) -> None:
-    (folder / "test_images.npz").unlink()
-
-
 @pytest.mark.parametrize(
     ("spoil", "words"),
-    [
-        (cut_short, ["train.npz"]),
-        (flip_bits, ["train.npz"]),
-        (class_seven, ["mask 3", "7", "0 to 4"]),
-        (lose_the_test, ["lacks test_images.npz"]),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
+    [(cut_short, ["train.npz"]), (class_seven, ["mask 3", "7", "0 to 4"])],
+    ids=["cut short", "class seven"],
 )
 def test_broken_data_are_refused_before_anything_is_written(
     spoil: Callable[[Path], None], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -356,12 +309,9 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(allowed: int, what:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("folds-2.json", b"{"),
         ("folds-2.json", b'{"ids": ["0"], "folds": [1]}'),
         ("folds-2.json", b"[]"),
         ("exclusions.json", b"oops"),
-        ("manifest.json", b""),
-        ("train/inputs.npy", b"\x93NUMPY"),
         ("train/targets.npy", None),
         ("holdout/ids.npy", b"nothing"),
     ],
@@ -386,14 +336,6 @@ def copy_of(home: Home, folder: Path) -> Home:
     return copy
 
 
-def test_a_submission_of_another_competition_is_refused(home: Home, tmp_path: Path, complaint: Complain) -> None:
-    file = tmp_path / "other.csv"
-    file.write_text("id,label\n0,3\n1,4\n")
-    sentence = complaint(home, "leaderboard", "score", "pebbles", file, "--team", "red")
-    assert "header has 2 columns instead of 257" in sentence
-    assert home.json("leaderboard", "board", "pebbles")["rows"] == []
-
-
 def test_a_run_from_other_folds_is_refused(home: Home, tmp_path: Path, complaint: Complain) -> None:
     mixed = copy_of(home, tmp_path)
     two = mixed.json("harness", "train", "pebbles", "spy")
@@ -401,27 +343,3 @@ def test_a_run_from_other_folds_is_refused(home: Home, tmp_path: Path, complaint
     files = [mixed.root / made["path"] for made in (two, three)]
     sentence = complaint(mixed, "harness", "blend", "pebbles", "--files", files[0], "--files", files[1])
     assert "other rows or folds" in sentence
-
-
-def test_a_lock_that_is_no_file_is_named(home: Home, tmp_path: Path, complaint: Complain) -> None:
-    locked = copy_of(home, tmp_path)
-    made = locked.json("harness", "train", "pebbles", "spy")
-    lock = (locked.root / made["path"]).parent / ".lock"
-    lock.unlink()
-    lock.mkdir()
-    assert ".lock" in complaint(locked, "harness", "train", "pebbles", "spy")
-
-
-# -- speed -------------------------------------------------------------------------------------------------------------
-
-
-def test_help_is_there_at_once() -> None:
-    """0.3 s is what the bench measures on a quiet machine; here only a heavy import would show, three tries allowed."""
-    times = []
-    for _ in range(3):
-        began = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-m", "harness", "--help"], cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=True
-        )
-        times.append(time.monotonic() - began)
-    assert min(times) < 1.0

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.models.networks import SqueezeExcitation, convolve
+
 
 def residual(classes: int, channels: int, width: int) -> nn.Module:
     """Residual blocks that weigh their channels, at three scales."""
@@ -59,8 +61,12 @@ class Residual(nn.Module):
 
     def __init__(self, before: int, after: int, stride: int = 1):
         super().__init__()
-        self.learned = nn.Sequential(convolve(before, after, stride), convolve(after, after, activation=False))
-        self.excite = Excite(after)
+        self.learned = nn.Sequential(
+            convolve(before, after, stride=stride),
+            nn.Conv2d(after, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+        )
+        self.excite = SqueezeExcitation(after)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or before != after:
             self.shortcut = nn.Sequential(
@@ -69,23 +75,6 @@ class Residual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return F.relu(self.excite(self.learned(features)) + self.shortcut(features))
-
-
-class Excite(nn.Module):
-    """Squeeze-and-excitation by a quarter of the channels."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.weigh = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(width, width // 4, 1),
-            nn.ReLU(),
-            nn.Conv2d(width // 4, width, 1),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features * self.weigh(features)
 
 
 class Pool(nn.Module):
@@ -97,8 +86,3 @@ class Pool(nn.Module):
 
 def head(width: int, classes: int) -> list[nn.Module]:
     return [Pool(), nn.BatchNorm1d(2 * width), nn.Dropout(0.2), nn.Linear(2 * width, classes)]
-
-
-def convolve(before: int, after: int, stride: int = 1, activation: bool = True) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after)]
-    return nn.Sequential(*layers, *[nn.ReLU()] * activation)

@@ -3,37 +3,37 @@
 from typing import Any
 
 
-def logistic(strength: float = 0.3) -> Any:
-    """Logistic regression on standardised measurements. strength: the inverse of the penalty."""
+def logistic() -> Any:
+    """Logistic regression on standardised measurements."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=2000))
 
 
-def boosting(depth: int = 3, rounds: int = 200, rate: float = 0.08) -> Any:
+def boosting() -> Any:
     """Gradient boosting on histograms."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    return HistGradientBoostingClassifier(max_depth=depth, max_iter=rounds, learning_rate=rate, max_features=0.3)
+    return HistGradientBoostingClassifier(max_depth=3, max_iter=200, learning_rate=0.08, max_features=0.3)
 
 
-def trees(count: int = 400) -> Any:
+def trees() -> Any:
     """Extremely randomised trees."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    return ExtraTreesClassifier(n_estimators=count)
+    return ExtraTreesClassifier(n_estimators=400)
 
 
-def kernel(penalty: float = 5.0) -> Any:
+def kernel() -> Any:
     """A support vector machine with a Gaussian kernel, its probabilities calibrated on folds of the training rows."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    machine = CalibratedClassifierCV(SVC(C=penalty, gamma=0.02), ensemble=False)
+    machine = CalibratedClassifierCV(SVC(C=5.0, gamma=0.02), ensemble=False)
     return make_pipeline(StandardScaler(), machine)
 
 

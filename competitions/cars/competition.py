@@ -1,7 +1,5 @@
 """Cars: the horsepower of a car, from what else is known of it. RMSE; models of any kind."""
 
-from dataclasses import replace
-
 from competitions.cars import models
 from competitions.cars.data import diabetes_sample, load
 from competitions.cars.linear import Linear
@@ -14,24 +12,14 @@ from harness.models import Learner
 from harness.models.sklearn import Sklearn
 from harness.tasks.regression import Regression
 
-# The course project: gradient descent on numpy, with all columns and with the best one.
-linear = Linear()
-linear_one = replace(linear, columns=1)
-
-kernel_ridge = Sklearn(models.kernel_ridge)
-boosting = Sklearn(models.boosting)
-trees = Sklearn(models.trees)
-committee = Sklearn(models.committee)
-histograms = Sklearn(models.histograms)
-
 everything: dict[str, Learner] = {
-    "linear": linear,
-    "linear_one": linear_one,
-    "kernel_ridge": kernel_ridge,
-    "boosting": boosting,
-    "trees": trees,
-    "committee": committee,
-    "histograms": histograms,
+    "linear": Linear(),  # the course project: gradient descent on numpy, with all columns and with the best one
+    "linear_one": Linear(columns=1),
+    "kernel_ridge": Sklearn(models.kernel_ridge),
+    "boosting": Sklearn(models.boosting),
+    "trees": Sklearn(models.trees),
+    "committee": Sklearn(models.committee),
+    "histograms": Sklearn(models.histograms),
 }
 
 competition = Competition(

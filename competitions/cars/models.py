@@ -3,38 +3,27 @@
 from typing import Any
 
 
-def boosting(rounds: int = 300, depth: int = 4, rate: float = 0.03) -> Any:
+def boosting() -> Any:
     """Stochastic gradient boosting (Friedman 2002): every small tree sees half of the rows and of the columns."""
     from sklearn.ensemble import GradientBoostingRegressor
 
-    return on_numbers(
-        GradientBoostingRegressor(
-            n_estimators=rounds,
-            max_depth=depth,
-            learning_rate=rate,
-            min_samples_leaf=3,
-            subsample=0.5,
-            max_features=0.5,
-        )
-    )
+    small = {"n_estimators": 300, "max_depth": 4, "learning_rate": 0.03, "min_samples_leaf": 3}
+    return on_numbers(GradientBoostingRegressor(**small, subsample=0.5, max_features=0.5))
 
 
-def histograms(rounds: int = 300, leaves: int = 8, rate: float = 0.03) -> Any:
+def histograms() -> Any:
     """Gradient boosting on histograms, the fast one: for ten thousand rows and more."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    return on_numbers(
-        HistGradientBoostingRegressor(
-            max_iter=rounds, max_leaf_nodes=leaves, learning_rate=rate, min_samples_leaf=3, max_features=0.5
-        )
-    )
+    small = {"max_iter": 300, "max_leaf_nodes": 8, "learning_rate": 0.03, "min_samples_leaf": 3}
+    return on_numbers(HistGradientBoostingRegressor(**small, max_features=0.5))
 
 
-def trees(count: int = 300) -> Any:
+def trees() -> Any:
     """Extremely randomised trees (Geurts et al. 2006)."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    return on_numbers(ExtraTreesRegressor(n_estimators=count, max_features=0.7))
+    return on_numbers(ExtraTreesRegressor(n_estimators=300, max_features=0.7))
 
 
 def kernel_ridge() -> Any:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from competitions.digits.data import SIDE
 from competitions.digits.numpy_networks import first_weights
+from harness.models.networks import convolve
 
 
 def two_layer(classes: int, channels: int, width: int) -> nn.Module:
@@ -72,12 +73,6 @@ class Residual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return (self.learned(features) + self.shortcut(features)).relu()
-
-
-def convolve(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)
-    )
 
 
 def head(features: int, classes: int, dropout: float) -> list[nn.Module]:

@@ -61,7 +61,8 @@ def activations(weights: Arrays, x: np.ndarray) -> list[np.ndarray]:
     layers, last = [x], len(weights) // 2 - 1
     for k in range(last + 1):
         z = layers[-1] @ weights[f"w{k}"] + weights[f"b{k}"]
-        layers.append(softmax(z) if k == last else np.maximum(z, 0))
+        layers.append(np.maximum(z, 0) if k < last else np.exp(z - z.max(1, keepdims=True)))
+    layers[-1] = layers[-1] / layers[-1].sum(1, keepdims=True)  # softmax
     return layers
 
 
@@ -77,11 +78,6 @@ def loss_and_gradients(weights: Arrays, x: np.ndarray, labels: np.ndarray) -> tu
         if k:
             error = error @ weights[f"w{k}"].T * (layers[k] > 0)
     return float(loss), gradients
-
-
-def softmax(z: np.ndarray) -> np.ndarray:
-    powers = np.exp(z - z.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
 
 
 def pixels(images: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ python -m competitions.digits.weights      (after `make submit COMP=digits`; wri
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -13,38 +12,36 @@ from competitions.digits.numpy_networks import first_weights
 from harness import paths
 from harness.errors import UserError
 from harness.files import write_bytes
+from harness.models import MODEL
 
 MODELS = ("softmax", "two_layer")
 
 
 def main() -> None:
     """Draw the newest finished fit of each: the ten classes in the first row, the hidden units below."""
+    import cv2
+
     try:
-        file = draw([newest(model) for model in MODELS])
+        images = [drawing(newest(model)) for model in MODELS]
     except UserError as error:
         sys.exit(f"error: {error}")
+    width = max(image.shape[1] for image in images)
+    padded = [np.pad(p, ((0, 24), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in images]
+    file = paths.root() / "reports" / "digits" / "weights.png"
+    write_bytes(file, cv2.imencode(".png", np.concatenate(padded)[..., ::-1])[1].tobytes())
     print(paths.shown(file))
 
 
 def newest(model: str) -> np.ndarray:
     """(pixels, units): the weights of the first layer, less the random ones it began with."""
-    fits = (paths.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/arrays.npz")
+    import joblib
+
+    fits = (paths.root() / "runs" / "digits").glob(f"*/{model}-*/fold_*/{MODEL}")
     files = sorted(fits, key=lambda file: file.stat().st_mtime)
     if not files:
         raise UserError(f"no fit of {model} is finished; run `make submit COMP=digits MODELS={','.join(MODELS)}` first")
-    with np.load(files[-1], allow_pickle=False) as arrays:
-        return arrays["w0"] - first_weights(arrays["w0"].shape)["w0"]
-
-
-def draw(layers: list[np.ndarray]) -> Path:
-    import cv2
-
-    images = [drawing(weights) for weights in layers]
-    width = max(image.shape[1] for image in images)
-    padded = [np.pad(p, ((0, 24), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in images]
-    file = paths.root() / "reports" / "digits" / "weights.png"
-    write_bytes(file, cv2.imencode(".png", np.concatenate(padded)[..., ::-1])[1].tobytes())
-    return file
+    learned = joblib.load(files[-1])["w0"]
+    return learned - first_weights(learned.shape)["w0"]
 
 
 def drawing(weights: np.ndarray, across: int = 10, zoom: int = 3, gap: int = 4) -> np.ndarray:

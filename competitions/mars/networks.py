@@ -18,26 +18,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.models.networks import (
-    AtrousPyramid,
     Concatenate,
-    EveryScale,
     FinestScale,
-    GatedFusion,
-    Residual,
     ResidualPyramid,
     SqueezeExcitation,
     UNet,
     convolve,
     early_stem,
+    gated_unet,
 )
 
-
-def coarse(classes: int, channels: int = 1, width: int = 24) -> nn.Module:
-    """Most learned per CPU-minute: a residual pyramid that lives at strides 4 to 32 and knows the whole image."""
-    return ResidualPyramid(classes, channels, widths=(width, 2 * width, 4 * width, 8 * width), depths=(1, 2, 2, 2))
+coarse = ResidualPyramid  # most learned per CPU-minute: it lives at strides 4 to 32 and knows the whole image
+enhanced = gated_unet  # all at once
 
 
-def macro(classes: int, channels: int = 1, width: int = 16) -> nn.Module:
+def macro(classes: int, channels: int, width: int) -> nn.Module:
     """Global features: dilated inception blocks that weigh their channels, then every place attends to every other."""
     widths = (width, 2 * width, 4 * width, 8 * width)  # at strides 2, 4, 8, 16
     return UNet(
@@ -49,7 +44,7 @@ def macro(classes: int, channels: int = 1, width: int = 16) -> nn.Module:
     )
 
 
-def micro(classes: int, channels: int = 1, width: int = 16) -> nn.Module:
+def micro(classes: int, channels: int, width: int) -> nn.Module:
     """Fine detail: few but large filters, one global context, and a cellular automaton that tidies the logits."""
     widths = (width, 2 * width, 4 * width)  # at strides 2, 4, 8
     return UNet(
@@ -61,19 +56,7 @@ def micro(classes: int, channels: int = 1, width: int = 16) -> nn.Module:
     )
 
 
-def enhanced(classes: int, channels: int = 1, width: int = 16) -> nn.Module:
-    """All at once: residual squeeze-and-excitation, an atrous pyramid, gated and weighed skips, every scale read."""
-    widths = (width, 2 * width, 4 * width, 8 * width)  # 32, 64, 128, 256 at width 32; at strides 2, 4, 8, 16
-    return UNet(
-        stem=convolve(channels, width, stride=2),
-        encoder=[Residual(i, o, excite=True) for i, o in pairwise((width, *widths))],
-        bottleneck=AtrousPyramid(widths[-1]),
-        decoder=[GatedFusion(fine, deep) for fine, deep in pairwise(widths)],
-        head=EveryScale(widths, classes),
-    )
-
-
-def specialist(classes: int, channels: int = 1, width: int = 24) -> nn.Module:
+def specialist(classes: int, channels: int, width: int) -> nn.Module:
     """Small and plain, for one rare class against the rest (classes=1): a few positives cannot feed more."""
     widths = (width, 2 * width, 4 * width)  # at strides 4, 8, 16
     return UNet(

@@ -44,9 +44,10 @@ def near_duplicates(left: Inspection, right: Inspection) -> np.ndarray:
     """
     if left.low is None or right.low is None:
         return np.zeros((0, 2), int)
-    signs_left, signs_right = (_flat(np.sign(low[:, :HASHED, :HASHED])) for low in (left.low, right.low))
-    blurred_left, blurred_right = unit(_flat(left.low)), unit(_flat(right.low))
-    contrast = np.linalg.norm(_flat(left.low), axis=1)
+    signs_left, signs_right = (np.sign(low[:, :HASHED, :HASHED]).reshape(len(low), -1) for low in (left.low, right.low))
+    spectra_left, spectra_right = (low.reshape(len(low), -1) for low in (left.low, right.low))
+    blurred_left, blurred_right = unit(spectra_left), unit(spectra_right)
+    contrast = np.linalg.norm(spectra_left, axis=1)
     near = [np.zeros((0, 2), int)]
     for start in range(0, len(left.low), BLOCK):
         agreement = signs_left[start : start + BLOCK] @ signs_right.T / (HASHED**2 - 1)
@@ -60,10 +61,6 @@ def near_duplicates(left: Inspection, right: Inspection) -> np.ndarray:
     pairs = np.concatenate(near)
     differ = [left.digests[a] != right.digests[b] for a, b in pairs.tolist()]
     return pairs[np.array(differ, bool)]
-
-
-def _flat(spectra: np.ndarray) -> np.ndarray:
-    return spectra.reshape(len(spectra), -1)
 
 
 def merge(groups: np.ndarray, pairs: Iterable[Sequence[int]]) -> np.ndarray:

@@ -94,15 +94,12 @@ def leak_check(name: str, alone: Explained, beyond: Explained | None, split: Exp
     return Check(f"{name} leak", "pass", f"the {name} does not leak: {evidence}")
 
 
-def check_simple_signals(found: Mapping[str, Explained]) -> Iterator[Check]:
-    if not found:
-        return
+def check_simple_signals(found: Mapping[str, Explained]) -> list[Check]:
     evidence = ", ".join(f"{name} {part}" for name, part in found.items()) + " of the target's variance"
-    if max(part.share for part in found.values()) < EASY:
-        yield Check("simple signals", "pass", evidence)
-    else:
-        remedy = "look whether the camera or the collection gives the class away; new data may lack it"
-        yield Check("simple signals", "warn", evidence, remedy)
+    if max((part.share for part in found.values()), default=0.0) < EASY:
+        return [Check("simple signals", "pass", evidence)] if found else []
+    remedy = "look whether the camera or the collection gives the class away; new data may lack it"
+    return [Check("simple signals", "warn", evidence, remedy)]
 
 
 # -- the facts ---------------------------------------------------------------------------------------------------------

@@ -77,15 +77,11 @@ def _missing(names: Sequence[str], folder: Path) -> list[str]:
     return [name for name in names if not (folder / name).exists()]
 
 
-class File(tuple[str, ...]):
+class File:
     """Files that are already there, in data/<name>/raw/ or in the folder given as DATA=."""
 
-    def __new__(cls, *names: str) -> "File":
-        return super().__new__(cls, names)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self)
+    def __init__(self, *names: str):
+        self.names = names
 
     def find(self, competition: str) -> Found | None:
         raw = paths.data(competition) / "raw"

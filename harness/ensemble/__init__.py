@@ -5,15 +5,20 @@ what the task tunes last. Each must pass `gate`. `cross_fit` does all of it once
 scores that fold with what was chosen on the others.
 """
 
-from harness.ensemble.class_specialist import with_specialist
 from harness.ensemble.cross_fitting import FittedEnsemble, StepResult, cross_fit, cross_fitted, fit
 from harness.ensemble.declaration import Blend, SpecialistRole, blend
-from harness.ensemble.gate import gate
-from harness.ensemble.greedy import with_blend
-from harness.ensemble.leave_one_out import leave_one_out
+from harness.ensemble.gate import gain_of, gate
 from harness.ensemble.oof import OOFData
 from harness.ensemble.recipe import Member, Recipe, part_of, statistics_alone
-from harness.ensemble.steps import best_single, with_calibration, with_offsets, with_stacking, with_views
+from harness.ensemble.steps import (
+    best_single,
+    with_blend,
+    with_calibration,
+    with_offsets,
+    with_specialist,
+    with_stacking,
+    with_views,
+)
 
 __all__ = [
     "Blend",
@@ -28,8 +33,8 @@ __all__ = [
     "cross_fit",
     "cross_fitted",
     "fit",
+    "gain_of",
     "gate",
-    "leave_one_out",
     "part_of",
     "statistics_alone",
     "with_blend",

@@ -9,7 +9,7 @@ from harness.ensemble.declaration import Blend
 from harness.ensemble.gate import gate
 from harness.ensemble.oof import OOFData
 from harness.ensemble.recipe import Recipe
-from harness.ensemble.steps import BLEND, Step, best_single, steps
+from harness.ensemble.steps import BLEND, best_single, steps
 from harness.metrics import Metric
 
 
@@ -73,22 +73,19 @@ def fit(oof: OOFData, declared: Blend) -> list[StepResult]:
     names = [name for name in declared.names if name in oof.members]
     step_results = [single(oof, declared)]
     for title, step in steps(oof.task, declared, oof.members, names):
-        step_results.append(tried(oof, step_results[-1].recipe, title, step))
+        before = step_results[-1].recipe
+        candidate = step(oof, before)
+        gain, refusal = gate(oof, before, candidate, step)
+        brings_views = title == BLEND and not refusal and candidate.tta and not before.tta
+        variant = "with test-time augmentation" if brings_views else ""
+        chosen = before if refusal else candidate
+        step_results.append(StepResult(title, not refusal, refusal, gain, chosen, variant))
     return step_results
 
 
 def single(oof: OOFData, declared: Blend) -> StepResult:
     recipe = best_single(oof, [name for name in declared.names if name in oof.members])
     return StepResult(f"best single model ({next(iter(recipe.weights))})", True, "", None, recipe)
-
-
-def tried(oof: OOFData, recipe: Recipe, title: str, step: Step) -> StepResult:
-    candidate = step(oof, recipe)
-    gain, refusal = gate(oof, recipe, candidate, step)
-    if refusal:
-        return StepResult(title, False, refusal, gain, recipe)
-    both = title == BLEND and candidate.tta and not recipe.tta
-    return StepResult(title, True, "", gain, candidate, "with test-time augmentation" if both else "")
 
 
 def cross_fitted(oof: OOFData, fitted_ensemble: FittedEnsemble, metric: Metric) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""The gate: a step passes only if, fitted without each fold, it wins on that fold and hurts no class."""
+"""The gate: a step passes only if, fitted without each fold, it wins on that fold and hurts no class.
+
+`gain_of`: what a member adds to the ensemble that was fitted.
+"""
 
 import numpy as np
 
@@ -38,3 +41,11 @@ def held_out(oof: OOFData, before: Recipe, step: Step) -> np.ndarray:
         left_out = parts == part
         statistics[left_out] = oof[left_out].statistics_of(step(oof[~left_out], before))
     return statistics
+
+
+def gain_of(oof: OOFData, recipe: Recipe, name: str) -> Comparison | None:
+    """The recipe against the same one without this member, on the rows on which it was fitted; None for one alone."""
+    left = recipe.without(name)
+    if left == recipe or not left.weights:
+        return None
+    return compare(oof.metric, oof.statistics_of(left), oof.statistics_of(recipe), oof.groups)

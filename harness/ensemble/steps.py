@@ -6,18 +6,19 @@ from functools import partial
 
 import numpy as np
 
-from harness.ensemble.class_specialist import with_specialist
-from harness.ensemble.declaration import Blend
-from harness.ensemble.greedy import with_blend
+from harness.ensemble.declaration import Blend, SpecialistRole
 from harness.ensemble.oof import OOFData
 from harness.ensemble.recipe import Recipe, Views
 from harness.ensemble.stacking import fit_stack
-from harness.tasks import Task
+from harness.tasks import ClassSpecialist, Task
 
 Step = Callable[[OOFData, Recipe], Recipe]
 
 BLEND = "blend"
+ROUNDS = 12  # of greedy selection
 STACKED = 8  # members that stacking uses: those of the blend, then the best alone
+SHARES = (0.25, 0.5, 0.75, 1.0)  # of a class specialist, likewise below
+THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
 OFFSETS = (-1.0, -0.6, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.6, 1.0)
 
 
@@ -50,6 +51,26 @@ def blend_or_both(names: Sequence[str], views: bool, oof: OOFData, recipe: Recip
     return max(plain, with_blend(oof, with_views(oof, recipe), names), key=oof.quality)
 
 
+def with_blend(oof: OOFData, recipe: Recipe, names: Sequence[str], rounds: int = ROUNDS) -> Recipe:
+    """Greedy ensemble selection with replacement (Caruana et al. 2004).
+
+    Start from the recipe's members; add the member that helps the metric most, again and again, while one does.
+    """
+
+    def weighted(bag: Sequence[str]) -> Recipe:  # sorted, so that equal bags are equal recipes
+        return replace(recipe, weights={name: bag.count(name) / len(bag) for name in sorted(set(bag))})
+
+    bag = tuple(recipe.weights)
+    best = oof.quality(weighted(bag))
+    for _ in range(rounds):
+        quality = {name: oof.quality(weighted((*bag, name))) for name in names}
+        added = max(quality, key=lambda name: quality[name])
+        if quality[added] <= best:
+            break
+        bag, best = (*bag, added), quality[added]
+    return weighted(bag)
+
+
 def with_stacking(names: Sequence[str], oof: OOFData, recipe: Recipe) -> Recipe:
     """A regression on the members' log-probabilities; the weights that are shown are the sizes of its coefficients."""
     alone = {name: oof.quality(Recipe({name: 1.0}, recipe.tta)) for name in names}
@@ -63,6 +84,26 @@ def with_stacking(names: Sequence[str], oof: OOFData, recipe: Recipe) -> Recipe:
         return recipe  # the members predict the same for every row
     weights = {name: size / sum(sizes.values()) for name, size in sizes.items()}
     return replace(recipe, weights=weights, stack=stack)
+
+
+def with_specialist(role: SpecialistRole, oof: OOFData, recipe: Recipe) -> Recipe:
+    """The best share and threshold of a class specialist by grid, or the recipe as it was where none is better.
+
+    p'_c = (1 - share) p_c + share s_c, renormalised; class c wins where p'_c exceeds the threshold. There is none for a
+    pair, whose two classes only divide what they have together, nor where probabilities are submitted.
+    """
+    decides = role.versus is None and oof.task.output == "labels"
+    thresholds: Sequence[float | None] = THRESHOLDS if decides else (None,)
+    best, quality = recipe, oof.quality(recipe)
+    for share in SHARES:
+        specialist = ClassSpecialist(role.model, role.target_class, share, None, role.versus)
+        blended = oof.blend(replace(recipe, class_specialist=specialist))
+        for threshold in thresholds:
+            candidate = replace(recipe, class_specialist=specialist._replace(threshold=threshold))
+            found = oof.quality_of(oof.statistics(candidate.decided(oof.task, blended)))
+            if found > quality:
+                best, quality = candidate, found
+    return best
 
 
 def with_calibration(oof: OOFData, recipe: Recipe) -> Recipe:

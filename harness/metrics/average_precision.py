@@ -1,6 +1,5 @@
 """Mean average precision of boxes, by COCO's and VOC's rules, with a table per image that any resample is scored by."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -80,20 +79,16 @@ class MeanAveragePrecision(ClassMetric):
         """The average precision of every class, NaN where it is not in the truth: (C,), or (r, C) for counts (r, n)."""
         weights = columns(counts, len(statistics))
         true = statistics[:, 3 * MOST :].T @ weights
-        ranked = zip(self._ranked(statistics), true, strict=True)
-        means = np.stack([self._of_class(*boxes, weights, of_class) for boxes, of_class in ranked], -1)
-        return means if counts is not None and counts.ndim == 2 else means[0]
-
-    def _ranked(self, statistics: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield, class by class, the image of every box and what it found, from the best score down."""
         labels, scores, found = statistics[:, : 3 * MOST].reshape(len(statistics), 3, MOST).swapaxes(0, 1)
         image, place = np.nonzero(labels >= 0)
         labels, scores, found = (part[image, place] for part in (labels, scores, found))
-        order = np.lexsort((-scores, labels))
-        ends = np.searchsorted(labels[order], np.arange(len(self.classes) + 1))
-        for first, last in pairwise(ends):
-            boxes = order[first:last]
-            yield image[boxes], found[boxes].astype(np.int64)
+        ranked = np.lexsort((-scores, labels))  # class by class, from the best score down
+        ends = np.searchsorted(labels[ranked], np.arange(len(self.classes) + 1))
+        boxes = [ranked[first:last] for first, last in pairwise(ends)]
+        means = [
+            self._of_class(image[k], found[k].astype(np.int64), weights, of) for k, of in zip(boxes, true, strict=True)
+        ]
+        return np.stack(means, -1) if counts is not None and counts.ndim == 2 else np.stack(means, -1)[0]
 
     def _of_class(self, image: np.ndarray, found: np.ndarray, weights: np.ndarray, true: np.ndarray) -> np.ndarray:
         """(r,). Precision need only be known where a true box was found: behind it, up to the next, it falls.

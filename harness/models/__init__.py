@@ -106,26 +106,41 @@ class Learner:
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> Fitted:
         """Train, or load what is finished in the context's folder."""
-        context.folder.mkdir(parents=True, exist_ok=True)
-        sweep_partials(context.folder)
-        trouble = _unusable(context.folder, self.package)
+        import joblib
+
+        folder = context.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep_partials(folder)
+        trouble = self._unusable(folder)
         if not trouble:
             return self.load(context)
-        if (context.folder / FINISHED).exists():
-            context.warn(f"{context.folder}: {trouble}; this fold is fitted again")
+        if (folder / FINISHED).exists():
+            context.warn(f"{folder}: {trouble}; this fold is fitted again")
         began = time.monotonic()
         model = self.train(train, context)
-        _store(model, context.folder, self.package, time.monotonic() - began)
+        facts = {"seconds": round(time.monotonic() - began, 3), "version": version(self.package)}
+        with atomic(folder / MODEL) as file:
+            joblib.dump(model, file)
+        write_json(folder / FINISHED, {**facts, "sha256": sha256_of(folder / MODEL)})  # the last file: it means done
         return FittedModel(self, model, context.task)
 
     def load(self, context: Context) -> Fitted:
         """The finished fit in the context's folder; raise `UserError` where there is none."""
         import joblib
 
-        trouble = _unusable(context.folder, self.package)
+        trouble = self._unusable(context.folder)
         if trouble:
             raise UserError(f"{context.folder}: {trouble}; delete it and run the same training command again")
         return FittedModel(self, joblib.load(context.folder / MODEL), context.task)
+
+    def _unusable(self, folder: Path) -> str:
+        """What keeps the fit in the folder from being used: "" where nothing does."""
+        if not (folder / FINISHED).exists() or not (folder / MODEL).exists():
+            return "there is no finished fit"
+        facts, installed = read_json(folder / FINISHED), version(self.package)
+        if facts["version"] != installed:
+            return f"fitted by {self.package} {facts['version']}, and this is {installed}"
+        return "" if sha256_of(folder / MODEL) == facts["sha256"] else f"{MODEL} is damaged"
 
     def cost(self, train: Samples, context: Context) -> TrainingCost:
         """Time a fit and leave nothing on the disk: more and more rows, evenly drawn, until that takes long enough."""
@@ -169,23 +184,3 @@ class FittedModel:
 
     def predict(self, inputs: Any) -> Any:
         return self.learner.predict(self.model, inputs, self.task)
-
-
-def _store(model: Any, folder: Path, library: str, seconds: float) -> None:
-    """`finished.json` is written last: it means done."""
-    import joblib
-
-    with atomic(folder / MODEL) as file:
-        joblib.dump(model, file)
-    facts = {"seconds": round(seconds, 3), "version": version(library), "sha256": sha256_of(folder / MODEL)}
-    write_json(folder / FINISHED, facts)
-
-
-def _unusable(folder: Path, library: str) -> str:
-    """What keeps the fit in the folder from being used: "" where nothing does."""
-    if not (folder / FINISHED).exists() or not (folder / MODEL).exists():
-        return "there is no finished fit"
-    facts = read_json(folder / FINISHED)
-    if facts["version"] != version(library):
-        return f"fitted by {library} {facts['version']}, and this is {version(library)}"
-    return "" if sha256_of(folder / MODEL) == facts["sha256"] else f"{MODEL} is damaged"

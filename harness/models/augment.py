@@ -73,20 +73,16 @@ class Augment:
             images = _flip(images, horizontal, vertical)
             masks = masks if masks is None else _flip(masks, horizontal, vertical)
         if self.brightness or self.contrast or self.colour:
-            images = _apply_curves(images, self._curves(draws))
+            plain, images = images, np.empty_like(images)
+            for image, levels, result in zip(plain, self._curves(draws), images, strict=True):
+                cv2.LUT(image, levels[:, None], result)
         if self.transforms:
             _transform(_pipeline(self.transforms), images, masks, draws[:, COLUMNS])
         return images, masks
 
     def search_space(self, trial: Any) -> Self:
-        return self.scaled(trial.suggest_float("augment", 0.0, 1.5))
-
-    def scaled(self, strength: float) -> Self:
-        """Every amount and probability times `strength`, up to `MOST`; the transforms stay.
-
-        >>> Augment(hflip=0.5, rotate=10).scaled(1.5).rotate
-        15.0
-        """
+        """Every amount and probability times one strength, up to `MOST`; the transforms stay."""
+        strength = trial.suggest_float("augment", 0.0, 1.5)
         return replace(self, **{name: min(getattr(self, name) * strength, most) for name, most in MOST.items()})
 
     def _flips(self, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,15 +118,6 @@ def _flip(images: np.ndarray, horizontal: np.ndarray, vertical: np.ndarray) -> n
     flipped[horizontal] = flipped[horizontal, :, ::-1]
     flipped[vertical] = flipped[vertical, ::-1]
     return flipped
-
-
-def _apply_curves(images: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    import cv2
-
-    curved = np.empty_like(images)
-    for image, levels, result in zip(images, curves, curved, strict=True):
-        cv2.LUT(image, levels[:, None], result)
-    return curved
 
 
 # -- albumentations ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ et al. 2018 (1812.01187). Squeeze-and-excitation: Hu et al. 2017 (1709.01507). A
 pyramid: Lin et al. 2016 (1612.03144), summed to one stride as in Kirillov et al. 2019 (1901.02446).
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,18 +23,16 @@ class ResidualPyramid(nn.Module):
     Dropout takes whole channels of the sum (Tompson et al. 2014, arXiv 1411.4280).
     """
 
-    def __init__(self, classes: int, channels: int, widths: tuple[int, ...], depths: tuple[int, ...], shared: int = 32):
+    def __init__(self, classes: int, channels: int, width: int):
         super().__init__()
+        shared, widths = 32, (width, 2 * width, 4 * width, 8 * width)
         self.contrast = LocalContrast()
-        self.stem = early_stem(2 * channels, widths[0])
-        self.stages = nn.ModuleList()
-        before = widths[0]
-        for depth, width in zip(depths, widths, strict=True):
-            first = Residual(before, width, stride=2 if self.stages else 1)
-            self.stages.append(nn.Sequential(first, *(Residual(width, width) for _ in range(depth - 1))))
-            before = width
+        self.stem = early_stem(2 * channels, width)
+        self.stages = nn.ModuleList([nn.Sequential(Residual(width, width))])
+        for before, after in pairwise(widths):
+            self.stages.append(nn.Sequential(Residual(before, after, stride=2), Residual(after, after)))
         self.laterals = nn.ModuleList(nn.Conv2d(width, shared, 1, bias=False) for width in widths)
-        self.whole = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(before, shared, 1), nn.ReLU())
+        self.whole = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(widths[-1], shared, 1), nn.ReLU())
         self.head = nn.Sequential(
             nn.BatchNorm2d(shared),
             nn.ReLU(),
@@ -46,7 +46,7 @@ class ResidualPyramid(nn.Module):
         for stage in self.stages:
             scales.append(stage(scales[-1]))
         summed = self.whole(scales[-1])
-        for lateral, features in zip(reversed(self.laterals), reversed(scales), strict=False):
+        for lateral, features in zip(reversed(self.laterals), reversed(scales), strict=False):  # not the stem's
             summed = lateral(features) + resize(summed, features)
         return resize(self.head(summed), images)
 
@@ -78,6 +78,21 @@ class UNet(nn.Module):
         for join in reversed(self.decoder):
             scales.insert(0, join(skips.pop(), scales[0]))
         return resize(self.head(scales), images)
+
+
+def gated_unet(classes: int, channels: int, width: int) -> nn.Module:
+    """Residual squeeze-and-excitation at strides 2 to 16, an atrous pyramid, gated and weighed skips, every scale read.
+
+    Fine outlines, and the whole image; 32, 64, 128 and 256 channels at width 32.
+    """
+    widths = (width, 2 * width, 4 * width, 8 * width)
+    return UNet(
+        stem=convolve(channels, width, stride=2),
+        encoder=[Residual(i, o, excite=True) for i, o in pairwise((width, *widths))],
+        bottleneck=AtrousPyramid(widths[-1]),
+        decoder=[GatedFusion(fine, deep) for fine, deep in pairwise(widths)],
+        head=EveryScale(widths, classes),
+    )
 
 
 def convolve(i: int, o: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Sequential:

@@ -3,21 +3,19 @@
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from harness.data.samples import Samples
-from harness.errors import UserError
-from harness.files import atomic, sweep_partials
-from harness.models import Context, FittedModel, Interrupted, Learner, OutOfTime, TrainingCost, search_spaces
+from harness.files import atomic
+from harness.models import Context, Fitted, Interrupted, Learner, OutOfTime, TrainingCost, search_spaces
 from harness.tasks import Task
 
 Arrays = Mapping[str, np.ndarray]
 
-ARRAYS, STATE = "arrays.npz", "state.npz"
+STATE = "state.npz"
 SAVE_SECONDS = 30.0  # the most work that a kill costs
 REPORT_SECONDS = 0.5
 TIMED, ROWS = 3, 256  # epochs, and inputs of a prediction, that are timed
@@ -25,10 +23,12 @@ TIMED, ROWS = 3, 256  # epochs, and inputs of a prediction, that are timed
 
 @dataclass(frozen=True, kw_only=True)
 class NumpyLearner(Learner):
-    """A frozen dataclass of numbers; what is learned is a few named arrays, stored in the fold's folder."""
+    """A frozen dataclass of numbers; what is learned is a few named arrays."""
 
     epochs: int = 100
     fewest_epochs: int = 3
+
+    package: ClassVar[str] = "numpy"
 
     def begin(self, train: Samples, task: Task) -> Arrays:
         """The arrays before the first epoch."""
@@ -38,19 +38,14 @@ class NumpyLearner(Learner):
         """The arrays after one more pass over the training rows, and the mean loss during it."""
         raise NotImplementedError
 
-    def fit(self, train: Samples, valid: Samples | None, context: Context) -> FittedModel:
-        context.folder.mkdir(parents=True, exist_ok=True)
-        sweep_partials(context.folder)
-        arrays: Arrays | None = _read(context.folder / ARRAYS, context)
-        if arrays is None:
-            arrays = self.train(train, context)
-            _write(context.folder / ARRAYS, arrays)
-            (context.folder / STATE).unlink(missing_ok=True)
-        return FittedModel(self, arrays, context.task)
+    def fit(self, train: Samples, valid: Samples | None, context: Context) -> Fitted:
+        fitted = super().fit(train, valid, context)
+        (context.folder / STATE).unlink(missing_ok=True)
+        return fitted
 
     def train(self, train: Samples, context: Context) -> Arrays:
         """Go on from the last state; what is drawn depends on seed, fold and epoch alone."""
-        saved = _read(context.folder / STATE, context)
+        saved = self._saved(context)
         done = int(saved.pop("epoch")) if saved else 0
         arrays: Arrays = saved or self.begin(train, context.task)
         written = reported = time.monotonic()
@@ -63,19 +58,26 @@ class NumpyLearner(Learner):
                 context.report({"epoch": epoch, "loss": loss, "step": epoch + 1, "steps_total": self.epochs})
             if context.stop() or late or now - written > SAVE_SECONDS:
                 written = now
-                _write(context.folder / STATE, {**arrays, "epoch": np.array(epoch + 1)})
+                state: dict[str, Any] = {**arrays, "epoch": epoch + 1}
+                with atomic(context.folder / STATE) as file:
+                    np.savez(file, **state)
             if context.stop():
                 raise Interrupted(f"stopped after epoch {epoch}; the same command goes on from there")
             if late:
                 raise OutOfTime(f"out of time after epoch {epoch}; the same command goes on from there")
         return arrays
 
-    def load(self, context: Context) -> FittedModel:
-        """The finished fit in the context's folder; raise `UserError` where there is none."""
-        arrays = _read(context.folder / ARRAYS, context)
-        if arrays is None:
-            raise UserError(f"{context.folder} holds no whole fit; delete it and run the same training command again")
-        return FittedModel(self, arrays, context.task)
+    def _saved(self, context: Context) -> dict[str, np.ndarray]:
+        """The last state; empty where there is none, or a broken one, with a warning."""
+        file = context.folder / STATE
+        if not file.exists():
+            return {}
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            context.warn(f"{file} is broken ({error}); this fold is trained from its start")
+            return {}
 
     def cost(self, train: Samples, context: Context) -> TrainingCost:
         began = time.perf_counter()
@@ -91,25 +93,7 @@ class NumpyLearner(Learner):
 
     def search_space(self, trial: Any) -> Self:
         """How long it learns, and its `lr` where it has that field."""
-        declared = {field.name: getattr(self, field.name) for field in fields(self)}
         changed: dict[str, Any] = {"epochs": search_spaces.epochs(trial, self)}
-        if "lr" in declared:
-            changed["lr"] = search_spaces.rate(trial, declared["lr"], tamed=False)
+        if hasattr(self, "lr"):
+            changed["lr"] = search_spaces.rate(trial, self.lr, tamed=False)
         return replace(self, **changed)
-
-
-def _write(file: Path, arrays: Mapping[str, Any]) -> None:
-    with atomic(file) as out:
-        np.savez(out, **arrays)
-
-
-def _read(file: Path, context: Context) -> dict[str, np.ndarray] | None:
-    """The arrays; None where the file is missing, or broken, with a warning."""
-    if not file.exists():
-        return None
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        context.warn(f"{file} is broken ({error})")
-        return None

@@ -78,10 +78,8 @@ def with_overlap(declared: Loss, share: float) -> Loss:
     total = sum(weight for weight, _ in terms)
     pixels = [term for term in terms if not term[1].overlaps] or [(1.0, cross_entropy)]
     overlap = [term for term in terms if term[1].overlaps] or [(1.0, dice)]
-    return Sum((*_summing_to(total * (1 - share), pixels), *_summing_to(total * share, overlap)))
-
-
-def _summing_to(total: float, terms: Iterable[tuple[float, Loss]]) -> list[tuple[float, Loss]]:
-    terms = list(terms)
-    weight = sum(weight for weight, _ in terms)
-    return [(total * each / weight, loss) for each, loss in terms]
+    found: list[tuple[float, Loss]] = []
+    for part, wanted in ((pixels, total * (1 - share)), (overlap, total * share)):
+        scale = wanted / sum(weight for weight, _ in part)
+        found += [(scale * weight, loss) for weight, loss in part]
+    return Sum(tuple(found))

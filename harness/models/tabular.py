@@ -10,49 +10,42 @@ def boosted_numbers() -> Any:
     """Gradient boosting on histograms (Ke et al. 2017) for a number."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    return _after(_ordered_text(), HistGradientBoostingRegressor(learning_rate=0.06, max_iter=200))
+    return boosted(HistGradientBoostingRegressor(learning_rate=0.06, max_iter=200))
 
 
 def boosted_labels() -> Any:
     """Gradient boosting on histograms for labels."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    return _after(_ordered_text(), HistGradientBoostingClassifier(learning_rate=0.06, max_iter=200))
+    return boosted(HistGradientBoostingClassifier(learning_rate=0.06, max_iter=200))
 
 
 def linear_numbers() -> Any:
     """Ridge regression on standardised columns, its strength by cross-validation."""
     from sklearn.linear_model import RidgeCV
 
-    return _after(_columns_of_ones(), RidgeCV(alphas=(0.01, 0.1, 1.0, 10.0, 100.0)))
+    return linear(RidgeCV(alphas=(0.01, 0.1, 1.0, 10.0, 100.0)))
 
 
 def linear_labels() -> Any:
     """Logistic regression on standardised columns."""
     from sklearn.linear_model import LogisticRegression
 
-    return _after(_columns_of_ones(), LogisticRegression(max_iter=1000))
+    return linear(LogisticRegression(max_iter=1000))
 
 
 def trees_labels() -> Any:
     """Extremely randomised trees (Geurts et al. 2006): quick, and good where rows are few or images small."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    return ExtraTreesClassifier(400, min_samples_leaf=1, max_features="sqrt")
+    return ExtraTreesClassifier(400)
 
 
 def words_labels() -> Any:
     """Logistic regression on the words and pieces of words of text (TF-IDF), and on standardised numbers."""
-    from sklearn.linear_model import LogisticRegression
-
-    return _after(_words(), LogisticRegression(C=10, max_iter=1000))
-
-
-def _words() -> Any:
-    """A column of text is one document a row; all such columns are joined."""
-    from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -60,9 +53,7 @@ def _words() -> Any:
     pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True)
     text = make_pipeline(FunctionTransformer(joined), make_union(words, pieces))
     numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-    return make_column_transformer(
-        (text, make_column_selector(dtype_exclude="number")), (numbers, make_column_selector(dtype_include="number"))
-    )
+    return _by_kind(numbers, text, LogisticRegression(C=10, max_iter=1000))
 
 
 def joined(columns: Any) -> Any:
@@ -70,36 +61,32 @@ def joined(columns: Any) -> Any:
     return columns.agg(" ".join, axis=1)
 
 
-def _after(columns: Any, estimator: Any) -> Any:
-    from sklearn.pipeline import make_pipeline
-
-    return make_pipeline(columns, estimator)
-
-
-def _ordered_text() -> Any:
+def boosted(estimator: Any) -> Any:
     """Numbers as they are, missing ones too; text as its place in the alphabet, unknown text as missing."""
     from sklearn.preprocessing import OrdinalEncoder
 
     nan = float("nan")
-    return _by_kind("passthrough", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=nan))
+    return _by_kind("passthrough", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=nan), estimator)
 
 
-def _columns_of_ones() -> Any:
+def linear(estimator: Any) -> Any:
     """Numbers standardised, missing ones as the mean; text as a column of 0 and 1 for every kind."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-    return _by_kind(numbers, OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=5))
+    return _by_kind(numbers, OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=5), estimator)
 
 
-def _by_kind(numbers: Any, text: Any) -> Any:
+def _by_kind(numbers: Any, text: Any, estimator: Any) -> Any:
     from sklearn.compose import make_column_selector, make_column_transformer
+    from sklearn.pipeline import make_pipeline
 
-    return make_column_transformer(
+    columns = make_column_transformer(
         (numbers, make_column_selector(dtype_include="number")), (text, make_column_selector(dtype_exclude="number"))
     )
+    return make_pipeline(columns, estimator)
 
 
 # -- what a search varies ----------------------------------------------------------------------------------------------
@@ -166,22 +153,15 @@ def space_of(estimator: Any) -> dict[str, tuple[str, Limits]]:
 
     What lies inside an estimator that searches by itself (`GridSearchCV`) is left to it.
     """
-    parts = {"": estimator} | estimator.get_params(deep=True)
-    of_others = tuple(inside(name) for name, part in parts.items() if type(part).__name__.endswith("SearchCV"))
+    inside = {f"{name}__": type(part).__name__ for name, part in estimator.get_params(deep=True).items()}
+    kinds = {"": type(estimator).__name__} | inside  # what the paths of a part's parameters begin with -> its class
+    of_others = tuple(start for start, kind in kinds.items() if kind.endswith("SearchCV"))
     limits_of = {
-        inside(name) + parameter: limits
-        for name, part in parts.items()
-        if not name.startswith(of_others)
-        for parameter, limits in SPACES.get(type(part).__name__, {}).items()
+        start + parameter: limits
+        for start, kind in kinds.items()
+        if not start.startswith(of_others)
+        for parameter, limits in SPACES.get(kind, {}).items()
     }
-    ends = Counter(map(end, limits_of))
-    return {path: (end(path) if ends[end(path)] == 1 else path, limits) for path, limits in limits_of.items()}
-
-
-def inside(name: str) -> str:
-    """What the paths of a part's parameters begin with; "" for the whole."""
-    return name and f"{name}__"
-
-
-def end(path: str) -> str:
-    return path.rpartition("__")[2]
+    end_of = {path: path.rpartition("__")[2] for path in limits_of}
+    often = Counter(end_of.values())
+    return {path: (end_of[path] if often[end_of[path]] == 1 else path, limits_of[path]) for path in limits_of}

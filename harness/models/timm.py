@@ -26,15 +26,13 @@ class Head:
 
     hidden: widths of the dense layers before the last, each followed by batch norm, the activation and dropout.
     squeeze_excitation: weigh the channels of the feature map before it is pooled (Hu et al. 2017, arXiv 1709.01507);
-    for backbones that give a map (n, channels, h, w). pool: as timm names it ("avg", "max", "token", ...).
+    for backbones that give a map (n, channels, h, w).
     """
 
     hidden: tuple[int, ...] = ()
     activation: Literal["swish", "relu", "gelu"] = "swish"
     dropout: float = 0.0
-    batch_norm: bool = True
     squeeze_excitation: bool = False
-    pool: str = "avg"
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Timm(TorchLearner):
     """backbone: a name of timm's, with or without the tag of its weights ("convnext_base.fb_in22k_ft_in1k").
 
     size: pixels a side that the images are resized to inside the network; None: as they are, or where a backbone
-    knows one size only, that one. options: more of the backbone's arguments, as pairs.
+    knows one size only, that one.
     weights: where pretrained, a file of the backbone's weights (.safetensors, or torch's own format) instead of the
     hub's, which are looked for in its cache first.
     Layers are counted as timm groups them (a block, a stem), from the top of the backbone; the head always trains.
@@ -55,7 +53,6 @@ class Timm(TorchLearner):
     _: KW_ONLY
     head: Head = Head()
     size: int | None = None
-    options: tuple[tuple[str, Any], ...] = ()
     weights: str | None = None
     frozen: float = 0.0
     trainable_layers: int | None = None
@@ -97,7 +94,7 @@ class Timm(TorchLearner):
         if name not in (known := timm.list_models()):
             close = "".join(f"; did you mean {match}?" for match in difflib.get_close_matches(name, known, n=1))
             raise UserError(f"timm has no backbone {self.backbone!r}{close}")
-        arguments = {"in_chans": self.channels, "num_classes": 0, "global_pool": self.head.pool, **dict(self.options)}
+        arguments: dict[str, Any] = {"in_chans": self.channels, "num_classes": 0, "global_pool": "avg"}
         config = timm.models.get_pretrained_cfg(self.backbone)
         size = self.size
         if config is not None and config.fixed_input_size:
@@ -147,8 +144,7 @@ def _classifier() -> type[nn.Module]:
             layers: list[nn.Module] = []
             width = backbone.head_hidden_size
             for wide in head.hidden:
-                layers.append(nn.Linear(width, wide, bias=not head.batch_norm))
-                layers += [nn.BatchNorm1d(wide)] * head.batch_norm
+                layers += [nn.Linear(width, wide, bias=False), nn.BatchNorm1d(wide)]
                 layers += [activations[head.activation](), nn.Dropout(head.dropout)]
                 width = wide
             self.dense = nn.Sequential(*layers, nn.Linear(width, classes))
@@ -166,13 +162,22 @@ def _classifier() -> type[nn.Module]:
 
 
 def load_weights(backbone: nn.Module, file: Path | None, channels: int) -> None:
-    """From the file, or else from the hub. Raise `UserError` where one tensor of the backbone would stay random."""
-    from timm.models import adapt_input_conv
+    """From the file, or else from the hub; nothing but tensors is unpickled.
+
+    Raise `UserError` where one tensor of the backbone would stay random.
+    """
+    from safetensors import SafetensorError
+    from timm.models import adapt_input_conv, load_state_dict
 
     config: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment]
     name = ".".join(filter(None, (config["architecture"], config["tag"])))
     file = file or from_hub(name, config.get("hf_hub_id"), config.get("hf_hub_filename") or "model.safetensors")
-    tensors = read(file)
+    if not file.is_file():
+        raise UserError(f"there is no file {file} with weights; name one that exists, or leave weights= out")
+    try:
+        tensors: dict[str, Tensor] = load_state_dict(str(file), weights_only=True)
+    except (EOFError, OSError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{file} cannot be read as weights: {str(error).splitlines()[0]}") from error
     rename = getattr(sys.modules[type(backbone).__module__], "checkpoint_filter_fn", None)
     if rename:  # weights as others published them
         tensors = rename(tensors, backbone)
@@ -214,16 +219,3 @@ def from_hub(name: str, repository: str | None, filename: str) -> Path:
             f"the pretrained weights of {name} are not on this machine and cannot be downloaded now; run "
             f"`.venv/bin/hf download {repository} {filename}` where there is a network, or name a file (weights=)"
         ) from error
-
-
-def read(file: Path) -> dict[str, Tensor]:
-    """A state dict; nothing but tensors is unpickled."""
-    from safetensors import SafetensorError
-    from timm.models import load_state_dict
-
-    if not file.is_file():
-        raise UserError(f"there is no file {file} with weights; name one that exists, or leave weights= out")
-    try:
-        return load_state_dict(str(file), weights_only=True)
-    except (EOFError, OSError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{file} cannot be read as weights: {str(error).splitlines()[0]}") from error

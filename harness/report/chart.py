@@ -8,12 +8,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.report.format import counted, number, percent, places, setting, short
+from harness.report.format import counted, number, percent, setting, short
 
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 22, 38  # margins
 SIZE = (340, 270)
@@ -44,26 +44,24 @@ class Scale:
 
     @property
     def ticks(self) -> list[float]:
-        """Round values between low and high.
+        """Round values between low and high; on a log scale 1, 2 and 5 times powers of ten, or these alone.
 
         >>> Scale(0.61, 0.72, 0, 100).ticks
         [0.62, 0.64, 0.66, 0.68, 0.7, 0.72]
         """
         if self.log:
-            return self._log_ticks()
+            powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            low, high = self.low * (1 - 1e-9), self.high * (1 + 1e-9)
+            fine, coarse = (
+                [k * 10.0**power for power in powers for k in kinds if low <= k * 10.0**power <= high]
+                for kinds in ((1, 2, 5), (1,))
+            )
+            return coarse if len(fine) > self.most and len(coarse) >= 2 else fine
         rough = (self.high - self.low) / self.most or 1.0
         power = 10.0 ** math.floor(math.log10(rough))
         step = min((power * k for k in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / rough)))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [round(k * step, 12) for k in range(first, last + 1)]
-
-    def _log_ticks(self) -> list[float]:
-        """1, 2 and 5 times powers of ten, or the powers alone where that is too many."""
-        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-        found = [k * 10.0**power for power in range(first, last + 1) for k in (1, 2, 5)]
-        inside = [value for value in found if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)]
-        tens = [value for value in inside if math.isclose(math.log10(value), round(math.log10(value)))]
-        return tens if len(inside) > self.most and len(tens) >= 2 else inside
 
 
 class Chart:
@@ -86,7 +84,8 @@ class Chart:
         self.y = Scale(*y, self.height - BOTTOM, TOP)
         self.parts: list[str] = []
         ticks, foot = self.y.ticks, self.height - BOTTOM + 16
-        decimals = places(min((b - a for a, b in pairwise(ticks)), default=1.0))
+        step = min((b - a for a, b in pairwise(ticks)), default=1.0)
+        decimals = max(0, -math.floor(math.log10(step) + 1e-9))
         for tick in ticks:
             at = self.y(tick)
             self.add("path", "grid", d=f"M{LEFT} {at}H{self.width - RIGHT}")
@@ -109,13 +108,6 @@ class Chart:
     def line(self, points: Iterable[tuple[float, float]], kind: str, title: str = "") -> None:
         self.add("path", kind, title, d="M" + "L".join(f"{self.x(a)} {self.y(b)}" for a, b in points))
 
-    def steps(self, points: Sequence[tuple[float, float]], end: float, kind: str) -> None:
-        """A line that stays at each value until the next one, and at the last until `end`."""
-        corners = [(points[0][0], points[0][1])]
-        for (_, before), (at, value) in pairwise(points):
-            corners += [(at, before), (at, value)]
-        self.line([*corners, (end, points[-1][1])], kind)
-
     def band(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float]) -> None:
         """The area between two lines."""
         outline = [*zip(xs, high, strict=True), *zip(xs[::-1], low[::-1], strict=True)]
@@ -123,9 +115,6 @@ class Chart:
 
     def dot(self, x: float, y: float, kind: str, title: str = "", radius: float = 3) -> None:
         self.add("circle", kind, title, cx=self.x(x), cy=self.y(y), r=radius)
-
-    def cross(self, x: float, y: float, kind: str, title: str) -> None:
-        self.add("path", kind, title, d=f"M{self.x(x) - 3} {self.y(y) - 3}l6 6m0 -6l-6 6")
 
     def svg(self, title: str) -> str:
         return (
@@ -150,22 +139,15 @@ def thinned(rows: Sequence[Any]) -> Sequence[Any]:
 # -- of a run ----------------------------------------------------------------------------------------------------------
 
 
-class LossCurve(NamedTuple):
-    """The training loss of every epoch: the mean of the folds that reached it, the lowest and the highest."""
-
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    folds: int
-
-
-def learning_curve(model: str, loss: LossCurve) -> str:
-    epochs = list(range(1, len(loss.mean) + 1))
-    ends = (1, max(2, epochs[-1])), around([*loss.low, *loss.high])
-    chart = Chart(*ends, labels=("epoch", "training loss"), size=(320, 200))
-    chart.band(epochs, loss.low.tolist(), loss.high.tolist())
-    chart.line(zip(epochs, loss.mean, strict=True), "best")
-    chart.dot(epochs[-1], loss.mean[-1], "best-end")
+def learning_curve(model: str, losses: Sequence[Sequence[float]]) -> str:
+    """losses: of every fold, by epoch. The line is the mean of the folds that reached an epoch."""
+    by_epoch = np.array(list(zip_longest(*losses, fillvalue=np.nan)))
+    mean, low, high = (statistic(by_epoch, axis=1).tolist() for statistic in (np.nanmean, np.nanmin, np.nanmax))
+    epochs = list(range(1, len(mean) + 1))
+    chart = Chart((1, max(2, epochs[-1])), around([*low, *high]), ("epoch", "training loss"), size=(320, 200))
+    chart.band(epochs, low, high)
+    chart.line(zip(epochs, mean, strict=True), "best")
+    chart.dot(epochs[-1], mean[-1], "best-end")
     return chart.svg(f"training loss of {model}")
 
 
@@ -221,30 +203,24 @@ def reliability(bins: Sequence[ReliabilityBin]) -> str:
     if many := [(each.confidence, each.accuracy) for each in bins if each.size >= FEW]:
         chart.line(many, "best")
     for each in bins:
-        kind = "best-end" if each.size >= FEW else "pruned"
-        shares = f"confidence {percent(each.confidence)}, right {percent(each.accuracy)}"
-        chart.dot(each.confidence, each.accuracy, kind, f"{counted(each.size, 'prediction')}: {shares}", 4)
+        title = (
+            f"{counted(each.size, 'prediction')}: confidence {percent(each.confidence)}, right {percent(each.accuracy)}"
+        )
+        chart.dot(each.confidence, each.accuracy, "best-end" if each.size >= FEW else "pruned", title, 4)
     return chart.svg("accuracy against confidence")
 
 
-def predicted_against_true(true: np.ndarray, predicted: np.ndarray, ids: Sequence[str]) -> str:
-    """On the dotted line both are the same."""
-    ends = around([*true, *predicted], 0.04)
-    chart = Chart(ends, ends, labels=("true", "predicted"))
-    chart.line([(ends[0], ends[0]), (ends[1], ends[1])], "declared")
-    _cloud(chart, true, predicted, ids)
-    return chart.svg("predicted against true")
+def predicted_against_true(true: np.ndarray, predicted: np.ndarray, ids: Sequence[str]) -> tuple[str, str]:
+    """Two charts: predicted against true, and the residuals against predicted; exact rows lie on the dotted line.
 
-
-def residuals(true: np.ndarray, predicted: np.ndarray, ids: Sequence[str]) -> str:
-    """Predicted minus true, against predicted: a slope or a funnel is what a model has not learnt."""
-    ends = around(predicted, 0.04)
-    chart = Chart(ends, around(predicted - true), labels=("predicted", "predicted minus true"))
-    chart.line([(ends[0], 0), (ends[1], 0)], "declared")
-    _cloud(chart, predicted, predicted - true, ids)
-    return chart.svg("residuals against predictions")
-
-
-def _cloud(chart: Chart, x: np.ndarray, y: np.ndarray, ids: Sequence[str]) -> None:
-    for row in thinned(range(len(ids))):
-        chart.dot(x[row], y[row], "finished", f"{ids[row]}: {number(x[row])}, {number(y[row])}")
+    A slope or a funnel of the residuals is what a model has not learnt.
+    """
+    ends, across, residuals = around([*true, *predicted], 0.04), around(predicted, 0.04), predicted - true
+    both = Chart(ends, ends, labels=("true", "predicted"))
+    both.line([(ends[0], ends[0]), (ends[1], ends[1])], "declared")
+    apart = Chart(across, around(residuals), labels=("predicted", "predicted minus true"))
+    apart.line([(across[0], 0), (across[1], 0)], "declared")
+    for chart, x, y in ((both, true, predicted), (apart, predicted, residuals)):
+        for row in thinned(range(len(ids))):
+            chart.dot(x[row], y[row], "finished", f"{ids[row]}: {number(x[row])}, {number(y[row])}")
+    return both.svg("predicted against true"), apart.svg("residuals against predictions")

@@ -1,6 +1,5 @@
 """Numbers and spans of time as a person reads them, on pages and in the terminal."""
 
-import math
 import re
 from collections.abc import Mapping
 from html import escape
@@ -92,26 +91,15 @@ def without_numbers(reason: str) -> str:
     return re.sub(r"[-+−]?\d[\d.,e+-]*", "#", reason)
 
 
-def named(names: list[str], most: int = 3) -> str:
-    """The first few names, and how many more there are.
-
-    >>> named(["ant", "bee", "cat", "dog", "eel"])
-    'ant, bee, cat and 2 more'
-    """
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def shortened(reason: str) -> str:
-    """A refusal with at most three of the classes that a step hurts.
+def shortened(reason: str, most: int = 3) -> str:
+    """A refusal with the first few of the classes that a step hurts, and how many more there are.
 
     >>> shortened("hurts ant, bee, cat, dog")
     'hurts ant, bee, cat and 1 more'
     """
     _, hurts, names = reason.partition("hurts ")
-    return hurts + named(names.split(", ")) if names else reason
-
-
-def places(step: float) -> int:
-    """How many decimal places ticks of this step need."""
-    return max(0, -math.floor(math.log10(step) + 1e-9))
+    if not names:
+        return reason
+    classes = names.split(", ")
+    rest = f" and {len(classes) - most} more" if len(classes) > most else ""
+    return hurts + ", ".join(classes[:most]) + rest

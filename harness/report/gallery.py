@@ -23,43 +23,39 @@ class Panel(NamedTuple):
 
 
 class GalleryRow(NamedTuple):
-    """truth, prediction: in words, "" where the panels show it; score: None where the metric has none for one row."""
+    """truth, prediction: in words, "" where the panels show it; score: None where the metric has none for one row.
+
+    panels: none of a row of a table. key: what the colours of the difference mean.
+    """
 
     id: str
     score: float | None
     truth: str
     prediction: str
     panels: Sequence[Panel]
-    key: str = ""
+    key: str
 
     @property
     def correct(self) -> bool:
         return self.truth == self.prediction
 
 
-class Gallery(NamedTuple):
-    """key: what the colours of a difference mean; note: what was left out."""
-
-    parts: Sequence[tuple[str, Sequence[GalleryRow]]]
-    key: str
-    note: str
-
-    @property
-    def drawn(self) -> bool:
-        """Whether rows are images, and not the rows of a table."""
-        return any(row.panels for _, rows in self.parts for row in rows)
-
-
-def gallery(run: LastRun) -> Gallery:
+def gallery(run: LastRun) -> dict[str, Any]:
+    """parts: (title, rows); key: what the colours of a difference mean; note: what was left out."""
     decided, note = run.diagnostics.drawable(run.oof.targets, run.predictions.decided)
     errors = np.abs(run.diagnostics.errors(run.predictions.targets, run.predictions.subsampled))
     scores = row_scores(run.competition.metric, run.statistics)
-    parts = [
-        (title, [gallery_row(run, row, decided[row], scores[row]) for row in rows])
-        for title, rows in zip(TITLES, ranked(run, scores, errors), strict=True)
-    ]
+    describe, targets = run.diagnostics.describe, run.oof.targets
+
+    def shown(row: int) -> GalleryRow:
+        score = float(scores[row]) if np.isfinite(scores[row]) else None
+        words = describe(targets[row]), describe(decided[row])
+        return GalleryRow(str(run.samples.ids[row]), score, *words, *draw_panels(run, row, decided))
+
+    chosen = worst_to_best(run.sign * scores, errors, EACH)
+    parts = [(title, [shown(row) for row in rows]) for title, rows in zip(TITLES, chosen, strict=True)]
     keys = [row.key for _, rows in parts for row in rows]
-    return Gallery(parts, max(keys, key=len, default=""), note)
+    return {"parts": parts, "key": max(keys, key=len, default=""), "note": note}
 
 
 def row_scores(metric: Metric, statistics: np.ndarray) -> np.ndarray:
@@ -67,51 +63,43 @@ def row_scores(metric: Metric, statistics: np.ndarray) -> np.ndarray:
     return np.array([metric.score(statistics[row : row + 1]) for row in range(len(statistics))], float)
 
 
-def ranked(run: LastRun, scores: np.ndarray, errors: np.ndarray) -> list[list[int]]:
-    """Rank rows by their own score; equal rows, or all where the metric has no score of one row, by their error."""
-    first = np.argsort(-errors, kind="stable")
-    by = scores if np.isfinite(scores).any() else -run.sign * errors
-    return [[int(first[k]) for k in rows] for rows in worst_to_best(run.competition.metric, by[first], EACH)]
-
-
-def worst_to_best(metric: Metric, scores: np.ndarray, most: int) -> list[list[int]]:
+def worst_to_best(scores: np.ndarray, errors: np.ndarray, most: int) -> list[list[int]]:
     """The rows of the worst, the middle and the best, at most `most` of each, worst first; no row twice.
 
-    Rows of the same score stay in their order.
+    scores: higher is better. Equal rows, or all where no row has a score of its own, are ranked by their error.
     """
-    order = np.argsort(scores if metric.higher_is_better else -scores, kind="stable")
-    order = order[np.isfinite(scores[order])]
+    by = scores if np.isfinite(scores).any() else -errors
+    order = np.lexsort((-errors, by))
+    order = order[np.isfinite(by[order])]
     each = min(most, -(-len(order) // 3))
     middle = max(each, (len(order) - each) // 2)
     best = max(middle + each, len(order) - each)
     return [order[first : first + each].tolist() for first in (0, middle, best)]
 
 
-def gallery_row(run: LastRun, row: int, decided: Any, score: float) -> GalleryRow:
-    target = run.oof.targets[row]
-    panels, key = draw_panels(run, row, decided)
-    words = run.diagnostics.describe(target), run.diagnostics.describe(decided)
-    return GalleryRow(str(run.samples.ids[row]), float(score) if np.isfinite(score) else None, *words, panels, key)
-
-
 def draw_panels(run: LastRun, row: int, decided: Any) -> tuple[list[Panel], str]:
     """Truth, prediction and difference, and the key to the difference; the image alone where nothing is drawn on it.
 
-    A row of a table has none.
+    A row of a table has none. decided: of all rows. The contrast of a grey image is stretched.
     """
-    raw, target = np.asarray(run.samples.inputs[row]), run.oof.targets[row]
-    if raw.ndim not in (2, 3) or raw.dtype != np.uint8:
+    import cv2
+
+    image = np.asarray(run.samples.inputs[row])
+    if image.ndim not in (2, 3) or image.dtype != np.uint8:
         return [], ""
-    image, draw = rgb(raw), run.diagnostics.draw
-    difference = run.diagnostics.draw_difference(image, target, decided)
+    if image.ndim == 2:
+        stretched = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)  # type: ignore[call-overload]
+        image = np.repeat(stretched[..., None], 3, axis=2)
+    target, draw = run.oof.targets[row], run.diagnostics.draw
+    difference = run.diagnostics.draw_difference(image, target, decided[row])
     if difference is None:
         return [panel("picture", image)], ""
-    drawn = {"truth": draw(image, target), "prediction": draw(image, decided), "difference": difference[0]}
+    drawn = {"truth": draw(image, target), "prediction": draw(image, decided[row]), "difference": difference[0]}
     return [panel(kind, drawing) for kind, drawing in drawn.items()], difference[1]
 
 
 def panel(kind: str, image: np.ndarray) -> Panel:
-    """Encode a small image as PNG, pixel by pixel; shrink a larger one and encode it as JPEG."""
+    """Encode a small image as PNG, pixel by pixel; shrink a larger one and encode it as JPEG. image: (h, w, 3)."""
     import cv2
 
     height, width = image.shape[:2]
@@ -119,17 +107,6 @@ def panel(kind: str, image: np.ndarray) -> Panel:
     if shrink < 1:
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    suffix, options = (".png", []) if small else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    content = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)[1].tobytes()
-    mime = "png" if small else "jpeg"
+    mime, options = ("png", []) if small else ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    content = cv2.imencode(f".{mime}", np.ascontiguousarray(image[..., ::-1]), options)[1].tobytes()
     return Panel(kind, f"data:image/{mime};base64,{base64.b64encode(content).decode()}", small)
-
-
-def rgb(image: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8; the contrast of a grey image is stretched."""
-    import cv2
-
-    if image.ndim == 3:
-        return image
-    stretched = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)  # type: ignore[call-overload]
-    return np.repeat(stretched[..., None], 3, axis=2)

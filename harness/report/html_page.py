@@ -9,7 +9,6 @@ from harness.files import write_bytes
 from harness.report import format
 
 TEMPLATES = Path(__file__).parent / "templates"
-FORMATS = ("bounds", "counted", "gained", "number", "percent", "scored", "shortened", "signed", "span")
 MANY = 12  # rows of a table; the page says how many were left out
 
 
@@ -24,7 +23,7 @@ def write_page(competition: str, template: str, /, **values: Any) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {name: getattr(format, name) for name in FORMATS}
+    environment.globals |= {name: made for name, made in vars(format).items() if callable(made)}
     environment.filters["coded"] = format.coded
     shared = {
         "title": competition.replace("_", " ").capitalize(),

@@ -4,10 +4,7 @@ A person works through reports/<competition>/label_issues.csv, the most likely e
 writes `"id": "reason"` into public/exclusions.json.
 """
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,51 +37,48 @@ class LabelIssue(NamedTuple):
     predicted: str
 
 
-class IssueGallery(NamedTuple):
-    """issues: how many of `rows` labels are issues; first: the least likely labels, their quality as the score."""
+def issue_gallery(run: LastRun) -> dict[str, Any]:
+    """issues: how many of `rows` labels are issues; first: the least likely labels, their quality as the score.
 
-    rows: int
-    issues: int
-    first: Sequence[GalleryRow]
-
-    @property
-    def drawn(self) -> bool:
-        return any(row.panels for row in self.first)
-
-
-def issue_gallery(run: LastRun) -> IssueGallery:
-    """By the mean of the members, weighted as in the ensemble."""
-    task, oof = run.competition.task, run.oof
-    members = [oof.members[name].plain for name in run.recipe.weights]
-    ranking = label_issues(task, run.samples, task.average(members, list(run.recipe.weights.values())))
+    By the mean of the members, weighted as in the ensemble.
+    """
+    task, weights = run.competition.task, run.recipe.weights
+    members = [run.oof.members[name].plain for name in weights]
+    ranking = label_issues(task, run.samples, task.average(members, list(weights.values())))
     decided, _ = run.diagnostics.drawable(run.samples.targets, run.predictions.decided)
     shown = [
-        GalleryRow(
-            issue.id, issue.quality, issue.given, issue.predicted, *draw_panels(run, issue.row, decided[issue.row])
-        )
+        GalleryRow(issue.id, issue.quality, issue.given, issue.predicted, *draw_panels(run, issue.row, decided))
         for issue in ranking[:SHOWN]
     ]
-    return IssueGallery(len(ranking), sum(issue.is_issue for issue in ranking), shown)
+    return {"rows": len(ranking), "issues": sum(issue.is_issue for issue in ranking), "first": shown}
 
 
 def check_label_issues(competition: Competition, audit: str) -> Check:
     """Write the ranking to a file. audit: the name of the audit of these data."""
+    import pandas as pd
+
     try:
-        prepared = prepared_from(competition.name, audit)
+        prepared, named = current(competition.name), paths.data(competition.name) / "current.json"
+        if not named.exists() or read_json(named).get("audit") != audit:
+            raise UserError(f"the data prepared last are others; run `make submit COMP={competition.name}` with these")
         folds, model_runs = complete_runs(competition, prepared)
     except UserError as error:
         return Check(NAME, "pass", f"not looked for: {error}")
     samples, every_fold = prepared.train[folds >= 0], list(range(int(folds.max()) + 1))
     members = [run.out_of_fold(competition.task, folds, every_fold).plain for run in model_runs.values()]
     ranking = label_issues(competition.task, samples, competition.task.average(members, [1.0] * len(members)))
-    file = paths.shown(write_ranking(competition.name, ranking))
+    rows = [(each.id, f"{each.quality:.4f}", int(each.is_issue), each.given, each.predicted) for each in ranking]
+    table = pd.DataFrame(rows, columns=["id", "quality", "issue", "given", "predicted"])
+    file = paths.reports(competition.name) / "label_issues.csv"
+    write_bytes(file, table.to_csv(index=False, lineterminator="\n").encode())
     issues = [issue.id for issue in ranking if issue.is_issue]
     evidence = f"{len(issues)} of {len(ranking)} labels disagree with {', '.join(model_runs)}, out-of-fold"
+    listed = f"all labels, the least likely first: {paths.shown(file)}"
     if not issues:
-        return Check(NAME, "pass", f"{evidence}; all labels, the least likely first: {file}")
+        return Check(NAME, "pass", f"{evidence}; {listed}")
     exclusions = paths.shown(prepared.folder / "exclusions.json")
     remedy = f'look at them; correct the source, or exclude a row by "id": "reason" in {exclusions}'
-    return Check(NAME, "warn", f"{evidence}: {first(issues)}; all labels, the least likely first: {file}", remedy)
+    return Check(NAME, "warn", f"{evidence}: {first(issues)}; {listed}", remedy)
 
 
 def label_issues(task: Task, samples: Samples, prediction: Any) -> list[LabelIssue]:
@@ -98,14 +92,6 @@ def label_issues(task: Task, samples: Samples, prediction: Any) -> list[LabelIss
         return LabelIssue(row, str(samples.ids[row]), float(found.quality[row]), bool(found.is_issue[row]), *words)
 
     return [issue(row) for row in np.argsort(found.quality, kind="stable").tolist()]
-
-
-def prepared_from(competition: str, audit: str) -> Prepared:
-    """The data prepared last; raise `UserError` where this audit is of other data."""
-    prepared, named = current(competition), paths.data(competition) / "current.json"
-    if not named.exists() or read_json(named).get("audit") != audit:
-        raise UserError(f"the data prepared last are others; run `make submit COMP={competition}` with these")
-    return prepared
 
 
 def complete_runs(competition: Competition, prepared: Prepared) -> tuple[np.ndarray, Mapping[str, ModelRun]]:
@@ -126,13 +112,3 @@ def complete_runs(competition: Competition, prepared: Prepared) -> tuple[np.ndar
             f"no model has predicted all of these rows out-of-fold; run `make submit COMP={competition.name}`"
         )
     return best
-
-
-def write_ranking(competition: str, ranking: list[LabelIssue]) -> Path:
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(["id", "quality", "issue", "given", "predicted"])
-    writer.writerows([[i.id, f"{i.quality:.4f}", int(i.is_issue), i.given, i.predicted] for i in ranking])
-    file = paths.reports(competition) / "label_issues.csv"
-    write_bytes(file, lines.getvalue().encode())
-    return file

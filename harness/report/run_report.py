@@ -19,12 +19,13 @@ from harness.report.html_page import write_page
 from harness.report.label_issues import issue_gallery
 from harness.report.last_run import LastRun, last_run
 from harness.report.run_tables import (
-    class_ranges,
+    MOST_MEMBERS,
+    class_rows,
     confusion_table,
+    cost_row,
     error_correlations,
-    loss_curve,
+    logged_epochs,
     member_rows,
-    run_cost,
 )
 
 
@@ -37,6 +38,7 @@ def run_page(run: LastRun) -> Path:
     """Write reports/<competition>/report.html."""
     competition, members = run.competition, member_rows(run)
     standings = board(competition.name, run.prepared.data_hash)
+    names = [row["name"] for row in members][:MOST_MEMBERS]
     return write_page(
         competition.name,
         "report",
@@ -50,15 +52,16 @@ def run_page(run: LastRun) -> Path:
         board=standings,
         own=own_row(run, standings),
         members=members,
-        correlations=error_correlations(run, members) if len(members) > 1 else None,
-        classes=class_ranges(run.classes),
+        alike=names if len(members) > 1 else [],
+        correlations=error_correlations(run, names),
+        classes=class_rows(run),
         headroom=run.headroom,
         advice=specialist_advice(run),
         confusion=confusion_table(run),
         gallery=gallery(run),
         issues=issue_gallery(run),
         colours=list(run.diagnostics.colours()),
-        costs=[run_cost(name, model_run) for name, model_run in run.model_runs.items()],
+        costs=[cost_row(name, model_run) for name, model_run in run.model_runs.items()],
         audit=read_json(run.prepared.folder / "audit.json"),
         excluded=len(run.prepared.exclusions),
         **charts(run),
@@ -66,24 +69,24 @@ def run_page(run: LastRun) -> Path:
 
 
 def charts(run: LastRun) -> dict[str, Any]:
-    """Every chart; "" for what this kind of prediction does not have."""
-    kind, predictions, ids = run.diagnostics, run.predictions, run.samples.ids.tolist()
+    """Every chart, "" or None for what this kind of prediction does not have."""
+    kind, predictions = run.diagnostics, run.predictions
     curves = kind.precision_recall(run.oof.targets, predictions.decided)
     confidence = kind.confidence(predictions.targets, predictions.subsampled)
     bins = chart.reliability_bins(*confidence) if confidence else []
     numbers = kind.numbers(run.oof.targets, predictions.decided)
-    losses = {model: loss_curve(model_run) for model, model_run in run.model_runs.items()}
+    epochs = {model: logged_epochs(model_run) for model, model_run in run.model_runs.items()}
+    losses = {model: [[entry["loss"] for entry in fold] for fold in folds] for model, folds in epochs.items()}
+    drawn = [model for model, folds in losses.items() if max(map(len, folds), default=0) > 1]
     return {
-        "curves": chart.precision_recall(curves) if any(len(curve.recall) for curve in curves.values()) else "",
+        "curves": chart.precision_recall(curves) if any(len(recall) for recall, _ in curves.values()) else "",
         "reliability": chart.reliability(bins) if bins else "",
         "calibration_error": chart.expected_calibration_error(bins) if bins else None,
         "few": chart.FEW,
-        "scatter": chart.predicted_against_true(*numbers, ids) if numbers else "",
-        "residuals": chart.residuals(*numbers, ids) if numbers else "",
-        "bias": float((numbers[1] - numbers[0]).mean()) if numbers else None,
-        "spread": float((numbers[1] - numbers[0]).std()) if numbers else None,
-        "learning": [(model, chart.learning_curve(model, loss), loss.folds) for model, loss in losses.items() if loss],
-        "without_epochs": [model for model, loss in losses.items() if not loss],
+        "scatter": chart.predicted_against_true(*numbers, run.samples.ids.tolist()) if numbers else None,
+        "residuals": numbers[1] - numbers[0] if numbers else None,
+        "learning": [(model, chart.learning_curve(model, losses[model]), len(losses[model])) for model in drawn],
+        "without_epochs": [model for model in losses if model not in drawn],
     }
 
 

@@ -1,15 +1,13 @@
-"""The tables of the run report: members, classes, confusion and cost."""
+"""The tables of the run report: members, classes, confusion and cost. A row is a dict that the template reads."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from harness.bootstrap import Comparison, Interval
 from harness.disk import size
-from harness.ensemble.leave_one_out import gain_of
+from harness.ensemble import gain_of
 from harness.files import read_lines
-from harness.report.chart import LossCurve
 from harness.report.format import counted, interval_of, percent
 from harness.report.last_run import LastRun
 from harness.training.predictions import ModelRun
@@ -20,93 +18,61 @@ MOST_COUNTED = 100_000  # up to which a confusion matrix shows counts, and share
 PAIRS = 3  # confused pairs that are named
 
 
-# -- members -----------------------------------------------------------------------------------------------------------
+def member_rows(run: LastRun) -> list[dict[str, Any]]:
+    """The heaviest first, then those that were left out, the best first.
 
-
-class MemberRow(NamedTuple):
-    """weight: in the blend; gain: against the same ensemble without the member, None where that is empty."""
-
-    name: str
-    weight: float
-    is_specialist: bool
-    alone: Interval
-    gain: Comparison | None
-
-
-def member_rows(run: LastRun) -> list[MemberRow]:
-    """The heaviest first, then those that were left out, the best first."""
-    oof, recipe = run.oof, run.recipe
+    gain: against the same ensemble without the member, None where that is empty.
+    """
+    recipe = run.recipe
     specialist = recipe.class_specialist.model if recipe.class_specialist else None
-    rows = [
-        MemberRow(
-            name, recipe.weights.get(name, 0.0), name == specialist, interval_of(score), gain_of(oof, recipe, name)
-        )
+    rows: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "weight": recipe.weights.get(name, 0.0),
+            "is_specialist": name == specialist,
+            "alone": interval_of(score),
+            "gain": gain_of(run.oof, recipe, name),
+        }
         for name, score in run.manifest["models"].items()
-        if name in oof.members
+        if name in run.oof.members
     ]
-    return sorted(rows, key=lambda row: (-row.weight, not row.is_specialist, -run.sign * row.alone.score))
+    return sorted(rows, key=lambda row: (-row["weight"], not row["is_specialist"], -run.sign * row["alone"].score))
 
 
-def error_correlations(run: LastRun, members: Sequence[MemberRow]) -> tuple[list[str], list[list[float | None]]]:
-    """Pearson's correlation of the members' errors: two members near 1 err alike, and add nothing to each other."""
+def error_correlations(run: LastRun, names: Sequence[str]) -> list[list[float | None]]:
+    """Pearson's correlation of the members' errors; None where one of them does not vary.
+
+    Two members near 1 err alike, and add nothing to each other.
+    """
     oof = run.oof.subsample()
-    names = [row.name for row in members][:MOST_MEMBERS]
     predictions = [oof.members[name].tta if run.recipe.tta else oof.members[name].plain for name in names]
-    errors = [run.diagnostics.errors(oof.targets, prediction) for prediction in predictions]
-    return names, [[correlation(a, b) for b in errors] for a in errors]
+    errors = np.array([run.diagnostics.errors(oof.targets, prediction) for prediction in predictions])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        matrix = np.atleast_2d(np.corrcoef(errors))
+    return [[value if np.isfinite(value) else None for value in row] for row in matrix.tolist()]
 
 
-def correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    """None where one of them does not vary."""
-    return None if a.std() == 0 or b.std() == 0 else float(np.corrcoef(a, b)[0, 1])
-
-
-# -- classes -----------------------------------------------------------------------------------------------------------
-
-
-class ClassRange(NamedTuple):
-    """left, width, at: where the interval and the score lie between the ends of all classes, in percent."""
-
-    name: str
-    score: Interval
-    left: float
-    width: float
-    at: float
-
-
-def class_ranges(classes: Mapping[str, Interval]) -> list[ClassRange]:
-    ends = [end for score in classes.values() for end in (score.low, score.high)]
-    low, room = min(ends, default=0.0), (max(ends, default=1.0) - min(ends, default=0.0)) or 1.0
-
-    def share(length: float) -> float:
-        return round(100 * length / room, 1)
-
+def class_rows(run: LastRun) -> list[dict[str, Any]]:
+    """The worst class first. left, width, at: of its interval and its score between the ends of all, in percent."""
+    low = min((score.low for score in run.classes.values()), default=0.0)
+    room = max((score.high - low for score in run.classes.values()), default=1.0) or 1.0
     return [
-        ClassRange(name, score, share(score.low - low), share(score.high - score.low), share(score.score - low))
-        for name, score in classes.items()
+        {
+            "name": name,
+            "score": score,
+            "left": round(100 * (score.low - low) / room, 1),
+            "width": round(100 * (score.high - score.low) / room, 1),
+            "at": round(100 * (score.score - low) / room, 1),
+        }
+        for name, score in run.classes.items()
     ]
 
 
-class ConfusionCell(NamedTuple):
-    """share: of its row, from 0 to 1; title: the same in full."""
+def confusion_table(run: LastRun) -> dict[str, Any] | None:
+    """None where predictions of this kind are not confused; no rows where there are too many classes to read.
 
-    text: str
-    share: float
-    correct: bool
-    title: str
-
-
-class ConfusionTable(NamedTuple):
-    """rows: (true class, cells); unit: what the cells count; pairs: the most confused, in words."""
-
-    names: list[str]
-    rows: list[tuple[str, list[ConfusionCell]]]
-    unit: str
-    pairs: list[str]
-
-
-def confusion_table(run: LastRun) -> ConfusionTable | None:
-    """None where predictions of this kind are not confused; without rows where there are too many to read."""
+    unit: what the cells count; a cell's share is of its row; pairs: the most confused classes, in words.
+    """
     counts = run.diagnostics.confusion(run.oof.targets, run.predictions.decided)
     if counts is None:
         return None
@@ -116,19 +82,19 @@ def confusion_table(run: LastRun) -> ConfusionTable | None:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     as_counts = counts.sum() < MOST_COUNTED
 
-    def cell(k: int, j: int) -> ConfusionCell:
+    def cell(k: int, j: int) -> dict[str, Any]:
         text = f"{counts[k, j]}" if as_counts else f"{100 * shares[k, j]:.1f}"
         title = f"{names[k]} predicted as {names[j]}: {counted(int(counts[k, j]), thing)}, {percent(shares[k, j])}"
-        return ConfusionCell(text if counts[k, j] else "", float(shares[k, j]), k == j, title)
+        share = float(shares[k, j])
+        return {"text": text if counts[k, j] else "", "share": share, "correct": k == j, "title": title}
 
-    rows = [(names[k], [cell(k, j) for j in present]) for k in present if counts[k].sum()]
-    unit = f"{thing}s" if as_counts else "percent of the true class"
-    return ConfusionTable(
-        [names[j] for j in present],
-        rows if len(present) <= MOST_CLASSES else [],
-        unit,
-        confused_pairs(names, counts, thing),
-    )
+    readable = [k for k in present if counts[k].sum()] if len(present) <= MOST_CLASSES else []
+    return {
+        "names": [names[j] for j in present],
+        "rows": [(names[k], [cell(k, j) for j in present]) for k in readable],
+        "unit": f"{thing}s" if as_counts else "percent of the true class",
+        "pairs": confused_pairs(names, counts, thing),
+    }
 
 
 def confused_pairs(names: Sequence[str], counts: np.ndarray, thing: str) -> list[str]:
@@ -144,41 +110,23 @@ def confused_pairs(names: Sequence[str], counts: np.ndarray, thing: str) -> list
     ]
 
 
-# -- cost --------------------------------------------------------------------------------------------------------------
+def logged_epochs(model_run: ModelRun) -> list[list[dict[str, Any]]]:
+    """The epochs of every fold that has any: a library may train without epochs."""
+    logs = [read_lines(model_run.fold(k) / "log.jsonl") for k in model_run.manifest["folds"]]
+    epochs = [[entry for entry in log if "loss" in entry] for log in logs]
+    return [fold for fold in epochs if fold]
 
 
-class RunCost(NamedTuple):
+def cost_row(name: str, model_run: ModelRun) -> dict[str, Any]:
     """seconds: of every fold; rate: images per second, the median of all epochs, None where none was logged."""
-
-    name: str
-    seconds: list[float]
-    total: float
-    epochs: int | None
-    rate: float | None
-    bytes: int
-
-
-def run_cost(name: str, model_run: ModelRun) -> RunCost:
     epochs = logged_epochs(model_run)
     rates = [entry["images_per_second"] for fold in epochs for entry in fold if "images_per_second" in entry]
     seconds = [model_run.finished(k)["seconds"] for k in model_run.manifest["folds"]]
-    longest = max(map(len, epochs), default=0) or None
-    rate = float(np.median(rates)) if rates else None
-    return RunCost(name, seconds, sum(seconds), longest, rate, size(model_run.folder))
-
-
-def logged_epochs(model_run: ModelRun) -> list[list[dict[str, Any]]]:
-    """The epochs of every fold; none where a library trains without epochs."""
-    logs = [read_lines(model_run.fold(k) / "log.jsonl") for k in model_run.manifest["folds"]]
-    return [[entry for entry in log if "loss" in entry] for log in logs]
-
-
-def loss_curve(model_run: ModelRun) -> LossCurve | None:
-    """The training loss of all folds; None where there are not two epochs."""
-    losses = [[entry["loss"] for entry in fold] for fold in logged_epochs(model_run) if fold]
-    longest = max(map(len, losses), default=0)
-    if longest < 2:
-        return None
-    by_epoch = [[fold[epoch] for fold in losses if len(fold) > epoch] for epoch in range(longest)]
-    mean, low, high = (np.array([statistic(epoch) for epoch in by_epoch]) for statistic in (np.mean, np.min, np.max))
-    return LossCurve(mean, low, high, len(losses))
+    return {
+        "name": name,
+        "seconds": seconds,
+        "total": sum(seconds),
+        "epochs": max(map(len, epochs), default=None),
+        "rate": float(np.median(rates)) if rates else None,
+        "bytes": size(model_run.folder),
+    }

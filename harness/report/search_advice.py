@@ -3,11 +3,10 @@
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from harness.report.format import counted, number, setting, span, without_numbers
-from harness.report.search_history import HOUR, SearchHistory, TrialRow
+from harness.report.format import counted, number, setting, span
+from harness.report.search_history import HOUR, SearchHistory, unfinished_rows
 
 FEWEST = 10  # trials of a model, to rank its parameters
 AMONG_THE_BEST = 5  # trials at least, as Optuna's documentation asks for
@@ -16,6 +15,10 @@ EDGE = 0.04  # of a range, at either end
 EDGES, EDGE_SHARE = 3, 0.08  # best values at an edge that are named, and the importance that they need
 BEHIND = 0.1  # the worst class is this share of the classes' mean below it
 OFTEN = 0.15  # share of the trials that fail
+REMEDIES = {
+    "memory": "Declare a smaller batch or a smaller network.",
+    "diverged": "Lower the upper end of the learning rate.",
+}
 LATE, EARLY = 0.75, 0.5  # share of the time: better submissions after it, or none
 
 Importances = Mapping[str, Mapping[str, float]]
@@ -24,35 +27,26 @@ Importances = Mapping[str, Mapping[str, float]]
 def importances(history: SearchHistory) -> dict[str, dict[str, float]]:
     """Shares of 1 by model and parameter, the largest first; only of models with enough trials.
 
-    Measured on the score of the first fold, which pruned trials have too: the finished ones are the good ones, and say
-    little about what makes a bad one.
+    PED-ANOVA (Watanabe et al. 2023, arXiv 2304.10255) on the score of the first fold, which pruned trials have too: the
+    finished ones are the good ones, and say little about what makes a bad one.
     """
-    sampled = {model: history.sampled(model) for model in history.models}
-    return {model: _importance(trials, history.higher) for model, trials in sampled.items() if len(trials) >= FEWEST}
-
-
-def _importance(trials: Sequence[TrialRow], higher: bool) -> dict[str, float]:
-    """PED-ANOVA (Watanabe et al. 2023, arXiv 2304.10255), by Optuna."""
     import optuna
 
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would announce the study that is made here
-    try:
-        study = optuna.create_study(direction="maximize" if higher else "minimize")
-        study.add_trials(
-            [
-                optuna.create_trial(params=dict(t.params), distributions=dict(t.distributions), value=t.first_fold)
-                for t in trials
-            ]
-        )
-    finally:
-        optuna.logging.set_verbosity(level)
-    share = min(LARGEST_SHARE, max(BEST_SHARE, AMONG_THE_BEST / len(trials)))
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=share)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a parameter whose range changed from one search to the next
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+    found = {}
+    for model in history.models:
+        trials = history.sampled(model)
+        if len(trials) < FEWEST:
+            continue
+        study = optuna.create_study(direction="maximize" if history.higher else "minimize")
+        for trial in trials:
+            params, limits = dict(trial.params), dict(trial.distributions)
+            study.add_trial(optuna.create_trial(params=params, distributions=limits, value=trial.first_fold))
+        share = min(LARGEST_SHARE, max(BEST_SHARE, AMONG_THE_BEST / len(trials)))
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=share)
+        with warnings.catch_warnings(action="ignore"):  # a parameter whose range changed from one search to the next
+            shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        found[model] = dict(sorted(shares.items(), key=lambda item: -item[1]))
+    return found
 
 
 def advice(history: SearchHistory, important: Importances) -> list[str]:
@@ -65,30 +59,27 @@ def advice(history: SearchHistory, important: Importances) -> list[str]:
     ]
 
 
-def edges(history: SearchHistory, important: Importances) -> Iterator[str]:
-    """A best value at the end of its range: the optimum may lie beyond."""
-    at_an_edge = []
-    for model, shares in important.items():
+def edges(history: SearchHistory, important: Importances) -> list[str]:
+    """A best value at the end of its range: the optimum may lie beyond. The most important ones alone are named."""
+    sentences = []
+    ranked = [(share, model, name) for model, shares in important.items() for name, share in shares.items()]
+    for share, model, name in sorted(ranked, key=lambda each: -each[0]):
         best = history.best_sampled(model)
-        for name, share in shares.items():
-            end = end_of(best.params[name], best.distributions[name]) if best and name in best.params else ""
-            if best and end and share >= EDGE_SHARE:
-                at_an_edge.append((share, model, name, end, best))
-    for _, model, name, end, best in sorted(at_an_edge, key=lambda each: -each[0])[:EDGES]:
-        limits = best.distributions[name]
-        yield (
-            f"`{name}` of `{model}` is best at the {end} end of its range: {setting(best.params[name])} of "
-            f"{setting(limits.low)} to {setting(limits.high)}. Search beyond it, or declare more there."
+        if share < EDGE_SHARE or best is None or name not in best.params:
+            continue
+        value, limits = best.params[name], best.distributions[name]
+        if hasattr(limits, "choices") or limits.single():
+            continue
+        at, low, high = (math.log(v) if limits.log else v for v in (value, limits.low, limits.high))
+        place = (at - low) / (high - low)
+        if EDGE <= place <= 1 - EDGE:
+            continue
+        sentences.append(
+            f"`{name}` of `{model}` is best at the {'lower' if place < EDGE else 'upper'} end of its range: "
+            f"{setting(value)} of {setting(limits.low)} to {setting(limits.high)}. Search beyond it, or declare more "
+            "there."
         )
-
-
-def end_of(value: Any, limits: Any) -> str:
-    """Whether a value lies at the "lower" or "upper" end, or ""; limits: a distribution of Optuna."""
-    if hasattr(limits, "choices") or limits.single():
-        return ""
-    low, high, value = (math.log(v) if limits.log else v for v in (limits.low, limits.high, value))
-    share = (value - low) / (high - low)
-    return "lower" if share < EDGE else "upper" if share > 1 - EDGE else ""
+    return sentences[:EDGES]
 
 
 def worst_class(history: SearchHistory, _: Importances) -> Iterator[str]:
@@ -105,18 +96,13 @@ def worst_class(history: SearchHistory, _: Importances) -> Iterator[str]:
 
 
 def failures(history: SearchHistory, _: Importances) -> Iterator[str]:
-    failed = history.in_state("failed")
-    if len(failed) < 2 or len(failed) < OFTEN * len(history.trials):
-        return
-    kind = Counter(without_numbers(trial.reason) for trial in failed).most_common(1)[0][0]
-    example = next(trial.reason for trial in failed if without_numbers(trial.reason) == kind)
-    remedy = "Look at the first of them."
-    if "memory" in kind:
-        remedy = "Declare a smaller batch or a smaller network."
-    if "diverged" in kind:
-        remedy = "Lower the upper end of the learning rate."
-    share = f"{counted(len(failed), 'trial')} of {len(history.trials)} failed"
-    yield f"{share}, most often with: {example or 'no reason'}. {remedy}"
+    failed = [row for row in unfinished_rows(history) if row["state"] == "failed"]
+    count = sum(row["count"] for row in failed)
+    if count >= max(2, OFTEN * len(history.trials)):
+        example = failed[0]["reason"]
+        remedy = next((REMEDIES[word] for word in REMEDIES if word in example), "Look at the first of them.")
+        share = f"{counted(count, 'trial')} of {len(history.trials)} failed"
+        yield f"{share}, most often with: {example}. {remedy}"
 
 
 def few_trials(history: SearchHistory, _: Importances) -> Iterator[str]:

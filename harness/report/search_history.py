@@ -1,16 +1,19 @@
 """What a search did, read from its study and its events: trials, incumbents and times, for the search report."""
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from harness.bootstrap import Interval
 from harness.competition import Competition
-from harness.report.format import interval_of
+from harness.report.format import interval_of, without_numbers
 from harness.search.study import DUPLICATE
 
 if TYPE_CHECKING:
@@ -34,21 +37,14 @@ class TrialRow:
     model: str
     state: str
     declared: bool
-    score: float | None
+    score: Interval | None
     first_fold: float | None
-    interval: Interval | None
     by_class: Mapping[str, float | None]
     seconds: float
     hours: float
     reason: str
     params: Mapping[str, Any]
     distributions: Mapping[str, Any]
-
-    @property
-    def scored(self) -> Interval:
-        """The score with its interval; a trial without one has an interval of no width."""
-        assert self.score is not None
-        return self.interval or Interval(self.score, self.score, self.score)
 
 
 class Incumbent(NamedTuple):
@@ -84,7 +80,7 @@ class SearchHistory:
 
     @cached_property
     def finished(self) -> list[TrialRow]:
-        return [trial for trial in self.in_state("finished") if trial.score is not None]
+        return [trial for trial in self.trials if trial.score]
 
     @cached_property
     def models(self) -> list[str]:
@@ -98,24 +94,20 @@ class SearchHistory:
     @cached_property
     def after(self) -> Interval | None:
         """The best submission now; the best trial where no submission was saved."""
-        if self.incumbents:
-            return self.incumbents[-1].interval
         best = self.best(self.finished)
-        return best.scored if best else None
+        return self.incumbents[-1].interval if self.incumbents else best.score if best else None
 
     @cached_property
     def gain(self) -> float | None:
         """By how much the score is better than before, also where lower scores win."""
-        if self.before is None or self.after is None:
-            return None
-        return self.better_by(self.after.score, self.before.scored.score)
+        before = self.before.score if self.before else None
+        return self.better_by(self.after.score, before.score) if self.after and before else None
 
     @cached_property
     def overlap(self) -> bool:
         """Whether the intervals before and after overlap."""
-        assert self.before and self.after
-        before = self.before.scored
-        return before.low <= self.after.high and self.after.low <= before.high
+        assert self.before and self.before.score and self.after
+        return self.before.score.low <= self.after.high and self.after.low <= self.before.score.high
 
     @cached_property
     def seconds(self) -> float:
@@ -125,8 +117,9 @@ class SearchHistory:
         return score - than if self.higher else than - score
 
     def best(self, trials: Iterable[TrialRow]) -> TrialRow | None:
-        """The best trial by the score of all folds."""
-        return max(trials, key=lambda trial: self.better_by(trial.score or 0.0, 0.0), default=None)
+        """The best of the trials that have the score of all folds."""
+        scored = (trial for trial in trials if trial.score)
+        return max(scored, key=lambda trial: self.better_by(trial.score.score if trial.score else 0, 0), default=None)
 
     def best_sampled(self, model: str) -> TrialRow | None:
         """The best finished trial of a model whose parameters were sampled."""
@@ -145,6 +138,25 @@ class SearchHistory:
         return sorted(known, key=lambda row: self.better_by(row[2], 0.0))
 
 
+def unfinished_rows(history: SearchHistory) -> list[dict[str, Any]]:
+    """Failed and pruned trials; those whose reasons differ only in their numbers share a row."""
+    kinds: dict[tuple[str, str], list[TrialRow]] = {}
+    for trial in [*history.in_state("failed"), *history.in_state("pruned")]:
+        kinds.setdefault((trial.state, without_numbers(trial.reason)), []).append(trial)
+    rows = [
+        {
+            "state": state,
+            "count": len(trials),
+            "models": ", ".join(f"{model} {count}" for model, count in Counter(t.model for t in trials).most_common()),
+            "reason": trials[0].reason or "no reason was stored",
+            "several": len({trial.reason for trial in trials}) > 1,
+            "seconds": sum(trial.seconds for trial in trials),
+        }
+        for (state, _), trials in kinds.items()
+    ]
+    return sorted(rows, key=lambda row: (row["state"] != "failed", -row["count"]))
+
+
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
@@ -152,18 +164,20 @@ def read_history(competition: Competition, study: "optuna.Study", events: Sequen
     """study: with the attributes that the search leaves on its trials; events: of its event file, oldest first."""
     every = study.get_trials(deepcopy=False)
     trials = [t for t in every if t.state.name in STATES and t.user_attrs.get("reason") != DUPLICATE]
-    timeline = Timeline.of(events, trials)
+    hours = clock(events, trials)
     starts, ends = ([event for event in events if event["event"] == kind] for kind in (START, END))
     scored = [event for event in events if event["event"] == SCORED and event["public"]]
+    saved = [event for event in events if event["event"] == SAVED]
+    refused = [event for event in events if event["event"] == REFUSED]
     return SearchHistory(
         competition=competition.name,
         study=study.study_name,
         metric=competition.metric.name,
         higher=competition.metric.higher_is_better,
-        trials=[trial_row(trial, timeline) for trial in trials],
-        incumbents=[Incumbent(timeline.at(e), interval_of(e), e) for e in events if e["event"] == SAVED],
-        refused=[(timeline.at(event), event["score"]) for event in events if event["event"] == REFUSED],
-        hours=timeline.hours(math.inf),
+        trials=[trial_row(trial, hours(ended(trial))) for trial in trials],
+        incumbents=[Incumbent(hours(timestamp(event["at"])), interval_of(event), event) for event in saved],
+        refused=[(hours(timestamp(event["at"])), event["score"]) for event in refused],
+        hours=hours(math.inf),
         searches=len(starts),
         workers=max((event.get("workers") or 1 for event in starts), default=1),
         stopped_by=str(ends[-1].get("why", "")) if ends else "",
@@ -171,16 +185,13 @@ def read_history(competition: Competition, study: "optuna.Study", events: Sequen
     )
 
 
-def trial_row(trial: "optuna.trial.FrozenTrial", timeline: "Timeline") -> TrialRow:
-    stored = trial.user_attrs
-    model = trial.params.get("model", "model")
-    score = finite(trial.value) if trial.state.name == "COMPLETE" else None
-
-    def own(named: Mapping[str, Any]) -> dict[str, Any]:
-        """The model's own parameters, which the study names "<model>.<parameter>"."""
-        prefix = f"{model}."
-        return {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
-
+def trial_row(trial: "optuna.trial.FrozenTrial", hours: float) -> TrialRow:
+    stored, model, value = trial.user_attrs, trial.params.get("model", "model"), trial.value
+    score = None
+    if trial.state.name == "COMPLETE" and value is not None and math.isfinite(value):
+        score = interval_of(stored.get("interval") or {"score": value, "low": value, "high": value})
+    _, first = min(trial.intermediate_values.items(), default=(0, score.score if score else math.nan))
+    own = [name for name in trial.params if name.startswith(f"{model}.")]  # the study names them "<model>.<parameter>"
     return TrialRow(
         number=trial.number,
         name=stored.get("name") or f"{model}.{trial.number}",
@@ -188,56 +199,35 @@ def trial_row(trial: "optuna.trial.FrozenTrial", timeline: "Timeline") -> TrialR
         state=STATES[trial.state.name],
         declared=bool(stored.get("declared")),
         score=score,
-        first_fold=finite(min(trial.intermediate_values.items(), default=(0, score))[1]),
-        interval=interval_of(stored["interval"]) if stored.get("interval") and score is not None else None,
+        first_fold=first if math.isfinite(first) else None,
         by_class=stored.get("by_class") or {},
         seconds=float(sum(fold["seconds"] for fold in stored.get("folds", ()))),
-        hours=timeline.hours(ended(trial)),
+        hours=hours,
         reason=stored.get("reason", ""),
-        params=own(trial.params),
-        distributions=own(trial.distributions),
+        params={name.removeprefix(f"{model}."): trial.params[name] for name in own},
+        distributions={name.removeprefix(f"{model}."): trial.distributions[name] for name in own},
     )
 
 
-def finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def clock(
+    events: Sequence[Mapping[str, Any]], trials: Sequence["optuna.trial.FrozenTrial"]
+) -> Callable[[float], float]:
+    """Seconds since 1970 -> hours of searching before it; the time between two searches does not count.
 
-
-# -- time --------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """Clock times as hours of searching. starts, stops: of every search, in seconds since 1970."""
-
-    starts: Sequence[float]
-    stops: Sequence[float]
-
-    @classmethod
-    def of(cls, events: Sequence[Mapping[str, Any]], trials: Sequence["optuna.trial.FrozenTrial"]) -> "Timeline":
-        """A search that was killed has no end event: its last event or trial counts instead."""
-        signs = [*times(events, START, SAVED, REFUSED, END), *map(ended, trials)]
-        begun = [trial.datetime_start.timestamp() for trial in trials if trial.datetime_start]
-        starts = times(events, START) or [min([*signs, *begun], default=0.0)]
-
-        def within(search: int, moments: Sequence[float]) -> list[float]:
-            return [at for at in moments if bisect_right(starts, at) == search + 1]
-
-        ends = [within(k, times(events, END)) or within(k, signs) for k in range(len(starts))]
-        return cls(starts, [max([start, *found]) for start, found in zip(starts, ends, strict=True)])
-
-    def hours(self, moment: float) -> float:
-        """Hours of searching before a moment, in seconds since 1970; the time between two searches does not count."""
-        search = max(0, bisect_right(self.starts, moment) - 1)
-        before = sum(self.stops[k] - self.starts[k] for k in range(search))
-        return (before + max(0.0, min(moment, self.stops[search]) - self.starts[search])) / HOUR
-
-    def at(self, event: Mapping[str, Any]) -> float:
-        return self.hours(timestamp(event["at"]))
-
-
-def times(events: Sequence[Mapping[str, Any]], *kinds: str) -> list[float]:
-    return sorted(timestamp(event["at"]) for event in events if event["event"] in kinds)
+    A search that was killed has no end event: its last event or trial counts instead.
+    """
+    times = [(timestamp(event["at"]), event["event"]) for event in events if event["event"] != SCORED]
+    signs = [*(at for at, _ in times), *map(ended, trials)]
+    begun = [trial.datetime_start.timestamp() for trial in trials if trial.datetime_start]
+    starts = sorted(at for at, kind in times if kind == START) or [min([*signs, *begun], default=0.0)]
+    moments, searched = list[float](), list[float]()
+    for start, following in pairwise([*starts, math.inf]):
+        ends = [at for at, kind in times if kind == END and start <= at < following]
+        stop = max([start, *(ends or [at for at in signs if start <= at < following])])
+        before = searched[-1] if searched else 0.0
+        moments += [start, stop]
+        searched += [before, before + stop - start]
+    return lambda moment: float(np.interp(moment, moments, searched)) / HOUR
 
 
 def timestamp(text: str) -> float:

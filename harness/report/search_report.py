@@ -2,8 +2,7 @@
 
 import math
 import statistics
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +12,15 @@ from harness.bootstrap import Interval
 from harness.competition import Competition
 from harness.report.chart import Chart, around, thinned
 from harness.report.format import (
-    counted,
     interval_of,
     number,
-    percent,
     scored,
-    setting,
-    short,
     signed,
     span,
-    without_numbers,
 )
-from harness.report.html_page import MANY, write_page
+from harness.report.html_page import write_page
 from harness.report.search_advice import FEWEST, Importances, advice, importances
-from harness.report.search_history import HOUR, SearchHistory, TrialRow, read_history
+from harness.report.search_history import HOUR, SearchHistory, TrialRow, read_history, unfinished_rows
 
 if TYPE_CHECKING:
     import optuna
@@ -36,57 +30,40 @@ WORST_SHOWN = 0.2  # the share of the trials that may lie below the chart
 WIDE, NARROW = (760, 320), (330, 280)  # pixels
 
 
-def search_page(competition: Competition, study: "optuna.Study", events: Sequence[dict[str, Any]]) -> Path:
-    """Write reports/<competition>/search.html. study, events: as `read_history` takes them."""
+def search_page(
+    competition: Competition, study: "optuna.Study", events: Sequence[dict[str, Any]]
+) -> tuple[Path, list[str]]:
+    """Write reports/<competition>/search.html. Returns it, and for a terminal what it says in sentences.
+
+    study, events: as `read_history` takes them.
+    """
     history = read_history(competition, study, events)
     important = importances(history)
-    return write_page(
+    outcome, check, tried = result(history), public_check(history), counts(history)
+    next_steps = advice(history, important)
+    page = write_page(
         competition.name,
         "search",
         history=history,
-        result=result(history),
-        counts=counts(history),
-        public_check=public_check(history),
+        result=outcome,
+        counts=tried,
+        public_check=check,
         wide=progress(history, WIDE),
         narrow=progress(history, NARROW),
         importances=important,
         unexplained=[model for model in history.models if model not in important],
         fewest=FEWEST,
-        best_settings={model: best_settings(history, model) for model in important},
+        best={model: history.best_sampled(model) for model in important},
         slices=[(*chosen, slice_chart(history, *chosen)) for chosen in most_important(important)],
         unfinished=unfinished_rows(history),
         compute_saved=compute_saved(history),
         models=[model_row(history, model) for model in history.models],
         members=members(history),
         classes=history.classes(),
-        advice=advice(history, important),
+        advice=next_steps,
     )
-
-
-def search_lines(competition: Competition, study: "optuna.Study", events: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The same for a terminal."""
-    history = read_history(competition, study, events)
-    important = importances(history)
-    yield result(history)
-    if check := public_check(history):
-        yield check
-    yield counts(history)
-    for model, shares in important.items():
-        parameters = ", ".join(f"{name} {percent(share)}" for name, share in [*shares.items()][:4])
-        yield f"importance of the parameters of {model}: {parameters}"
-    for row in unfinished_rows(history)[:MANY]:
-        yield f"{row['state']}, {counted(row['count'], 'trial')} of {row['models']}: {row['reason']}"
-    for row in (model_row(history, model) for model in history.models):
-        if row["best"] is not None:
-            times = f"{span(row['median'])} for a finished trial, {span(row['seconds'])} in all"
-            yield f"{row['model']}: best {number(row['best'])}, {times}"
-    if history.incumbents:
-        yield "the ensemble: " + ", ".join(f"{name} {percent(weight)}" for name, weight, _ in members(history))
-    for name, before, after in history.classes()[:1]:
-        was = f"{number(before)} before, " if before is not None else ""
-        yield f"worst class: {name}, {was}{number(after)} now"
-    for sentence in advice(history, important):
-        yield f"next: {sentence.replace('`', '')}"
+    plain = [f"next: {sentence.replace('`', '')}" for sentence in next_steps]
+    return page, [outcome, *([check] if check else []), tried, *plain]
 
 
 # -- the result --------------------------------------------------------------------------------------------------------
@@ -98,9 +75,9 @@ def result(history: SearchHistory) -> str:
         return "No trial finished and no submission was saved: the best submission is the one from before the search."
     what = "The ensemble" if history.incumbents else "No ensemble was saved; the best trial"
     sentence = f"{what} reaches a cross-fitted {history.metric} of {scored(history.after)}"
-    if history.gain is None or history.before is None:
+    if history.gain is None or history.before is None or history.before.score is None:
         return f"{sentence}; no declared model finished, so there is nothing to compare it with."
-    sentence += f", the best declared model alone {scored(history.before.scored)}"
+    sentence += f", the best declared model alone {scored(history.before.score)}"
     if history.gain <= 0:
         return f"{sentence}: the search found nothing better."
     verdict = "the intervals overlap" if history.overlap else "more than their intervals explain"
@@ -136,30 +113,32 @@ def public_check(history: SearchHistory) -> str:
 
 def progress(history: SearchHistory, size: tuple[int, int]) -> str:
     """The best submission as steps with its interval, and a dot for every finished trial; "" without either."""
-    incumbents, before, hours = history.incumbents, history.before, history.hours
-    scores = sorted((trial.scored.score for trial in history.finished), reverse=history.higher)
+    incumbents, hours, finished = history.incumbents, history.hours, history.finished
+    before = history.before.score if history.before else None
+    scores = sorted((trial.score.score for trial in finished if trial.score), reverse=history.higher)
     scores = scores[: math.ceil((1 - WORST_SHOWN) * len(scores))]  # a few bad starts must not flatten the chart
     shown = [value for row in incumbents for value in row.interval] + scores
     if not shown:
         return ""
-    ends = around([*shown, before.scored.score] if before else shown)
+    ends = around([*shown, before.score] if before else shown)
     chart = Chart((0.0, hours or 1.0), ends, ("hours of searching", history.metric), size)
+    stops = [*(row.hours for row in incumbents[1:]), hours]
+    corners = [at for row, stop in zip(incumbents, stops, strict=False) for at in (row.hours, stop)]
+    best, low, high = ([getattr(row.interval, at) for row in incumbents for _ in (0, 1)] for at in Interval._fields)
     if incumbents:
-        starts, stops = [row.hours for row in incumbents], [*(row.hours for row in incumbents[1:]), hours]
-        corners = [at for pair in zip(starts, stops, strict=True) for at in pair]
-        low, high = ([getattr(row.interval, end) for row in incumbents for _ in (0, 1)] for end in ("low", "high"))
         chart.band(corners, low, high)
     if before:
-        chart.line([(0, before.scored.score), (hours or 1.0, before.scored.score)], "declared")
-    for trial in thinned(history.finished):
-        chart.dot(trial.hours, trial.scored.score, "finished", title_of(trial))
+        chart.line([(0, before.score), (hours or 1.0, before.score)], "declared")
+    for trial in thinned(finished):
+        chart.dot(trial.hours, score_of(trial), "finished", f"{trial.name}: {number(score_of(trial))}")
     for at, score in history.refused:
-        chart.cross(at, score, "refused", f"refused at {number(score)}")
+        cross = f"M{chart.x(at) - 3} {chart.y(score) - 3}l6 6m0 -6l-6 6"
+        chart.add("path", "refused", f"refused at {number(score)}", d=cross)
     if incumbents:
-        last = incumbents[-1].interval.score
-        chart.steps([(row.hours, row.interval.score) for row in incumbents], hours, "best")
-        chart.dot(hours, last, "best-end", radius=4)
-        chart.text(chart.x(hours), chart.y(last) + (-9 if history.higher else 18), number(last), "value", anchor="end")
+        chart.line(zip(corners, best, strict=True), "best")
+        chart.dot(hours, best[-1], "best-end", radius=4)
+        beside = chart.y(best[-1]) + (-9 if history.higher else 18)
+        chart.text(chart.x(hours), beside, number(best[-1]), "value", anchor="end")
     return chart.svg(f"{history.metric} over {hours:.1f} hours of searching")
 
 
@@ -173,52 +152,30 @@ def slice_chart(history: SearchHistory, model: str, parameter: str) -> str:
     labels = (parameter, f"{history.metric}, first fold")
     log = not names and all(one.log for one in limits)
     chart = Chart(ends, around([float(bad), float(good)]), labels, (320, 214), log, names)
-    best = history.best(trial for trial in trials if trial.state == "finished" and trial.score is not None)
+    best = history.best(trials)
     for trial in [*(t for t in thinned(trials) if t is not best), *([best] if best else [])]:  # the best on top
         value = trial.params[parameter]
         # names get a little room from each other's dots, the same for the same trial
         at = names.index(value) + 0.5 * ((trial.number * 0.618) % 1 - 0.5) if names else value
         kind, radius = ("chosen", 4.5) if trial is best else (trial.state, 3)
-        chart.dot(at, trial.first_fold or 0.0, kind, title_of(trial), radius)
+        chart.dot(at, trial.first_fold or 0.0, kind, f"{trial.name}: {number(score_of(trial))}", radius)
     return chart.svg(f"{history.metric} of {model} against {parameter}")
 
 
-def title_of(trial: TrialRow) -> str:
-    return f"{trial.name}: {number((trial.first_fold if trial.score is None else trial.score) or 0.0)}"
+def score_of(trial: TrialRow) -> float:
+    """Of all folds, or of the first alone."""
+    return trial.score.score if trial.score else trial.first_fold or 0.0
 
 
 def most_important(important: Importances) -> list[tuple[str, str]]:
-    """(model, parameter): of every model the few that mattered."""
-    found = [
-        (share, model, name)
-        for model, shares in important.items()
-        for name, share in [*shares.items()][:SLICES_A_MODEL]
-        if share >= LEAST
-    ]
+    """(model, parameter): of every model the few that mattered, in the order of the models."""
+    few = {model: [*shares.items()][:SLICES_A_MODEL] for model, shares in important.items()}
+    found = [(share, model, name) for model, shares in few.items() for name, share in shares if share >= LEAST]
     chosen = sorted(found, key=lambda each: -each[0])[:SLICES]
-    return [(model, name) for _, model, name in sorted(chosen, key=lambda each: list(important).index(each[1]))]
+    return [(model, name) for each in important for _, model, name in chosen if model == each]
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
-
-
-def unfinished_rows(history: SearchHistory) -> list[dict[str, Any]]:
-    """Failed and pruned trials; those whose reasons differ only in their numbers share a row."""
-    kinds: dict[tuple[str, str], list[TrialRow]] = {}
-    for trial in [*history.in_state("failed"), *history.in_state("pruned")]:
-        kinds.setdefault((trial.state, without_numbers(trial.reason)), []).append(trial)
-    rows = [
-        {
-            "state": state,
-            "count": len(trials),
-            "models": ", ".join(f"{model} {count}" for model, count in Counter(t.model for t in trials).most_common()),
-            "reason": trials[0].reason or "no reason was stored",
-            "several": len({trial.reason for trial in trials}) > 1,
-            "seconds": sum(trial.seconds for trial in trials),
-        }
-        for (state, _), trials in kinds.items()
-    ]
-    return sorted(rows, key=lambda row: (row["state"] != "failed", -row["count"]))
 
 
 def compute_saved(history: SearchHistory) -> float:
@@ -234,24 +191,19 @@ def compute_saved(history: SearchHistory) -> float:
 def model_row(history: SearchHistory, model: str) -> dict[str, Any]:
     """What a model cost and gained. median: seconds of a finished trial."""
     trials = [trial for trial in history.trials if trial.model == model]
-    done = [trial for trial in history.finished if trial.model == model]
-    best, declared = history.best(done), history.best(trial for trial in done if trial.declared)
+    done = [trial.seconds for trial in trials if trial.score]
+    best, declared = history.best(trials), history.best(trial for trial in trials if trial.declared)
     gain = None
     if best and declared and best is not declared:
-        gain = history.better_by(best.scored.score, declared.scored.score)
+        gain = history.better_by(score_of(best), score_of(declared))
     return {
         "model": model,
         **{state: sum(trial.state == state for trial in trials) for state in ("finished", "pruned", "failed")},
-        "median": statistics.median(trial.seconds for trial in done) if done else None,
+        "median": statistics.median(done) if done else None,
         "seconds": sum(trial.seconds for trial in trials),
-        "best": best.score if best else None,
+        "best": score_of(best) if best else None,
         "gain": gain,
     }
-
-
-def best_settings(history: SearchHistory, model: str) -> dict[str, str]:
-    best = history.best_sampled(model)
-    return {name: short(setting(value), 14) for name, value in best.params.items()} if best else {}
 
 
 def members(history: SearchHistory) -> list[tuple[str, float, Interval | None]]:

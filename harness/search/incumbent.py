@@ -15,7 +15,7 @@ from harness import paths
 from harness.bootstrap import compare, interval
 from harness.competition import find
 from harness.ensemble import FittedEnsemble, OOFData
-from harness.files import append_line, atomic, read_json
+from harness.files import append_line, atomic, finite, read_json
 from harness.metrics import Metric
 from harness.models import Learner
 from harness.options import Request
@@ -25,7 +25,7 @@ from harness.search.schedule import SearchSchedule
 from harness.search.study import TrialRun
 from harness.submission.writer import now
 from harness.training import search_result
-from harness.training.cross_validation import describe, finite
+from harness.training.cross_validation import describe
 from harness.training.ensembling import blend_of, ensemble, write_submission
 from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers
@@ -65,80 +65,64 @@ def save_incumbent(job: IncumbentJob) -> dict[str, Any]:
     started = time.monotonic()
     request = Request(competition, team=job.team, folds=job.folds, started=started - (time.time() - job.started))
     folds = prepared.folds(competition, job.folds)
-    model_runs = {name: _described(request, prepared, folds, name, *member) for name, member in job.members.items()}
-    for name, other in job.others.items():
-        _described(request, prepared, folds, name, *other)
+    model_runs = described(request, prepared, folds, job.members)
+    described(request, prepared, folds, job.others)
     fitted, oof = ensemble(request, prepared, folds, model_runs, blend_of(competition, model_runs))
-    better = _is_better(competition.metric, job, fitted, oof)
-    if better:
+    rows = np.flatnonzero(np.isin(folds, np.unique(oof.folds)))  # of the training data, in the folds that were used
+    better = is_better(competition.metric, job, fitted, oof, rows)
+    if better:  # an earlier search's submission may be better, too
         file, manifest = write_submission(request, prepared, folds, model_runs, fitted, oof)
         better = read_json(file.parent / "best" / "submission.json")["file"] == paths.shown(file)
-    if not better:  # an earlier search's submission may be better, too
-        cv = interval(oof.metric, fitted.statistics[-1], oof.groups)._asdict()
-        return _logged(request, job, "refused", started, cv)
-    search_result.save(job.competition, job.data_hash, manifest)
-    content = {
-        **manifest["cv"],
-        "by_class": finite(competition.metric.by_class(fitted.statistics[-1])),
-        "weights": manifest["recipe"]["weights"],
-        "models": {name: manifest["models"][name] for name in fitted.recipe.names},
-        "folds": len(np.unique(oof.folds)),
-        "file": paths.shown(file),
-    }
-    event = _logged(request, job, "incumbent", started, content)
-    with atomic(job.home / "incumbent.npz") as out:  # last: after a kill before this, all of it is done again
-        shown, rows = np.array(paths.shown(file)), _row_numbers(job, oof)
-        np.savez(out, name=shown, rows=rows, statistics=fitted.statistics[-1])
-    return event
-
-
-def _described(
-    request: Request, prepared: Prepared, folds: np.ndarray, name: str, learner: Learner, fast: Mapping[str, Any]
-) -> ModelRun:
-    """The run, with a run.json about the folds that it has."""
-    model_run = ModelRun(run_folder(request.competition.name, prepared.train_hash(folds), name, learner))
-    known = (model_run.folder / "run.json").exists() and model_run.manifest["folds"]
-    if known != model_run.held(request.fold_count):
-        describe(request, prepared, folds, name, learner, fast, model_run)
-    return model_run
-
-
-def _logged(
-    request: Request, job: IncumbentJob, kind: str, started: float, content: Mapping[str, Any]
-) -> dict[str, Any]:
+    if better:
+        search_result.save(job.competition, job.data_hash, manifest)
+        content = {
+            **manifest["cv"],
+            "by_class": {name: finite(s) for name, s in competition.metric.by_class(fitted.statistics[-1]).items()},
+            "weights": manifest["recipe"]["weights"],
+            "models": {name: manifest["models"][name] for name in fitted.recipe.names},
+            "folds": len(np.unique(oof.folds)),
+            "file": paths.shown(file),
+        }
+    else:
+        content = interval(oof.metric, fitted.statistics[-1], oof.groups)._asdict()
+    kind = "incumbent" if better else "refused"
     event = {"at": now(), "event": kind, "spent": round(request.spent, 1), **content}
     append_line(job.home / "search.jsonl", event)
+    if better:
+        with atomic(job.home / "incumbent.npz") as out:  # last: after a kill before this, all of it is done again
+            np.savez(out, name=np.array(paths.shown(file)), rows=rows, statistics=fitted.statistics[-1])
     return {**event, "seconds": time.monotonic() - started, "offered": len(job.members), "last": job.last}
 
 
-def _is_better(metric: Metric, job: IncumbentJob, fitted: FittedEnsemble, oof: OOFData) -> bool:
-    """Better than this search's incumbent beyond noise, or at all at the end; or no worse, on more rows."""
-    before = _incumbent(job)
-    if before is None:
+def described(request: Request, prepared: Prepared, folds: np.ndarray, members: Members) -> dict[str, ModelRun]:
+    """The runs, each with a run.json about the folds that it has."""
+    model_runs = {}
+    for name, (learner, fast) in members.items():
+        run = ModelRun(run_folder(request.competition.name, prepared.train_hash(folds), name, learner))
+        known = (run.folder / "run.json").exists() and run.manifest["folds"]
+        if known != run.held(request.fold_count):
+            describe(request, prepared, folds, name, learner, fast, run)
+        model_runs[name] = run
+    return model_runs
+
+
+def is_better(metric: Metric, job: IncumbentJob, fitted: FittedEnsemble, oof: OOFData, rows: np.ndarray) -> bool:
+    """Better than this search's incumbent beyond noise, or at all at the end; or no worse, on more rows.
+
+    Anything is better than what no search put into best/.
+    """
+    if not (job.home / "incumbent.npz").exists():
         return True
-    rows = _row_numbers(job, oof)
+    with np.load(job.home / "incumbent.npz", allow_pickle=False) as saved:
+        before = dict(saved)
+    best = read_json(paths.submissions(job.competition, job.data_hash) / "best" / "submission.json")
+    total = len(Prepared(job.competition, job.data_hash).train)
+    if best["file"] != str(before["name"]) or before["rows"].max() >= total:
+        return True
     shared, ours, theirs = np.intersect1d(rows, before["rows"], return_indices=True)
     gain = compare(metric, before["statistics"][theirs], fitted.statistics[-1][ours], oof.groups[ours])
     better = gain.difference > 0 if job.last else gain.low > 0
     return better or (len(rows) > len(shared) and gain.high >= 0)
-
-
-def _row_numbers(job: IncumbentJob, oof: OOFData) -> np.ndarray:
-    """The rows of the training data that the out-of-fold data cover: those of its folds."""
-    folds = Prepared(job.competition, job.data_hash).folds(find(job.competition), job.folds)
-    return np.flatnonzero(np.isin(folds, np.unique(oof.folds)))
-
-
-def _incumbent(job: IncumbentJob) -> Mapping[str, np.ndarray] | None:
-    """The rows and statistics of what lies in best/; None where no search put it there."""
-    file = job.home / "incumbent.npz"
-    if not file.exists():
-        return None
-    with np.load(file, allow_pickle=False) as saved:
-        last = dict(saved)
-    best = read_json(paths.submissions(job.competition, job.data_hash) / "best" / "submission.json")
-    rows = len(Prepared(job.competition, job.data_hash).train)
-    return last if best["file"] == str(last["name"]) and last["rows"].max() < rows else None
 
 
 # -- in the search -----------------------------------------------------------------------------------------------------
@@ -174,16 +158,12 @@ class IncumbentSaver:
         competition = self.request.competition.name
         folders = {name: run_folder(competition, self.train_hash, name, run.learner) for name, run in members.items()}
         unchosen = [name for name in members if name not in chosen and not (folders[name] / "run.json").exists()]
-        job = IncumbentJob(
-            competition,
-            self.prepared.data_hash,
-            self.request.fold_count,
-            self.described(chosen),
-            self.described({name: members[name] for name in unchosen}),
-            self.request.team,
-            self.schedule.started,
-            last,
+        offered, others = (
+            {name: (run.learner, self.schedule.fast[run.model]) for name, run in runs.items()}
+            for runs in (chosen, {name: members[name] for name in unchosen})
         )
+        ids = (competition, self.prepared.data_hash, self.request.fold_count)
+        job = IncumbentJob(*ids, offered, others, self.request.team, self.schedule.started, last)
         self.worker.submit(save_incumbent, job)
         return True
 
@@ -198,9 +178,6 @@ class IncumbentSaver:
             return {}
         self.changed = True
         return {started[0].name: started[0]}
-
-    def described(self, runs: Mapping[str, TrialRun]) -> Members:
-        return {name: (run.learner, self.schedule.fast[run.model]) for name, run in runs.items()}
 
     def settle(self, event: Any) -> None:
         """Take the background worker's event; raise its error, unless fewer models may fit the memory."""

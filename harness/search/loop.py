@@ -9,7 +9,7 @@ import numpy as np
 from harness import paths
 from harness.bootstrap import interval
 from harness.disk import size
-from harness.files import append_line
+from harness.files import append_line, finite
 from harness.models import Interrupted, OutOfTime
 from harness.options import Request
 from harness.prepare import Prepared
@@ -20,7 +20,6 @@ from harness.search.schedule import SearchSchedule
 from harness.search.study import DUPLICATE, Study, TrialFailed, TrialRun
 from harness.submission.writer import now
 from harness.training.budget import schedules
-from harness.training.cross_validation import finite
 from harness.training.fold import MIN_TIME_LEFT, FoldJob, FoldScore, PrunedFold, score_fold
 from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers, results, run
@@ -128,30 +127,26 @@ class SearchLoop:
     # -- what trains next ----------------------------------------------------------------------------------------------
 
     def start_next(self) -> bool:
-        """Start one fold, or find the next trial; False where there is nothing to start now."""
+        """Start one fold, or find the next trial; False where there is nothing to start now.
+
+        Of a variant that may be pruned, the first fold alone starts until it is scored.
+        """
         for trial in self.active:
-            for fold in self.startable(trial):
-                if self.fits(trial.name, trial.model, trial.learner.epochs):
-                    first = trial.prunable and not self.pruner.statistics.get(trial.name)
-                    job = self.job(trial, fold)._replace(deadline=self.schedule.deadline(len(self.members)))
-                    limits = self.pruner.limits(fold) if first else {}
-                    self.running[self.workers.submit(score_fold, job, limits)] = trial, fold
-                    return True
+            scored = self.pruner.statistics.get(trial.name, {})
+            busy = {fold for of, fold in self.running.values() if of is trial}
+            left = [fold for fold in self.folds if fold not in scored and fold not in busy]
+            waits = busy and trial.prunable and self.pruner.paired and not scored
+            if left and not waits and self.fits(trial.name, trial.model, trial.learner.epochs):
+                job = self.job(trial, left[0])._replace(deadline=self.schedule.deadline(len(self.members)))
+                limits = self.pruner.limits(left[0]) if trial.prunable and not scored else {}
+                self.running[self.workers.submit(score_fold, job, limits)] = trial, left[0]
+                return True
         if self.ends_because:
             return False
         self.enqueue_longer()
         made = self.sample() if self.may_sample() else None
         self.active += [made] if made else []
         return made is not None
-
-    def startable(self, trial: TrialRun) -> list[int]:
-        """The folds that may start now; of a variant that may be pruned, the first alone until it is scored."""
-        scored = self.pruner.statistics.get(trial.name, {})
-        busy = {fold for of, fold in self.running.values() if of is trial}
-        left = [fold for fold in self.folds if fold not in scored and fold not in busy]
-        if trial.prunable and self.pruner.paired and not scored:
-            return [] if busy else left[:1]
-        return left
 
     def fits(self, name: str, model: str, epochs: int) -> bool:
         seconds = self.schedule.fold_seconds(name, model, epochs)
@@ -242,13 +237,9 @@ class SearchLoop:
         self.pruner.complete(trial.name)
         metric, statistics = self.request.competition.metric, self.pruner.rows(trial.name)
         whole = interval(metric, statistics, np.concatenate([self.pruner.groups[fold] for fold in self.folds]))
-        self.study.finish(
-            trial,
-            whole.score,
-            interval=whole._asdict(),
-            by_class=finite(metric.by_class(statistics)),
-            model_run=paths.shown(self.model_run(trial).folder),
-        )
+        place = paths.shown(self.model_run(trial).folder)
+        by_class = {name: finite(score) for name, score in metric.by_class(statistics).items()}
+        self.study.finish(trial, whole.score, interval=whole._asdict(), by_class=by_class, model_run=place)
         self.request.say(f"{trial.name}: {whole.score:.4f} ({whole.low:.4f} to {whole.high:.4f}), all folds")
 
     def add_member(self, trial: TrialRun) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import paths
 from harness.errors import UserError
-from harness.files import once
+from harness.files import read_json, write_json
 from harness.models import TrainingCost
 from harness.options import Request
 from harness.prepare import Prepared
@@ -92,14 +92,11 @@ def measured_schedule(request: Request, prepared: Prepared, workers: Workers, st
     assert request.budget
     file = paths.searches(request.competition.name, prepared.data_hash) / "costs.json"
 
-    def measure() -> dict[str, Any]:
-        work, fast = measured_work(request, prepared, workers, True)
-        return {name: {"cost": list(work.costs[name]), "fast": fast[name]} for name in fast}
-
-    known = once(file, measure)
+    known = read_json(file) if file.exists() else {}
     if not set(request.learners) <= set(known):
-        file.unlink()
-        known = once(file, measure)
+        work, fast = measured_work(request, prepared, workers, True)
+        known = {name: {"cost": list(work.costs[name]), "fast": fast[name]} for name in fast}
+        write_json(file, known)
     costs = {name: TrainingCost(*known[name]["cost"]) for name in request.learners}
     fast = {name: known[name]["fast"] for name in request.learners}
     work = work_of(request, prepared, workers, True, costs)

@@ -7,6 +7,7 @@ same number and parameters, so a kill loses no trial and counts none twice.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -81,7 +82,7 @@ class Study:
 
     def enqueue_longer(self, parent: TrialRun, learner: Learner) -> None:
         """Queue the parent's parameters with this learner, which has a longer schedule."""
-        params = next(trial.params for trial in self._all() if trial.number == parent.number)
+        params = next(trial.params for trial in self._trials() if trial.number == parent.number)
         self.optuna.enqueue_trial(params, user_attrs={"longer": parent.number, "planned": canonical(learner)})
 
     def ask(self, learners: Mapping[str, Learner], epochs: Mapping[str, int]) -> TrialRun:
@@ -98,7 +99,9 @@ class Study:
             run.learner = variant(self.competition, ModelTrial(trial, model), run.learner, epochs[model])
         except UserError as error:
             self.fail(run, str(error))
-            sampled = [other for other in self._all() if "config" in other.user_attrs and _prunable(other.user_attrs)]
+            sampled = [
+                other for other in self._trials() if "config" in other.user_attrs and _prunable(other.user_attrs)
+            ]
             if model in {other.params["model"] for other in sampled}:  # its space has given a variant before
                 raise TrialFailed(str(error)) from error
             raise
@@ -192,14 +195,13 @@ class Study:
 
     def counts(self) -> dict[str, int]:
         """{"finished", "pruned", "failed"}, of all searches on this study; "pruned" is without duplicates."""
-        ended = [(trial.state.name, trial.user_attrs.get("reason", "")) for trial in self._all()]
-        pruned = sum(state == "PRUNED" and reason != DUPLICATE for state, reason in ended)
-        failed = sum(state == "FAIL" and reason != "" for state, reason in ended)
-        return {"finished": sum(state == "COMPLETE" for state, _ in ended), "pruned": pruned, "failed": failed}
+        reasons = [(trial.state.name, trial.user_attrs.get("reason", "")) for trial in self._trials()]
+        states = Counter(state for state, reason in reasons if reason != DUPLICATE and (state != "FAIL" or reason))
+        return {"finished": states["COMPLETE"], "pruned": states["PRUNED"], "failed": states["FAIL"]}
 
     def is_duplicate(self, run: TrialRun) -> bool:
         """Whether an earlier trial, of whichever search, has the same configuration."""
-        earlier = self._all()[: run.number or 0]
+        earlier = self._trials()[: run.number or 0]
         return any(trial.user_attrs.get("config_hash") == run.config_hash for trial in earlier)
 
     def pruned_names(self) -> list[str]:
@@ -207,15 +209,14 @@ class Study:
 
     def lengthened(self) -> set[int]:
         """The numbers of the trials that were trained longer, or are queued to be."""
-        tried = [trial for trial in self._all() if "longer" in trial.user_attrs]
-        lost = [trial for trial in tried if trial.state.name == "FAIL" and "config" not in trial.user_attrs]
-        return {trial.user_attrs["longer"] for trial in tried if trial not in lost}
+        tried = [trial for trial in self._trials() if "longer" in trial.user_attrs]
+        kept = [trial for trial in tried if trial.state.name != "FAIL" or "config" in trial.user_attrs]
+        return {trial.user_attrs["longer"] for trial in kept}
 
-    def _trials(self, state: str) -> list[optuna.trial.FrozenTrial]:
-        return [trial for trial in self._all() if trial.state.name == state]
-
-    def _all(self) -> list[optuna.trial.FrozenTrial]:
-        return self.optuna.get_trials(deepcopy=False)
+    def _trials(self, state: str = "") -> list[optuna.trial.FrozenTrial]:
+        """Of one state, or all."""
+        every = self.optuna.get_trials(deepcopy=False)
+        return [trial for trial in every if trial.state.name == state] if state else every
 
 
 def _prunable(attributes: Mapping[str, Any]) -> bool:
@@ -223,54 +224,47 @@ def _prunable(attributes: Mapping[str, Any]) -> bool:
     return not {"declared", "longer"} & set(attributes)
 
 
-def sampler() -> optuna.samplers.BaseSampler:
-    """Multivariate TPE (Falkner et al. 2018, arXiv 1807.01774), which groups the parameters by model.
-
-    Running trials count as bad, so that workers sample elsewhere.
-    """
-    import optuna
-
-    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):  # for `group`
-        return optuna.samplers.TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP)
-
-
-ABOUT = {"data_hash": "data", "train_hash": "rows or folds", "models": "models"}  # what a study must agree on
-
-
 def open_study(
     competition: Competition, prepared: Prepared, train_hash: str, models: list[str], url: str | None
 ) -> Study:
-    """Create or resume the study of these data. Raise `UserError` where it is about others, or cannot be reached."""
+    """Create or resume the study of these data. Raise `UserError` where it is about others, or cannot be reached.
+
+    It samples by multivariate TPE (Falkner et al. 2018, arXiv 1807.01774), which groups the parameters by model.
+    Running trials count as bad, so that workers sample elsewhere.
+    """
     import optuna
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     file = paths.searches(competition.name, prepared.data_hash) / "study.db"
     file.parent.mkdir(parents=True, exist_ok=True)
     url = url or f"sqlite:///{file}"
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):  # for `group`
+        sampler = optuna.samplers.TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP)
+    name = competition.name
     try:
         locks = TrialLocks(url)
         with locks.creating():
             storage = open_storage(url)
             study = optuna.create_study(
                 storage=storage,
-                study_name=competition.name,
+                study_name=name,
                 direction="maximize" if competition.metric.higher_is_better else "minimize",
-                sampler=sampler(),
+                sampler=sampler,
                 load_if_exists=True,
             )
-    except (SQLAlchemyError, ArgumentError, ImportError, optuna.exceptions.StorageInternalError) as error:
+    except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
         raise UserError(
             f"the study's storage {without_password(url)} cannot be used: {why(error)}; check STORAGE="
         ) from error
-    about = {"data_hash": prepared.data_hash, "train_hash": train_hash, "models": models}
-    for name, value in about.items():
-        known = study.user_attrs.get(name)
+    about = (("data_hash", "data", prepared.data_hash), ("train_hash", "rows or folds", train_hash))
+    for attribute, what, value in (*about, ("models", "models", models)):
+        known = study.user_attrs.get(attribute)
         if known is None:
-            study.set_user_attr(name, value)
+            study.set_user_attr(attribute, value)
         elif known != value:
             raise UserError(
-                f"the study of {competition.name} in {without_password(url)} is about other {ABOUT[name]} ({known} "
-                f"instead of {value}); search on those, or name another STORAGE=, or remove it"
+                f"the study of {name} in {without_password(url)} is about other {what} ({known} instead of {value}); "
+                "search on those, or name another STORAGE=, or remove it"
             )
     return Study(study, storage, locks, competition)

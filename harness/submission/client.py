@@ -10,8 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote
 
 from harness import paths
 from harness.errors import InvalidSubmission, UnreachableError, UserError
@@ -22,15 +22,6 @@ PATIENCE_SECONDS = 600  # for a verdict
 ATTEMPTS = 4
 RECORD = "server.json"  # beside public/: where it came from
 BLOCK, PIECE = 1 << 20, 64 << 10  # sent, and received: what is on its way when a connection breaks is lost
-
-
-class Fetched(NamedTuple):
-    """Public data that lie here now. source: what the server made them from; files, size: how many, and bytes."""
-
-    data_hash: str
-    source: str
-    files: int
-    size: int
 
 
 def server_of(competition: str, data_hash: str) -> str | None:
@@ -56,10 +47,10 @@ def require_accepting_server(
 
     Where there is no connection, or no file is taken now, say so and go on: it can be handed in later, or not at all.
     """
-    options = {"params": {"team": team, "data": data_hash}}
+    params = {"team": team, "data": data_hash}
     try:
-        ask(server, "GET", f"/{competition}/submissions", lambda: options)
-        now = ask(server, "GET", f"/{competition}", lambda: options)
+        ask(server, "GET", f"/{competition}/submissions", params)
+        now = ask(server, "GET", f"/{competition}", params)
     except UnreachableError as error:
         say(f"{error} What is made here stays here, and can be submitted later (make score)")
     except UserError as error:
@@ -81,15 +72,21 @@ def submit(server: str, competition: str, file: Path, team: str | None, data_has
     beside = file.with_suffix(".json")
     manifest = beside.read_bytes() if beside != file and beside.is_file() else b""
     params = {"name": file.name, "manifest": str(len(manifest)), "wait": "60", "team": team, "data": data_hash}
-    answer = ask(
-        server, "POST", f"/{competition}/submissions", lambda: {"params": params, "data": body(manifest, file)}
-    )
+
+    def body() -> Iterator[bytes]:
+        if manifest:
+            yield manifest
+        with open(file, "rb") as content:
+            while block := content.read(BLOCK):
+                yield block
+
+    answer = ask(server, "POST", f"/{competition}/submissions", params, body)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while answer["state"] in ("waiting", "scoring"):
         if time.monotonic() > deadline:
             raise UserError(f"{server} has {file.name} and has not scored it yet; look at {server}{answer['page']}")
         time.sleep(1)
-        answer = ask(server, "GET", f"/{competition}/submissions/{answer['id']}", dict)
+        answer = ask(server, "GET", f"/{competition}/submissions/{answer['id']}")
     if "error" in answer:
         raise InvalidSubmission(answer["error"])
     return answer
@@ -98,54 +95,57 @@ def submit(server: str, competition: str, file: Path, team: str | None, data_has
 def finals(server: str, competition: str, team: str | None, names: list[str], data_hash: str | None = None) -> Any:
     """What a team can choose from, and chose; names: its finals from now on, none to leave them as they are."""
     params = {"entry": names, "team": team, "data": data_hash}
-    return ask(server, "PUT" if names else "GET", f"/{competition}/finals", lambda: {"params": params})
+    return ask(server, "PUT" if names else "GET", f"/{competition}/finals", params)
 
 
 def standings(server: str, competition: str, data_hash: str | None, trust: bool) -> dict[str, Any]:
     """The board, as `python -m leaderboard board --json` tells it."""
     params = {"data": data_hash}
-    board = ask(server, "GET", f"/{competition}/board", lambda: {"params": params})
+    board = ask(server, "GET", f"/{competition}/board", params)
     if trust:
-        board["trust"] = ask(server, "GET", f"/{competition}/trust", lambda: {"params": params})
+        board["trust"] = ask(server, "GET", f"/{competition}/trust", params)
     return board
 
 
-def body(manifest: bytes, file: Path) -> Iterator[bytes]:
-    if manifest:
-        yield manifest
-    with open(file, "rb") as content:
-        while block := content.read(BLOCK):
-            yield block
-
-
-def ask(server: str, method: str, path: str, options: Any) -> dict[str, Any]:
+def ask(
+    server: str,
+    method: str,
+    path: str,
+    params: Mapping[str, Any] | None = None,
+    body: Callable[[], Iterator[bytes]] | None = None,
+) -> dict[str, Any]:
     """JSON of the API; a broken connection is tried again, for every request of ours may be repeated.
 
-    options: makes the arguments of `requests.request`, which leaves out the `params` that are None.
+    params: those that are None are left out. body: makes the body of each attempt. No redirect is followed: it may
+    lead to another server, which must not see the token.
     """
-    import requests
+    from requests import RequestException, exceptions, request
 
-    address = address_of(server, path)
+    options: dict[str, Any] = {"params": params, "headers": _token(), "allow_redirects": False}
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            response = requests.request(
-                method, address, headers=_token(), timeout=TIMEOUT, allow_redirects=False, **options()
-            )
+            response = request(method, api_address(server, path), data=body and body(), timeout=TIMEOUT, **options)
             return _understood(server, response)
-        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
-            raise UserError(no_address(server)) from error
-        except requests.exceptions.SSLError as error:
+        except (exceptions.InvalidURL, exceptions.InvalidSchema, exceptions.MissingSchema) as error:
+            raise UserError(
+                f"{server!r} is not the address of a server; write it as https://board.example.org"
+            ) from error
+        except exceptions.SSLError as error:
             raise UserError(
                 f"{server} has no certificate that this machine trusts; where the host gave you a file of its "
                 "authority, set REQUESTS_CA_BUNDLE=that file; a server without TLS is http://"
             ) from error
-        except requests.RequestException as error:
+        except RequestException as error:
             if attempt == ATTEMPTS:
                 raise UnreachableError(
                     f"{server} cannot be reached ({type(error).__name__}); is the address right and the server up?"
                 ) from error
         time.sleep(0.5 * 2**attempt)
     raise AssertionError("the last attempt returns or raises")
+
+
+def api_address(server: str, path: str) -> str:
+    return f"{server.rstrip('/')}/api/competitions{path}"
 
 
 def _understood(server: str, response: Any) -> dict[str, Any]:
@@ -155,27 +155,15 @@ def _understood(server: str, response: Any) -> dict[str, Any]:
         )
     try:
         answer = response.json()
-        sentence = None if response.status_code < 300 else answer["error"]
+        if response.status_code < 300:
+            return answer
+        sentence = str(answer["error"])
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{server} answers {response.status_code}, and is not a leaderboard of this kind") from None
-    if sentence is not None:
-        raise (InvalidSubmission if response.status_code == 422 else UserError)(f"{sentence}")
-    return answer
-
-
-def no_address(server: str) -> str:
-    return f"{server!r} is not the address of a server; write it as https://board.example.org"
-
-
-def address_of(server: str, path: str) -> str:
-    parts = urlsplit(server)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UserError(no_address(server))
-    return f"{server.rstrip('/')}/api/competitions{path}"
+    raise (InvalidSubmission if response.status_code == 422 else UserError)(sentence)
 
 
 def _token() -> dict[str, str]:
-    """It follows no redirect, which may lead to another server."""
     token = os.environ.get("LEADERBOARD_TOKEN")
     return {"Authorization": f"Bearer {token}"} if token else {}
 
@@ -183,30 +171,28 @@ def _token() -> dict[str, str]:
 # -- data --------------------------------------------------------------------------------------------------------------
 
 
-def fetch(server: str, competition: str) -> Fetched:
-    """The public data of a competition, every file checked against its hash; what is here already stays.
+def fetch(server: str, competition: str) -> None:
+    """Fetch the public data of a competition, every file checked against its hash; what is here already stays.
 
     They take their place when all of them are there; a download that broke off goes on where it stopped.
     """
-    listing = ask(server, "GET", f"/{quote(competition)}/data", dict)
+    listing = ask(server, "GET", f"/{quote(competition)}/data")
     data_hash, files = _checked(server, listing)
-    fetched = Fetched(data_hash, str(listing.get("source")), len(files), sum(file["size"] for file in files))
     home = paths.data(competition) / data_hash
     if not (home / "public").exists():
         waiting = paths.data(competition) / f".{data_hash}.download"
         with locked(waiting):
-            require_free(waiting, fetched.size)
+            require_free(waiting, sum(file["size"] for file in files))
             for file in files:
-                address = address_of(server, f"/{quote(competition)}/data/{quote(file['path'])}")
+                address = api_address(server, f"/{quote(competition)}/data/{quote(file['path'])}")
                 fetch_file(address, waiting / "public" / file["path"], file)
             home.mkdir(parents=True, exist_ok=True)
             os.replace(waiting / "public", home / "public")
             sync_folder(home)
         shutil.rmtree(waiting)
     write_json(home / RECORD, {"server": server})
-    last = {"data_hash": data_hash, "source": fetched.source, "server": server}
+    last = {"data_hash": data_hash, "source": str(listing.get("source")), "server": server}
     write_json(paths.data(competition) / "current.json", last)
-    return fetched
 
 
 def _checked(server: str, listing: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
@@ -227,35 +213,37 @@ def _checked(server: str, listing: dict[str, Any]) -> tuple[str, list[dict[str, 
 
 def fetch_file(address: str, path: Path, file: Mapping[str, Any]) -> None:
     """With what an earlier attempt left; a file whose hash is wrong is fetched once more from its beginning."""
+    import requests
+
     if path.exists() and path.stat().st_size == file["size"] and sha256_of(path) == file["sha256"]:
         return
     partial = path.with_name(f".{path.name}.part")
     partial.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
-        if _append(address, partial, file["size"]) and sha256_of(partial) == file["sha256"]:
-            os.replace(partial, path)
-            return
+        try:
+            append_rest(address, partial)
+        except requests.RequestException as error:
+            print(f"the connection broke off ({type(error).__name__}); going on", file=sys.stderr)
         if partial.exists() and partial.stat().st_size >= file["size"]:
+            if sha256_of(partial) == file["sha256"]:
+                os.replace(partial, path)
+                return
             partial.unlink()  # all of it, and wrong
         time.sleep(0.3 * 2**attempt if attempt < ATTEMPTS else 0)
     raise UserError(f"{address} could not be fetched whole; run the same command again, and it goes on from here")
 
 
-def _append(address: str, partial: Path, size: int) -> bool:
-    """The rest of a file; whether it is all there."""
+def append_rest(address: str, partial: Path) -> None:
+    """Fetch what is not in `partial` yet, or all of it from a server that cannot send a part."""
     import requests
 
     have = partial.stat().st_size if partial.exists() else 0
     headers = _token() | ({"Range": f"bytes={have}-"} if have else {})
-    try:
-        with requests.get(address, stream=True, headers=headers, timeout=TIMEOUT, allow_redirects=False) as response:
-            if response.status_code not in (200, 206):
-                raise UserError(f"{address} answers {response.status_code}; run the same command again")
-            with open(partial, "ab" if response.status_code == 206 else "wb") as out:
-                for block in response.iter_content(PIECE):
-                    out.write(block)
-                out.flush()
-                os.fsync(out.fileno())
-    except requests.RequestException as error:
-        print(f"the connection broke off ({type(error).__name__}); going on", file=sys.stderr)
-    return partial.exists() and partial.stat().st_size == size
+    with requests.get(address, stream=True, headers=headers, timeout=TIMEOUT, allow_redirects=False) as response:
+        if response.status_code not in (200, 206):
+            raise UserError(f"{address} answers {response.status_code}; run the same command again")
+        with open(partial, "ab" if response.status_code == 206 else "wb") as out:
+            for block in response.iter_content(PIECE):
+                out.write(block)
+            out.flush()
+            os.fsync(out.fileno())

@@ -33,19 +33,29 @@ def send(
 
     file: else the newest official one of the best run. Raise `UserError` where Kaggle, or this machine, refuses.
     """
-    slug = slug_of(competition)
+    slug = next((source.slug for source in competition.sources if isinstance(source, Kaggle)), None)
+    if slug is None:
+        raise UserError(
+            f"{competition.name} declares no Kaggle competition among its sources, as in Kaggle('its-name')"
+        )
     home = paths.submissions(competition.name, data_hash)
     file = file or newest_official(competition.name, home / "best")
     if not file.is_file():
         raise UserError(f"{file} does not exist")
-    require_credentials()
+    if not kaggle_credentials():
+        raise UserError(
+            "there are no Kaggle credentials here: make a token at https://www.kaggle.com/settings, and set "
+            "KAGGLE_API_TOKEN, or put it into ~/.kaggle/access_token"
+        )
     with locked(home / ".kaggle"):
-        entry = last_entry(home, slug, sha256_of(file))
+        key: dict[str, Any] = {"slug": slug, "sha256": sha256_of(file)}
+        sent = [line for line in read_lines(home / RECORD) if line.items() >= key.items()]
+        entry = sent[-1] if sent and not sent[-1].get("error") else None  # one that was refused costs nothing there
         if entry is None:
             say(f"sending {paths.shown(file)} to Kaggle's {slug}")
-            entry = {"slug": slug, "file": paths.shown(file), "sha256": sha256_of(file), "cv": claimed(file)}
-            text = message or f"{file.name} {entry['sha256'][:12]}"
-            entry |= {"message": text, "ref": send_file(slug, file, text), "sent_at": now()}
+            text = message or f"{file.name} {key['sha256'][:12]}"
+            entry = key | {"file": paths.shown(file), "cv": claimed(file), "message": text}
+            entry |= {"ref": send_file(slug, file, text), "sent_at": now()}
             append_line(home / RECORD, entry)
         if "scored_at" not in entry:
             entry |= wait_for_score(slug, entry["ref"]) | {"scored_at": now()}
@@ -65,13 +75,6 @@ def tell_board(competition: str, data_hash: str, entry: Mapping[str, Any], say: 
         writer.ask_leaderboard("host", "outside", competition, note, "--data", data_hash)
     except UserError as refusal:
         say(f"our own board did not write the score down: {refusal}")
-
-
-def slug_of(competition: Competition) -> str:
-    for source in competition.sources:
-        if isinstance(source, Kaggle):
-            return source.slug
-    raise UserError(f"{competition.name} declares no Kaggle competition among its sources, as in Kaggle('its-name')")
 
 
 def newest_official(competition: str, best: Path) -> Path:
@@ -94,21 +97,7 @@ def claimed(file: Path) -> float | None:
     return cv and cv["score"]
 
 
-def last_entry(home: Path, slug: str, sha256: str) -> dict[str, Any] | None:
-    """What is known of a file that was sent; one that Kaggle refused may be sent again, it costs nothing there."""
-    known = [line for line in read_lines(home / RECORD) if (line["slug"], line["sha256"]) == (slug, sha256)]
-    return known[-1] if known and not known[-1].get("error") else None
-
-
 # -- Kaggle ------------------------------------------------------------------------------------------------------------
-
-
-def require_credentials() -> None:
-    if not kaggle_credentials():
-        raise UserError(
-            "there are no Kaggle credentials here: make a token at https://www.kaggle.com/settings, and set "
-            "KAGGLE_API_TOKEN, or put it into ~/.kaggle/access_token"
-        )
 
 
 def send_file(slug: str, file: Path, message: str) -> int:
@@ -123,6 +112,8 @@ def send_file(slug: str, file: Path, message: str) -> int:
 
 def wait_for_score(slug: str, ref: int) -> dict[str, Any]:
     """{"public", "error"}, None where Kaggle shows none; raise `UserError` when it takes too long."""
+    import pandas as pd
+
     deadline, pause = time.monotonic() + PATIENCE_SECONDS, SHORTEST_PAUSE
     with in_words(slug):
         kaggle_api = downloads.kaggle_client()
@@ -130,7 +121,8 @@ def wait_for_score(slug: str, ref: int) -> dict[str, Any]:
             entry = next((entry for entry in kaggle_api.competition_submissions(slug) or () if entry.ref == ref), None)
             if entry and entry.status.name != "PENDING":
                 error = (entry.error_description or "it gives no reason") if entry.status.name == "ERROR" else None
-                return {"public": number(entry.public_score), "error": error}
+                public = float(pd.to_numeric(entry.public_score or "", errors="coerce"))
+                return {"public": public if math.isfinite(public) else None, "error": error}
             if time.monotonic() > deadline:
                 break
             time.sleep(pause)
@@ -138,15 +130,6 @@ def wait_for_score(slug: str, ref: int) -> dict[str, Any]:
     raise UserError(
         f"Kaggle has entry {ref} and has not scored it yet; run the same command again later: it is not sent twice"
     )
-
-
-def number(text: str | None) -> float | None:
-    """A score as Kaggle writes it; None where it shows none."""
-    try:
-        score = float(text or "nan")
-    except ValueError:
-        return None
-    return score if math.isfinite(score) else None
 
 
 @contextmanager
@@ -163,10 +146,8 @@ def in_words(slug: str) -> Iterator[None]:
         ) from error
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        sentence = (
-            downloads.kaggle_refusal(slug, error) if status in (401, 403, 404) else f"Kaggle refuses this: {error}"
-        )
-        raise UserError(sentence) from error
+        known = status in (401, 403, 404)
+        raise UserError(downloads.kaggle_refusal(slug, error) if known else f"Kaggle refuses this: {error}") from error
     except requests.RequestException as error:
         raise UserError(
             f"Kaggle could not be reached ({type(error).__name__}); run the same command again, "

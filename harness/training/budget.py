@@ -70,9 +70,10 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, workers: W
 
     to_rank: whether an ensemble and the official test follow the training.
     """
-    competition = request.competition
-    file = paths.runs(competition.name, prepared.train_hash(folds)) / "plan.json"
-    budget = allowed(request, prepared)
+    competition, budget = request.competition, request.budget
+    if budget is None and prepared.source == "sample" and not request.fast:
+        request.say("no BUDGET given: on made data it is 4 minutes")
+        budget = SAMPLE_BUDGET
     options = {
         "format": FORMAT,
         "models": request.learners,
@@ -82,9 +83,9 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, workers: W
         "to_rank": to_rank,
     }
     key = short_hash(json.dumps(canonical(options), sort_keys=True))
+    file = paths.runs(competition.name, prepared.train_hash(folds)) / "plan.json"
     known = read_json(file) if file.exists() else {}
-    finished = nothing_to_train(request, prepared, folds, workers)
-    if finished:
+    if finished := nothing_to_train(request, prepared, folds, workers):
         request.say("every model is trained already")
         plan = replace(finished, file=file, key=key)
     elif key in known:
@@ -93,30 +94,23 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, workers: W
     else:
         plan = replace(measured(request, prepared, workers, budget, to_rank), file=file, key=key)
         plan.save(request)
-    for line in described(plan):
-        request.say(line)
+    for name, why in plan.left_out.items():
+        request.say(f"left out {name}: {why}")
+    slots = f"{plan.workers} x {plan.threads} thread{'s' * (plan.threads > 1)}"
+    about = f"about {plan.seconds / 60:.1f} min" + (f" of {plan.budget / 60:.0f} min" if plan.budget else "")
+    request.say(f"plan: {schedules(plan.epochs)}; {plan.folds} folds on {slots}; {about}")
     return plan
 
 
 def nothing_to_train(request: Request, prepared: Prepared, folds: np.ndarray, workers: Workers) -> Plan | None:
     """The plan where every model is there with its declared epochs; None where one is not."""
-    train, count = prepared.train_hash(folds), request.fold_count
-    model_runs = {
-        name: ModelRun(run_folder(request.competition.name, train, name, learner))
-        for name, learner in request.learners.items()
-    }
+    competition, train, count = request.competition.name, prepared.train_hash(folds), request.fold_count
+    model_runs = {name: ModelRun(run_folder(competition, train, name, of)) for name, of in request.learners.items()}
     if request.fast or not all(len(model_run.held(count)) == count for model_run in model_runs.values()):
         return None
     epochs = {name: learner.epochs for name, learner in request.learners.items()}
     fast = {name: model_run.manifest["fast"] for name, model_run in model_runs.items()}
     return Plan(epochs, count, workers.slots, workers.threads, fast, {}, dict.fromkeys(epochs, 0.0), 0.0, 0.0, None)
-
-
-def allowed(request: Request, prepared: Prepared) -> float | None:
-    if request.budget is None and prepared.source == "sample" and not request.fast:
-        request.say("no BUDGET given: on made data it is 4 minutes")
-        return SAMPLE_BUDGET
-    return request.budget
 
 
 def measured(request: Request, prepared: Prepared, workers: Workers, budget: float | None, to_rank: bool) -> Plan:
@@ -167,14 +161,6 @@ def ensemble_seconds(rows: int, row_bytes: int, members: int, folds: int) -> flo
     x 4 members of ten probabilities, which take 65 s, nearly all of it for the intervals.
     """
     return 10 + (1.5e-4 + 7.5e-7 * min(row_bytes, 2560)) * rows * members * (folds + 1)
-
-
-def described(plan: Plan) -> list[str]:
-    lines = [f"left out {name}: {why}" for name, why in plan.left_out.items()]
-    limit = f" of {plan.budget / 60:.0f} min" if plan.budget else ""
-    slots = f"{plan.workers} x {plan.threads} thread{'s' * (plan.threads > 1)}"
-    about = f"about {plan.seconds / 60:.1f} min{limit}"
-    return [*lines, f"plan: {schedules(plan.epochs)}; {plan.folds} folds on {slots}; {about}"]
 
 
 def schedules(epochs: Mapping[str, int]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from harness import paths
 from harness.bootstrap import interval
 from harness.ensemble import statistics_alone
-from harness.files import require_free, sweep_partials, write_json
+from harness.files import finite, require_free, sweep_partials, write_json
 from harness.metrics import Metric
 from harness.models import Learner, OutOfTime
 from harness.models.config import canonical, config_hash
@@ -37,8 +37,10 @@ def cross_validate(
             place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
             when = (plan.deadline(request), plan.fold_seconds[name])
             jobs.append((FoldJob(*place, plan.threads, plan.fast[name], *when),))
-    if not any(model_runs[name].held(plan.folds) for name in learners if learners[name].target_class is None):
-        jobs = without_first_deadline(jobs)
+    if jobs and not any(model_runs[name].held(plan.folds) for name in learners if learners[name].target_class is None):
+        # without one fold of a model for all classes there is nothing to submit: the first such has no deadline
+        first = next((k for k, (job,) in enumerate(jobs) if job.learner.target_class is None), 0)
+        jobs[first] = (jobs[first][0]._replace(deadline=None),)
     for index, result in run(workers, train_fold, jobs):
         job = jobs[index][0]
         if isinstance(result, OutOfTime):
@@ -50,12 +52,6 @@ def cross_validate(
         if model_run.held(plan.folds):
             describe(request, prepared, folds, name, learners[name], plan.fast[name], model_run)
     return {name: model_run for name, model_run in model_runs.items() if model_run.held(plan.folds)}
-
-
-def without_first_deadline(jobs: list[tuple[FoldJob]]) -> list[tuple[FoldJob]]:
-    """Without one fold of a model for all classes there is nothing to submit: the first such has no deadline."""
-    first = next((k for k, (job,) in enumerate(jobs) if job.learner.target_class is None), 0)
-    return [(job._replace(deadline=None) if k == first else job,) for k, (job,) in enumerate(jobs)]
 
 
 def describe(
@@ -95,13 +91,9 @@ def describe(
         "fold_count": count,
         "complete": len(held) == count,
         "score": interval(competition.metric, statistics, groups)._asdict(),
-        "by_class": finite(competition.metric.by_class(statistics)),
+        "by_class": {name: finite(score) for name, score in competition.metric.by_class(statistics).items()},
         "reported": {m.name: interval(m, statistics_of(m), groups)._asdict() for m in competition.reported},
         "seconds": sum(fold["seconds"] for fold in finished),
     }
     write_json(model_run.folder / "run.json", manifest)
     return manifest
-
-
-def finite(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    return {name: float(score) if np.isfinite(score) else None for name, score in scores.items()}

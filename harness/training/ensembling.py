@@ -18,13 +18,13 @@ from harness.ensemble import (
     SpecialistRole,
     cross_fit,
     cross_fitted,
-    leave_one_out,
+    gain_of,
 )
 from harness.errors import UserError
+from harness.files import finite
 from harness.options import Request
 from harness.prepare import Prepared
 from harness.submission import writer
-from harness.training.cross_validation import finite
 from harness.training.predict import runs_of
 from harness.training.predictions import ModelRun, code_hash
 
@@ -37,13 +37,13 @@ def blend_of(competition: Competition, model_runs: Mapping[str, ModelRun]) -> Bl
         raise UserError(
             f"there is no complete run to blend; run `make submit COMP={competition.name}` or `make train` first"
         )
-    special = {name: manifest for name, manifest in manifests.items() if name not in general}
     roles = [
         SpecialistRole(name, manifest["config"]["target_class"], manifest["config"].get("versus"))
-        for name, manifest in special.items()
+        for name, manifest in manifests.items()
+        if name not in general
     ]
     declared = competition.ensemble.specialist
-    roles.sort(key=lambda role: special[role.model]["model"] != declared)  # the declared one is tried first
+    roles.sort(key=lambda role: manifests[role.model]["model"] != declared)  # the declared one is tried first
     return replace(competition.ensemble, names=general, specialist_roles=tuple(roles))
 
 
@@ -78,11 +78,10 @@ def sharing(model_runs: Mapping[str, ModelRun], count: int) -> tuple[dict[str, M
     """The runs with the most folds, specialists last, and the folds that all have; one that shares none is left out."""
     held = {name: set(model_run.held(count)) for name, model_run in model_runs.items()}
     special = {name: model_run.manifest["config"]["target_class"] is not None for name, model_run in model_runs.items()}
-    kept = dict[str, ModelRun]()
-    shared = set(range(count))
+    kept, shared = set[str](), set(range(count))
     for name in sorted(model_runs, key=lambda name: (special[name], -len(held[name]))):
         if shared & held[name]:
-            kept[name], shared = model_runs[name], shared & held[name]
+            kept, shared = kept | {name}, shared & held[name]
     return {name: model_run for name, model_run in model_runs.items() if name in kept}, sorted(shared)
 
 
@@ -103,10 +102,9 @@ def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, An
             "refused": {} if step_result.accepted else {step_result.step: step_result.reason},
             "accepted_in_folds": accepted,
             "folds": folds,
-            "gain": step_result.gain
-            and {name: getattr(step_result.gain, name) for name in ("difference", "low", "high", "p")},
+            "gain": step_result.gain and step_result.gain.to_json(),
             **interval(oof.metric, statistics, oof.groups)._asdict(),
-            "by_class": finite(oof.metric.by_class(statistics)),
+            "by_class": {name: finite(score) for name, score in oof.metric.by_class(statistics).items()},
         }
         for step_result, statistics, accepted in zip(
             fitted_ensemble.step_results, fitted_ensemble.statistics, fitted_ensemble.accepted, strict=True
@@ -116,13 +114,10 @@ def steps_of(fitted_ensemble: FittedEnsemble, oof: OOFData) -> list[dict[str, An
 
 def members_of(oof: OOFData, recipe: Recipe) -> dict[str, Any]:
     """Every member's weight, and its gain on the fitted rows: the ensemble against the same one without it."""
-    fields = ("difference", "low", "high", "p")
+    thinned = oof.subsample()
+    gains = {name: gain_of(thinned, recipe, name) for name in recipe.names}
     return {
-        name: {
-            "weight": recipe.weights.get(name, 0.0),
-            "gain": gain and {key: float(getattr(gain, key)) for key in fields},
-        }
-        for name, gain in leave_one_out(oof.subsample(), recipe).items()
+        name: {"weight": recipe.weights.get(name, 0.0), "gain": gain and gain.to_json()} for name, gain in gains.items()
     }
 
 

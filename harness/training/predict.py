@@ -85,9 +85,9 @@ def submit_final(request: Request) -> dict[str, Any]:
     ):
         jobs = []
         for name, models in models_of(model_runs, recipe, final=True).items():
-            manifest = model_runs[name].manifest
-            for fold, folder in zip(manifest["folds"], models.folders, strict=True):
-                place = (competition.name, prepared.data_hash, name, models.learner, fold, manifest["fold_count"])
+            trained = model_runs[name].manifest
+            for fold, folder in zip(trained["folds"], models.folders, strict=True):
+                place = (competition.name, prepared.data_hash, name, models.learner, fold, trained["fold_count"])
                 jobs.append((FoldJob(*place, workers.threads, models.fast), raw, folder))
         request.say(f"refitting {', '.join(recipe.names)} on all labels: {len(jobs)} fits")
         for _ in results(run(workers, train_final, jobs)):
@@ -100,10 +100,7 @@ def submit_final(request: Request) -> dict[str, Any]:
         "data_hash": prepared.data_hash,
         "models": {name: manifest["models"][name] for name in recipe.names},
         "cv": manifest["cv"],
-        "public": None,
-        "rank": None,
-        "teams": None,
-        "submission": None,
+        **dict.fromkeys(("public", "rank", "teams", "submission")),
         "official": official,
         "seconds": request.spent,
     }
@@ -131,9 +128,8 @@ def best_manifest(competition: Competition, prepared: Prepared) -> dict[str, Any
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / "best" / "submission.json"
     manifest = read_json(file) if file.exists() else {}
-    for newest in sorted(folder.glob("*.json"), reverse=True) if not manifest.get("recipe") else ():
-        manifest = {"file": paths.shown(newest.with_suffix(".csv")), **read_json(newest)}
-        break
+    if not manifest.get("recipe") and (files := sorted(folder.glob("*.json"))):
+        manifest = {"file": paths.shown(files[-1].with_suffix(".csv")), **read_json(files[-1])}
     if not manifest.get("recipe"):
         raise UserError(
             f"{competition.name} has no trained ensemble yet; run `make submit COMP={competition.name}` first"

@@ -1,6 +1,6 @@
 """Predictions on disk, a folder per model and fold: training writes them, ensembling and reports read them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,9 +80,6 @@ class OutOfFold:
     def __post_init__(self) -> None:
         for name in VIEWS:
             self.parts(name)  # raises at once where a file is missing or broken
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.plain, self.tta))
 
     @property
     def plain(self) -> Any:

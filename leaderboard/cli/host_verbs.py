@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.errors import UserError
+
 app = typer.Typer(
     help="Run a competition on a server: teams and tokens, open and close, disqualify, announce, reveal.",
     no_args_is_help=True,
@@ -75,7 +77,6 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """End all tokens and logins of a member, at once."""
-    from harness.errors import UserError
     from leaderboard.database import open_database
     from leaderboard.teams import revoke
 
@@ -92,7 +93,7 @@ def reveal(competition: CompetitionName, data: DataHash = None, as_json: AsJson 
     from leaderboard.database import open_database
     from leaderboard.host import reveal_board
 
-    reveal_board(open_database(), prepared(competition, data), getpass.getuser())
+    reveal_board(open_database(), prepared(competition, data), user())
     _print({"competition": competition}, f"the private scores of {competition} are revealed", as_json)
 
 
@@ -121,7 +122,7 @@ def _act(competition: str, kind: str, text: str, team: str | None, data: str | N
     from leaderboard.answers import prepared
     from leaderboard.database import open_database
 
-    action = host.act(open_database(), prepared(competition, data), kind, text, getpass.getuser(), team)
+    action = host.act(open_database(), prepared(competition, data), kind, text, user(), team)
     subject = f" {team}" if team else ""
     sentence = f"{competition}: {kind}{subject} {action.text}".rstrip()
     _print({"competition": competition, **action._asdict()}, sentence, as_json)
@@ -129,6 +130,14 @@ def _act(competition: str, kind: str, text: str, team: str | None, data: str | N
 
 for _kind, _help in HELP.items():
     app.command(_kind, help=_help)(_action_verb(_kind, _kind in HELP_OF_A_TEAM))
+
+
+def user() -> str:
+    """Who this is, on this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise UserError("this user has no name on this machine; set LOGNAME, or name the team with --team") from None
 
 
 def _print(value: dict[str, Any], sentence: str, as_json: bool) -> None:

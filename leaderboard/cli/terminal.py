@@ -27,32 +27,20 @@ def _board_table(rows: Sequence[Mapping[str, Any]], revealed: bool) -> Table:
     """Put the score that ranks first, with its interval: the public one, or after the reveal the private one."""
     columns = zip(*((row["score"], row["private"] or 0) for row in rows), strict=True)
     decimals = max(decimals_for(column) for column in columns)
-    table = _table()
-    table.add_column("rank", justify="right")
-    table.add_column("team", overflow="fold")
-    for name in ("private", "95 %", "public") if revealed else ("public", "95 %"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("CV", "entries", "submitted (UTC)"):
-        table.add_column(name, justify="right", no_wrap=True)
+    ranking = ("private", "95 %", "public") if revealed else ("public", "95 %")
+    table = _table("rank", "team", *ranking, "CV", "entries", "submitted (UTC)")
     for row in rows:
-        table.add_row(*_board_cells(row, decimals, revealed))
+        public, private = number(row["score"], decimals), number(row["private"], decimals)
+        low, high = (number(row[f"private_{end}" if revealed else end]) for end in ("low", "high"))
+        table.add_row(
+            f"={row['rank']}" if row["tied"] else str(row["rank"]),
+            Text(row["team"]),  # not a string: rich would read [red] as markup
+            *((private, f"{low}–{high}", public) if revealed else (public, f"{low}–{high}")),
+            number(row["cv"], decimals),
+            str(row["entries"]),
+            short_time(row["submitted_at"]),
+        )
     return table
-
-
-def _board_cells(row: Mapping[str, Any], decimals: int, revealed: bool) -> list[str | Text]:
-    public, private = number(row["score"], decimals), number(row["private"], decimals)
-    if revealed:
-        ranked_by = [private, f"{number(row['private_low'])}–{number(row['private_high'])}", public]
-    else:
-        ranked_by = [public, f"{number(row['low'])}–{number(row['high'])}"]
-    return [
-        f"={row['rank']}" if row["tied"] else str(row["rank"]),
-        Text(row["team"]),  # not a string: rich would read [red] as markup
-        *ranked_by,
-        number(row["cv"], decimals),
-        str(row["entries"]),
-        short_time(row["submitted_at"]),
-    ]
 
 
 def show_rescore(result: Mapping[str, Any]) -> None:
@@ -65,9 +53,7 @@ def show_rescore(result: Mapping[str, Any]) -> None:
             f"{was['version']}; {counted(result['entries'])} scored{because}"
         )
     )
-    table = _table()
-    for name in ("rank", "was", "team", "score", "was"):
-        table.add_column(name, justify="left" if name == "team" else "right")
+    table = _table("rank", "was", "team", "score", "was")
     decimals = decimals_for([row[name] for row in result["moved"] for name in ("old_score", "new_score")])
     for row in result["moved"]:
         scores = (number(row["new_score"], decimals), number(row["old_score"], decimals))
@@ -82,9 +68,7 @@ def show_finals(choice: Mapping[str, Any]) -> None:
     console.print(Text.assemble((choice["competition"], "bold"), title))
     if choice["entries"]:
         decimals = decimals_for([entry["public"] for entry in choice["entries"]])
-        table = _table()
-        for name in ("final", "entry", "public", "private", "CV", "submitted (UTC)"):
-            table.add_column(name, no_wrap=True)
+        table = _table("final", "entry", "public", "private", "CV", "submitted (UTC)")
         for entry in choice["entries"]:
             cells = [number(entry[name], decimals) for name in ("public", "private", "cv")]
             table.add_row("yes" * entry["final"], entry["submission"], *cells, short_time(entry["submitted_at"]))
@@ -109,5 +93,9 @@ def show_trust(trust: Mapping[str, Any]) -> None:
     console.print(Text(trust["advice"]))
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in columns:
+        left = name in ("team", "final", "entry")
+        table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name != "team")
+    return table

@@ -12,23 +12,14 @@ from leaderboard.entries import ScoredEntry, is_late
 
 FEW_GROUPS = 50  # below, 95 % intervals covered the true score less often
 MAX_NOTES = 12  # of a kind
-COUNTS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")  # what a spreadsheet would run
 EXPORTED = ("rank", "tied", "team", "score", "low", "high", "private", "cv", "entries", "submitted_at")
 
 
 def as_json(board: Board) -> dict[str, Any]:
-    return {
-        "competition": board.competition,
-        "data_hash": board.data_hash,
-        "source": board.source,
-        "metric": board.metric,
-        "higher_is_better": board.higher_is_better,
-        "revealed_at": board.revealed_at,
-        "standing": standing(board),
-        "notes": notes(board),
-        "rows": [asdict(row) for row in board.rows],
-    }
+    names = ("competition", "data_hash", "source", "metric", "higher_is_better", "revealed_at")
+    sentences = {"standing": standing(board), "notes": notes(board)}
+    return {name: getattr(board, name) for name in names} | sentences | {"rows": [asdict(row) for row in board.rows]}
 
 
 def as_csv(board: Board) -> str:
@@ -80,8 +71,7 @@ def standing(board: Board) -> str:
         return f"{first} leads {second} by {difference} (95 %: {low} to {high}){where}, and that is more than noise."
     if board.leaders == 2:
         return f"{first} and {second} cannot be told apart{where}: they differ by {difference} (95 %: {low} to {high})."
-    count = COUNTS[board.leaders] if board.leaders < len(COUNTS) else str(board.leaders)
-    return f"The first {count} cannot be told apart{where}."
+    return f"The first {board.leaders} cannot be told apart{where}."
 
 
 def notes(board: Board) -> list[str]:

@@ -19,18 +19,8 @@ from leaderboard import host, queue
 from leaderboard.cli.text import as_csv, as_json
 from leaderboard.judge import result_of
 from leaderboard.queue import Refusal
-from leaderboard.trust import Trust, read_trust
 from leaderboard.web import upload
-from leaderboard.web.hosted import (
-    MAX_MANIFEST,
-    BoardView,
-    HostedCompetition,
-    find_hosted,
-    list_hosted,
-    phase,
-    settings_of,
-    view_of,
-)
+from leaderboard.web.hosted import MAX_MANIFEST, HostedCompetition, find_hosted, list_hosted, settings_of, view_of
 from leaderboard.web.schemas import (
     BoardAnswer,
     CompetitionAnswer,
@@ -119,8 +109,7 @@ def competition(request: Request, hosted: Hosted) -> Any:
 
 
 def described(request: Request, hosted: HostedCompetition) -> dict[str, Any]:
-    declared, board = hosted.declared, view_of(settings_of(request).engine, hosted).board
-    quota = quota_of(request, hosted)
+    declared, view, quota = hosted.declared, view_of(request, hosted), quota_of(request, hosted)
     return {
         "competition": hosted.name,
         "title": hosted.title,
@@ -128,10 +117,10 @@ def described(request: Request, hosted: HostedCompetition) -> dict[str, Any]:
         "source": hosted.data.source,
         "metric": declared.metric.name,
         "higher_is_better": declared.metric.higher_is_better,
-        "phase": phase(board),
-        "deadline": board.host.deadline,
-        "teams": len(board.rows),
-        "entries": len(board.entries.all),
+        "phase": view.phase,
+        "deadline": view.board.host.deadline,
+        "teams": len(view.board.rows),
+        "entries": len(view.board.entries.all),
         "rules": asdict(declared.rules) | {"feedback": declared.rules.feedback.words},
         "quota": quota._asdict() | {"left": quota.left} if quota else None,
     }
@@ -146,25 +135,21 @@ def quota_of(request: Request, hosted: HostedCompetition) -> queue.Quota | None:
 @read(f"{ONE}/board", response_model=BoardAnswer)
 def board(request: Request, hosted: Hosted) -> Any:
     """Return the ranking."""
-    return as_json(view_of(settings_of(request).engine, hosted).board)
+    return as_json(view_of(request, hosted).board)
 
 
 @read(f"{ONE}/board.csv", **content("text/csv"))
 def board_csv(request: Request, hosted: Hosted) -> Response:
     """Return the ranking as a table."""
     headers = {"content-disposition": f'attachment; filename="{hosted.name}-board.csv"'}
-    table = as_csv(view_of(settings_of(request).engine, hosted).board)
+    table = as_csv(view_of(request, hosted).board)
     return Response(table, media_type="text/csv", headers=headers)
 
 
 @read(f"{ONE}/trust", response_model=TrustAnswer)
 def trust(request: Request, hosted: Hosted) -> Any:
     """Return how alike CV and the board rank the entries, and which to trust."""
-    return view_of(settings_of(request).engine, hosted).once(_trust).to_json()
-
-
-def _trust(view: BoardView) -> Trust:
-    return read_trust(view.engine, view.board)
+    return view_of(request, hosted).trust.to_json()
 
 
 # -- submissions -------------------------------------------------------------------------------------------------------
@@ -232,9 +217,9 @@ def verdict(request: Request, job: sqlalchemy.Row[Any]) -> dict[str, Any]:
     """Return what a team learns about its file; once it is scored, the same as `python -m leaderboard score --json`."""
     answer = summary(job)
     if job.state == "scored":
-        hosted, engine = find_hosted(job.competition, job.data_hash), settings_of(request).engine
-        entry, now_on = {"team": job.team, "sha256": job.sha256}, view_of(engine, hosted).board
-        scored = asdict(result_of(entry, now_on, repeated=False))
+        hosted = find_hosted(job.competition, job.data_hash)
+        entry = {"team": job.team, "sha256": job.sha256}
+        scored = asdict(result_of(entry, view_of(request, hosted).board, repeated=False))
         return answer | scored | {"page": hosted.link("entry", str(job.submission))}
     answer |= {"accepted": False, "public": None, "rank": None, "message": job.message or "received; it will be scored"}
     if job.state in ("refused", "failed"):

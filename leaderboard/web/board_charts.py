@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -30,17 +29,18 @@ class PixelScale(NamedTuple):
         share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return round(self.start + (self.stop - self.start) * min(1.0, max(0.0, share)), 1)
 
-    def ticks(self, most: int = 5) -> list[float]:
-        """Round numbers within.
+    def ticks(self, most: int = 5) -> list[tuple[float, str]]:
+        """Round numbers within, with just enough decimals to differ.
 
         >>> PixelScale(0.1, 0.93, 0, 1).ticks()
-        [0.2, 0.4, 0.6, 0.8]
+        [(0.2, '0.2'), (0.4, '0.4'), (0.6, '0.6'), (0.8, '0.8')]
         """
         least = (self.high - self.low) / most
         power = 10.0 ** math.floor(math.log10(least)) if least > 0 else 1.0
         step = next(power * k for k in (1, 2, 5, 10) if power * k >= least * (1 - 1e-9))
+        decimals = max(0, -math.floor(math.log10(step) + 1e-9))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [round(k * step, 12) for k in range(first, last + 1)]
+        return [(round(k * step, 12), f"{k * step:.{decimals}f}") for k in range(first, last + 1)]
 
 
 def around(values: Iterable[float], start: float, stop: float) -> PixelScale:
@@ -106,9 +106,8 @@ def cv_against_public(board: Board, width: int = 400, height: int = 300) -> Mark
     x = around(without_worst(cv, board.higher_is_better), LEFT, width - RIGHT)
     y = around(without_worst(public, board.higher_is_better), height - BOTTOM, TOP)
     low, high = max(x.low, y.low), min(x.high, y.high)
-    ticks, middle = x.ticks(4), (LEFT + width) / 2
-    marks = [*grid(y, width, f"public {board.metric}"), *axis(x, height, zip(ticks, plain(ticks), strict=True))]
-    marks.append(f'<text class="label" x="{middle}" y="{height - 3}" text-anchor="middle">CV</text>')
+    marks = [*grid(y, width, f"public {board.metric}"), *axis(x, height, x.ticks(4))]
+    marks.append(f'<text class="label" x="{(LEFT + width) / 2}" y="{height - 3}" text-anchor="middle">CV</text>')
     if low < high:
         marks.append(f'<path class="even" d="M{x(low)} {y(low)}L{x(high)} {y(high)}"/>')
     if len(known) > MAX_NAMED:
@@ -128,7 +127,7 @@ def rank_intervals(rows: Sequence[Row], width: int = 400) -> Markup:
     left, top, step = 118, 22, 17
     height = top + step * len(rows) + 10
     x = PixelScale(1, max(2, *(row.rank_high for row in rows)), left + 6, width - RIGHT)
-    ticks = sorted({1, *(round(tick) for tick in x.ticks() if tick >= 1)})
+    ticks = sorted({1, *(round(tick) for tick, _ in x.ticks() if tick >= 1)})
     marks = [f'<path class="grid" d="M{x(tick)} {top - 6}V{height - 8}"/>' for tick in ticks]
     marks += [f'<text x="{x(tick)}" y="11" text-anchor="middle">{tick}</text>' for tick in ticks]
     for k, row in enumerate(rows):
@@ -172,9 +171,8 @@ def dots(across: np.ndarray, up: np.ndarray, x: PixelScale, y: PixelScale) -> st
 
 def grid(y: PixelScale, width: int, label: str) -> list[str]:
     ticks = y.ticks()
-    lines = [f'<path class="grid" d="M{LEFT} {y(tick)}H{width - RIGHT}"/>' for tick in ticks]
-    numbers = zip(ticks, plain(ticks), strict=True)
-    lines += [f'<text x="{LEFT - 8}" y="{y(tick) + 4}" text-anchor="end">{text}</text>' for tick, text in numbers]
+    lines = [f'<path class="grid" d="M{LEFT} {y(tick)}H{width - RIGHT}"/>' for tick, _ in ticks]
+    lines += [f'<text x="{LEFT - 8}" y="{y(tick) + 4}" text-anchor="end">{text}</text>' for tick, text in ticks]
     return [*lines, f'<text class="label" x="4" y="13">{escape(label)}</text>']
 
 
@@ -190,13 +188,6 @@ def time_ticks(x: PixelScale, most: int) -> list[tuple[float, str]]:
     step = unit * max(1, math.ceil(span / unit / most))
     ticks = [step * k for k in range(math.ceil(x.low / step), math.floor(x.high / step) + 1)]
     return [(tick, datetime.fromtimestamp(tick, UTC).strftime(form)) for tick in ticks]
-
-
-def plain(ticks: Sequence[float]) -> list[str]:
-    """Numbers with just enough decimals to differ."""
-    step = min((b - a for a, b in pairwise(ticks)), default=1.0)
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    return [f"{tick:.{decimals}f}" for tick in ticks]
 
 
 def svg(width: int, height: int, marks: Iterable[str], title: str) -> Markup:

@@ -2,29 +2,33 @@
 
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from anyio import CapacityLimiter
+from markupsafe import Markup
 from sqlalchemy import Engine
 from starlette.requests import Request
 
 from harness import paths
 from harness.competition import Competition, find, names
 from leaderboard.answers import JudgedData, prepared
-from leaderboard.board import Board, Row, read
+from leaderboard.board import read
 from leaderboard.cli.text import decimals_for
 from leaderboard.database import now, reading
 from leaderboard.entries import MetricVersion, board_state, read_versions
+from leaderboard.judge import RankChange, rank_changes
 from leaderboard.queue import Refusal
 from leaderboard.teams import User
+from leaderboard.trust import Trust, read_trust
+from leaderboard.web import board_charts
 
 HERE = Path(__file__).parent
 MAX_VIEWS = 32
+MAX_MOVES = 50  # teams that a new version of the metric moved
 MAX_SUBMISSION = 256 << 20  # bytes
 MAX_MANIFEST = 1 << 20
 BYTES_PER_ID = 64 << 10  # a wide row of 8,192 pixels is a quarter of it, a hundred boxes an eighth
@@ -111,32 +115,25 @@ def list_hosted() -> list[HostedCompetition]:
     return [find_hosted(name) for name in ready]
 
 
-def phase(board: Board) -> str:
-    """Whether a board is open, paused, closed or revealed."""
-    if board.revealed_at:
-        return "revealed"
-    if board.host.closed or (board.host.deadline and now() >= board.host.deadline):
-        return "closed"
-    return "paused" if board.host.paused else "open"
-
-
 # -- the board, computed on reading and cached until something changes -------------------------------------------------
 
 
 class BoardView:
-    """A board, and what is computed from it when a page first asks for it."""
+    """A board as it is now, and what pages show of it: computed when a page first asks for it, and then kept."""
 
     def __init__(self, engine: Engine, hosted: HostedCompetition):
         self.engine, self.hosted = engine, hosted
         self.board = read(engine, hosted.declared, hosted.data)
-        self.lock, self.cached = threading.RLock(), dict[Any, Any]()
 
-    def once(self, make: Callable[["BoardView"], Any]) -> Any:
-        """Return `make(self)`, computed once."""
-        with self.lock:
-            if make not in self.cached:
-                self.cached[make] = make(self)
-            return self.cached[make]
+    @property
+    def phase(self) -> str:
+        """Whether the board is open, paused, closed or revealed."""
+        if self.board.revealed_at:
+            return "revealed"
+        state = self.board.host
+        if state.closed or (state.deadline and now() >= state.deadline):
+            return "closed"
+        return "paused" if state.paused else "open"
 
     @cached_property
     def decimals(self) -> int:
@@ -151,13 +148,38 @@ class BoardView:
             versions = read_versions(connection, self.hosted.data)
         return versions[-1] if len(versions) > 1 else None
 
+    @cached_property
+    def moves(self) -> list[RankChange]:
+        """The teams whose rank the last re-scoring changed, those that moved furthest first."""
+        if not self.corrected_metric:
+            return []
+        changes = rank_changes(self.engine, self.hosted.declared, self.hosted.data)
+        moved = [team for team in changes if team.new_rank != team.old_rank]
+        return sorted(moved, key=lambda team: -abs(team.new_rank - team.old_rank))[:MAX_MOVES]
+
+    @cached_property
+    def charts(self) -> dict[str, Markup]:
+        return {
+            "history": board_charts.history(self.board),
+            "cv": board_charts.cv_against_public(self.board),
+            "ranks": board_charts.rank_intervals(self.board.rows[: board_charts.MAX_BARS]),
+        }
+
+    @cached_property
+    def trust(self) -> Trust:
+        return read_trust(self.board)
+
 
 _views: dict[tuple[Engine, HostedCompetition], tuple[tuple[int, ...], BoardView]] = {}
-_lock = threading.RLock()
+_lock = threading.Lock()
 
 
-def view_of(engine: Engine, hosted: HostedCompetition) -> BoardView:
-    """The view of the board as it is now: a new one whenever something was added to the board."""
+def view_of(request: Request, hosted: HostedCompetition | None = None) -> BoardView:
+    """The view of a board as it is now: a new one whenever something was added to it.
+
+    hosted: else the competition that the page's address names.
+    """
+    engine, hosted = settings_of(request).engine, hosted or hosted_of(request)
     with reading(engine) as connection:
         version = board_state(connection, hosted.data)
     with _lock:
@@ -168,33 +190,3 @@ def view_of(engine: Engine, hosted: HostedCompetition) -> BoardView:
         while len(_views) > MAX_VIEWS:
             _views.pop(next(iter(_views)))
     return known[1]
-
-
-# -- sorting -----------------------------------------------------------------------------------------------------------
-
-
-class Column(NamedTuple):
-    """How the board's table is sorted by a column."""
-
-    value: Callable[[Row], Any]
-    best_first: bool = False  # whether a first click sorts down
-
-
-COLUMNS = {
-    "rank": Column(lambda row: row.rank),
-    "team": Column(lambda row: row.team.casefold()),
-    "score": Column(lambda row: row.score, True),
-    "private": Column(lambda row: row.private or 0.0, True),
-    "cv": Column(lambda row: row.cv, True),
-    "gap": Column(lambda row: row.gap),
-    "entries": Column(lambda row: row.entries, True),
-    "time": Column(lambda row: row.submitted_at, True),
-    "moved": Column(lambda row: row.moved, True),
-}
-
-
-def sorted_by(rows: list[Row], name: str, down: bool) -> list[Row]:
-    """Sort rows by a column; those without the value stand last either way."""
-    value = COLUMNS[name].value
-    with_value = [row for row in rows if value(row) is not None]
-    return sorted(with_value, key=value, reverse=down) + [row for row in rows if value(row) is None]

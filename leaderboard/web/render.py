@@ -2,12 +2,10 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import quote
+from typing import Any, NamedTuple
 
 import jinja2
 from starlette.requests import Request
@@ -15,10 +13,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from harness import paths
 from harness.competition import find
-from harness.files import sha256_of
+from harness.files import finite, sha256_of
 from leaderboard.cli.text import counted, number, short_time
-from leaderboard.entries import finite
-from leaderboard.web.hosted import HERE, HostedCompetition
+from leaderboard.web.hosted import HERE, HostedCompetition, settings_of
 
 FORMAT_COLUMNS = {
     "id": "the id of a sample, as it stands in the sample submission; every id once, in any order",
@@ -31,8 +28,8 @@ FORMAT_COLUMNS = {
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     member = getattr(request.state, "member", None)
-    text = templates().get_template(template).render(request=request, member=member, status=status, **values)
-    return HTMLResponse(text, status)
+    always = {"request": request, "settings": settings_of(request), "member": member, "status": status}
+    return HTMLResponse(templates().get_template(template).render(always, **values), status)
 
 
 def refusal(request: Request, status: int, sentence: str) -> Response:
@@ -59,9 +56,7 @@ def templates() -> jinja2.Environment:
         "time": short_time,
         "ago": ago,
         "entries": counted,
-        "finite": finite,
-        "part": lambda text: quote(text, safe=""),
-        "size": size,
+        "finite": lambda value: finite(value) if isinstance(value, int | float) else None,  # or it is undefined
     }
     return environment
 
@@ -89,17 +84,10 @@ def ago(iso: str) -> str:
     return "now"
 
 
-def size(count: int) -> str:
-    if count < 1000:
-        return f"{count} bytes"
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
 # -- how a submission looks --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class FileFormat:
+class FileFormat(NamedTuple):
     """columns: (name, meaning); lines: the first ones of the sample; ids: how many a submission must have."""
 
     columns: list[tuple[str, str]]

@@ -50,16 +50,27 @@ class SecurityMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer, request = _SecuredAnswer(send, scope["path"]), Request(scope)
+        request, begun = Request(scope), False
+
+        async def secured(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun, headers = True, MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault(
+                    "cache-control", "max-age=3600" if scope["path"].startswith("/static/") else "no-store"
+                )
+            await send(message)
+
         try:
             refused = await self._refused(request)
-            await (refused or self.app)(scope, receive, answer.send)
+            await (refused or self.app)(scope, receive, secured)
         except Exception as error:  # a bug: the server lives, and the log says where it was, without any value
             lines = "".join(traceback.format_tb(error.__traceback__)[-6:])
             print(f"{request.method} {request.url.path}: {type(error).__name__}\n{lines}", file=sys.stderr, flush=True)
-            if not answer.begun:
+            if not begun:
                 sentence = "something is broken here; it is in the log of the server, and nothing was counted"
-                await refusal(request, 500, sentence)(scope, receive, answer.send)
+                await refusal(request, 500, sentence)(scope, receive, secured)
 
     async def _refused(self, request: Request) -> Response | None:
         """The answer to a request that must go no further; None where it may. Sets `request.state.member`."""
@@ -99,23 +110,6 @@ def is_forged(headers: Headers) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
-
-
-class _SecuredAnswer:
-    """Sends messages on, with the security headers. begun: whether the response has started."""
-
-    def __init__(self, send: Send, path: str):
-        self._send, self.begun = send, False
-        self.cache_control = "max-age=3600" if path.startswith("/static/") else "no-store"
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.begun = True
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers[name] = value
-            headers.setdefault("cache-control", self.cache_control)
-        await self._send(message)
 
 
 # -- permissions -------------------------------------------------------------------------------------------------------

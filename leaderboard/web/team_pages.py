@@ -16,37 +16,33 @@ from leaderboard.queue import Refusal
 from leaderboard.scoring import read_statistics
 from leaderboard.web import board_charts
 from leaderboard.web.api import job_of, quota_of
-from leaderboard.web.hosted import BoardView, HostedCompetition, hosted_of, settings_of
-from leaderboard.web.pages import PAGE_ROWS, board_page, first_row, viewed
+from leaderboard.web.hosted import BoardView, HostedCompetition, hosted_of, settings_of, view_of
+from leaderboard.web.pages import board_page, one_page
 from leaderboard.web.security import may_see, own_team, read_form
 
 MAX_UNSCORED = 30  # files of a team that are not on the board
 
 
 def team(request: Request) -> Response:
-    view, name = viewed(request), request.path_params["team"]
+    view, name = view_of(request), request.path_params["team"]
     board, hosted, mine = view.board, view.hosted, may_see(request, name)
     entries = board.entries.of_team.get(name, [])[::-1]
     unscored = unscored_files(view, name) if mine else []
     if not entries and not unscored and name != own_team(request):
         raise Refusal(404, f"no team {name[:40]!r} has an entry on this board")
-    row = board.row_of(name)
     choice = host.read_choice(view.engine, hosted.declared, hosted.data, name) if mine else None
     chosen = [entry for entry in entries if choice and entry.name in choice.finals]
-    others = [entry for entry in entries if entry not in chosen]
-    first = first_row(request, len(others))
+    paging = one_page(request, [entry for entry in entries if entry not in chosen])
     return board_page(
         request,
         "team.html",
         view,
         team=name,
         mine=mine,
-        row=row,
-        entries=chosen + others[first : first + PAGE_ROWS],  # the finals on every page: a form sends what it shows
+        row=board.row_of(name),
+        entries=chosen + paging["rows"],  # the finals on every page: a form sends what it shows
         total=len(entries),
-        others=len(others),
-        first=first,
-        per_page=PAGE_ROWS,
+        paging=paging,
         unscored=unscored,
         choice=choice,
         quota=quota_of(request, hosted) if name == own_team(request) else None,
@@ -82,7 +78,7 @@ async def choose_finals(request: Request) -> Response:
 
 
 def entry(request: Request) -> Response:
-    view, number = viewed(request), request.path_params["number"]
+    view, number = view_of(request), request.path_params["number"]
     board, scored = view.board, view.board.entries.entry(number)
     if scored is None:
         raise Refusal(404, f"there is no entry {number} on this board")
@@ -122,15 +118,14 @@ def by_class(view: BoardView, scored: ScoredEntry) -> list[tuple[str, float]]:
     """
     declared = view.board.declared
     rows = read_statistics(view.engine, declared, view.hosted.data, "public", [scored.id])[scored.id]
-    values = {name: float(np.asarray(value)) for name, value in declared.metric.by_class(rows).items()}
-    return [(name, value) for name, value in values.items() if np.isfinite(value)]
+    return [(name, float(value)) for name, value in declared.metric.by_class(rows).items() if np.isfinite(value)]
 
 
 # -- a file that waits -------------------------------------------------------------------------------------------------
 
 
 def file(request: Request) -> Response:
-    view = viewed(request)
+    view = view_of(request)
     job = job_of(request, view.hosted, request.path_params["number"])
     if job.state == "scored":
         return RedirectResponse(view.hosted.link("entry", str(job.submission)), 303)

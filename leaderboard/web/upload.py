@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ async def receive(request: Request, manifest_bytes: int, limit: int, name: str) 
                 manifest_text += chunk[:rest]
                 content = chunk[rest:]
                 if content and not size:
-                    refuse_other_kinds(content, name)
+                    require_text(content, name)
                 size += len(content)
                 if size > limit:
                     raise Refusal(413, f"{name} is longer than the {limit:,} bytes that a submission here has at most")
@@ -84,8 +84,21 @@ async def receive(request: Request, manifest_bytes: int, limit: int, name: str) 
             await run_in_threadpool(os.fsync, file.fileno())
         if not size:
             raise Refusal(400, f"{name} is empty; send the file as the body of the request")
-        manifest = read_manifest(bytes(manifest_text)) if manifest_bytes else None
+        manifest = None
+        if manifest_bytes:
+            with suppress(ValueError, RecursionError):
+                manifest = json.loads(manifest_text.decode())
+            if not is_manifest(manifest):
+                raise Refusal(400, "the manifest before the file is not a JSON object without NaN")
         return ReceivedFile(path, digest.hexdigest(), size, name, manifest)
+
+
+def require_text(beginning: bytes, name: str) -> None:
+    for magic, sentence in MAGIC.items():
+        if beginning.startswith(magic):
+            raise Refusal(415, f"{name} is {sentence}")
+    if b"\0" in beginning[:4096]:
+        raise Refusal(415, f"{name} is not a text: send the table that the sample submission shows, in UTF-8")
 
 
 @contextmanager
@@ -104,24 +117,6 @@ def upload_buffer() -> Iterator[Path]:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-
-
-def refuse_other_kinds(beginning: bytes, name: str) -> None:
-    for magic, sentence in MAGIC.items():
-        if beginning.startswith(magic):
-            raise Refusal(415, f"{name} is {sentence}")
-    if b"\0" in beginning[:4096]:
-        raise Refusal(415, f"{name} is not a text: send the table that the sample submission shows, in UTF-8")
-
-
-def read_manifest(text: bytes) -> dict[str, Any]:
-    try:
-        manifest = json.loads(text.decode())
-    except (ValueError, RecursionError):
-        manifest = None
-    if not is_manifest(manifest):
-        raise Refusal(400, "the manifest before the file is not a JSON object without NaN")
-    return manifest
 
 
 async def finished(settings: Settings, number: int, seconds: float) -> Row[Any]:

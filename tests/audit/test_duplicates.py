@@ -13,17 +13,13 @@ from tests.support.audited import ROWS, SIDE, TRUTH, evidence, masked, noise, pr
 MASKS = Segmentation(("void", "soil", "bedrock"), (SIDE, SIDE), void=0)
 
 
-def test_exact_copies_become_one_group() -> None:
+def test_exact_and_near_copies_become_one_group() -> None:
     samples = masked()
     samples.inputs[7], samples.targets[7] = samples.inputs[2], samples.targets[2]
     found = audit(Dataset(samples), MASKS)
     assert problems(found) == {}
     assert found.groups.tolist() == [0, 10, 20, 30, 40, 50, 60, 20, 80, 90]
     assert "2 = 7" in evidence(found, "duplicates")
-
-
-def test_a_brighter_noisy_copy_is_a_near_duplicate_and_joins_the_group() -> None:
-    samples = masked()
     grain = np.random.default_rng(3).normal(0, 2, (SIDE, SIDE))
     samples.inputs[7] = np.round(samples.inputs[2] * 1.1 + 10 + grain)
     found = audit(Dataset(samples), MASKS)

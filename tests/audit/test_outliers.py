@@ -12,9 +12,7 @@ from harness.tasks.detection import Detection
 from harness.tasks.regression import Regression
 from harness.tasks.segmentation import Segmentation
 from tests.support.audited import (
-    ROWS,
     SIDE,
-    TRUTH,
     blood_cells,
     evidence,
     in_files,
@@ -34,9 +32,6 @@ def test_clean_data_pass_with_their_groups_as_declared() -> None:
     found = audit(Dataset(masked(), {"test": Samples(numbered(4), noise(4, seed=1))}), MASKS)
     assert (found.verdict, found.exclusions) == ("pass", {})
     assert found.groups.tolist() == [0, 10, 20, 30, 40, 50, 60, 70, 80, 90]
-    json = found.to_json()
-    assert json["verdict"] == "pass"
-    assert all(set(check) == {"name", "verdict", "evidence", "remedy", "details"} for check in json["checks"])
 
 
 # -- one label under many pictures -------------------------------------------------------------------------------------
@@ -96,16 +91,12 @@ def test_pictures_under_two_motifs_leave_training_and_join_no_large_group(cells:
     assert (found.groups[planted[::2]] == planted[::2]).all()
 
 
-def test_a_motif_whose_labels_agree_is_a_class_of_its_own(cells: Samples) -> None:
+def test_alike_pictures_whose_labels_agree_and_cells_with_random_labels_are_no_artefacts(cells: Samples) -> None:
     samples, planted = under_motifs(cells, each=25, classes=8)
-    samples.targets[planted] = planted % 2
-    assert audit(Dataset(samples), CELLS).exclusions == {}
-
-
-def test_cells_that_look_alike_are_not_artefacts_whatever_their_labels(cells: Samples) -> None:
-    assert audit(Dataset(cells), CELLS).exclusions == {}
+    samples.targets[planted] = planted % 2  # a motif whose labels agree is a class of its own
     mixed = replace(cells, targets=np.random.default_rng(0).permutation(cells.targets))
-    assert audit(Dataset(mixed), CELLS).exclusions == {}
+    for harmless in (samples, mixed):
+        assert audit(Dataset(harmless), CELLS).exclusions == {}
 
 
 # -- broken and odd inputs ---------------------------------------------------------------------------------------------
@@ -131,11 +122,14 @@ def test_a_picture_that_cannot_be_decoded_fails_and_is_named() -> None:
     assert evidence(found, "odd inputs").endswith(": 3")
 
 
-def test_a_constant_column_is_named() -> None:
+def test_a_constant_column_is_named_and_a_missing_value_of_a_table_warns() -> None:
     table = np.zeros(60, [("same", "f8"), ("other", "f8")])
     table["other"] = np.random.default_rng(0).normal(size=60)
-    found = audit(Dataset(Samples(numbered(60), table, table["other"] ** 2)), Regression("square"))
+    samples = Samples(numbered(60), table, table["other"] ** 2)
+    table["other"][3] = np.nan
+    found = audit(Dataset(samples), Regression("square"))
     assert "1 constant columns: same" in evidence(found, "odd inputs")
+    assert problems(found)["finite"] == "warn"
 
 
 # -- shapes and labels -------------------------------------------------------------------------------------------------
@@ -149,14 +143,11 @@ def test_an_undeclared_class_fails_and_the_row_is_named() -> None:
     assert "mask 4" in evidence(found, "labels")
 
 
-def test_nan_in_a_picture_fails_and_in_a_table_warns() -> None:
+def test_nan_in_a_picture_fails() -> None:
     samples = masked()
     floats = samples.inputs.astype(np.float32)
     floats[3, 0, 0] = np.nan
     assert problems(audit(Dataset(replace(samples, inputs=floats)), MASKS)) == {"finite": "fail"}
-    table = np.arange(20, dtype=np.float64).reshape(10, 2)
-    table[3, 1] = np.nan
-    assert problems(audit(Dataset(replace(samples, inputs=table)), MASKS)) == {"finite": "warn"}
 
 
 @pytest.mark.parametrize(
@@ -165,24 +156,11 @@ def test_nan_in_a_picture_fails_and_in_a_table_warns() -> None:
         ({"groups": np.arange(4)}, "4 groups for 10 ids"),
         ({"inputs": noise(9)}, "9 inputs for 10 ids"),
         ({"ids": np.array(["0"] * 10)}, "same id"),
+        ({"inputs": noise(10)[:, :30]}, "uint8 30x32"),
     ],
 )
 def test_arrays_that_do_not_fit_together_fail(broken: dict, named: str) -> None:
-    found = audit(Dataset(replace(masked(), **broken)), MASKS)
+    test = Samples(numbered(4), noise(4, seed=1))
+    found = audit(Dataset(replace(masked(), **broken), {"test": test}), MASKS)
     assert problems(found) == {"shapes": "fail"}
     assert named in evidence(found, "shapes")
-
-
-def test_test_pictures_of_another_size_fail() -> None:
-    found = audit(Dataset(masked(), {"test": Samples(numbered(4), noise(4)[:, :30])}), MASKS)
-    assert problems(found) == {"shapes": "fail"}
-    assert "uint8 30x32" in evidence(found, "shapes")
-
-
-def test_labels_are_counted_as_numbers_of_rows() -> None:
-    from harness.audit.checks import label_matrix
-
-    assert label_matrix(LABELS, TRUTH).sum(0).tolist() == [(TRUTH == 0).sum(), (TRUTH == 1).sum()]
-    boxes = Ragged.of([np.array([[0, 1, 1, 2, 2], [0, 3, 3, 4, 4]], np.float32), np.zeros((0, 5), np.float32)])
-    assert label_matrix(Detection(("ant", "bee")), boxes).tolist() == [[2, 0], [0, 0]]
-    assert label_matrix(Regression("x"), np.arange(ROWS)).shape == (ROWS, 1)

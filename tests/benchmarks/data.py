@@ -25,7 +25,7 @@ def feed_rate() -> list[Result]:
 
         def ours() -> Iterable[tuple[Any, Any]]:
             for images, targets in training.batches.epoch(0):
-                yield training.machine.images(images), training.machine.targets(targets)
+                yield training.machine.images(images), training.machine.send(targets).long()
 
         loader = usual_loader(train, training)
         wrong = difference(look(ours()), look(loader))

@@ -91,7 +91,7 @@ def efficiency() -> list[Result]:
     with TemporaryDirectory() as folder:
         ours, bare = (training_of(learner, train, context(folder, KINDS)) for _ in range(2))
         images, targets = next(bare.batches.epoch(0))
-        batch = bare.machine.images(images), bare.machine.targets(targets)
+        batch = bare.machine.images(images), bare.machine.send(targets).long()
         bare.state.network.train()
 
         def bare_steps() -> None:

@@ -1,86 +1,52 @@
-"""The learners of the competitions: gradients, twins on numpy and in PyTorch, and a step of every network."""
+"""The learners of the competitions: closed forms, twins on numpy and in PyTorch, and a step of every network."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
 
-from competitions.blood.competition import competition as blood
-from competitions.cars.linear import Linear, design, loss_and_gradient
-from competitions.cytology.competition import competition as cytology
-from competitions.digits.competition import competition as digits
+from competitions.cars.linear import Linear
 from competitions.digits.data import SIDE, small_sample
 from competitions.digits.numpy_networks import Layers, activations, first_weights, loss_and_gradients
 from competitions.digits.weights import drawing
 from harness.audit import audit
+from harness.competition import find
 from harness.data.samples import Dataset, Samples, numbered
 from harness.errors import UserError
 from harness.models import Context
 from harness.tasks.regression import Regression
 from tests.support import hub
 
+digits = find("digits")
+
 # -- cars: linear regression on numpy ----------------------------------------------------------------------------------
 
-HORSEPOWER = Regression("horsepower")
 
-
-def line(rows: int = 40, noise: float = 0.5) -> Samples:
-    """y = 3 a - 2 b + 7 + noise; c says nothing, the name is text."""
+def line(rows: int = 40) -> Samples:
+    """y = 3 a - 2 b + 7 + noise; c says nothing, the name is text, one b is missing."""
     rng = np.random.default_rng(0)
     inputs = np.zeros(rows, [("a", "f8"), ("name", "U5"), ("b", "f8"), ("c", "i4")])
     inputs["a"], inputs["b"], inputs["c"] = rng.normal(50, 9, rows), rng.normal(0, 2, rows), rng.integers(0, 9, rows)
-    inputs["name"] = "honda"
-    targets = 3 * inputs["a"] - 2 * inputs["b"] + 7 + rng.normal(0, noise, rows)
+    targets = 3 * inputs["a"] - 2 * inputs["b"] + 7 + rng.normal(0, 0.5, rows)
+    inputs["b"][3] = np.nan
     return Samples(numbered(rows), inputs, targets, np.arange(rows))
 
 
-def test_the_gradient_of_linear_is_the_derivative_of_its_loss() -> None:
-    rng = np.random.default_rng(1)
-    x, y, weights = rng.normal(size=(20, 4)), rng.normal(size=20), rng.normal(size=4)
-    _, gradient = loss_and_gradient(weights, x, y)
-    for k, step in enumerate(1e-6 * np.eye(4)):
-        slope = (loss_and_gradient(weights + step, x, y)[0] - loss_and_gradient(weights - step, x, y)[0]) / 2e-6
-        assert gradient[k] == pytest.approx(slope, abs=1e-7)
-
-
 @pytest.mark.parametrize("columns", [None, 2, 1])
-def test_linear_converges_to_the_closed_form(columns: int | None, tmp_path: Path) -> None:
+def test_linear_converges_to_the_closed_form_with_what_is_missing_as_the_mean(columns: int | None, tmp_path: Path):
     train = line()
-    fitted = Linear(columns=columns).fit(train, None, Context(HORSEPOWER, tmp_path))
-    names = ["a", "b", "c"][:columns]
-    x = np.column_stack([np.ones(40), *(train.inputs[name] for name in names)])
+    fitted = Linear(columns=columns).fit(train, None, Context(Regression("horsepower"), tmp_path))
+    seen = [
+        np.where(np.isnan(train.inputs[name]), np.nanmean(train.inputs[name]), train.inputs[name]) for name in "abc"
+    ]
+    x = np.column_stack([np.ones(40), *seen[:columns]])  # of one column, that which says most
     closed, *_ = np.linalg.lstsq(x, train.targets)
     np.testing.assert_allclose(fitted.predict(train.inputs), x @ closed, rtol=1e-5)
 
 
-def test_the_loss_of_linear_falls_at_every_step() -> None:
-    train, losses = line(), []
-    learner = Linear()
-    arrays = learner.begin(train, HORSEPOWER)
-    for _ in range(20):
-        arrays, loss = learner.epoch(arrays, train, np.random.default_rng(0))
-        losses.append(loss)
-    assert losses == sorted(losses, reverse=True)
-    assert losses[-1] < 0.01 * losses[0]
-
-
-def test_one_column_is_the_one_that_says_most() -> None:
-    assert Linear(columns=1).begin(line(), HORSEPOWER)["columns"].tolist() == [0]
-
-
-def test_a_missing_value_counts_as_the_mean() -> None:
-    train = line()
-    train.inputs["b"][3] = np.nan
-    arrays = Linear().begin(train, HORSEPOWER)
-    assert design(arrays, train.inputs)[3, 2] == 0
-    assert np.isfinite(design(arrays, train.inputs)).all()
-
-
-# -- digits: networks on numpy, and their twins in PyTorch ------------------------------------------------------------
+# -- digits: networks on numpy, and their twins in PyTorch -------------------------------------------------------------
 
 
 def strokes(rows: int = 30) -> Samples:
@@ -92,64 +58,44 @@ def strokes(rows: int = 30) -> Samples:
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 4)], ids=["softmax", "two layers", "three"])
-def test_the_gradients_are_the_derivatives_of_the_loss(hidden: tuple[int, ...]) -> None:
+def test_the_gradients_are_those_of_pytorch(hidden: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
     x, labels = rng.normal(size=(8, 7)), rng.integers(0, 3, 8)
-    weights = {name: array.astype(np.float64) for name, array in first_weights((7, *hidden, 3)).items()}
-    for array in weights.values():
-        array += 0.1 * rng.normal(size=array.shape)  # offsets too are no longer zero
-    _, gradients = loss_and_gradients(weights, x, labels)
-    for name, array in weights.items():
-        for place in np.ndindex(array.shape):
-            sides = []
-            for step in (1e-6, -1e-6):
-                moved = array.copy()
-                moved[place] += step
-                sides.append(loss_and_gradients({**weights, name: moved}, x, labels)[0])
-            assert gradients[name][place] == pytest.approx((sides[0] - sides[1]) / 2e-6, abs=1e-7)
+    weights = {
+        name: array + 0.1 * rng.normal(size=array.shape) for name, array in first_weights((7, *hidden, 3)).items()
+    }
+    loss, gradients = loss_and_gradients(weights, x, labels)
+    tensors = {name: torch.tensor(array, requires_grad=True) for name, array in weights.items()}
+    z = torch.tensor(x)
+    for k in range(len(hidden) + 1):
+        z = (z.relu() if k else z) @ tensors[f"w{k}"] + tensors[f"b{k}"]
+    theirs = torch.nn.functional.cross_entropy(z, torch.tensor(labels))
+    theirs.backward()
+    assert loss == pytest.approx(theirs.item())
+    for name, tensor in tensors.items():
+        np.testing.assert_allclose(gradients[name], tensor.grad.numpy(), atol=1e-9)
+    huge = {name: 1e4 * array for name, array in weights.items()}
+    np.testing.assert_allclose(activations(huge, x)[-1].sum(1), 1)
 
 
-def test_probabilities_are_probabilities_even_of_huge_logits() -> None:
-    weights = {name: 1e4 * array for name, array in first_weights((7, 3)).items()}
-    probs = activations(weights, np.ones((2, 7), np.float32))[-1]
-    np.testing.assert_allclose(probs.sum(1), 1)
+def test_the_twin_in_pytorch_says_the_same_after_training(tmp_path: Path) -> None:
+    """From the same start, on the same batches in the same order, at the same rate."""
+    train = strokes()
+    ours, theirs = (replace(digits.models[name], epochs=3, batch=10) for name in ("two_layer", "two_layer_torch"))
+    probs, twin, start = (
+        learner.fit(train, None, Context(digits.task, tmp_path / name, fold=1))
+        for name, learner in (("ours", ours), ("twin", theirs), ("start", Layers(hidden=(128,), epochs=0)))
+    )
+    learned = probs.predict(train.inputs)
+    np.testing.assert_allclose(twin.probabilities(train.inputs), learned, atol=1e-5)
+    assert np.abs(learned - start.predict(train.inputs)).max() > 0.1  # and it did train
 
 
 @pytest.mark.parametrize("name", ["softmax", "two_layer"])
 def test_numpy_networks_learn(name: str, tmp_path: Path) -> None:
     train, learner = strokes(), replace(digits.models[name], batch=10)
-    fitted = learner.fit(train, None, Context(digits.task, tmp_path))
-    probs = fitted.predict(train.inputs)
-    assert (probs.argmax(1) == train.targets).all()
-    assert (learner.load(Context(digits.task, tmp_path)).predict(train.inputs) == probs).all()
-
-
-def test_the_twin_in_pytorch_says_the_same_before_and_after_training(tmp_path: Path) -> None:
-    """From the same start, on the same batches in the same order, at the same rate."""
-    train = strokes()
-    for epochs in (0, 3):
-        ours = replace(digits.models["two_layer"], epochs=epochs, batch=10)
-        theirs = replace(digits.models["two_layer_torch"], epochs=max(epochs, 1), batch=10)
-        assert ours.lr == theirs.lr
-        if epochs == 0:
-            theirs = replace(theirs, lr=0.0)
-        context = Context(digits.task, tmp_path / f"numpy{epochs}", fold=1)
-        probs = ours.fit(train, None, context).predict(train.inputs)
-        twin = theirs.fit(train, None, replace(context, folder=tmp_path / f"torch{epochs}"))
-        np.testing.assert_allclose(twin.probabilities(train.inputs), probs, atol=1e-5)
-        changed = probs
-    start = (
-        Layers(hidden=(128,), epochs=0).fit(train, None, Context(digits.task, tmp_path / "start")).predict(train.inputs)
-    )
-    assert np.abs(changed - start).max() > 0.1  # and it did train
-
-
-@pytest.mark.parametrize("name", ["cnn", "strided", "residual", "cnn_sgd"])
-def test_every_network_of_digits_makes_a_step(name: str, tmp_path: Path) -> None:
-    train, learner = strokes(), replace(digits.models[name], epochs=1)
     probs = learner.fit(train, None, Context(digits.task, tmp_path)).predict(train.inputs)
-    assert probs.shape == (30, 10)
-    np.testing.assert_allclose(probs.astype(np.float32).sum(1), 1, atol=5e-3)
+    assert (probs.argmax(1) == train.targets).all()
 
 
 def test_the_weights_are_drawn_one_tile_a_unit() -> None:
@@ -176,8 +122,9 @@ def test_digits_that_look_alike_are_neither_copies_nor_contamination(tmp_path: P
     assert len(np.unique(audit(Dataset(hundred), digits.task).groups)) == 99
 
 
-# -- blood and cytology: every declared network ------------------------------------------------------------------------
+# -- a step of every network of images with one label ------------------------------------------------------------------
 
+SHAPES = {"digits": (30, 28, 28), "cytology": (20, 48, 48, 3), "blood": (4, 28, 28, 3)}
 # The smallest of the same family; head, schedule and frozen layers stay as they are declared. The declared backbones,
 # which take minutes, are trained under tests/slow.
 SIBLINGS = {
@@ -188,40 +135,23 @@ SIBLINGS = {
 }
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    return tmp_path / "hub"
-
-
-def small(name: str) -> Any:
-    learner = blood.models[name]
-    return replace(learner, backbone=SIBLINGS[name]) if name in SIBLINGS else learner
-
-
-@pytest.mark.parametrize("name", blood.models)
-def test_every_learner_of_blood_is_trained_on_four_small_images(name: str, cache: Path, tmp_path: Path) -> None:
-    learner = small(name)
+@pytest.mark.parametrize(("name", "model"), [(name, model) for name in SHAPES for model in find(name).models])
+def test_every_learner_makes_a_step(name: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared, cache, rows = find(name), hub.empty(tmp_path, monkeypatch), SHAPES[name][0]
+    learner = replace(declared.models[model], epochs=1)
+    if model in SIBLINGS:
+        learner = replace(learner, backbone=SIBLINGS[model])
+        with pytest.raises(UserError, match=f"hf download timm/{SIBLINGS[model]} model.safetensors"):
+            learner.network(len(declared.task.classes))
     if learner.pretrained:
         hub.fill(cache, learner.backbone)
-    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 3), dtype=np.uint8)
-    train = Samples(numbered(4), images, np.arange(4, dtype=np.uint8) * 2, np.arange(4))
-    fitted = replace(learner, epochs=1).fit(train, None, Context(blood.task, tmp_path / "fold"))
-    np.testing.assert_allclose(fitted.predict(images).astype(np.float32).sum(1), 1, atol=5e-3)
+    images = np.random.default_rng(0).integers(0, 256, SHAPES[name], dtype=np.uint8)
+    train = Samples(numbered(rows), images, np.arange(rows) % len(declared.task.classes), np.arange(rows))
+    probs = learner.fit(train, None, Context(declared.task, tmp_path / "fold")).predict(images)
+    assert probs.shape == (rows, len(declared.task.classes))
+    np.testing.assert_allclose(probs.astype(np.float32).sum(1), 1, atol=5e-3)
 
 
-@pytest.mark.usefixtures("cache")
-def test_a_pretrained_model_without_weights_names_the_command_that_gets_them() -> None:
-    with pytest.raises(UserError, match=f"hf download timm/{SIBLINGS['convnext']} model.safetensors"):
-        small("convnext").network(len(blood.task.classes))
-
-
-def test_every_network_of_cytology_makes_a_step_and_the_residual_one_takes_images_of_any_size(tmp_path: Path) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (20, 48, 48, 3), dtype=np.uint8)
-    train = Samples(numbered(20), images, np.arange(20) % 2, np.arange(20))
-    for name, learner in cytology.models.items():
-        fitted = replace(learner, epochs=1).fit(train, None, Context(cytology.task, tmp_path / name))
-        probs = fitted.predict(images).astype(np.float32)
-        np.testing.assert_allclose(probs.sum(1), 1, atol=2e-3)
-    assert cytology.models["residual"].network(2).eval()(torch.zeros(1, 3, 40, 72)).shape == (1, 2)
+def test_the_residual_network_of_cytology_takes_images_of_any_size() -> None:
+    network = find("cytology").models["residual"].network(2).eval()
+    assert network(torch.zeros(1, 3, 40, 72)).shape == (1, 2)

@@ -20,9 +20,8 @@ from harness.errors import UserError
 
 def tiles(rows: int = 3) -> dict[str, np.ndarray]:
     """Arrays of a `train.npz` in which nothing is wrong."""
-    images = np.arange(rows, dtype=np.uint8)[:, None, None] + np.full((rows, 64, 128), 100, np.uint8)
-    masks = np.ones((rows, 64, 128), np.uint8)
-    return {"images": images, "masks": masks, "group": np.full(rows, 7, np.int32)}
+    images = np.full((rows, 64, 128), 100, np.uint8) + np.arange(rows, dtype=np.uint8)[:, None, None]
+    return {"images": images, "masks": np.ones_like(images), "group": np.full(rows, 7, np.int32)}
 
 
 def write_tiles(folder: Path, **changed: np.ndarray) -> Path:
@@ -31,18 +30,14 @@ def write_tiles(folder: Path, **changed: np.ndarray) -> Path:
     return folder
 
 
-def test_tiles_keep_their_rover_positions_and_the_official_test_its_ids(tmp_path: Path) -> None:
+def test_tiles_keep_their_rover_positions_else_frames_else_stand_alone(tmp_path: Path) -> None:
     dataset = load_mars(write_tiles(tmp_path, group=np.array([9, 7, 9])))
     assert dataset.labelled.ids.tolist() == ["0", "1", "2"]
     assert dataset.labelled.groups.tolist() == [1, 0, 1]
     assert dataset.labelled.inputs[:, 0, 0].tolist() == [100, 101, 102]
     assert dataset.official["test"].ids.tolist() == ["40", "41"]
     assert dataset.official["test"].targets is None
-
-
-def test_tiles_without_positions_are_grouped_by_frame_or_else_stand_alone(tmp_path: Path) -> None:
-    arrays = {key: value for key, value in tiles().items() if key != "group"}
-    write_tiles(tmp_path)
+    del (arrays := tiles())["group"]
     np.savez(tmp_path / "train.npz", **arrays, frame=np.array([1, 1, 2]))
     assert load_mars(tmp_path).labelled.groups.tolist() == [0, 0, 1]
     np.savez(tmp_path / "train.npz", **arrays)
@@ -54,7 +49,6 @@ def test_the_course_file_of_mars_may_hold_floats_and_every_row_is_its_own_group(
     np.savez(tmp_path / "mars_for_students.npz", training_set=pairs, test_set=tiles(2)["images"])
     dataset = load_mars(tmp_path)
     assert dataset.labelled.inputs.dtype == dataset.labelled.targets.dtype == np.uint8
-    assert dataset.labelled.inputs[:, 5, 5].tolist() == [100, 101, 102]
     assert dataset.labelled.groups.tolist() == [0, 1, 2]
     assert dataset.official["test"].ids.tolist() == ["0", "1"]
     np.savez(tmp_path / "mars_for_students.npz", training_set=np.ones((3, 64, 128, 2)), test_set=tiles()["images"])
@@ -66,11 +60,7 @@ def test_the_course_file_of_mars_may_hold_floats_and_every_row_is_its_own_group(
     ("changed", "pattern"),
     [
         ({"masks": np.full((3, 64, 128), 1.5)}, r"train\.npz, row 0 holds 1\.5"),
-        ({"masks": np.ones((2, 64, 128), np.uint8)}, r"train\.npz, masks holds 2 rows"),
-        ({"images": np.full((3, 64, 128), np.nan)}, r"train\.npz, row 0 holds nan"),
         ({"images": np.ones((3, 128, 64), np.uint8)}, r"shape \(3, 128, 64\)"),
-        ({"images": np.full((3, 64, 128), "a")}, "type <U1"),
-        ({"images": np.array([None, {}, 1])}, r"train\.npz .*Object arrays"),
         ({"group": np.array([1, 2])}, "group holds 2 rows"),
     ],
 )
@@ -82,6 +72,8 @@ def test_broken_tiles_are_named(tmp_path: Path, changed: dict, pattern: str) -> 
 def test_a_folder_without_the_files_names_both_formats(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train\.npz .*test_images\.npz.*mars_for_students\.npz"):
         load_mars(tmp_path)
+    with pytest.raises(UserError, match=r"train\.npz .*training_set\.npz"):
+        blood.load(tmp_path)
     (write_tiles(tmp_path) / "test_images.npz").unlink()
     with pytest.raises(UserError, match=r"test_images\.npz"):
         load_mars(tmp_path)
@@ -102,8 +94,6 @@ def test_the_stratum_of_a_tile_is_its_class_in_the_fewest_tiles() -> None:
 
 def test_cells_come_in_two_files_or_in_the_one_of_the_course(tmp_path: Path) -> None:
     images, labels = np.zeros((4, 28, 28, 3), np.uint8), np.arange(4) * 2
-    with pytest.raises(UserError, match=r"train\.npz .*training_set\.npz"):
-        blood.load(tmp_path)
     np.savez(tmp_path / "training_set.npz", images=images, labels=labels[:, None])
     course = blood.load(tmp_path)
     assert (course.labelled.targets.tolist(), course.official) == ([0, 2, 4, 6], {})
@@ -145,8 +135,6 @@ def test_both_labelled_files_of_glas_are_one_and_the_third_is_the_official_test(
     ("changed", "pattern"),
     [
         ({"grade": np.array([0, 1, 2, 3])}, r"train\.npz, grade holds 3"),
-        ({"masks": np.zeros((3, 128, 128), np.uint8)}, r"train\.npz, masks holds 3 rows"),
-        ({"images": np.zeros((4, 96, 128, 3), np.uint8)}, r"train\.npz, images has shape \(4, 96, 128, 3\)"),
         ({"patient": np.array([0.0, 0.5, 1, 1])}, r"train\.npz, patient, row 1 holds 0\.5"),
     ],
 )

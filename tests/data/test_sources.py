@@ -79,13 +79,7 @@ def left_in(folder: Path) -> list[str]:
 # -- files and samples -------------------------------------------------------------------------------------------------
 
 
-def test_files_that_are_there_come_before_everything_else(home: Path) -> None:
-    (home / "raw").mkdir(parents=True)
-    (home / "raw" / "tiles.npz").touch()
-    assert locate("toy", (File("tiles.npz"), MadeSample(make_sample))) == Found("files", home / "raw")
-
-
-def test_without_files_the_sample_is_made_and_again_when_the_code_of_its_maker_changes(
+def test_without_files_a_sample_is_made_and_again_when_the_code_of_its_maker_changes(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
@@ -100,6 +94,9 @@ def test_without_files_the_sample_is_made_and_again_when_the_code_of_its_maker_c
             (home / "sample" / "kept").touch()
     assert left_in(home / "sample") == [".source.json", "second"]
     sys.modules.pop("toymaker")
+    (home / "raw").mkdir()
+    (home / "raw" / "tiles.npz").touch()  # files that are there come before everything else
+    assert locate("toy", (File("tiles.npz"), made)) == Found("files", home / "raw")
 
 
 def test_a_sample_whose_maker_fails_leaves_nothing_behind(home: Path) -> None:

@@ -3,13 +3,11 @@
 import hashlib
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.data.formats import coco_parts, csv_table, images_and_csv, images_and_masks
-from harness.data.synthetic import SyntheticImages, made_boxes, made_images, made_masks, made_table
+from harness.data.synthetic import SyntheticImages
 
 RECIPE = SyntheticImages(
     size=(40, 60), seed=1, shapes=9, objects=(3, 3), textures=3, blobs=2, body=1.3, hollow=True, ragged=0.3, per_group=2
@@ -49,26 +47,6 @@ def test_colour_tells_the_class_as_much_as_hue_says() -> None:
             scenes = recipe.scenes(40, np.full(40, label))
             red.append(np.mean([scene.image[scene.mask > 0, 0].mean() for scene in scenes]))
         assert (abs(red[0] - red[1]) > 50) == apart
-
-
-def test_the_samples_of_a_new_competition_are_read_by_their_formats(tmp_path: Path) -> None:
-    made_images(tmp_path / "p", ("a", "b", "c"), rows=30, unlabelled=4)
-    made_masks(tmp_path / "m", ("ground", "a", "b"), rows=12, unlabelled=3)
-    made_boxes(tmp_path / "b", ("a", "b"), rows=5, unlabelled=2)
-    (tmp_path / "t").mkdir()
-    made_table(tmp_path / "t", rows=40, unlabelled=5)
-    folder = tmp_path / "p"
-    images = images_and_csv(folder / "images", folder / "labels.csv", "image", "label", "abc", test=folder / "test")
-    assert set(images.labelled.targets.tolist()) == {0, 1, 2}
-    assert images.official["test"].inputs.shape == (4, 32, 32, 3)
-    masks = images_and_masks(tmp_path / "m/images", tmp_path / "m/masks", test=tmp_path / "m/test")
-    assert np.unique(masks.labelled.targets).tolist() == [0, 1, 2]
-    boxes = coco_parts(tmp_path / "b", ("a", "b"), ("test",))
-    assert set(boxes.labelled.targets.flat[:, 0]) == {0, 1}
-    assert len(boxes.official["test"]) == 2
-    table = csv_table(tmp_path / "t/train.csv", target="price", id="id", test=tmp_path / "t/test.csv")
-    assert np.isnan(table.labelled.inputs["area"]).any()
-    assert table.official["test"].ids.tolist() == ["40", "41", "42", "43", "44"]
 
 
 @pytest.mark.parametrize("name", ["mars", "blood", "cytology", "glas", "aquarium", "bccd"])

@@ -4,12 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from harness.ensemble import Blend, Member, OOFData, Recipe, cross_fit, with_stacking
 from harness.ensemble.stacking import fit_stack, stacked
 from harness.metrics import Accuracy, LogLoss
 from harness.tasks.classification import PROBABILITIES, Classification
-from harness.tasks.segmentation import Segmentation
 
 NAMES = ("ant", "bee", "cat")
 PAIR = ("one", "two")
@@ -18,8 +21,7 @@ PAIR = ("one", "two")
 def knowing(truth: np.ndarray, signal: float, seed: int, sure: float = 1.0) -> np.ndarray:
     """(n, 3) probabilities that know the truth by `signal` deviations of their noise, overconfident by `sure`."""
     logits = sure * (signal * np.eye(3)[truth] + np.random.default_rng(seed).normal(size=(len(truth), 3)))
-    raw = np.exp(logits - logits.max(1, keepdims=True))
-    return (raw / raw.sum(1, keepdims=True)).astype(np.float32)
+    return softmax(logits, axis=1).astype(np.float32)
 
 
 def labels(rows: int, seed: int = 0) -> np.ndarray:
@@ -34,10 +36,6 @@ def oof_of(task, metric, truth: np.ndarray, **members: np.ndarray) -> OOFData:
 
 @pytest.mark.parametrize("shown", [(0, 1, 2), (0, 2)], ids=["all classes", "two of three"])
 def test_it_predicts_what_the_regression_of_scikit_learn_predicts(shown: tuple[int, ...]) -> None:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     truth = np.array(shown)[labels(90, 3) % len(shown)]
     members = {"one": knowing(truth, 1.0, 1), "two": knowing(truth, 0.5, 2)}
     stack = fit_stack(members, truth, None)
@@ -103,13 +101,5 @@ def test_stacking_noise_is_refused() -> None:
     assert refused.recipe.stack is None
 
 
-@pytest.mark.parametrize(
-    ("task", "stacks"),
-    [
-        (Classification(NAMES), True),
-        (Classification(NAMES, multilabel=True), False),
-        (Segmentation(NAMES, (2, 2)), True),
-    ],
-)
-def test_only_probabilities_that_share_one_whole_are_stacked(task, stacks: bool) -> None:
-    assert ("stacking" in task.ensemble_steps) == stacks
+def test_labels_that_share_no_whole_are_not_stacked() -> None:
+    assert "stacking" not in Classification(NAMES, multilabel=True).ensemble_steps

@@ -1,3 +1,3 @@
 """What every test of the leaderboard shares."""
 
-from tests.support.board_fixtures import history, home, made, made_once  # noqa: F401 (pytest finds them by name)
+from tests.support.board_fixtures import history, home  # noqa: F401 (pytest finds them by name)

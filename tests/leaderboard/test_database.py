@@ -23,15 +23,26 @@ from leaderboard.judge import judge
 from leaderboard.scoring import stored_file
 from leaderboard.teams import create_team, issue_token, open_session, user_of
 from tests.support import postgres, tiny_board
-from tests.support.tiny_board import call, entry, everything, shown
-
-WRITERS = 8
+from tests.support.tiny_board import call, enter, entry, everything, shown
 
 
 @pytest.fixture(scope="module")
 def server():
     with postgres.running() as running:
         yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def use_empty_database(request, monkeypatch):
+    """From the call on, DATABASE_URL names an empty database: a file of the home, or one of a PostgreSQL server."""
+
+    def use():
+        if request.param == "postgresql":
+            name = request.node.originalname[:40]
+            monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("server").create(name))
+        return open_database()
+
+    return use
 
 
 # -- what is written is never changed ----------------------------------------------------------------------------------
@@ -47,18 +58,22 @@ def test_what_is_written_is_never_changed(history, change):
             connection.exec_driver_sql(change.format(name))
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), None, "0.5x", 1e301])
-def test_the_database_takes_no_score_that_is_not_a_finite_number(home, value):
-    judge("tiny", entry(home), "red")
-    row = {"submission": 1, "metric": "m", "version": 1, "part": "public", "low": 0.0, "high": 1.0}
-    with pytest.raises(Exception, match=r"constraint failed|could not convert"), writing(open_database()) as connection:
-        connection.execute(insert(scores).values(value=value, **row))
+SCORE = {"metric": "m", "version": 1, "part": "public", "low": 0.0, "high": 1.0}
 
 
-def test_a_score_of_an_entry_that_does_not_exist_is_refused(home):
-    row = {"submission": 99, "metric": "m", "version": 1, "part": "public", "value": 0.5, "low": 0.0, "high": 1.0}
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"), writing(open_database()) as connection:
-        connection.execute(insert(scores).values(row))
+@pytest.mark.parametrize(
+    ("value", "number", "refusal"),
+    [
+        *((float(text), 1, "constraint failed") for text in ("nan", "inf", "-inf", "1e301")),
+        (None, 1, "constraint failed"),
+        ("0.5x", 1, "could not convert"),
+        (0.5, 99, "FOREIGN KEY"),
+    ],
+)
+def test_the_database_takes_no_score_that_is_not_finite_or_of_no_entry(home, value, number, refusal):
+    enter(home, ("red", ""))
+    with pytest.raises(Exception, match=refusal), writing(open_database()) as connection:
+        connection.execute(insert(scores).values(value=value, submission=number, **SCORE))
 
 
 # -- opening -----------------------------------------------------------------------------------------------------------
@@ -71,13 +86,7 @@ def test_a_database_that_cannot_be_opened_is_one_sentence(home, monkeypatch, url
         open_database()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE schema_version SET version = 99",
-        "DROP TABLE schema_version",  # as one from before there were versions
-    ],
-)
+@pytest.mark.parametrize("change", ["UPDATE schema_version SET version = 99", "DROP TABLE schema_version"])
 def test_a_database_of_another_version_is_refused_in_words(home, change):
     with writing(open_database()) as connection:
         connection.exec_driver_sql(change)
@@ -86,7 +95,7 @@ def test_a_database_of_another_version_is_refused_in_words(home, change):
 
 
 def test_a_damaged_database_is_one_sentence_that_points_to_the_backup(home, capsys, monkeypatch):
-    judge("tiny", entry(home), "red")
+    enter(home, ("red", ""))
     for file in home.glob("leaderboard.db*"):
         file.write_bytes(b"this is not a database" * 1000)
     code, _, err = call(capsys, monkeypatch, "board", "tiny")
@@ -97,41 +106,26 @@ def test_a_damaged_database_is_one_sentence_that_points_to_the_backup(home, caps
 # -- many writers, kills, a full disk ----------------------------------------------------------------------------------
 
 
-def submit_at_once(work):
-    """Judge (file, team) in as many processes, started by one barrier; their exit codes."""
+@pytest.mark.parametrize(
+    ("wrong", "entries"), [("abcdefgh", [4, 4]), ("aaaaaaaa", [1, 1])], ids=["eight files", "the same file"]
+)
+def test_of_entries_in_the_same_instant_none_is_lost_or_doubled(home, wrong, entries):
+    """Eight processes, started by one barrier, of which the first makes the database."""
     forked = multiprocessing.get_context("fork")
-    start = forked.Barrier(len(work))
+    start = forked.Barrier(len(wrong))
 
     def submit(file, team):
         start.wait()
         judge("tiny", file, team)
 
-    processes = [forked.Process(target=submit, args=item) for item in work]
+    files = [entry(home, wrong=letter, name=f"entry{k}") for k, letter in enumerate(wrong)]
+    processes = [forked.Process(target=submit, args=(file, f"team{k % 2}")) for k, file in enumerate(files)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(60)
-    return [process.exitcode for process in processes]
-
-
-def test_of_entries_in_the_same_instant_none_is_lost(home):
-    files = [entry(home, wrong="abcdefgh"[k], name=f"entry{k}") for k in range(WRITERS)]
-    codes = submit_at_once([(file, f"team{k % 2}") for k, file in enumerate(files)])  # the first one makes the database
-    assert codes == [0] * WRITERS
-    assert sorted(row.entries for row in shown().rows) == [WRITERS // 2, WRITERS // 2]
-
-
-def test_the_same_file_in_the_same_instant_is_one_entry(home):
-    assert submit_at_once([(entry(home), "red")] * WRITERS) == [0] * WRITERS
-    assert [row.entries for row in shown().rows] == [1]
-
-
-def test_an_error_before_the_commit_leaves_nothing_and_the_file_can_be_submitted_again(home):
-    engine = open_database()
-    with pytest.raises(KeyboardInterrupt), writing(engine) as connection:
-        connection.execute(insert(teams).values(name="red", looks="red", created_at="2026"))
-        raise KeyboardInterrupt
-    assert create_team(engine, "red") == "red"
+    assert [process.exitcode for process in processes] == [0] * len(wrong)
+    assert [row.entries for row in shown().rows] == entries
 
 
 def submit_on_a_small_disk(sender, file, limit):
@@ -178,11 +172,8 @@ def test_threads_that_write_take_turns_and_none_waits_for_ever(home, monkeypatch
         threads.submit(create_team, open_database(), "red").result()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_who_reads_sees_one_state_while_others_write(home, request, monkeypatch, kind):
-    if kind == "postgresql":
-        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("server").create("states"))
-    engine = open_database()
+def test_who_reads_sees_one_state_while_others_write(home, use_empty_database):
+    engine = use_empty_database()
     with reading(engine) as connection:
         assert connection.scalars(select(teams.c.name)).all() == []
         create_team(engine, "red")
@@ -203,18 +194,11 @@ def test_postgresql_has_the_same_board_and_refuses_the_same_changes(history, ser
     with pytest.raises(DatabaseError, match="submissions are never changed"), writing(engine) as connection:
         connection.execute(submissions.update().values(team="blue"))
     with pytest.raises(DatabaseError, match="check constraint"), writing(engine) as connection:
-        row = {"submission": 1, "metric": "m", "version": 1, "part": "public", "low": 0.0, "high": 1.0}
-        connection.execute(insert(scores).values(value=float("nan"), **row))
+        connection.execute(insert(scores).values(value=float("nan"), submission=1, **SCORE))
     engine.dispose()
 
 
 # -- verify ------------------------------------------------------------------------------------------------------------
-
-
-def test_verify_scores_the_stored_files_again(history, capsys, monkeypatch):
-    code, out, _ = call(capsys, monkeypatch, "verify", "tiny", "--json")
-    found = json.loads(out)
-    assert code == 0 and (found["entries"], found["files"], found["rescored"]) == (4, 4, 4)
 
 
 def test_a_stored_file_that_was_changed_or_lost_is_named(history):
@@ -226,12 +210,6 @@ def test_a_stored_file_that_was_changed_or_lost_is_named(history):
     stored_file(sha256).unlink()
     with pytest.raises(UserError, match=f"{sha256[:12]} of red, is missing; restore it from a backup"):
         verify("tiny")
-
-
-def test_verify_counts_what_is_shown_otherwise_than_the_rules_would_show_it(history):
-    assert "otherwise" not in verify("tiny").message
-    edit_database(history, "UPDATE scores SET value = 1 WHERE part = 'shown' AND submission = 3")
-    assert "1 are shown otherwise" in verify("tiny").message
 
 
 def edit_database(home, sql):
@@ -246,10 +224,7 @@ def edit_database(home, sql):
 @pytest.mark.parametrize(
     ("sql", "sentence"),
     [
-        (
-            "UPDATE scores SET value = 0.5 WHERE part = 'private' AND submission = 2",
-            "entry 2, .* another private score",
-        ),
+        ("UPDATE scores SET value = 0.5 WHERE part = 'private' AND submission = 2", "entry 2, .* private score"),
         ("UPDATE scores SET low = 0 WHERE part = 'public' AND submission = 1", "entry 1, .* another public score"),
         ("DELETE FROM scores WHERE submission = 3", "entry 3, .* score"),
         ("DELETE FROM submissions WHERE id = 1", "is damaged; restore the last backup"),
@@ -261,17 +236,25 @@ def test_a_database_that_was_edited_is_found(history, sql, sentence):
         verify("tiny")
 
 
+def test_verify_scores_the_stored_files_again_and_counts_what_is_shown_otherwise(history, capsys, monkeypatch):
+    code, out, _ = call(capsys, monkeypatch, "verify", "tiny", "--json")
+    found = json.loads(out)
+    assert code == 0 and (found["entries"], found["files"], found["rescored"]) == (4, 4, 4)
+    assert "otherwise" not in found["message"]
+    edit_database(history, "UPDATE scores SET value = 1 WHERE part = 'shown' AND submission = 3")
+    assert "1 are shown otherwise" in verify("tiny").message
+
+
 # -- backup and restore ------------------------------------------------------------------------------------------------
 
 
-def move_to(empty, monkeypatch):
+@pytest.fixture
+def elsewhere(tmp_path_factory):
     """A new home with the declarations alone."""
-    empty.mkdir()
-    monkeypatch.setenv("HARNESS_HOME", str(empty))
+    return tmp_path_factory.mktemp("elsewhere")
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_everything_is_there_again_in_an_empty_home(history, request, tmp_path, monkeypatch, kind):
+def test_everything_is_there_again_in_an_empty_home(history, use_empty_database, elsewhere, tmp_path, monkeypatch):
     engine = open_database()
     create_team(engine, "red")
     token = issue_token(engine, "ada", "red")
@@ -280,15 +263,14 @@ def test_everything_is_there_again_in_an_empty_home(history, request, tmp_path, 
     made = backup(file)
     assert made.competitions == ["tiny"] and made.bytes == file.stat().st_size
 
-    move_to(tmp_path / "elsewhere", monkeypatch)
-    if kind == "postgresql":
-        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("server").create("restored"))
+    monkeypatch.setenv("HARNESS_HOME", str(elsewhere))
+    use_empty_database()
     assert restore(file).files == made.files
     assert everything() == before and verify("tiny").entries == 4
     assert user_of(open_database(), session) == user_of(open_database(), token)
-    private = tmp_path / "elsewhere" / "data" / "tiny" / "aaaa1111" / "private"
+    private = elsewhere / "data" / "tiny" / "aaaa1111" / "private"
     assert (private / "answers.npz").is_file() and stat.S_IMODE(private.stat().st_mode) == 0o700
-    assert judge("tiny", entry(tmp_path / "elsewhere", wrong="ef"), "new").entry == 5
+    assert judge("tiny", entry(elsewhere, wrong="ef"), "new").entry == 5
     with reading(open_database()) as connection:
         assert len(connection.execute(select(tokens)).all()) == 2
 
@@ -302,45 +284,40 @@ def test_nothing_is_overwritten(history, tmp_path):
     assert shown().rows
 
 
-def rewritten(source, target, change):
-    """The same tar with every member as `change` makes it: (name, content) -> the same, or None to leave it out."""
-    with tarfile.open(source) as old, tarfile.open(target, "w") as new:
-        for member in old:
-            if changed := change(member.name, old.extractfile(member).read()):
-                info = tarfile.TarInfo(changed[0])
-                info.size = len(changed[1])
-                new.addfile(info, io.BytesIO(changed[1]))
+def renamed(to):
+    """(name, content) of a member -> the same, with another name for current.json, also in the manifest."""
+    old = "data/tiny/current.json"
+    return lambda name, content: (to if name == old else name, content.replace(old.encode(), to.encode()))
 
 
-def with_file(name):
-    """Lists and holds `name` too."""
-
-    def change(member, content):
-        if member != "manifest.json":
-            return (name if member == "data/tiny/current.json" else member), content
-        return member, content.replace(b"data/tiny/current.json", name.encode())
-
-    return change
+def without(end):
+    return lambda name, content: None if name.endswith(end) else (name, content)
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda name, content: (name, content[:-1] + b"x" if name.endswith("npz") else content), "has another sha256"),
-        (lambda name, content: None if name.endswith("npz") else (name, content), "and not in both"),
-        (lambda name, content: None if name == "manifest.json" else (name, content), "is not a backup"),
-        (with_file("../outside"), "is not a backup, or a damaged one .OutsideDestinationError"),
-        (with_file("/outside"), "not as it was written|AbsolutePathError"),
-        (with_file("competitions/tiny/evil.py"), "holds competitions/tiny/evil.py, which belongs to no backup"),
+        (lambda name, content: (name, content[:-1] + b"x" if name.endswith("npz") else content), "npz is not what"),
+        (without("npz"), "npz is not what"),
+        (without("manifest.json"), "is not a backup"),
+        (renamed("../outside"), "is not a backup, or a damaged one .OutsideDestinationError"),
+        (renamed("/outside"), "not as it was written|AbsolutePathError"),
+        (renamed("competitions/tiny/evil.py"), "holds competitions/tiny/evil.py, which belongs to no backup"),
     ],
 )
-def test_a_file_that_is_not_as_it_was_written_is_refused_whole(history, tmp_path, monkeypatch, change, sentence):
+def test_a_file_that_is_not_as_it_was_written_is_refused_whole(
+    history, elsewhere, tmp_path, monkeypatch, change, sentence
+):
     backup(tmp_path / "kept.tar")
-    rewritten(tmp_path / "kept.tar", tmp_path / "other.tar", change)
-    move_to(tmp_path / "elsewhere", monkeypatch)
+    with tarfile.open(tmp_path / "kept.tar") as old, tarfile.open(tmp_path / "other.tar", "w") as new:
+        for member in old:
+            if changed := change(member.name, old.extractfile(member).read()):
+                member.name, member.size = changed[0], len(changed[1])
+                new.addfile(member, io.BytesIO(changed[1]))
+    monkeypatch.setenv("HARNESS_HOME", str(elsewhere))
     with pytest.raises(UserError, match=sentence):
         restore(tmp_path / "other.tar")
-    assert all(path.name.startswith("leaderboard.db") for path in (tmp_path / "elsewhere").iterdir())
+    assert all(path.name.startswith("leaderboard.db") for path in elsewhere.iterdir())
     assert not (tmp_path / "outside").exists()
 
 

@@ -1,7 +1,5 @@
 """Non-interference: with other private answers every answer and the log are the same bytes until the reveal."""
 
-import itertools
-import re
 import sys
 from dataclasses import replace
 
@@ -9,10 +7,9 @@ import numpy as np
 import pytest
 
 from harness.competition import Exact, Ladder, Rules, find
-from tests.support.board_client import ROUTES
 from tests.support.board_model import File
 from tests.support.frozen import forget
-from tests.support.two_worlds import compare_two_worlds, play, upload_to
+from tests.support.two_worlds import compare_two_worlds, pages, play, upload_to
 
 
 @pytest.fixture(autouse=True)
@@ -37,13 +34,8 @@ def test_a_gain_that_a_ladder_does_not_show_is_in_no_byte_of_any_answer(home, ca
         (team, *upload_to("tiny"), {"content": File(frozenset(wrong)).content})
         for team, wrong in (("red", "abc"), ("blue", "ae"), ("red", "bc"))
     ]
-    holes = {"competition": "tiny", "path": "sample_submission.csv"}
-    paths = [
-        re.sub(r"{(\w+)(?::\w+)?}", lambda hole, more=more: (holes | more).get(hole[1], more["number"]), route.path)
-        for route, more in itertools.product(ROUTES, ({"team": "red", "number": "3"}, {"team": "blue", "number": "1"}))
-        if "static" not in route.path
-    ]
-    asked = submitted + [(who, "GET", path, {}) for who in roles for path in dict.fromkeys(paths)]
+    paths = dict.fromkeys([*pages("tiny", "red", "3"), *pages("tiny", "blue", "1")])
+    asked = submitted + [(who, "GET", path, {}) for who in roles for path in paths]
     second = np.r_[-1.0, np.arange(1.0, 10.0)]
     worlds = [
         play(home / str(k), truth, asked, monkeypatch, capfd, ("tiny",))

@@ -2,9 +2,8 @@
 
 import json
 import os
-import random
 import signal
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,152 +13,127 @@ from hypothesis import strategies as st
 
 from harness.competition import find
 from harness.errors import UserError
-from harness.files import sha256_of
 from leaderboard import queue, scorer, teams
 from leaderboard.answers import prepared
 from leaderboard.database import open_database
 from leaderboard.host import act, reveal_board
-from leaderboard.judge import rescore
-from leaderboard.queue import ReceivedFile, Refusal, accept, claim, read_job, read_quota
+from leaderboard.judge import judge, rescore
+from leaderboard.queue import Refusal, claim, read_job, read_quota
 from tests.support.frozen import Clock, hold
-from tests.support.tiny_board import entry, shown
+from tests.support.tiny_board import entry, queue_file, score_all, shown
 
 
-def submit(engine, file, team="red", limit=5, binding=True, name="mine.csv", manifest=None):
-    copy = file.with_suffix(f".{random.random()}.received")
-    copy.write_bytes(file.read_bytes())
-    received = ReceivedFile(copy, sha256_of(copy), copy.stat().st_size, name, manifest)
-    return accept(engine, prepared("tiny"), team, received, limit, binding)
+@pytest.fixture
+def engine(home):
+    return open_database()
 
 
-def score_all(engine, worker="me"):
-    while job := claim(engine, worker):
-        scorer.work(engine, worker, job)
+def submit(file, team="red", binding=True, **more):
+    return queue_file(team, file.read_bytes(), binding, **more)
 
 
-def used(engine, team="red"):
-    return read_quota(engine, prepared("tiny"), team, 5).used
+def used(engine):
+    return read_quota(engine, prepared("tiny"), "red", 5).used
 
 
-def test_a_file_that_is_accepted_is_scored_and_stands_on_the_board_with_its_time_of_arrival(home):
-    engine = open_database()
-    number = submit(engine, entry(home, wrong="a"), manifest={"cv": {"score": 0.7}})
+def test_a_file_that_is_accepted_is_scored_and_stands_on_the_board_with_its_time_of_arrival(engine, home):
+    number = submit(entry(home, wrong="a"), cv={"score": 0.75})
     assert used(engine) == 1 and read_job(engine, number).state == "waiting"
     score_all(engine)
     job = read_job(engine, number)
     assert (job.state, job.attempts, used(engine)) == ("scored", 1, 1)
-    rows = [(row.team, row.score, row.cv, row.submitted_at) for row in shown().rows]
-    assert rows == [("red", 5 / 6, 0.7, job.received_at)]
+    rows = [(row.team, row.score, row.cv, row.gap, row.submitted_at) for row in shown().rows]
+    assert rows == [("red", 5 / 6, 0.75, pytest.approx(0.75 - 5 / 6), job.received_at)]
     assert not queue.waiting_file(job.sha256).exists() and queue.received_file(job.sha256).exists()
 
 
-def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it(home):
-    engine, file = open_database(), entry(home)
+def test_a_refused_file_gives_its_quota_back_and_is_named_as_its_sender_calls_it(engine, home):
+    file = entry(home)
     file.write_text(file.read_text().replace("b,1", "a,1"))
-    number = submit(engine, file, name="night.csv")
+    number = submit(file, name="night.csv")
     score_all(engine)
     job = read_job(engine, number)
     assert job.state == "refused" and job.message.startswith("night.csv, line 3: id 'a'")
     assert used(engine) == 0 and not queue.received_file(job.sha256).exists()
-    assert submit(engine, file) == number and read_job(engine, number).state == "waiting"
+    assert submit(file) == number and read_job(engine, number).state == "waiting"
 
 
-def test_the_same_file_is_the_same_job_and_costs_one_entry(home):
-    engine = open_database()
-    first = submit(engine, entry(home))
-    assert submit(engine, entry(home)) == first
+def test_the_same_file_is_the_same_job_and_costs_one_entry(engine, home):
+    first = submit(entry(home))
+    assert submit(entry(home)) == first
     score_all(engine)
-    assert submit(engine, entry(home)) == first and used(engine) == 1
-    assert submit(engine, entry(home), team="blue") != first
+    judge("tiny", entry(home, "a"), "red")  # on this machine, without a server
+    assert submit(entry(home)) == first and submit(entry(home, "a")) != first and used(engine) == 2
+    assert submit(entry(home), team="blue") != first
 
 
-def test_what_a_killed_server_left_is_swept_and_what_waits_is_kept(home):
-    engine = open_database()
-    number = submit(engine, entry(home))
+def test_what_a_killed_server_left_is_swept_and_what_waits_is_kept(engine, home):
+    number = submit(entry(home))
     kept = queue.waiting_file(read_job(engine, number).sha256)
     old, new = queue.waiting_file(".ab12.partial"), queue.waiting_file("cd" * 32)
     for file in (old, new):
         file.touch()
-    os.utime(old, (0, 0))
-    os.utime(kept, (0, 0))
+    for file in (old, kept):
+        os.utime(file, (0, 0))
     assert queue.sweep(engine) == 1 and kept.exists() and new.exists() and not old.exists()
 
 
-def test_of_sixteen_at_once_exactly_five_are_accepted(home):
-    engine, answers = open_database(), []
-    start = threading.Barrier(16)
-
-    def one(number):
-        file = entry(home, wrong="a", by=number + 1, name=f"at_once{number}")
-        start.wait()
-        try:
-            answers.append(submit(engine, file))
-        except Refusal as refusal:
-            answers.append(refusal.status)
-
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers.count(429) == 11 and used(engine) == 5
+def test_of_sixteen_at_once_exactly_five_are_accepted(engine, home):
+    files = [entry(home, wrong="a", by=number + 1, name=f"at_once{number}") for number in range(16)]
+    with ThreadPoolExecutor(16) as threads:
+        sent = [threads.submit(submit, file) for file in files]
+    refused = [future.exception().status for future in sent if future.exception()]
+    assert refused == [429] * 11 and used(engine) == 5
     score_all(engine)
     assert [row.entries for row in shown().rows] == [5]
 
 
-def test_the_quota_of_a_day_ends_at_midnight_utc_and_the_refusal_says_so(home, monkeypatch):
-    clock, engine = hold(monkeypatch, Clock()), open_database()
+def test_the_quota_of_a_day_ends_at_midnight_utc_and_the_refusal_says_so(engine, home, monkeypatch):
+    clock = hold(monkeypatch, Clock())
     for letter in "abcde":
-        submit(engine, entry(home, letter))
+        submit(entry(home, letter))
     with pytest.raises(Refusal, match="has used its 5 entries of today; the next one is free at 2026-01-02 00:00 UTC"):
-        submit(engine, entry(home, "f"))
-    assert submit(engine, entry(home, "f"), binding=False)
+        submit(entry(home, "f"))
+    assert submit(entry(home, "f"), binding=False)
     score_all(engine)
     clock.midnight()
-    assert used(engine) == 0 and submit(engine, entry(home, "g"))
+    assert used(engine) == 0 and submit(entry(home, "g"))
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason", "sentence"),
+    ("kind", "undo", "reason", "team", "sentence"),
     [
-        ("close", "thank you all", "the competition is closed: thank you all"),
-        ("pause", "", "the competition is paused; the file"),
-        ("deadline", "2020-01-01T12:00+01:00", "the competition ended at 2020-01-01 11:00 UTC"),
+        ("close", "open", "thank you all", None, "the competition is closed: thank you all"),
+        ("pause", "resume", "", None, "the competition is paused; the file"),
+        ("deadline", "deadline", "2020-01-01T12:00+01:00", None, "the competition ended at 2020-01-01 11:00 UTC"),
+        ("disqualify", "reinstate", "two accounts", "red", "red is disqualified: two accounts"),
     ],
 )
-def test_nothing_is_taken_while_the_host_says_so(home, kind, reason, sentence):
-    engine, data = open_database(), prepared("tiny")
-    act(engine, data, kind, reason, "eva")
-    with pytest.raises(Refusal, match=sentence):
-        submit(engine, entry(home), binding=False)
-    act(engine, data, {"close": "open", "pause": "resume", "deadline": "deadline"}[kind], "2999-01-01", "eva")
-    assert submit(engine, entry(home))
-
-
-def test_a_disqualified_team_is_refused_and_after_the_reveal_everybody_is(home):
-    engine, data = open_database(), prepared("tiny")
-    submit(engine, entry(home))
+def test_nothing_is_taken_while_the_host_says_so(engine, home, kind, undo, reason, team, sentence):
+    data = prepared("tiny")
+    submit(entry(home, "a"))
     score_all(engine)
-    act(engine, data, "disqualify", "two accounts", "eva", "red")
-    with pytest.raises(Refusal, match="red is disqualified: two accounts"):
-        submit(engine, entry(home, "b"))
+    act(engine, data, kind, reason, "eva", team)
+    with pytest.raises(Refusal, match=sentence):
+        submit(entry(home), binding=False)
+    act(engine, data, undo, "2999-01-01", "eva", team)
+    assert submit(entry(home))
     reveal_board(engine, data)
     with pytest.raises(Refusal, match="are revealed"):
-        submit(engine, entry(home, "a"), team="blue")
+        submit(entry(home, "b"))
 
 
-def test_a_file_that_waits_for_a_metric_that_has_changed_is_refused_and_takes_no_quota(home, monkeypatch):
-    engine = open_database()
-    submit(engine, entry(home), team="blue")
+def test_a_file_that_waits_for_a_metric_that_has_changed_is_refused_and_takes_no_quota(engine, home, monkeypatch):
+    submit(entry(home), team="blue")
     score_all(engine)
-    number = submit(engine, entry(home, wrong="a"))
+    number = submit(entry(home, wrong="a"))
     monkeypatch.setattr(type(find("tiny").metric), "version", 2)
     with pytest.raises(Refusal, match=r"make rescore COMP=tiny.*; the file was not taken"):
-        submit(engine, entry(home, wrong="b"))
+        submit(entry(home, wrong="b"))
     score_all(engine)
     assert read_job(engine, number).state == "refused" and used(engine) == 0
     rescore("tiny")
-    submit(engine, entry(home, wrong="a"))
+    submit(entry(home, wrong="a"))
     score_all(engine)
     assert [row.team for row in shown().rows] == ["blue", "red"]
 
@@ -167,22 +141,19 @@ def test_a_file_that_waits_for_a_metric_that_has_changed_is_refused_and_takes_no
 # -- the scorer --------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_on_which_the_scorer_s_child_dies_three_times_is_the_platform_s_failure(home, monkeypatch):
-    engine = open_database()
-    number = submit(engine, entry(home))
+def test_a_file_on_which_the_scorer_s_child_dies_three_times_is_the_platform_s_failure(engine, home, monkeypatch):
+    number = submit(entry(home))
     monkeypatch.setattr(scorer, "score_file", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    for attempt in (1, 2):
-        scorer.work(engine, "me", claim(engine, "me"))
-        assert (read_job(engine, number).state, read_job(engine, number).attempts) == ("waiting", attempt)
+    for attempt, state in enumerate(("waiting", "waiting", "failed"), 1):
         assert used(engine) == 1
-    scorer.work(engine, "me", claim(engine, "me"))
-    assert read_job(engine, number).state == "failed" and "cost no quota" in read_job(engine, number).message
+        scorer.work(engine, "me", claim(engine, "me"))
+        assert (read_job(engine, number).state, read_job(engine, number).attempts) == (state, attempt)
+    assert "cost no quota" in read_job(engine, number).message
     assert used(engine) == 0 and claim(engine, "me") is None
 
 
-def test_a_new_scorer_takes_over_what_a_lost_one_had_and_the_lost_one_writes_nothing_more(home):
-    engine = open_database()
-    number = submit(engine, entry(home))
+def test_a_new_scorer_takes_over_what_a_lost_one_had_and_the_lost_one_writes_nothing_more(engine, home):
+    number = submit(entry(home))
     lost = claim(engine, "lost")
     assert claim(engine, "next") is None
     assert queue.take_over(engine) == 1
@@ -193,62 +164,55 @@ def test_a_new_scorer_takes_over_what_a_lost_one_had_and_the_lost_one_writes_not
     assert read_job(engine, number).state == "scored" and [row.entries for row in shown().rows] == [1]
 
 
-def test_a_file_with_which_three_scorers_were_lost_is_the_platform_s_failure(home):
-    engine = open_database()
-    number = submit(engine, entry(home))
+def test_a_file_with_which_three_scorers_were_lost_is_the_platform_s_failure(engine, home):
+    number = submit(entry(home))
     for _ in range(3):
         assert claim(engine, "lost")
         queue.take_over(engine)
     assert claim(engine, "next") is None and read_job(engine, number).state == "failed"
 
 
-def test_a_file_that_needs_too_much_memory_is_refused_and_the_scorer_lives(home, monkeypatch):
-    engine = open_database()
-    number = submit(engine, entry(home))
-    monkeypatch.setattr(scorer, "score_file", lambda *_: bytearray(3 << 30))
-    score_all(engine)
-    job = read_job(engine, number)
-    assert job.state == "refused" and "mine.csv needs more than 2 GiB of memory" in job.message
+def for_ever(*_):
+    while True:
+        sum(range(1000))
 
 
-def test_a_file_that_needs_too_much_time_is_refused(home, monkeypatch):
-    def for_ever(*_):
-        while True:
-            sum(range(1000))
-
-    engine = open_database()
-    number = submit(engine, entry(home))
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        (lambda *_: bytearray(3 << 30), "mine.csv needs more than 2 GiB of memory"),
+        (for_ever, "mine.csv needs more than 1 s"),
+    ],
+)
+def test_a_file_that_needs_too_much_is_refused_and_the_scorer_lives(engine, home, monkeypatch, score, message):
+    number = submit(entry(home))
     monkeypatch.setattr(scorer, "CPU_SECONDS", 1)
-    monkeypatch.setattr(scorer, "score_file", for_ever)
+    monkeypatch.setattr(scorer, "score_file", score)
     score_all(engine)
-    assert "needs more than 1 s" in read_job(engine, number).message
+    assert read_job(engine, number).state == "refused" and message in read_job(engine, number).message
 
 
-def test_an_error_while_scoring_prints_no_value(home, monkeypatch, capfd):
+def test_an_error_while_scoring_prints_no_value(engine, home, monkeypatch, capfd):
     def leak(*_):
         raise RuntimeError(f"the answer is {987650 + 4}")
 
-    engine = open_database()
-    submit(engine, entry(home))
+    submit(entry(home))
     monkeypatch.setattr(scorer, "score_file", leak)
     score_all(engine)
     printed = capfd.readouterr().err
     assert "RuntimeError" in printed and "987654" not in printed
 
 
-@settings(max_examples=100, deadline=None)
-@given(
-    st.one_of(
-        st.binary(max_size=200),
-        st.recursive(
-            st.none() | st.booleans() | st.floats() | st.text(max_size=8) | st.integers(),
-            lambda inner: (
-                st.lists(inner, max_size=4)
-                | st.dictionaries(st.sampled_from(["public", "private", "refused", "x"]), inner)
-            ),
-        ).map(lambda value: json.dumps(value).encode()),
-    )
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=8) | st.integers(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["public", "private", "refused"]), inner)
+    ),
 )
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200) | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
 def test_whatever_a_child_writes_no_score_comes_of_an_invalid_line(line):
     outcome = scorer.parse_outcome(line, Path("/nowhere"))
     assert outcome.scored is None
@@ -267,8 +231,7 @@ def test_a_score_of_a_child_that_is_not_a_finite_number_counts_nothing(tmp_path,
 # -- teams and tokens --------------------------------------------------------------------------------------------------
 
 
-def test_a_token_works_until_it_is_revoked_and_is_not_in_the_database(home):
-    engine = open_database()
+def test_a_token_works_until_it_is_revoked_and_is_not_in_the_database(engine, home):
     teams.create_team(engine, "red")
     token = teams.issue_token(engine, "ada", "red")
     assert teams.user_of(engine, token) == ("ada", "red", "player") and len(token) >= 43
@@ -282,15 +245,13 @@ def test_a_token_works_until_it_is_revoked_and_is_not_in_the_database(home):
 
 
 @pytest.mark.parametrize(("there", "alike"), [("red", "RED"), ("coca", "соса"), ("hello", "he110"), ("cafe", "café")])
-def test_a_name_that_looks_like_another_one_is_refused(home, there, alike):
-    engine = open_database()
+def test_a_name_that_looks_like_another_one_is_refused(engine, there, alike):
     teams.create_team(engine, there)
     with pytest.raises(UserError, match="cannot be told from the team"):
         teams.create_team(engine, alike)
 
 
-def test_honest_names_of_many_scripts_are_taken_and_a_mixture_that_looks_alike_is_not(home):
-    engine = open_database()
+def test_honest_names_of_many_scripts_are_taken_and_a_mixture_that_looks_alike_is_not(engine):
     for name in ("red", "Émile et Zoë", "Ελλάς", "Красная", "東京チーム", "한국", "हिन्दी", "team 42", "عربي", "ไทย"):
         assert teams.create_team(engine, name) == name
     with pytest.raises(UserError, match="mixes letters of CYRILLIC and LATIN"):

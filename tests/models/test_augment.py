@@ -8,6 +8,7 @@ import pytest
 from harness.models.augment import Augment
 
 STRONG = Augment(hflip=0.5, vflip=0.5, rotate=20, scale=0.3, shift=0.1)
+STILL = Augment(hflip=0)
 
 
 def ramps(count: int = 10) -> np.ndarray:
@@ -16,9 +17,16 @@ def ramps(count: int = 10) -> np.ndarray:
     return (10 * rows + 3 * columns + image).astype(np.uint8)
 
 
-def test_flips_are_exact_and_the_mask_follows():
-    images = ramps()
-    augment = Augment(hflip=0.5, vflip=0.5)
+def middle(changed: dict[int, float]) -> np.ndarray:
+    """The draws (1, 15) of a sample that nothing is done to, but in these columns."""
+    draws = np.full((1, 15), 0.5)
+    draws[0, list(changed)] = list(changed.values())
+    return draws
+
+
+@pytest.mark.parametrize("warps", [0.0, 1e-9])  # flipped by numpy, and by a warp that does nothing else
+def test_flips_are_exact_and_the_mask_follows(warps: float):
+    images, augment = ramps(), Augment(hflip=0.5, vflip=0.5, rotate=warps)
     draws = augment.draw(np.random.default_rng(0), 10)
     flipped, masks = augment(images, images, draws)
     expected = [
@@ -29,59 +37,34 @@ def test_flips_are_exact_and_the_mask_follows():
     assert (flipped != images).any((1, 2)).sum() >= 5 and (images == ramps()).all()
 
 
-def test_a_warp_that_only_flips_is_the_flip():
-    augment = Augment(hflip=1, vflip=1, rotate=1e-9)
-    warped, masks = augment(ramps(), ramps(), augment.draw(np.random.default_rng(0), 10))
-    assert (warped == ramps()[:, ::-1, ::-1]).all() and (masks == warped).all()
-
-
 def test_a_quarter_turn_puts_pixels_where_numpy_puts_them():
     square = ramps()[:1, :, :16]
-    draws = np.full((1, 15), 0.5)
-    draws[0, :2], draws[0, 2] = 1, 1.0  # no flips, the full angle
-    turned, masks = Augment(rotate=90)(square, square, draws)
+    turned, masks = Augment(hflip=0, rotate=90)(square, square, middle({2: 1}))
     assert (turned[0] == np.rot90(square[0])).all() or (turned[0] == np.rot90(square[0], -1)).all()
     assert (masks == turned).all()
 
 
-def test_image_and_mask_are_warped_alike():
+def test_image_and_mask_are_warped_alike_whatever_the_colours_and_the_other_samples():
     masks = np.zeros((10, 32, 64), np.uint8)
     masks[:, 8:24, 16:40] = 1
     augment = replace(STRONG, brightness=0.1, contrast=0.1)
-    images, warped = augment(50 + 150 * masks, masks, augment.draw(np.random.default_rng(1), 10))
+    draws = augment.draw(np.random.default_rng(1), 10)
+    images, warped = augment(50 + 150 * masks, masks, draws)
     assert set(np.unique(warped)) == {0, 1}
     assert ((images > 125) == warped).mean() > 0.97 and (warped != masks).any((1, 2)).all()
+    colour, _ = augment(np.stack((50 + 150 * masks,) * 3, -1), None, draws)
+    assert (colour == images[..., None]).all()
+    alone, _ = augment(50 + 150 * masks[7:8], None, draws[7:8])
+    assert (images[7] == alone[0]).all()
 
 
-def test_colour_is_treated_as_grey_channel_by_channel():
-    grey = ramps()
-    draws = STRONG.draw(np.random.default_rng(2), 10)
-    colour, _ = STRONG(np.stack((grey,) * 3, -1), None, draws)
-    assert colour.shape == (10, 16, 24, 3) and (colour == STRONG(grey, None, draws)[0][..., None]).all()
-
-
-def test_a_sample_depends_on_its_own_draws_only():
-    augment = replace(STRONG, brightness=0.2, contrast=0.2)
-    draws = augment.draw(np.random.default_rng(3), 10)
-    whole, _ = augment(ramps(), ramps(), draws)
-    alone, _ = augment(ramps()[7:8], ramps()[7:8], draws[7:8])
-    assert (whole[7] == alone[0]).all()
-
-
-def test_brightness_and_contrast_by_hand():
-    augment = Augment(hflip=0, brightness=0.2, contrast=0.5)
-    draws = np.full((1, 15), 0.5)
-    draws[0, 6:8] = 1  # factor 1.5, offset 51
-    images = np.array([[[0, 100, 127, 255]]], np.uint8)
-    assert augment(images, None, draws)[0].tolist() == [[[0, 137, 178, 255]]]
-
-
-def test_colours_change_channel_by_channel_by_hand():
-    augment = Augment(hflip=0, colour=0.2)
-    draws = np.full((1, 15), 0.5)
-    draws[0, [8, 12]] = 1  # red: a factor of 1.2; green: 51 more; blue stays
-    images = np.array([[[[0, 0, 0], [127, 127, 127], [200, 250, 9]]]], np.uint8)
-    assert augment(images, None, draws)[0].tolist() == [[[[0, 51, 0], [127, 178, 127], [214, 255, 9]]]]
+def test_brightness_contrast_and_colours_by_hand():
+    grey = np.array([[[0, 100, 127, 255]]], np.uint8)
+    brighter, _ = replace(STILL, brightness=0.2, contrast=0.5)(grey, None, middle({6: 1, 7: 1}))  # factor 1.5, 51 more
+    assert brighter.tolist() == [[[0, 137, 178, 255]]]
+    colours = np.array([[[[0, 0, 0], [127, 127, 127], [200, 250, 9]]]], np.uint8)
+    dyed, _ = replace(STILL, colour=0.2)(colours, None, middle({8: 1, 12: 1}))  # red: a factor of 1.2; green: 51 more
+    assert dyed.tolist() == [[[[0, 51, 0], [127, 178, 127], [214, 255, 9]]]]
 
 
 def flip_and_darken() -> list:
@@ -92,7 +75,7 @@ def flip_and_darken() -> list:
 
 @pytest.mark.parametrize("colour", [False, True])
 def test_albumentations_change_image_and_mask_alike_and_depend_on_the_draws_only(colour):
-    augment, masks = Augment(hflip=0, transforms=flip_and_darken), ramps() % 5
+    augment, masks = replace(STILL, transforms=flip_and_darken), ramps() % 5
     inputs = np.stack((ramps(),) * 3, -1) if colour else ramps()
     draws = augment.draw(np.random.default_rng(0), 10)
     images, changed = augment(inputs, masks, draws)

@@ -1,36 +1,24 @@
 """Stored learners are named by public names that are found again, wherever the code lies."""
 
-import ast
 import dataclasses
 import importlib
-from collections import Counter
-from pathlib import Path
 
 import pytest
 
-import harness.models
-from harness.models.config import named, public_name
+from harness.errors import UserError
+from harness.models.config import modules_by_name, named, public_name, revived
 
-FOLDER = Path(harness.models.__file__).parent
-MODULES = [
-    ".".join(("harness", "models", *file.relative_to(FOLDER).with_suffix("").parts)).removesuffix(".__init__")
-    for file in sorted(FOLDER.rglob("*.py"))
-    if file.name != "networks.py"  # imports torch, and holds no dataclass
-]
+MODULES = {module for module in modules_by_name().values() if not module.endswith(".networks")}  # no dataclass there
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_every_dataclass_is_found_by_its_public_name(module: str) -> None:
     for value in vars(importlib.import_module(module)).values():
         if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module:
             assert named(public_name(value)) is value
 
 
-def test_no_public_class_stands_twice() -> None:
-    classes = Counter(
-        statement.name
-        for file in FOLDER.rglob("*.py")
-        for statement in ast.parse(file.read_text()).body
-        if isinstance(statement, ast.ClassDef)
-    )
-    assert [name for name, count in classes.items() if count > 1 and name != "Training"] == []
+@pytest.mark.parametrize("kind", ["os:system", "NoSuchLearner", "Muon.build", "competitions.nowhere.models:trees"])
+def test_a_name_that_is_gone_or_never_was_a_dataclass_is_refused(kind: str) -> None:
+    with pytest.raises(UserError, match=kind):
+        revived({"type": kind})

@@ -10,9 +10,10 @@ import pytest
 
 from harness.data.samples import Samples, numbered
 from harness.errors import UserError
-from harness.models import Context, Interrupted, OutOfTime
-from harness.models.numpy_learner import ARRAYS, STATE, NumpyLearner
+from harness.models import MODEL, Context, Interrupted, OutOfTime
+from harness.models.numpy_learner import STATE, NumpyLearner
 from harness.tasks.regression import Regression
+from tests.support.tiny_networks import stop_at
 
 TASK = Regression("weight")
 TRAIN = Samples(numbered(10), np.arange(10.0), np.arange(10.0), np.arange(10))
@@ -35,55 +36,38 @@ class Walk(NumpyLearner):
         return inputs + model["place"].sum()
 
 
-def after(asked: int) -> Any:
-    """A signal that comes when it was asked for so many times."""
-    left = iter([False] * asked)
-    return lambda: next(left, True)
+def walked(folder: Path, **change: Any) -> bytes:
+    return Walk().fit(TRAIN, None, Context(TASK, folder, **change)).predict(TRAIN.inputs).tobytes()
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> bytes:
-    return Walk().fit(TRAIN, None, Context(TASK, tmp_path / "whole")).predict(TRAIN.inputs).tobytes()
-
-
-def test_an_interrupted_fit_goes_on_to_the_same_bytes(whole: bytes, tmp_path: Path) -> None:
-    with pytest.raises(Interrupted, match="stopped after epoch 2; the same command goes on from there"):
-        Walk().fit(TRAIN, None, Context(TASK, tmp_path, stop=after(4)))
-    assert (tmp_path / STATE).exists() and not (tmp_path / ARRAYS).exists()
-    assert Walk().fit(TRAIN, None, Context(TASK, tmp_path)).predict(TRAIN.inputs).tobytes() == whole
-    assert not (tmp_path / STATE).exists()
-
-
-def test_a_deadline_saves_and_the_same_call_goes_on(whole: bytes, tmp_path: Path) -> None:
-    with pytest.raises(OutOfTime, match="after epoch 0"):
-        Walk().fit(TRAIN, None, Context(TASK, tmp_path, deadline=time.monotonic()))
-    assert Walk().fit(TRAIN, None, Context(TASK, tmp_path)).predict(TRAIN.inputs).tobytes() == whole
+def test_an_interrupted_fit_goes_on_to_the_same_bytes_and_a_finished_one_is_loaded(tmp_path: Path) -> None:
+    whole, cut = walked(tmp_path / "whole"), tmp_path / "cut"
+    with pytest.raises(UserError, match="no finished fit"):
+        Walk().load(Context(TASK, cut))
+    with pytest.raises(OutOfTime):
+        walked(cut, deadline=time.monotonic())
+    with pytest.raises(Interrupted):
+        walked(cut, stop=stop_at(4))
+    assert (cut / STATE).exists() and not (cut / MODEL).exists()
+    assert walked(cut) == whole
+    assert not (cut / STATE).exists()
+    assert Walk().load(Context(TASK, cut)).predict(TRAIN.inputs).tobytes() == whole
+    assert walked(tmp_path / "seed", seed=1) != whole != walked(tmp_path / "fold", fold=1)
 
 
 def test_a_fit_at_its_last_epoch_is_not_out_of_time(tmp_path: Path) -> None:
     Walk(epochs=1).fit(TRAIN, None, Context(TASK, tmp_path, deadline=time.monotonic()))
-    assert (tmp_path / ARRAYS).exists()
+    assert (tmp_path / MODEL).exists()
 
 
-def test_a_finished_fit_is_loaded(whole: bytes, tmp_path: Path) -> None:
-    assert Walk().load(Context(TASK, tmp_path / "whole")).predict(TRAIN.inputs).tobytes() == whole
-    with pytest.raises(UserError, match="holds no whole fit"):
-        Walk().load(Context(TASK, tmp_path / "elsewhere"))
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"no archive at all"])
-def test_a_broken_file_is_reported_and_the_fold_fitted_again(content: bytes, whole: bytes, tmp_path: Path) -> None:
-    said: list[dict] = []
-    (tmp_path / ARRAYS).write_bytes(content)
-    fitted = Walk().fit(TRAIN, None, Context(TASK, tmp_path, report=said.append))
-    assert fitted.predict(TRAIN.inputs).tobytes() == whole
-    assert ["is broken" in event.get("warning", "") for event in said] == [True]
-
-
-def test_another_fold_or_seed_is_another_walk(whole: bytes, tmp_path: Path) -> None:
-    for name, change in (("seed", {"seed": 1}), ("fold", {"fold": 1})):
-        fitted = Walk().fit(TRAIN, None, Context(TASK, tmp_path / name, **change))
-        assert fitted.predict(TRAIN.inputs).tobytes() != whole
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off"])
+def test_a_broken_state_is_reported_and_the_fold_fitted_from_its_start(content: bytes, tmp_path: Path) -> None:
+    events: list[dict] = []
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / STATE).write_bytes(content)
+    assert walked(folder, report=events.append) == walked(tmp_path / "whole")
+    assert str(folder / STATE) in events[0]["warning"]
 
 
 def test_the_cost_leaves_nothing_on_the_disk(tmp_path: Path) -> None:

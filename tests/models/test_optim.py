@@ -24,8 +24,8 @@ def small_network() -> torch.nn.Module:
     )
 
 
-def train(optimizer, network, steps, start=0):
-    for k in range(start, start + steps):
+def train(optimizer, network, steps):
+    for k in steps:
         network(torch.from_numpy(np.random.default_rng(k).random((2, 1, 8, 8), np.float32))).square().mean().backward()
         for group in optimizer.param_groups:
             group["lr"] = 1e-3
@@ -35,19 +35,23 @@ def train(optimizer, network, steps, start=0):
 
 def test_orthogonalising_a_wide_matrix_brings_its_singular_values_near_one():
     matrix = torch.from_numpy(np.random.default_rng(0).normal(size=(12, 40)).astype(np.float32))
-    values = torch.linalg.svdvals(orthogonal(matrix))
-    assert values.min() > 0.6
-    assert values.max() < 1.3
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-    cosine = (orthogonal(matrix) * (left @ right)).sum() / (orthogonal(matrix).norm() * (left @ right).norm())
-    assert cosine > 0.95
+    along = left.T @ orthogonal(matrix) @ right.T  # nearly the identity
+    assert along.diag().min() > 0.6 and along.diag().max() < 1.3
+    assert (along - torch.diag(along.diag())).abs().max() < 1e-3
 
 
-def test_muon_moves_inner_convolutions_and_leaves_the_rest_to_adamw():
-    optimizer = Muon().build(small_network(), weight_decay=0.1)
-    (hidden,) = [group for group in optimizer.param_groups if "reach" in group]
+def test_muon_moves_inner_convolutions_leaves_the_rest_to_adamw_and_resumes_to_the_same_steps():
+    whole, half = small_network(), small_network()
+    through, first, second = (Muon().build(network, weight_decay=0.1) for network in (whole, half, half))
+    (hidden,) = [group for group in through.param_groups if "orthogonal" in group]
     assert [tuple(p.shape) for p in hidden["params"]] == [(16, 16, 3, 3)]
-    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(small_network().parameters()))
+    assert sum(len(group["params"]) for group in through.param_groups) == len(list(whole.parameters()))
+    train(through, whole, range(6))
+    train(first, half, range(3))
+    second.load_state_dict(first.state_dict())
+    train(second, half, range(3, 6))
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), half.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("optimizer", [AdamW(), SGD(), Muon()])
@@ -56,49 +60,31 @@ def test_norms_and_biases_do_not_decay(optimizer):
     assert {p.ndim for group in groups if group["weight_decay"] == 0 for p in group["params"]} == {1}
 
 
-def test_muon_resumed_from_its_state_makes_the_same_steps():
-    whole, half = small_network(), small_network()
-    through = Muon().build(whole, 0.1)
-    train(through, whole, 6)
-    first = Muon().build(half, 0.1)
-    train(first, half, 3)
-    second = Muon().build(half, 0.1)
-    second.load_state_dict(first.state_dict())
-    train(second, half, 3, start=3)
-    for a, b in zip(whole.parameters(), half.parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
-def test_without_momentum_a_step_goes_down_the_gradient():
-    weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+@pytest.mark.parametrize(("momentum", "expected"), [(0.0, [0.8, -1.6]), (0.5, [0.7, -1.4])])  # Nesterov: 1.5 as far
+def test_a_first_step_goes_down_the_gradient(momentum, expected):
     layer = torch.nn.Module()
-    layer.weight = weight
-    for momentum, expected in ((0.0, [0.8, -1.6]), (0.5, [0.7, -1.4])):  # Nesterov: the first step is 1 + momentum long
-        weight.data = torch.tensor([1.0, -2.0])
-        optimizer = SGD(momentum).build(layer, weight_decay=0.0)
-        optimizer.param_groups[0]["lr"] = 0.1
-        weight.grad = 2 * weight.detach()
-        optimizer.step()
-        assert weight.tolist() == pytest.approx(expected)
+    layer.weight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimizer = SGD(momentum).build(layer, weight_decay=0.0)
+    optimizer.param_groups[0]["lr"] = 0.1
+    layer.weight.grad = 2 * layer.weight.detach()
+    optimizer.step()
+    assert layer.weight.tolist() == pytest.approx(expected)
 
 
-# -- schedules ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_cosine_climbs_peaks_and_ends_at_its_final_share():
-    schedule = WarmupCosine(warmup=0.1, final=0.01)
-    assert 0 < schedule.factor(0, []) < 0.05
-    assert schedule.factor(0.1, []) == pytest.approx(1)
-    assert schedule.factor(0.55, []) == pytest.approx((1 + 0.01) / 2)
-    assert schedule.factor(1, []) == pytest.approx(0.01)
-
-
-def test_restarts_begin_again_at_the_height():
-    schedule = CosineRestarts(cycles=2, longer=2, warmup=0)
-    assert schedule.factor(1 / 3 - 1e-6, []) == pytest.approx(0, abs=1e-3)
-    assert schedule.factor(1 / 3 + 1e-6, []) == pytest.approx(1, abs=1e-3)
-    assert schedule.factor(2 / 3, []) == pytest.approx(0.5, abs=1e-3)
-    assert schedule.factor(1, []) == pytest.approx(0)
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        (WarmupCosine(warmup=0.1), {0: 0.01, 0.1: 1, 0.55: 0.5, 1: 0}),
+        (
+            CosineRestarts(cycles=2, longer=2, warmup=0),
+            {0: 1, 1 / 3 - 1e-6: 0, 1 / 3 + 1e-6: 1, 2 / 3: 0.5, 1: 0},
+        ),
+        (Constant(), {0: 1, 0.5: 1, 1: 1}),
+    ],
+)
+def test_a_schedule_climbs_peaks_and_falls(schedule, factors):
+    assert [schedule.factor(done, []) for done in factors] == pytest.approx(list(factors.values()), abs=1e-3)
+    assert schedule.factor(0, []) > 0
 
 
 def test_a_plateau_halves_the_rate_each_time_patience_ends():
@@ -107,12 +93,6 @@ def test_a_plateau_halves_the_rate_each_time_patience_ends():
     assert [schedule.factor(0.5, losses) for losses in histories] == [1, 1, 0.5, 0.25, 0.5]
 
 
-def test_a_constant_rate_is_constant():
-    assert [Constant().factor(done, []) for done in (0, 0.5, 1)] == [1, 1, 1]
-
-
-def test_early_stopping_waits_for_its_patience_and_counts_only_what_is_enough_better():
-    rule = EarlyStopping(patience=2, least=0.1)
-    assert not rule.stop([1.0, 0.8, 0.75])
-    assert rule.stop([1.0, 0.8, 0.75, 0.72])
-    assert not rule.stop([1.0, 0.8, 0.75, 0.69])
+def test_early_stopping_waits_for_its_patience():
+    histories = [], [1.0], [1.0, 0.8, 0.9], [1.0, 0.8, 0.9, 0.8], [1.0, 0.8, 0.9, 0.7], [0.8, 0.9, 0.9, 0.7, 0.7, 0.9]
+    assert [EarlyStopping(patience=2).stop(losses) for losses in histories] == [False] * 3 + [True, False, True]

@@ -1,7 +1,5 @@
 """Scales and charts."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -14,7 +12,8 @@ def test_a_scale_keeps_values_beyond_it_at_its_ends() -> None:
     assert (linear(5), linear(-3), linear(99)) == (150, 100, 200)
     assert log(0.01) == pytest.approx(50)
     assert log.ticks == [0.001, 0.01, 0.1]
-    assert replace(linear, high=0)(0) == 150  # one value alone lies in the middle
+    assert Scale(1, 20, 0, 100, log=True).ticks == [1, 2, 5, 10, 20]
+    assert Scale(3, 3, 100, 200)(3) == 150  # one value alone lies in the middle
 
 
 def test_confidence_is_compared_with_accuracy_bin_by_bin() -> None:
@@ -25,7 +24,6 @@ def test_confidence_is_compared_with_accuracy_bin_by_bin() -> None:
 
 def test_a_chart_is_well_formed_and_escapes_names() -> None:
     chart = Chart((0, 1), (0, 1), ("<x>", "y"))
-    chart.steps([(0, 0.2), (0.5, 0.8)], 1.0, "best")
     chart.dot(0.5, 0.5, "finished", 'a "<b>"')
     drawn = PageReader(chart.svg("<title>"))
     assert drawn.open == []

@@ -28,14 +28,11 @@ def test_swapping_the_sides_turns_the_difference_around(finished: Finished) -> N
     assert "By class" in page.text and "Rows that differ most" in page.text
 
 
-def test_the_ensemble_of_a_submission_is_compared_with_a_run_and_with_itself(finished: Finished) -> None:
+def test_the_ensemble_of_a_submission_is_compared_with_itself_and_other_files_are_refused(finished: Finished) -> None:
     run = finished("labels")
     file = paths.submissions("labels", run.prepared.data_hash) / run.file.name
     same = comparison.compare_files(file, file)
     assert (same["difference"], same["verdict"], same["most_different"]) == (0, "cannot tell", [])
     assert same["a"]["score"] == pytest.approx(run.manifest["cv"]["score"])
-
-
-def test_a_file_that_the_harness_did_not_make_is_refused() -> None:
     with pytest.raises(UserError, match="neither a run"):
         comparison.compare_files(paths.root(), paths.root())

@@ -12,21 +12,14 @@ from tests.support.tiny_runs import RUNS
 
 
 def check() -> dict[str, Any]:
-    return next(
-        check for check in pipeline.look(Request(RUNS["labels"]()))["checks"] if check["name"] == "label issues"
-    )
-
-
-def test_without_predictions_the_audit_says_why_there_are_no_label_issues() -> None:
-    found = check()
-    assert found["verdict"] == "pass"
-    assert "no data are prepared for labels" in found["evidence"]
+    checks = pipeline.look(Request(RUNS["labels"]()))["checks"]
+    return next(check for check in checks if check["name"] == "label issues")
 
 
 def test_a_finished_run_ranks_all_labels_in_a_file_and_removes_nothing(finished: Finished) -> None:
+    assert "no data are prepared for labels" in check()["evidence"]
     run = finished("labels")
-    before = run.prepared.exclusions
-    found = check()
+    before, found = run.prepared.exclusions, check()
     assert found["verdict"] == "warn"
     assert "reports/labels/label_issues.csv" in found["evidence"] and "exclusions.json" in found["remedy"]
     with open(paths.reports("labels") / "label_issues.csv", newline="") as lines:
@@ -39,11 +32,10 @@ def test_a_finished_run_ranks_all_labels_in_a_file_and_removes_nothing(finished:
 
 def test_an_excluded_row_leaves_training_and_the_ranking_waits_for_new_models(finished: Finished) -> None:
     run = finished("labels")
-    folds = run.prepared.folds(RUNS["labels"](), 3)
     excluded = str(run.prepared.train.ids[0])
     write_json(run.prepared.folder / "exclusions.json", {excluded: "a bee, not an ant"})
     again = prepare(Request(RUNS["labels"]()))
     assert excluded not in again.train.ids
     assert again.data_hash == run.prepared.data_hash
-    assert again.train_hash(again.folds(RUNS["labels"](), 3)) != run.prepared.train_hash(folds)
+    assert again.train_hash(again.folds(RUNS["labels"](), 3)) != run.prepared.train_hash(run.folds)
     assert "no model has predicted all of these rows" in check()["evidence"]

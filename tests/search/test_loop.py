@@ -12,10 +12,8 @@ import optuna
 import pytest
 
 import competitions
-from harness import paths
 from harness.audit import Audit, Check
 from harness.competition import find
-from harness.ensemble import FittedEnsemble, OOFData
 from harness.errors import UserError
 from harness.files import append_line, read_json, read_lines, sha256_of
 from harness.prepare import write
@@ -23,7 +21,7 @@ from harness.search.study import DUPLICATE
 from harness.training import search_result
 from harness.training.ensembling import blend_of, ensemble
 from harness.training.predictions import ModelRun
-from tests.support.tiny_search import DECLARATION, NAME, Search, declare, make_search, write_raw
+from tests.support.tiny_search import DECLARATION, NAME, declare, make_search, write_raw
 
 FAULTS = ("", "memory", "nan", "crash", "space")
 FAULTY = """
@@ -47,7 +45,7 @@ def prepared_beads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("beads")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_HOME", str(home))
-        _declared(home, patch)
+        declared(home, patch)
         dataset = find(NAME).load(write_raw(home))
         write(find(NAME), dataset, Audit([Check("shapes", "pass", "")], {}, dataset.labelled.groups), "sample")
     return home
@@ -57,11 +55,11 @@ def prepared_beads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def beads(prepared_beads: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own with the prepared data; the competition is declared."""
     shutil.copytree(prepared_beads, own_home, dirs_exist_ok=True)
-    _declared(own_home, monkeypatch)
+    declared(own_home, monkeypatch)
     return own_home
 
 
-def _declared(home: Path, patch: pytest.MonkeyPatch) -> None:
+def declared(home: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(competitions, "__path__", declare(home))
     for name in [name for name in sys.modules if name.startswith(f"competitions.{NAME}")]:
         patch.delitem(sys.modules, name)
@@ -108,32 +106,20 @@ def test_a_search_finds_the_better_variants_and_its_incumbent_only_ever_gets_bet
 def test_submit_after_a_search_gets_all_candidates_while_their_runs_exist_and_the_members_alone_after(
     beads: Path,
 ) -> None:
-    search = make_search()
-    search.loop.run()
+    loop = make_search().loop
+    loop.run()
     (found,) = beads.glob(f"searches/{NAME}/*/best.json")
-    saved, place = read_json(found), (NAME, search.loop.prepared.data_hash, search.loop.train_hash)
+    saved, place = read_json(found), (NAME, loop.prepared.data_hash, loop.train_hash)
     assert set(saved["members"]) < set(saved["candidates"])
     assert set(search_result.variants(*place)) == set(saved["candidates"])
-    ensemble_of_submit, oof = refit(search, saved["candidates"])
-    assert float(oof.metric.score(ensemble_of_submit.statistics[-1])) == pytest.approx(saved["cv"]["score"])
-    other = next(each for name, each in saved["candidates"].items() if name not in saved["members"])
-    (beads / other["run"] / "fold_0" / "fold.json").unlink()
+    runs = {name: ModelRun(beads / each["run"]) for name, each in saved["candidates"].items()}
+    folds, blend = loop.prepared.folds(loop.request.competition, 2), blend_of(loop.request.competition, runs)
+    fitted, oof = ensemble(loop.request, loop.prepared, folds, runs, blend)  # what `submit` makes of the candidates
+    assert float(oof.metric.score(fitted.statistics[-1])) == pytest.approx(saved["cv"]["score"])
+    other = next(name for name in saved["candidates"] if name not in saved["members"])
+    (runs[other].fold(0) / "fold.json").unlink()
     assert set(search_result.variants(*place)) == set(saved["members"])
     assert search_result.variants(NAME, place[1], "other rows") == {}
-
-
-def refit(search: Search, candidates: dict[str, Any]) -> tuple[FittedEnsemble, OOFData]:
-    """What `submit` makes of the candidates."""
-    loop = search.loop
-    runs = {name: ModelRun(paths.root() / each["run"]) for name, each in candidates.items()}
-    folds = loop.prepared.folds(loop.request.competition, loop.count)
-    declared = blend_of(loop.request.competition, runs)
-    return ensemble(loop.request, loop.prepared, folds, runs, declared)
-
-
-def test_too_little_time_for_one_fold_names_the_hours_that_are_needed(beads: Path) -> None:
-    with pytest.raises(UserError, match="HOURS="):
-        make_search(hours=0.002)
 
 
 def test_when_exploring_is_over_the_best_trains_on_a_longer_schedule(beads: Path) -> None:
@@ -173,14 +159,18 @@ def test_a_search_space_that_never_worked_ends_the_search_with_its_name(beads: P
     best_is_valid(beads)
 
 
-def test_a_full_disk_ends_the_search_and_its_trial_waits_for_the_next_one(beads: Path) -> None:
+@pytest.mark.parametrize(("error", "largest"), [(errno.ENOSPC, 10**18), (errno.EDQUOT, 0)])
+def test_a_full_disk_or_quota_ends_the_search_and_its_trial_waits_for_the_next_one(
+    beads: Path, error: int, largest: int
+) -> None:
+    """No disk has room for two more runs of the largest; the free space of a disk with a quota may not be ours."""
     jobs = itertools.count()
 
     def second_fails() -> Exception | None:
-        return OSError(errno.ENOSPC, "the disk is full") if next(jobs) == 2 else None
+        return OSError(error, "the disk is full") if next(jobs) == 2 else None
 
     search = make_search(second_fails)
-    search.loop.largest = 10**18  # no disk has room for two more of these
+    search.loop.largest = largest
     search.loop.run()
     assert "make clean" in search.loop.ends_because
     assert search.loop.study.counts()["failed"] == 0

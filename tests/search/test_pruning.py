@@ -1,6 +1,5 @@
 """Pruning by a paired test and by learning curves, the time of a search, and what is tried again."""
 
-import errno
 import time
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from harness.errors import UserError
 from harness.metrics import RMSE, Accuracy
 from harness.models import Diverged, TrainingCost
 from harness.search.pruning import SHARES, Pruner
-from harness.search.retries import disk_full, free_disk_space, over_quota, retry
+from harness.search.retries import free_disk_space, retry
 from harness.search.schedule import SearchSchedule
 from harness.search.study import TrialRun
 from harness.training.cost import Work
@@ -36,8 +35,7 @@ def pruner(**options: Any) -> Pruner:
 
 def statistics(right: int) -> np.ndarray:
     truth = np.tile([0, 1], 25)
-    predicted = np.where(np.arange(50) < right, truth, 1 - truth)
-    return Accuracy(("a", "b")).statistics(truth, predicted)
+    return Accuracy(("a", "b")).statistics(truth, np.where(np.arange(50) < right, truth, 1 - truth))
 
 
 def test_a_variant_that_is_worse_beyond_noise_is_pruned_and_one_within_noise_goes_on() -> None:
@@ -46,12 +44,9 @@ def test_a_variant_that_is_worse_beyond_noise_is_pruned_and_one_within_noise_goe
     ours.add("close", 0, statistics(43), {})
     assert "best" in ours.worse("bad") and "-0.4000" in ours.worse("bad")
     assert ours.worse("close") == ours.worse("best") == ""
-
-
-def test_each_kind_of_pruning_can_be_switched_off() -> None:
-    ours = pruner(paired=False, curves=False)
-    ours.add("bad", 0, statistics(5), {})
-    assert ours.worse("bad") == "" and ours.limits(0) == {}
+    switched_off = pruner(paired=False, curves=False)
+    switched_off.add("bad", 0, statistics(5), {})
+    assert switched_off.worse("bad") == "" and switched_off.limits(0) == {}
 
 
 def test_a_curve_is_pruned_below_the_lowest_quarter_of_four_others() -> None:
@@ -66,9 +61,8 @@ def test_a_curve_is_pruned_below_the_lowest_quarter_of_four_others() -> None:
 
 
 def test_where_less_is_better_the_lower_error_is_the_best() -> None:
-    truth = np.arange(40.0)
+    truth, wiggle = np.arange(40.0), np.tile([-1.0, 1.0], 20)
     ours = Pruner(RMSE(), {0: np.arange(40)})
-    wiggle = np.where(np.arange(40) % 2, 1.0, -1.0)
     for name, error in (("far", 4.0), ("near", 1.0)):
         ours.add(name, 0, RMSE().statistics(truth, truth + error * wiggle), {})
         ours.complete(name)
@@ -78,63 +72,39 @@ def test_where_less_is_better_the_lower_error_is_the_best() -> None:
 # -- time --------------------------------------------------------------------------------------------------------------
 
 
-def schedule(hours: float = 1.0, epoch: float = 10.0) -> SearchSchedule:
-    """Two workers, five folds, models of 20 epochs."""
-    work = Work({"net": Net()}, {"net": TrainingCost(0, epoch, 0)}, 5, 2, 1, 100, 20, 0, 10.0)
+def schedule(hours: float = 1.0) -> SearchSchedule:
+    """Two workers, five folds, models of 20 epochs of 10 s."""
+    work = Work({"net": Net()}, {"net": TrainingCost(0, 10.0, 0)}, 5, 2, 1, 100, 20, 0, 10.0)
     return SearchSchedule(work, {"net": {}}, time.time(), hours, {}, pool=4, official=1.0, ensemble=4.0)
 
 
-class Attributes:
+def attributes() -> Any:
     """As much of a study as the schedule reads."""
-
-    def __init__(self) -> None:
-        self.user_attrs: dict[str, Any] = {}
-
-    def set_user_attr(self, name: str, value: Any) -> None:
-        self.user_attrs[name] = value
+    stored: dict[str, Any] = {}
+    return SimpleNamespace(user_attrs=stored, set_user_attr=stored.__setitem__)
 
 
 def test_a_trial_is_shrunk_so_that_six_fit_and_stays_so_for_the_study() -> None:
-    study: Any = Attributes()
+    study = attributes()
     # 3600 s - 10 - 1.3 x 2 x 5 are 3577 s; a sixth are 596 s for three rounds of one fold: 19 epochs of 10 s
     assert schedule().trial_epochs(study)["net"] == 19
     assert schedule(hours=8).trial_epochs(study)["net"] == 19
-    fresh: Any = Attributes()
-    assert schedule(hours=8).trial_epochs(fresh)["net"] == 20  # never more than declared
-
-
-def test_a_time_too_short_for_one_fold_names_the_hours_that_are_needed() -> None:
-    study: Any = Attributes()
+    assert schedule(hours=8).trial_epochs(attributes())["net"] == 20  # never more than declared
     with pytest.raises(UserError, match=r"30 s.*HOURS=0\.0"):
-        schedule(hours=0.01).trial_epochs(study)
+        schedule(hours=0.01).trial_epochs(attributes())
 
 
-def test_the_time_reserved_for_the_end_grows_with_the_members_up_to_the_pool() -> None:
-    ours = schedule()
-    assert ours.ends - ours.deadline(1) == pytest.approx(10 + 1.3 * 5)
-    assert ours.ends - ours.deadline(3) == pytest.approx(10 + 1.3 * 15)
-    assert ours.deadline(9) == ours.deadline(4)
-
-
-def test_an_estimate_is_corrected_by_what_the_member_and_the_model_took() -> None:
-    ours = schedule()
-    assert ours.fold_seconds("net.3", "net", 5) == 50
-    ours.record_fold("net.1", "net", 5, 100)
-    assert ours.fold_seconds("net.1", "net", 10) == 200
-    assert ours.fold_seconds("net.3", "net", 5) == 100
-
-
-def test_the_longest_schedule_is_the_declared_one_or_what_fits() -> None:
-    assert schedule(hours=1).longest("net", "net", 10, 2) == 20
-    assert schedule(hours=0.15).longest("net", "net", 10, 2) == 16  # 95 % of 517 s for three rounds of 10 s an epoch
-    assert schedule(hours=0.05).longest("net", "net", 10, 2) == 10  # not even as long: the caller sees no gain
+# 0.15 h: 95 % of 517 s for three rounds of 10 s an epoch; 0.05 h: not even as long, and the caller sees no gain
+@pytest.mark.parametrize(("hours", "epochs"), [(1, 20), (0.15, 16), (0.05, 10)])
+def test_the_longest_schedule_is_the_declared_one_or_what_fits(hours: float, epochs: int) -> None:
+    assert schedule(hours).longest("net", "net", 10, 2) == epochs
 
 
 # -- retries -----------------------------------------------------------------------------------------------------------
 
 
-def trial(**changed: Any) -> TrialRun:
-    return TrialRun("net.1", "net", Net(), None, **changed)
+def trial() -> TrialRun:
+    return TrialRun("net.1", "net", Net(), None)
 
 
 def test_out_of_memory_halves_the_batch_at_most_twice() -> None:
@@ -146,25 +116,13 @@ def test_out_of_memory_halves_the_batch_at_most_twice() -> None:
     assert third is second and third.learner == Net(batch=2)  # from here on as any crash
 
 
-def test_a_crash_is_tried_again_and_fails_the_third_time_with_its_reason() -> None:
+def test_a_crash_is_tried_again_and_fails_the_third_time_with_its_reason_but_a_loss_that_is_nan_never() -> None:
     ours = trial()
     assert retry(ours, WorkerDied("a worker process died of SIGSEGV"))[0] is ours
     assert retry(ours, WorkerError("RuntimeError: boom"))[0] is ours
-    again, message = retry(ours, WorkerError("RuntimeError: boom"))
-    assert again is None and "RuntimeError: boom" in message
-
-
-def test_a_loss_that_is_nan_is_not_tried_again() -> None:
-    again, message = retry(trial(), Diverged("training diverged"))
-    assert again is None and "training diverged" in message
-
-
-def test_a_full_disk_and_a_used_up_quota_are_told_apart_from_other_errors() -> None:
-    kinds = {number: (disk_full(OSError(number, "")), over_quota(OSError(number, ""))) for number in ERRORS}
-    assert kinds == {errno.ENOSPC: (True, False), errno.EDQUOT: (True, True), errno.EACCES: (False, False)}
-
-
-ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES)
+    for failing, error in ((ours, WorkerError("RuntimeError: boom")), (trial(), Diverged("training diverged"))):
+        again, message = retry(failing, error)
+        assert again is None and str(error) in message
 
 
 def test_disk_space_is_for_two_runs_like_the_largest_and_only_pruned_trials_are_deleted(

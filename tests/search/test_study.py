@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,14 @@ import pytest
 from harness.errors import UserError
 from harness.search.spaces import ModelTrial, variant
 from harness.search.storage import TrialLocks
-from harness.search.study import DUPLICATE, Study, TrialRun, sampler
+from harness.search.study import DUPLICATE, Study, TrialRun
 from tests.support.tiny_search import EPOCHS, LEARNERS, Net, net_study, tiny_net
+
+
+@pytest.fixture
+def study(own_home: Path) -> Study:
+    return net_study()
+
 
 # -- search spaces -----------------------------------------------------------------------------------------------------
 
@@ -42,34 +49,14 @@ def test_a_search_space_that_cannot_be_used_is_named_with_its_model(space: Any, 
         variant(competition, trial, Net(), 5)
 
 
-def test_parameters_carry_the_name_of_their_model() -> None:
-    trial = optuna.create_study().ask()
-    made = variant(tiny_net(), ModelTrial(trial, "net"), Net(), 5)
-    assert list(trial.params) == ["net.lr"]
-    assert made == Net(lr=trial.params["net.lr"], epochs=5)
-
-
-def test_the_sampler_learns_from_each_model_s_own_trials() -> None:
-    """`big` is best with a large lr and `net` with a small one: later trials of each follow their own model."""
-    study = optuna.create_study(sampler=sampler(), direction="maximize")
-    for number in range(80):
-        study.enqueue_trial({"model": ("net", "big")[number % 2]})
-        trial = study.ask()
-        model = trial.suggest_categorical("model", ["net", "big"])
-        lr = trial.suggest_float(f"{model}.lr", 0.0, 1.0)
-        study.tell(trial, lr if model == "big" else 1 - lr)
-    late = study.trials[40:]
-    rates = {model: [t.params[f"{model}.lr"] for t in late if t.params["model"] == model] for model in ("net", "big")}
-    good = [*rates["big"], *(1 - rate for rate in rates["net"])]
-    assert sum(good) / len(good) > 0.55  # 0.5 by chance
+def test_parameters_carry_the_name_of_their_model(study: Study) -> None:
+    made = study.ask(LEARNERS, EPOCHS)
+    params = study.optuna.trials[0].params
+    assert params.keys() == {"model", "net.lr"}
+    assert made.learner == Net(lr=params["net.lr"], epochs=5)
 
 
 # -- trials ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def study(own_home: Path) -> Study:
-    return net_study()
 
 
 def test_a_killed_search_resumes_with_the_same_number_and_parameters_however_often_it_is_killed(study: Study) -> None:
@@ -77,9 +64,7 @@ def test_a_killed_search_resumes_with_the_same_number_and_parameters_however_oft
     for _ in range(3):  # the process is gone; another opens the study
         (again,) = net_study().unfinished()
         assert (again.number, again.name, again.learner) == (trial.number, trial.name, trial.learner)
-    after = net_study()
-    (again,) = after.unfinished()
-    after.finish(again, 0.5)
+    net_study().finish(again, 0.5)
     assert net_study().counts() == {"finished": 1, "pruned": 0, "failed": 0}
     assert list(net_study().unfinished()) == []
 
@@ -87,50 +72,39 @@ def test_a_killed_search_resumes_with_the_same_number_and_parameters_however_oft
 def test_duplicates_and_trials_killed_before_they_were_whole_count_nowhere_and_a_failure_keeps_its_reason(
     study: Study,
 ) -> None:
-    duplicate, failed = study.ask(LEARNERS, EPOCHS), study.ask(LEARNERS, EPOCHS)
-    study.optuna.ask()  # killed while it was sampled
-    study.prune(duplicate, DUPLICATE)
-    study.fail(failed, "its loss is NaN")
-    assert list(net_study().unfinished()) == []
-    assert study.counts() == {"finished": 0, "pruned": 0, "failed": 1}
-    assert study.optuna.trials[1].user_attrs["reason"] == "its loss is NaN"
-
-
-def test_a_duplicate_that_was_killed_before_it_was_noted_is_not_trained(study: Study) -> None:
-    first, second = study.ask(LEARNERS, EPOCHS), study.ask(LEARNERS, EPOCHS)
+    first, failed, second, third = (study.ask(LEARNERS, EPOCHS) for _ in range(4))
     study.finish(first, 0.5)
-    second.learner = first.learner
-    study.save(second)
-    assert not study.is_duplicate(first) and study.is_duplicate(second)
-    after = net_study()
-    assert list(after.unfinished()) == []
-    assert after.counts() == {"finished": 1, "pruned": 0, "failed": 0}
-
-
-def test_finished_trials_come_back_with_the_best_first(study: Study) -> None:
-    for value in (0.4, 0.7, 0.5):
-        study.finish(study.ask(LEARNERS, EPOCHS), value)
-    assert [trial.value for trial in net_study().finished()] == [0.7, 0.5, 0.4]
+    study.fail(failed, "its loss is NaN")
+    study.prune(second, DUPLICATE)
+    third.learner = first.learner
+    study.save(third)  # a duplicate, and killed before that was noted
+    study.optuna.ask()  # killed while it was sampled
+    assert not study.is_duplicate(first) and study.is_duplicate(third)
+    assert list(net_study().unfinished()) == []
+    assert study.counts() == {"finished": 1, "pruned": 0, "failed": 1}
+    assert study.optuna.trials[1].user_attrs["reason"] == "its loss is NaN"
 
 
 def test_the_declared_model_is_queued_once_and_comes_first(study: Study) -> None:
     study.enqueue_declared("net")
     study.enqueue_declared("net")
-    first, second = study.ask(LEARNERS, EPOCHS), study.ask(LEARNERS, EPOCHS)
+    first, second, third = (study.ask(LEARNERS, EPOCHS) for _ in range(3))
     assert (first.name, first.learner, first.prunable) == ("net", Net(epochs=5), False)
     assert second.prunable and second.name == "net.1"
+    for trial, value in ((first, 0.4), (second, 0.7), (third, 0.5)):
+        study.finish(trial, value)
+    assert [trial.value for trial in net_study().finished()] == [0.7, 0.5, 0.4]  # the best first
 
 
 def test_a_longer_trial_has_its_parent_s_parameters_and_is_never_pruned(study: Study) -> None:
     parent = study.ask(LEARNERS, EPOCHS)
     study.finish(parent, 0.5)
     study.enqueue_longer(parent, replace(parent.learner, epochs=20, batch=4))  # its batch was halved
-    longer = net_study().ask(LEARNERS, EPOCHS)  # the queue outlives a kill
+    net_study().ask(LEARNERS, EPOCHS)  # the queue outlives a kill
+    (longer,) = net_study().unfinished()
     assert longer.learner == replace(parent.learner, epochs=20, batch=4)
+    assert longer.parent == parent.number and not longer.prunable and study.lengthened() == {parent.number}
     assert study.optuna.trials[1].params == study.optuna.trials[0].params
-    assert not longer.prunable and study.lengthened() == {parent.number}
-    (again,) = net_study().unfinished()
-    assert again.learner == longer.learner and again.parent == parent.number and not again.prunable
 
 
 # -- a kill between any two writes -------------------------------------------------------------------------------------
@@ -149,16 +123,13 @@ def killing(monkeypatch: pytest.MonkeyPatch, storage: object, after: int) -> Non
     """Die at the call of a writing function after so many."""
     calls = itertools.count()
 
-    def deadly(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            if next(calls) == after:
-                raise Killed
-            return function(*arguments, **options)
-
-        return call
+    def deadly(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        if next(calls) == after:
+            raise Killed
+        return function(*arguments, **options)
 
     for name in WRITES:
-        monkeypatch.setattr(storage, name, deadly(getattr(storage, name)))
+        monkeypatch.setattr(storage, name, partial(deadly, getattr(storage, name)))
 
 
 def search_through(study: Study) -> None:
@@ -194,14 +165,13 @@ def test_a_kill_between_any_two_writes_of_a_study_loses_no_trial_and_makes_none_
         def opened(tables: Any = tables, storage: Any = storage) -> Study:
             return Study(tables, storage, TrialLocks("sqlite://"), tiny_net())
 
+        killed = False
         with monkeypatch.context() as patched:
             killing(patched, storage, after)
             try:
                 search_through(opened())
             except Killed:
                 killed = True
-            else:
-                killed = False
         search_through(opened())
         lost = [trial for trial in tables.trials if trial.state.name == "FAIL"]  # killed before they were whole
         assert len(lost) <= 1 and not any("config" in trial.user_attrs for trial in lost)

@@ -1,7 +1,6 @@
 """Small data sets for the audit, and what it found in them."""
 
 import io
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,10 +37,6 @@ def jpeg(picture: np.ndarray, padding: int = 0, **options: Any) -> np.ndarray:
 
 def in_files(contents: list[np.ndarray]) -> Samples:
     return Samples(numbered(len(contents)), EncodedImages.of(contents), TRUTH[: len(contents)])
-
-
-def without_targets(samples: Samples) -> Samples:
-    return replace(samples, targets=None)
 
 
 def masked(rows: int = 10) -> Samples:

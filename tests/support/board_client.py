@@ -11,13 +11,13 @@ import uvicorn
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from leaderboard import queue, scorer
 from leaderboard.database import open_database
+from leaderboard.judge import judge
 from leaderboard.teams import User
 from leaderboard.web import app
 from leaderboard.web.app import LOOPBACK
 from leaderboard.web.hosted import Settings
-from tests.support.tiny_board import entry
+from tests.support.tiny_board import entry, score_all
 
 FILES = "/api/competitions/tiny/submissions"
 OURS = {"sec-fetch-site": "same-origin"}
@@ -34,8 +34,7 @@ class ScoresAtOnce:
     def stop(self) -> None: ...
 
     def wake(self) -> None:
-        while job := queue.claim(self.engine, "here"):
-            scorer.work(self.engine, "here", job)
+        score_all(self.engine)
 
 
 def settings_for(team_mode: bool = False, user: str = "ada", scores: bool = True) -> Settings:
@@ -67,3 +66,9 @@ def served(team_mode: bool = False) -> Iterator[str]:
 def submit(client: TestClient, home: Path, wrong: str = "", query: str = "", **headers: str) -> Any:
     """The answer to a file that is right but for the ids in `wrong`."""
     return client.post(f"{FILES}?name=mine.csv{query}", content=entry(home, wrong).read_bytes(), headers=headers)
+
+
+def some_teams(home: Path) -> None:
+    """Give the board the entries of three teams; red, which is ahead, has two."""
+    for name, wrong in (("red", ""), ("blue", "a"), ("green", "bc"), ("red", "d")):
+        judge("tiny", entry(home, wrong, manifest={"cv": {"score": 0.8}}), name)

@@ -20,28 +20,13 @@ def home(tmp_path, monkeypatch):
     return tiny_board.make(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """Homes that several tests begin with, by what made them."""
-    return tmp_path_factory.mktemp("made"), {}
-
-
 @pytest.fixture
-def made_once(home, made):
-    """Leave in `home` what a function makes there; made once, and copied for every other test."""
-
-    def begin_with(make):
-        folder, known = made
-        if make in known:
-            shutil.copytree(known[make], home, dirs_exist_ok=True)
-        else:
-            make(home)
-            known[make] = shutil.copytree(home, folder / str(len(known)))
-        return home
-
-    return begin_with
-
-
-@pytest.fixture
-def history(made_once):
-    return made_once(tiny_board.everything_happens)
+def history(home, tmp_path_factory):
+    """A home with the board of `tiny_board.everything_happens`, which is made once and copied for every other test."""
+    made = tmp_path_factory.getbasetemp() / "history"
+    if made.exists():
+        shutil.copytree(made, home, dirs_exist_ok=True)
+    else:
+        tiny_board.everything_happens(home)
+        shutil.copytree(home, made)
+    return home

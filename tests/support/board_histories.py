@@ -5,26 +5,16 @@ import os
 import random
 from typing import Any
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
 from harness.competition import find
 from harness.errors import UserError
-from leaderboard import board, host, queue, scorer
+from leaderboard import board, host, queue
 from leaderboard.answers import prepared
 from leaderboard.cli import text
 from leaderboard.database import open_database
-from leaderboard.queue import ReceivedFile, Refusal
 from tests.support import tiny_board
-from tests.support.board_model import FINALS, PER_DAY, File, Model
+from tests.support.board_model import FINALS, File, Model
 
 TEAMS = ("red", "blue", "green")
-FILES = st.builds(
-    File,
-    wrong=st.frozensets(st.sampled_from("abghij"), max_size=4),
-    cv=st.sampled_from([None, 0.5, 0.75]),
-    broken=st.sampled_from([False] * 5 + [True]),
-)
 GATES = {"close": ("closed", True), "open": ("closed", False), "pause": ("paused", True), "resume": ("paused", False)}
 STATUS = {"scored": 201, "refused": 422}
 numbers = itertools.count()
@@ -45,115 +35,95 @@ class Home:
         if self.url:
             os.environ["DATABASE_URL"] = self.url
 
-    def submit(self, name: str, data_hash: str, team: str, file: File, binding: bool) -> int:
-        """The HTTP status that a server would answer with."""
-        self.enter()
-        path = self.root / f"{random.random()}.received"
-        path.write_bytes(file.content)
-        manifest = {"cv": {"score": file.cv}} if file.cv else None
-        received = ReceivedFile(path, file.sha256, len(file.content), "mine.csv", manifest)
-        try:
-            number = queue.accept(self.engine, prepared(name, data_hash), team, received, PER_DAY, binding)
-        except Refusal as refusal:
-            return refusal.status
-        while job := queue.claim(self.engine, "here"):
-            scorer.work(self.engine, "here", job)
-        found = queue.read_job(self.engine, number)
-        assert found is not None
-        return STATUS[found.state]
 
+class History:
+    """A board of its own, the same in every home, on which things happen at random."""
 
-def machine(homes: list[Home], clock: Any) -> type[RuleBasedStateMachine]:
-    """The class of the histories; all of them on boards of their own, the same in every home."""
+    def __init__(self, homes: list[Home], clock: Any, seed: int):
+        self.homes, self.clock, self.chance = homes, clock, random.Random(seed)
+        self.name, self.binding = self.chance.choice(("tiny", "darts")), self.chance.random() < 0.5
+        self.model, self.data_hash = Model(self.name == "tiny", self.binding), f"{next(numbers):08x}"
+        for home in homes:
+            tiny_board.prepare(home.root, self.name, self.data_hash)
 
-    class Histories(RuleBasedStateMachine):
-        @initialize(name=st.sampled_from(["tiny", "darts"]), binding=st.booleans())
-        def begin(self, name, binding):
-            self.name, self.data_hash = name, f"{next(numbers):08x}"
-            self.model, self.binding = Model(name == "tiny", binding), binding
-            for home in homes:
-                tiny_board.prepare(home.root, name, self.data_hash)
-
-        def everywhere(self, ask):
-            """The one answer of all homes; the refusal's sentence does not matter."""
-            clock.tick()
-            answers = []
-            for home in homes:
-                home.enter()
-                try:
-                    answers.append(ask(home))
-                except UserError:
-                    answers.append("refused")
-            assert all(answer == answers[0] for answer in answers), answers
-            return answers[0]
-
-        def act(self, kind, reason="", team=None):
-            return self.everywhere(
-                lambda home: host.act(home.engine, prepared(self.name, self.data_hash), kind, reason, "eva", team)
-            )
-
-        @rule(team=st.sampled_from(TEAMS), file=FILES)
-        def submit(self, team, file):
-            status = self.everywhere(lambda home: home.submit(self.name, self.data_hash, team, file, self.binding))
-            assert status == self.model.submit(team, file)
-
-        @precondition(lambda self: self.model.entries)
-        @rule(team=st.sampled_from(TEAMS), data=st.data())
-        def submit_again(self, team, data):
-            self.submit(team, data.draw(st.sampled_from(self.model.entries)).file)
-
-        @rule(team=st.sampled_from(TEAMS), kind=st.sampled_from(["disqualify", "reinstate", "baseline", "no-baseline"]))
-        def act_on_a_team(self, team, kind):
-            there = bool(self.model.of(team))
-            assert (self.act(kind, "why", team) != "refused") == there
-            which = self.model.disqualified if kind in ("disqualify", "reinstate") else self.model.baselines
-            if there:
-                (which.add if kind in ("disqualify", "baseline") else which.discard)(team)
-
-        @rule(kind=st.sampled_from([*GATES, "open", "resume"]))
-        def open_and_close(self, kind):
-            assert self.act(kind) != "refused"
-            subject, holds = GATES[kind]
-            (self.model.shut.add if holds else self.model.shut.discard)(subject)
-
-        @precondition(lambda self: len(self.model.entries) != 1)
-        @rule()
-        def reveal(self):
-            there = bool(self.model.entries)
-            answer = self.everywhere(
-                lambda home: host.reveal_board(home.engine, prepared(self.name, self.data_hash), "eva")
-            )
-            assert (answer != "refused") == there
-            self.model.revealed |= there
-
-        @precondition(lambda self: self.model.entries)
-        @rule(data=st.data())
-        def choose_finals(self, data):
-            team = data.draw(st.sampled_from(self.model.entries)).team
-            own = [entry.file.sha256 for entry in self.model.of(team)]
-            names = data.draw(st.lists(st.sampled_from(own), min_size=1, max_size=FINALS + 1, unique=True))
-            declared = find(self.name)
-            answer = self.everywhere(
-                lambda home: host.select_finals(home.engine, declared, prepared(self.name, self.data_hash), team, names)
-            )
-            refused = self.model.revealed or len(names) > FINALS
-            assert (answer == "refused") == refused
-            if not refused:
-                self.model.finals[team] = set(names)
-
-        @rule()
-        def a_new_day(self):
-            clock.midnight()
-            self.model.day += 1
-
-        @invariant()
-        def the_board_is_that_of_the_model(self):
-            rows = self.everywhere(self.rows)
-            expected = self.model.board()
+    def go_on(self, steps: int) -> Model:
+        """Let as many things happen, and compare the board with that of the model after each; the model."""
+        weights = {self.submit: 8, self.mark: 2, self.gate: 2, self.choose_finals: 3, self.new_day: 2, self.reveal: 0.5}
+        for _ in range(steps):
+            self.chance.choices(list(weights), list(weights.values()))[0]()
+            rows, expected = self.everywhere(self.rows), self.model.board()
             assert [{name: row[name] for name in expected[0]} for row in rows] == expected
+        return self.model
 
-        def rows(self, home):
-            found = text.as_json(board.read(home.engine, find(self.name), prepared(self.name, self.data_hash)))["rows"]
-            return [{name: value for name, value in row.items() if name != "number"} for row in found]
+    def everywhere(self, ask: Any) -> Any:
+        """The one answer of all homes; the refusal's sentence does not matter."""
+        self.clock.tick()
+        answers = []
+        for home in self.homes:
+            home.enter()
+            try:
+                answers.append(ask(home, prepared(self.name, self.data_hash)))
+            except UserError as refusal:
+                answers.append(getattr(refusal, "status", "refused"))
+        assert all(answer == answers[0] for answer in answers), answers
+        return answers[0]
 
-    return Histories
+    def rows(self, home, data):
+        rows = text.as_json(board.read(home.engine, find(self.name), data))["rows"]
+        return [{name: value for name, value in row.items() if name != "number"} for row in rows]
+
+    def submit(self):
+        team, known = self.chance.choice(TEAMS), [entry.file for entry in self.model.entries]
+        wrong = frozenset(self.chance.sample("abghij", self.chance.randrange(5)))
+        file = File(wrong, self.chance.choice([None, 0.5, 0.75]), broken=self.chance.random() < 0.15)
+        if known and self.chance.random() < 0.2:
+            file = self.chance.choice(known)
+
+        def submit(home, data):
+            manifest = {"cv": {"score": file.cv}} if file.cv else {}
+            number = tiny_board.queue_file(team, file.content, self.binding, data, **manifest)
+            tiny_board.score_all(home.engine)
+            return STATUS[queue.read_job(home.engine, number).state]
+
+        assert self.everywhere(submit) == self.model.submit(team, file)
+
+    def act(self, kind, team=None):
+        return self.everywhere(lambda home, data: host.act(home.engine, data, kind, "why", "eva", team))
+
+    def mark(self):
+        """Disqualify a team or mark it as the host's, or undo that."""
+        team, kind = self.chance.choice(TEAMS), self.chance.choice(["disqualify", "baseline"])
+        marked = self.model.disqualified if kind == "disqualify" else self.model.baselines
+        undo = {"disqualify": "reinstate", "baseline": "no-baseline"}[kind]
+        there = bool(self.model.of(team))
+        assert (self.act(undo if team in marked else kind, team) != "refused") == there
+        if there:
+            marked ^= {team}
+
+    def gate(self):
+        kind = self.chance.choice([*GATES, "open", "resume", "open", "resume"])
+        subject, shuts = GATES[kind]
+        assert self.act(kind) != "refused"
+        (self.model.shut.add if shuts else self.model.shut.discard)(subject)
+
+    def reveal(self):
+        there = bool(self.model.entries)
+        answer = self.everywhere(lambda home, data: host.reveal_board(home.engine, data, "eva"))
+        assert (answer != "refused") == there
+        self.model.revealed |= there
+
+    def choose_finals(self):
+        if not self.model.entries:
+            return
+        team = self.chance.choice(self.model.entries).team
+        own = [entry.file.sha256 for entry in self.model.of(team)]
+        names = self.chance.sample(own, self.chance.randint(1, min(len(own), FINALS + 1)))
+        answer = self.everywhere(lambda home, data: host.select_finals(home.engine, find(self.name), data, team, names))
+        refused = self.model.revealed or len(names) > FINALS
+        assert (answer == "refused") == refused
+        if not refused:
+            self.model.finals[team] = set(names)
+
+    def new_day(self):
+        self.clock.midnight()
+        self.model.day += 1

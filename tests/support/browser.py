@@ -7,30 +7,28 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from tests.support.board_client import served
+
 
 class Browser:
-    """One page. problems: dialogs that opened, and errors of scripts and of the content policy."""
+    """One page of the server at `address`. problems: dialogs, and errors of scripts and of the content policy."""
 
-    def __init__(self, send: int, receive: int):
-        self.send, self.receive, self.number, self.rest = send, receive, 0, b""
+    def __init__(self, send: int, receive: int, address: str):
+        self.send, self.receive, self.address, self.number, self.rest = send, receive, address, 0, b""
         self.problems: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank", session=None)["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True, session=None)["sessionId"]
+        self.session: dict[str, str] = {}
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = {"sessionId": self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
         for domain in ("Page", "Runtime", "Log", "DOM", "Network"):
             self.call(f"{domain}.enable")
 
-    session: str | None = None
-
-    def call(self, method: str, session: Any = "ours", **parameters: Any) -> dict[str, Any]:
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        if session and self.session:
-            message["sessionId"] = self.session
+        message = {"id": self.number, "method": method, "params": parameters, **self.session}
         os.write(self.send, json.dumps(message).encode() + b"\0")
         while True:
             message = self.next_message()
@@ -47,15 +45,16 @@ class Browser:
         return json.loads(message)
 
     def note(self, message: dict[str, Any]) -> None:
-        if message["method"] == "Page.javascriptDialogOpening":
-            self.problems.append(f"dialog: {message['params']['message']}")
-        if message["method"] == "Runtime.exceptionThrown":
-            self.problems.append(message["params"]["exceptionDetails"]["text"])
-        if message["method"] == "Log.entryAdded" and message["params"]["entry"]["source"] in ("security", "javascript"):
-            self.problems.append(message["params"]["entry"]["text"])
+        method, found = message["method"], message["params"]
+        if method == "Page.javascriptDialogOpening":
+            self.problems.append(f"dialog: {found['message']}")
+        if method == "Runtime.exceptionThrown":
+            self.problems.append(found["exceptionDetails"]["text"])
+        if method == "Log.entryAdded" and found["entry"]["source"] in ("security", "javascript"):
+            self.problems.append(found["entry"]["text"])
 
-    def open(self, address: str) -> None:
-        self.call("Page.navigate", url=address)
+    def open(self, path: str) -> None:
+        self.call("Page.navigate", url=self.address + path)
         self.wait("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
@@ -77,22 +76,22 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", **size)
 
 
-@contextmanager
-def browsing(home: str) -> Iterator[Browser]:
+@pytest.fixture
+def page(home, tmp_path_factory) -> Iterator[Browser]:
+    """A browser before a local server, whose address it has."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    to_read, to_write = os.pipe()
-    from_read, from_write = os.pipe()
-    options = f"--headless --no-sandbox --disable-gpu --user-data-dir={home} --remote-debugging-pipe"
+    folder = tmp_path_factory.mktemp("browser")
+    (to_read, to_write), (from_read, from_write) = os.pipe(), os.pipe()
+    options = f"--headless --no-sandbox --disable-gpu --user-data-dir={folder} --remote-debugging-pipe"
     command = f"exec {program} {options} 3<&{to_read} 4>&{from_write} >/dev/null 2>&1"
     process = subprocess.Popen(["/bin/bash", "-c", command], pass_fds=(to_read, from_write))
-    os.close(to_read)
-    os.close(from_write)
     try:
-        yield Browser(to_write, from_read)
+        with served() as address:
+            yield Browser(to_write, from_read, address)
     finally:
         process.terminate()
         process.wait(20)
-        os.close(to_write)
-        os.close(from_read)
+        for end in (to_read, to_write, from_read, from_write):
+            os.close(end)

@@ -2,7 +2,18 @@
 
 from pathlib import Path
 
+import pytest
+
 COMMIT = "0" * 40
+
+
+def empty(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache below the folder, which huggingface_hub takes for its own, offline."""
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    return folder / "hub"
 
 
 def fill(cache: Path, backbone: str, seed: int = 0) -> Path:

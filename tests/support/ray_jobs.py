@@ -13,8 +13,7 @@ from harness.models import Interrupted
 from harness.training.workers.process import report, stopping
 
 
-def square(number: int, seconds: float = 0.0) -> int:
-    time.sleep(seconds)
+def square(number: int) -> int:
     return number * number
 
 
@@ -32,12 +31,6 @@ def environment() -> dict[str, Any]:
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "pid": os.getpid(),
     }
-
-
-def patient(number: int, seconds: float) -> int:
-    report({"started": number, "pid": os.getpid()})
-    time.sleep(seconds)
-    return number
 
 
 def loud(number: int) -> int:

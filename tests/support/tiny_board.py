@@ -3,46 +3,38 @@
 Ten hold-out rows a to j, each a group of its own; the first six are scored publicly. The answers are 0 to 9.
 """
 
+import hashlib
 import io
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from sqlalchemy import Engine
 
+from harness import paths
 from harness.competition import find
 from leaderboard import __main__ as command_line
-from leaderboard import board, host
-from leaderboard.answers import prepared
+from leaderboard import board, host, queue, scorer
+from leaderboard.answers import JudgedData, prepared
 from leaderboard.cli import terminal, text
 from leaderboard.database import open_database
-from leaderboard.judge import judge
+from leaderboard.judge import EntryResult, judge
+from leaderboard.queue import ReceivedFile
 
 IDS = list("abcdefghij")
 PUBLIC = 6
 REPOSITORY = Path(__file__).parents[2]
 
 DECLARATION = """
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
-from rich.console import Console
-
-from harness.competition import find
-from leaderboard import __main__ as command_line
-from leaderboard import board, host
-from leaderboard.answers import prepared
-from leaderboard.cli import terminal, text
-from leaderboard.database import open_database
-from leaderboard.judge import judge
 
 from harness.competition import Competition, Rules
 from harness.ensemble import Blend
-from harness.errors import InvalidSubmission
 from harness.data.splits import stratified_grouped
 from harness.tasks.submission_tables import RequiredIds, read_table
 
@@ -149,12 +141,37 @@ def run(root: Path, *arguments: object) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def enter(root: Path, *entries: tuple[str, str], name: str = "tiny") -> list[EntryResult]:
+    """Judge one file for every (team, ids that are wrong)."""
+    return [judge(name, entry(root, wrong, name=f"entry{wrong}"), team) for team, wrong in entries]
+
+
+def queue_file(
+    team: str,
+    content: bytes,
+    binding: bool = True,
+    board: JudgedData | None = None,
+    name: str = "mine.csv",
+    **run: object,
+) -> int:
+    """Put a file into the queue, as a server does, and return its number. run: the manifest, if there is one."""
+    path = paths.root() / f"{random.random()}.received"
+    path.write_bytes(content)
+    received = ReceivedFile(path, hashlib.sha256(content).hexdigest(), len(content), name, run or None)
+    return queue.accept(open_database(), board or prepared("tiny"), team, received, 5, binding)
+
+
+def score_all(engine: Engine) -> None:
+    """Stands in for the scorer process."""
+    while job := queue.claim(engine, "here"):
+        scorer.work(engine, "here", job)
+
+
 def everything_happens(home: Path) -> None:
     """A board of `tiny` with three teams, finals, news, a disqualification and the reveal."""
     engine, declared, data = open_database(), find("tiny"), prepared("tiny")
     first = judge("tiny", entry(home, wrong="a", manifest={"cv": {"score": 0.75}}), "red")
-    for team, wrong in (("red", "b"), ("blue", "cd"), ("grün", "h")):
-        judge("tiny", entry(home, wrong, name=f"entry{wrong}"), team)
+    enter(home, ("red", "b"), ("blue", "cd"), ("grün", "h"))
     host.select_finals(engine, declared, data, "red", [first.submission])
     host.act(engine, data, "announce", "Welcome — “all”", "eva")
     host.act(engine, data, "disqualify", "two accounts", "eva", "blue")

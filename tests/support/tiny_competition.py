@@ -24,15 +24,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 NAME, ROWS, SHAPE = "pebbles", 60, (16, 16)
 
 DECLARATION = """
-import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from harness import paths
 from harness.models.augment import Augment
-from harness.models import TrainingCost
+from harness.models import Learner, TrainingCost
 from harness.models.smp import Network
 from harness.competition import Competition, Rules
 from harness.ensemble import blend
@@ -83,43 +81,22 @@ def two_layers(classes, channels, width):
 
 
 @dataclass(frozen=True)
-class Spy:
-    epochs: int = 2
+class Spy(Learner):
     steals: bool = False
-    target_class: int | None = None
-    pretrained: bool = False
-    fewest_epochs: int = 1
 
-    def fit(self, train, valid, context):
+    def train(self, train, context):
         if self.steals:
             next(paths.root().rglob("private/answers.npz")).read_bytes()
-        context.folder.mkdir(parents=True, exist_ok=True)
-        (context.folder / "trained.json").write_text(json.dumps(train.ids.tolist()))
-        return self.load(context)
+        return [int(name) for name in train.ids]
 
-    def load(self, context):
-        return Witness(context, frozenset(map(int, json.loads((context.folder / "trained.json").read_text()))))
+    def predict(self, seen, inputs, task):
+        known = np.isin(np.asarray(inputs)[:, 0, 0], seen)
+        probabilities = np.zeros((len(inputs), 3, *SHAPE), np.float16)
+        probabilities[known, 2] = probabilities[~known, 1] = 1
+        return probabilities
 
     def cost(self, train, context):
         return TrainingCost(0.01, 0.01, 0.0001)
-
-    def fast_paths(self, train, context):
-        return {}
-
-    def search_space(self, trial):
-        return self
-
-
-@dataclass(frozen=True)
-class Witness:
-    context: object
-    trained: frozenset
-
-    def predict(self, inputs):
-        seen = np.isin(np.asarray(inputs)[:, 0, 0], list(self.trained))
-        probabilities = np.zeros((len(inputs), 3, *SHAPE), np.float16)
-        probabilities[seen, 2] = probabilities[~seen, 1] = 1
-        return probabilities
 
 
 terrain = Augment(hflip=0.5, rotate=5, brightness=0.1)
@@ -129,7 +106,7 @@ competition = Competition(
     name="pebbles",
     task=Segmentation(CLASSES, SHAPE, void=0),
     metric=MeanIoU(CLASSES, void=0),
-    rules=Rules(pretrained=False, submissions_per_day=5, finals=2),
+    rules=Rules(pretrained=False),
     sources=(File("pebbles.npz"), MadeSample(make)),
     load=load,
     holdout=Holdout(fraction=0.25, public=0.5),

@@ -6,8 +6,8 @@ Nothing is trained: a model looks the truth up by the bytes of an input, and is 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from harness.data.samples import Dataset, Ragged, Samples, numbered
 from harness.data.sources import MadeSample
 from harness.data.splits import Holdout, labels_of_boxes, quantile_bins, stratified_grouped
 from harness.files import write_bytes
-from harness.metrics import RMSE, Accuracy, LogLoss, MacroF1, MeanAveragePrecision, MeanIoU
-from harness.models import Context, TrainingCost
+from harness.metrics import RMSE, Accuracy, LogLoss, MacroF1, MeanAveragePrecision, MeanIoU, Metric
+from harness.models import Context, Learner
+from harness.tasks import Task
 from harness.tasks.classification import PROBABILITIES, Classification
 from harness.tasks.detection import Detection
 from harness.tasks.regression import Regression
@@ -35,43 +36,26 @@ def key(row: Any) -> bytes:
     return sha256(np.asarray(row).tobytes()).digest()
 
 
-@dataclass(frozen=True)
-class Knowing:
-    """A learner. made: -> the whole data set; says: (truths of some rows, a number from 0 to 1 for each) -> a
-    prediction, which is wrong where the number is below WRONG. Another seed is wrong about other rows.
+@dataclass(frozen=True, kw_only=True)
+class Knowing(Learner):
+    """made: -> the whole data set; says: (truths of some rows, a number from 0 to 1 for each) -> a prediction, which is
+    wrong where the number is below WRONG. Another seed is wrong about other rows.
     """
 
     made: Callable[[], Dataset]
     says: Callable[[Any, np.ndarray], Any]
-    seed: int = 0
-    epochs: int = 3
-    fewest_epochs: int = 1
-    target_class: int | None = None
-    pretrained: bool = False
+    seed: int
 
-    def fit(self, train: Samples, valid: Samples | None, context: Context) -> "Knowing":
+    def train(self, train: Samples, context: Context) -> None:
         lines = [{"epoch": k, "loss": 1 / (k + 1), "images_per_second": 100.0, "seconds": 0.1} for k in range(3)]
         write_bytes(context.folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
-        return self
 
-    def load(self, context: Context) -> "Knowing":
-        return self
-
-    def predict(self, inputs: Any) -> Any:
+    def predict(self, model: None, inputs: Any, task: Task) -> Any:
         known = self.made().labelled
         row_of = {key(row): k for k, row in enumerate(known.inputs)}
         rows = np.array([row_of[key(row)] for row in inputs])
         chance = np.array([key([row, self.seed])[0] / 256 for row in rows])
         return self.says(known.targets[rows], chance)
-
-    def cost(self, train: Samples, context: Context) -> TrainingCost:
-        return TrainingCost(0.01, 0.01, 0.0001)
-
-    def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
-        return {}
-
-    def search_space(self, trial: Any) -> "Knowing":
-        return self
 
 
 def pictures() -> np.ndarray:
@@ -143,44 +127,34 @@ def say_numbers(truth: np.ndarray, chance: np.ndarray) -> np.ndarray:
     return (truth + 40 * (chance - 0.5)).astype(np.float32)
 
 
-def nothing(raw: Path) -> None:
-    """The rows are in memory."""
-
-
-def declared(name: str, made: Callable[[], Dataset], says: Callable[..., Any], by: Any, **given: Any) -> Competition:
-    models = {name: Knowing(made, says, seed) for seed, name in enumerate(("first", "second", "third"))}
-    split, load = stratified_grouped(by=by, folds=3), lambda raw: made()
-    holdout = Holdout(fraction=0.25, public=0.5)
-    return Competition(
-        name=name, sources=(MadeSample(nothing),), load=load, split=split, models=models, holdout=holdout, **given
-    )
-
-
 def first_label(targets: np.ndarray) -> np.ndarray:
     return targets if targets.ndim == 1 else targets[:, 0]
 
 
-RUNS = {
-    "labels": lambda: declared(
-        "labels", labels, say_labels, first_label, task=Classification(NAMES), metric=Accuracy(NAMES)
-    ),
-    "probabilities": lambda: declared(
-        "probabilities", labels, say_labels, first_label,
-        task=Classification(NAMES, PROBABILITIES), metric=LogLoss(NAMES),
-    ),
-    "several": lambda: declared(
-        "several", several, say_several, first_label,
-        task=Classification(NAMES, multilabel=True), metric=MacroF1(NAMES),
-    ),
-    "masks": lambda: declared(
-        "masks", tiny_dataset, say_masks, has_rare,
-        task=Segmentation(CLASSES, (4, 8), void=0), metric=MeanIoU(CLASSES, void=0),
-    ),
-    "boxes": lambda: declared(
-        "boxes", boxes, say_boxes, labels_of_boxes,
-        task=Detection(NAMES[:2]), metric=MeanAveragePrecision(NAMES[:2]),
-    ),
-    "numbers": lambda: declared(
-        "numbers", numbers, say_numbers, quantile_bins, task=Regression("length"), metric=RMSE(),
-    ),
-}  # fmt: skip
+def declared(
+    name: str, made: Callable[[], Dataset], says: Callable[..., Any], by: Any, task: Task, metric: Metric
+) -> Competition:
+    names = enumerate(("first", "second", "third"))
+    return Competition(
+        name=name,
+        task=task,
+        metric=metric,
+        sources=(MadeSample(lambda raw: None),),  # the rows are in memory
+        load=lambda raw: made(),
+        split=stratified_grouped(by=by, folds=3),
+        models={name: Knowing(made=made, says=says, seed=seed) for seed, name in names},
+        holdout=Holdout(fraction=0.25, public=0.5),
+    )
+
+
+MASKS, BOXES = Segmentation(CLASSES, (4, 8), void=0), Detection(NAMES[:2])
+PROBABLE, MULTILABEL = Classification(NAMES, PROBABILITIES), Classification(NAMES, multilabel=True)
+KINDS = {
+    "labels": (labels, say_labels, first_label, Classification(NAMES), Accuracy(NAMES)),
+    "probabilities": (labels, say_labels, first_label, PROBABLE, LogLoss(NAMES)),
+    "several": (several, say_several, first_label, MULTILABEL, MacroF1(NAMES)),
+    "masks": (tiny_dataset, say_masks, has_rare, MASKS, MeanIoU(CLASSES, void=0)),
+    "boxes": (boxes, say_boxes, labels_of_boxes, BOXES, MeanAveragePrecision(NAMES[:2])),
+    "numbers": (numbers, say_numbers, quantile_bins, Regression("length"), RMSE()),
+}
+RUNS = {kind: partial(declared, kind, *parts) for kind, parts in KINDS.items()}

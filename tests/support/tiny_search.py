@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.competition import Competition, find
+from harness.models import Learner
 from harness.options import Request
 from harness.prepare import Prepared, current
 from harness.search.loop import SearchLoop
@@ -34,7 +35,7 @@ from harness.data.sources import MadeSample
 from harness.data.splits import Holdout, stratified_grouped
 from harness.ensemble import blend
 from harness.metrics import Accuracy
-from harness.models import TrainingCost, Diverged
+from harness.models import Diverged, FittedModel, Learner, TrainingCost
 from harness.tasks.classification import Classification
 
 CLASSES, ROWS = ("ant", "bee", "cat"), 120
@@ -58,15 +59,12 @@ def targets_themselves(targets):
     return targets
 
 
-@dataclass(frozen=True)
-class Skilled:
+@dataclass(frozen=True, kw_only=True)
+class Skilled(Learner):
     skill: float = 0.7
     fault: str = ""
     epochs: int = 4
     batch: int = 8
-    target_class: int | None = None
-    pretrained: bool = False
-    fewest_epochs: int = 1
 
     def fit(self, train, valid, context):
         if self.fault == "memory" and self.batch > 2:
@@ -76,24 +74,22 @@ class Skilled:
         if self.fault == "crash":
             raise ZeroDivisionError("division by zero")
         context.folder.mkdir(parents=True, exist_ok=True)
+        fitted = self.load(context)
         for epoch in range(self.epochs):
-            context.look((epoch + 1) / self.epochs, self.predict)
-        return self
+            context.look((epoch + 1) / self.epochs, fitted.predict)
+        return fitted
 
     def load(self, context):
-        return self
+        return FittedModel(self, None, context.task)
 
-    def predict(self, inputs):
+    def predict(self, model, inputs, task):
         images = np.asarray(inputs)
         right = images[:, 0, 0] < 256 * self.skill
-        said = (label(images) + ~right) % 3
-        return np.where(said[:, None] == np.arange(3), 0.7, 0.15).astype(np.float32)
+        answer = (label(images) + ~right) % 3
+        return np.where(answer[:, None] == np.arange(3), 0.7, 0.15).astype(np.float32)
 
     def cost(self, train, context):
         return TrainingCost(0.01, 0.01, 0.0001)
-
-    def fast_paths(self, train, context):
-        return {}
 
     def search_space(self, trial):
         return replace(self, skill=0.3 + 0.1 * trial.suggest_int("tenths", 2, 5))
@@ -107,7 +103,7 @@ competition = Competition(
     load=load,
     holdout=Holdout(fraction=0.25, public=0.5),
     split=stratified_grouped(by=targets_themselves, folds=2),
-    models={"net": Skilled(), "weak": Skilled(0.4)},
+    models={"net": Skilled(), "weak": Skilled(skill=0.4)},
     ensemble=blend("net", "weak"),
     default=("net",),
 )
@@ -177,15 +173,13 @@ def make_search(before: Callable[[], Exception | None] = lambda: None, hours: fl
 # -- a study alone -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Net:
+@dataclass(frozen=True, kw_only=True)
+class Net(Learner):
     """A learner of numbers only, which nothing trains."""
 
     lr: float = 0.1
     epochs: int = 20
     batch: int = 8
-    pretrained: bool = False
-    target_class: int | None = None
     fewest_epochs: int = 3
 
     def search_space(self, trial: Any) -> "Net":

@@ -37,58 +37,48 @@ def requests_of(count):
     """What is asked, in this order, of both worlds."""
     chance, files = random.Random(0), [File(frozenset("agh"))]
     asked = [(team, *upload_to(name), {"content": files[0].content}) for team in TEAMS for name in NAMES]
-    asked.append(("red", "GET", "/c/nothing", {}))
     while len(asked) < count:
         asked += draw(chance, files)
     return asked[:count]
 
 
 def draw(chance, files):
-    """(role, method, path, options) of one request, or of a pause and its end."""
-    name, kind = chance.choice(NAMES), chance.random()
-    team = chance.choice(TEAMS)
+    """(role, method, path, options) of one request, or of a pause and its end. files: that were submitted until now."""
+    name, team, kind = chance.choice(NAMES), chance.choice(TEAMS), chance.random()
     if kind < 0.3:
-        return [submitted(chance, files, name, team)]
+        files.append(File(frozenset(chance.sample(IDS, chance.randrange(6))), broken=chance.random() < 0.1))
+        content = chance.choice([files[-1].content] * 6 + [b"", b"PK", b"id,value\nz,1\n", b"id,value\na,nan\n"])
+        manifest = json.dumps({"cv": {"score": 0.75}, "git": "c0ffee"}).encode() * chance.randrange(2)
+        params = {"manifest": len(manifest), "team": team, "name": "mine.csv"}
+        who = chance.choice([team] * 4 + list(ROLES))
+        return [(who, *upload_to(name), {"params": params, "content": manifest + content})]
     if kind < 0.38:
-        params = {"entry": chance.sample([file.sha256 for file in files], 1), "team": team}
+        params = {"entry": chance.choice(files).sha256, "team": team}
         return [(chance.choice(ROLES), "PUT", f"/api/competitions/{name}/finals", {"params": params})]
     if kind < 0.48:
         action, who = chance.choice(ACTIONS), chance.choice(("host", "host", "red"))
-        text = "2999-12-31T12:00" if action == "deadline" else "<why>"
-        of_a_team = {"team": team} if action in ACTIONS[:4] else {}
-        acts = [(who, "POST", f"/c/{name}/host", {"data": {"kind": action, "text": text, **of_a_team}})]
+        data = {"kind": action, "text": "2999-12-31T12:00" if action == "deadline" else "<why>"}
+        data |= {"team": team} if action in ACTIONS[:4] else {}
+        acts = [(who, "POST", f"/c/{name}/host", {"data": data})]
         return acts + [("host", "POST", f"/c/{name}/host", {"data": {"kind": "resume"}})] * (action == "pause")
-    return [looked(chance, name, team)]
-
-
-def submitted(chance, files, name, team):
-    wrong = frozenset(chance.sample(IDS, chance.randrange(6)))
-    files.append(File(wrong, chance.choice([None, 0.75]), broken=chance.random() < 0.1))
-    content = chance.choice([files[-1].content] * 6 + [b"", b"PK", b"id,value\nz,1\n", b"id,value\na,nan\n"])
-    manifest = json.dumps({"cv": {"score": 0.75}, "git": "c0ffee"}).encode() * chance.randrange(2)
-    params = {"manifest": len(manifest), "team": chance.choice(TEAMS[:1] * 3 + TEAMS), "name": "mine.csv"}
-    who = chance.choice([params["team"]] * 4 + list(ROLES))
-    return who, *upload_to(name), {"params": params, "content": manifest + content}
+    number = str(chance.randrange(1, 25))
+    stolen = f"/api/competitions/{name}/data/../private/answers.npz"
+    path = chance.choice([*pages(name, team, number), stolen, "/c/nothing"])
+    queries = [{}, {"sort": chance.choice(["score", "gap", "team", "private"]), "order": "down"}, {"team": team}]
+    queries += [{"data": "aaaa1111"}, {"page": "2"}, {"entry": number}, {"next": path}]
+    method = chance.choice(["GET"] * 12 + ["HEAD", "OPTIONS", "DELETE", "PUT", "POST"])
+    return [(chance.choice(ROLES), method, path, {"params": chance.choice(queries)})]
 
 
 def upload_to(name):
     return "POST", f"/api/competitions/{name}/submissions"
 
 
-def looked(chance, name, team):
-    """Any address of the server, whatever it is called: those that come later are asked too."""
-    path = chance.choice([route.path for route in ROUTES if "static" not in route.path and "health" not in route.path])
-    number = str(chance.randrange(1, 25))
-    holes = {
-        "competition": name,
-        "team": team,
-        "path": chance.choice(["sample_submission.csv", "../private/answers.npz"]),
-    }
-    path = re.sub(r"{(\w+)(?::\w+)?}", lambda hole: holes.get(hole[1], number), path)
-    queries = [{}, {"sort": chance.choice(["score", "gap", "team", "private"]), "order": "down"}, {"team": team}]
-    queries += [{"data": "aaaa1111"}, {"page": "2"}, {"entry": number}, {"next": path}]
-    method = chance.choice(["GET"] * 12 + ["HEAD", "OPTIONS", "DELETE", "PUT", "POST"])
-    return chance.choice(ROLES), method, path, {"params": chance.choice(queries)}
+def pages(name, team, number):
+    """Every address of the server, whatever it is called: those that come later are asked too."""
+    holes = {"competition": name, "team": team, "path": "sample_submission.csv"}
+    paths = [route.path for route in ROUTES if "static" not in route.path and "health" not in route.path]
+    return [re.sub(r"{(\w+)(?::\w+)?}", lambda hole: holes.get(hole[1], number), path) for path in paths]
 
 
 def play(home, answers, requests, monkeypatch, capfd, names=NAMES):

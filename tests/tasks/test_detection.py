@@ -68,14 +68,6 @@ def test_a_curve_without_evidence_changes_nothing_and_a_falling_one_is_refused()
     assert slope > 1
 
 
-def test_calibration_keeps_the_boxes_of_a_member_and_their_order() -> None:
-    predicted = rows([[0, 0.9, 1, 2, 11, 12], [1, 0.3, 0.1, 0.2, 33.3, 44.4]], [], [[1, 0.5, 5, 5, 9, 8]])
-    changed = TASK.calibrated(predicted, (0.5, -2.0))
-    assert (changed.flat[:, 2:] == predicted.flat[:, 2:]).all()
-    assert (np.argsort(changed.flat[:, 1]) == np.argsort(predicted.flat[:, 1])).all()
-    np.testing.assert_allclose(TASK.calibrated(predicted, (1.0, 0.0)).flat, predicted.flat, rtol=1e-5)
-
-
 def test_calibration_fixes_a_blend_of_a_modest_and_a_boasting_member() -> None:
     """The boasting one scores everything near 1, so its many mistakes drown what the modest one knows."""
     rng = np.random.default_rng(2)

@@ -19,6 +19,7 @@ from tests.support.here import Here
 from tests.support.tiny_data import tiny_dataset, tiny_declaration
 
 FEWEST_EPOCHS = 3
+TEN_SECONDS = TrainingCost(start=0, epoch=10, predict=0)
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,16 @@ class Learner:
 
 def planned(
     budget: float, costs: dict[str, TrainingCost], workers: int = 1, fixed: float = 0, **epochs: int
-) -> tuple[dict[str, int], dict[str, str], float]:
-    """(epochs, left out, seconds): two folds of 100 rows, 50 held out, 1000 official, in one view.
+) -> tuple[dict[str, int], dict[str, str]]:
+    """(epochs, left out): two folds of 100 rows, 50 held out, 1000 official, in one view.
 
-    budget: what is left of it after the margin.
+    budget: what is left of it after the margin, in which the plan must end.
     """
     learners = {name: Learner(epochs.get(name, 20)) for name in costs}
     work = Work(learners, costs, 2, workers, 1, 100, 50, 1000, fixed)
     chosen, left_out = fitted(work, budget / MARGIN)
-    return chosen, left_out, work.training(chosen) + work.after(list(chosen))
-
-
-TEN_SECONDS = TrainingCost(start=0, epoch=10, predict=0)
+    assert work.training(chosen) + work.after(list(chosen)) <= budget
+    return chosen, left_out
 
 
 @pytest.mark.parametrize(
@@ -53,41 +52,26 @@ TEN_SECONDS = TrainingCost(start=0, epoch=10, predict=0)
         (109, 1, TEN_SECONDS, 0, 5),  # six would take 120 s
         (101, 1, TEN_SECONDS, 20, 4),  # 20 s are for the ensemble
         (121, 1, TrainingCost(10, 10, 0), 0, 5),  # 10 s to begin each fold
-        (120, 1, TrainingCost(0, 10, 0.1), 0, None),  # 2 x (50 + 50) + 2 x 1000 rows to predict at 0.1 s: 220 s
-        (331, 1, TrainingCost(0, 10, 0.1), 0, 5),  # the same, and 2 folds x 5 epochs x 10 s and more
+        (331, 1, TrainingCost(0, 10, 0.1), 0, 5),  # and 2 x (50 + 50) + 2 x 1000 rows to predict at 0.1 s: 220 s
         (10_000, 1, TEN_SECONDS, 0, 20),  # never more than declared
     ],
 )
 def test_schedules_shrink_until_the_budget_holds(budget, workers, cost, fixed, epochs) -> None:
-    if epochs is None:
-        with pytest.raises(UserError):
-            planned(budget, {"a": cost}, workers, fixed)
-        return
-    chosen, left_out, needed = planned(budget, {"a": cost}, workers, fixed)
-    assert chosen == {"a": epochs}
-    assert needed <= budget
-    assert left_out == {}
+    assert planned(budget, {"a": cost}, workers, fixed) == ({"a": epochs}, {})
 
 
 def test_all_schedules_shrink_by_one_factor() -> None:
     assert planned(610, {"a": TEN_SECONDS, "b": TEN_SECONDS}, a=40, b=20)[0] == {"a": 20, "b": 10}  # half of 1200 s
 
 
-def test_the_last_models_are_left_out_first_and_it_is_said() -> None:
-    """60 s are three epochs of one model on two folds: the first is kept, and the others are named."""
-    costs = dict.fromkeys("abc", TEN_SECONDS)
-    chosen, left_out, _ = planned(61, costs)
+def test_the_last_models_are_left_out_first_and_named() -> None:
+    """60 s are three epochs of one model on two folds."""
+    chosen, left_out = planned(61, dict.fromkeys("abc", TEN_SECONDS))
     assert chosen == {"a": FEWEST_EPOCHS}
     assert list(left_out) == ["c", "b"]
-    assert all("epochs would fit" in why for why in left_out.values())
-    assert planned(121, costs)[0] == {"a": FEWEST_EPOCHS, "b": FEWEST_EPOCHS}
 
 
-def test_a_model_never_trains_longer_than_declared() -> None:
-    assert planned(10_000, {"a": TEN_SECONDS}, a=2)[0] == {"a": 2}
-
-
-def test_a_budget_that_is_too_small_is_one_sentence_with_one_that_does() -> None:
+def test_a_budget_that_is_too_small_is_refused_with_one_that_works() -> None:
     with pytest.raises(UserError, match=r"too short for a with 2 folds.*BUDGET.*FOLDS=2") as refusal:
         planned(50, {"a": TEN_SECONDS, "b": TEN_SECONDS})
     needed = float(re.search(r"([\d.]+) min are needed", str(refusal.value)).group(1)) * 60 * MARGIN
@@ -95,22 +79,15 @@ def test_a_budget_that_is_too_small_is_one_sentence_with_one_that_does() -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [("90s", 90), ("10m", 600), ("1.5h", 5400), ("1h30m", 5400), ("1h1m1s", 3661), (" 5M ", 300), (".5m", 30)],
+    ("text", "expected"), [("90s", 90), ("1.5h", 5400), ("1h1m1s", 3661), (" 5M ", 300), (".5m", 30)]
 )
 def test_durations_are_written_as_people_do(text: str, expected: float) -> None:
     assert seconds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "abc", "10", "m", "10 m", "1.2.3m", "-5m", "5m1h", "1e3s", "nan", "infs", ".m"])
+@pytest.mark.parametrize("text", ["", "10", "10 m", "1.2.3m", "-5m", "5m1h", "1e3s", "nan", "infs", ".m", "0h0m"])
 def test_text_that_is_not_a_duration_is_refused_by_its_name(text: str) -> None:
     with pytest.raises(UserError, match=re.escape(f"BUDGET={text}")):
-        seconds(text)
-
-
-@pytest.mark.parametrize("text", ["0s", "0h0m", "0.0m"])
-def test_no_time_at_all_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="leaves no time"):
         seconds(text)
 
 
@@ -134,13 +111,16 @@ def request(**changed: object) -> Request:
     return Request(declared, **({"budget": 600.0} | changed))
 
 
+def prepared_from(source: str) -> tuple[prepare.Prepared, np.ndarray]:
+    dataset = tiny_dataset()
+    audit = Audit([Check("shapes", "pass", "")], {}, dataset.labelled.groups)
+    written = prepare.write(tiny_declaration(), dataset, audit, source)
+    return written, written.folds(tiny_declaration(), 3)
+
+
 @pytest.fixture
 def data() -> tuple[prepare.Prepared, np.ndarray]:
-    dataset = tiny_dataset()
-    written = prepare.write(
-        tiny_declaration(), dataset, Audit([Check("shapes", "pass", "")], {}, dataset.labelled.groups), "files"
-    )
-    return written, written.folds(tiny_declaration(), 3)
+    return prepared_from("files")
 
 
 def test_a_plan_is_measured_once_and_read_ever_after(data: tuple) -> None:
@@ -151,16 +131,10 @@ def test_a_plan_is_measured_once_and_read_ever_after(data: tuple) -> None:
     assert first.epochs == {"a": 20, "b": 9}  # as declared: there is time enough
     assert replace(again, spent=first.spent) == first
     assert again.fast == {"a": {"channels_last": False}, "b": {"channels_last": False}}
-    assert again.spent >= first.spent
-
-
-def test_without_a_budget_the_declared_epochs_are_run(data: tuple) -> None:
-    plan = plan_for(request(budget=None), *data, Measuring())
-    assert (plan.epochs, plan.budget, plan.left_out) == ({"a": 20, "b": 9}, None, {})
 
 
 @pytest.mark.parametrize("changed", [{"budget": 601.0}, {"budget": None}, {"models": ["a"]}, {"fast": True}], ids=str)
-def test_another_question_is_another_plan_beside_the_first(changed: dict, data: tuple) -> None:
+def test_other_options_make_another_plan_beside_the_first(changed: dict, data: tuple) -> None:
     workers = Measuring()
     first, other = plan_for(request(), *data, workers), plan_for(request(**changed), *data, workers)
     assert other.key != first.key
@@ -171,23 +145,16 @@ def test_another_question_is_another_plan_beside_the_first(changed: dict, data: 
 
 
 def test_a_resumed_command_has_what_was_left(data: tuple) -> None:
-    workers = Measuring()
-    first = plan_for(request(), *data, workers)
-    worked = request(started=request().started - 100)
-    first.save(worked)  # as after a fold, 100 s later
-    resumed, now = plan_for(request(), *data, workers), request()
+    first = plan_for(request(), *data, Measuring())
+    first.save(request(started=request().started - 100))  # as after a fold, 100 s later
+    resumed, now = plan_for(request(), *data, Measuring()), request()
     assert resumed.deadline(now) - time.time() == pytest.approx(500 - resumed.after - now.spent, abs=1)
     assert resumed.after > 0
     assert replace(resumed, budget=None).deadline(now) is None
 
 
 def test_on_made_data_there_is_a_default_budget_and_it_is_said() -> None:
-    dataset, said = tiny_dataset(), []
-    written = prepare.write(
-        tiny_declaration(), dataset, Audit([Check("shapes", "pass", "")], {}, dataset.labelled.groups), "sample"
-    )
-    folds = written.folds(tiny_declaration(), 3)
-    plan = plan_for(request(budget=None, say=said.append), written, folds, Measuring())
-    assert plan.budget == SAMPLE_BUDGET
-    assert any("4 minutes" in line for line in said)
-    assert plan_for(request(budget=None, fast=True), written, folds, Measuring()).epochs == {"a": 1, "b": 1}
+    lines, made = list[str](), prepared_from("sample")
+    assert plan_for(request(budget=None, say=lines.append), *made, Measuring()).budget == SAMPLE_BUDGET
+    assert any("4 minutes" in line for line in lines)
+    assert plan_for(request(budget=None, fast=True), *made, Measuring()).epochs == {"a": 1, "b": 1}

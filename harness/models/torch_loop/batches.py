@@ -31,7 +31,8 @@ class Batches:
         self.learner, self.encoding, self.train, self.context = learner, encoding, train, context
         keep = np.ones(len(train), bool)
         if learner.drop_single_class:
-            keep = several_classes(train.targets, context.task.void)
+            present = [(train.targets == c).any((1, 2)) for c in encoding.choices]
+            keep = np.sum(present, 0) >= 2
         if learner.versus is not None:
             keep &= (train.targets == learner.target_class) | (train.targets == learner.versus)
         self.rows = np.flatnonzero(keep if keep.any() else ~keep)
@@ -39,7 +40,7 @@ class Batches:
         self.marked = np.asarray(marks, bool)[self.rows]
         self.donors = learner.paste.donors(train.targets) if learner.paste else self.rows[:0]
         self.few = learner.prime.choose(train, self.rows, context.rng(0, PRIME)) if learner.prime else self.rows[:0]
-        self.primed = learner.prime.epochs(learner.epochs) if learner.prime else 0
+        self.primed = round(learner.prime.share * learner.epochs) if learner.prime else 0  # epochs
 
     @property
     def steps(self) -> int:
@@ -64,39 +65,26 @@ class Batches:
             yield images, self.encoding.encode(targets)
 
     def order(self, epoch: int) -> list[np.ndarray]:
-        """The rows of every batch of an epoch."""
-        learner, rng = self.learner, self.context.rng(epoch, ORDER)
+        """The rows of every batch of an epoch: as many as there are, in batches of nearly equal size.
+
+        Where some rows are marked and some are not, a share of every batch is marked. Each kind is repeated only after
+        all of it was seen; without marks every row is seen once.
+        """
+        rows, marked, rng = self.rows, self.marked, self.context.rng(epoch, ORDER)
         if epoch < self.primed:
-            return np.array_split(repeated(self.few, len(self.rows), rng), self.steps)
-        return batches(self.rows, self.marked, learner.share, learner.batch, rng)
-
-
-def batches(
-    rows: np.ndarray, marked: np.ndarray, share: float, batch: int, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """One epoch: as many rows as there are, in batches of nearly equal size, at most `batch`.
-
-    marked: (n,) bool; where some rows are marked and some are not, a share of every batch is marked. Each kind is
-    repeated only after all of it was seen; without marks every row is seen once.
-    """
-    steps = math.ceil(len(rows) / batch)
-    if marked.all() or not marked.any():
-        return np.array_split(rng.permutation(rows), steps)
-    often = round(share * len(rows))
-    kinds = repeated(rows[marked], often, rng), repeated(rows[~marked], len(rows) - often, rng)
-    return [np.concatenate(pair) for pair in zip(*(np.array_split(kind, steps) for kind in kinds), strict=True)]
+            return np.array_split(repeated(self.few, len(rows), rng), self.steps)
+        if marked.all() or not marked.any():
+            return np.array_split(rng.permutation(rows), self.steps)
+        often = round(self.learner.share * len(rows))
+        kinds = repeated(rows[marked], often, rng), repeated(rows[~marked], len(rows) - often, rng)
+        pairs = zip(*(np.array_split(kind, self.steps) for kind in kinds), strict=True)
+        return [np.concatenate(pair) for pair in pairs]
 
 
 def repeated(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """`count` of the rows in random order, none a second time before all were there."""
     rounds = math.ceil(count / len(rows))
     return np.concatenate([rng.permutation(rows) for _ in range(rounds)] or [rows[:0]])[:count]
-
-
-def several_classes(targets: np.ndarray, void: int | None) -> np.ndarray:
-    """(n,) bool: masks (n, h, w) with at least two classes besides void."""
-    present = [(targets == c).any((1, 2)) for c in range(int(targets.max(initial=0)) + 1) if c != void]
-    return np.sum(present, 0) >= 2
 
 
 @dataclass(frozen=True)
@@ -120,14 +108,10 @@ class Prime:
     images: int = 8
     share: float = 0.2
 
-    def epochs(self, epochs: int) -> int:
-        """How many of so many epochs; none of a single one."""
-        return round(self.share * epochs)
-
     def choose(self, train: Samples, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The few of these rows: every kind of sample in turn as long as it lasts, the rarest first."""
         order, chosen = rng.permutation(rows).tolist(), list[int]()
-        for kind in cycle(kinds(train)):
+        for kind in cycle(rarest_first(train)):
             if len(chosen) == min(self.images, len(rows)):
                 break
             left = [row for row in order if row not in chosen]
@@ -135,8 +119,8 @@ class Prime:
         return np.array(chosen)
 
 
-def kinds(samples: Samples) -> Sequence[np.ndarray]:
-    """(n,) bool each, the rarest first: the rows of a stratum where the samples bring strata, else those with a label
+def rarest_first(samples: Samples) -> Sequence[np.ndarray]:
+    """(n,) bool for each kind of sample: the rows of a stratum where the samples bring strata, else those with a label
     in their targets (n, ...).
     """
     if samples.stratify is not None:

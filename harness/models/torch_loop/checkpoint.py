@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
 from harness.files import atomic, read_json, sha256_of, write_json
+from harness.models import FINISHED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,11 +39,13 @@ def save(folder: Path, state: Mapping[str, Any], step: int) -> None:
 
 def load(folder: Path, warn: Callable[[str], None]) -> dict[str, Any] | None:
     """The newest state that is whole, None where none was ever saved; `UserError` where all are broken."""
+    import torch
+
     checkpoints = generations(folder)
     for path in checkpoints:
-        state = read(path)
-        if state is not None:
-            return state
+        content = path.read_bytes()
+        if hashlib.sha256(content[DIGEST:]).digest() == content[:DIGEST]:
+            return torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)
         warn(f"the checkpoint {path} is damaged; the one before it is tried")
     if checkpoints:
         raise UserError(
@@ -57,15 +60,6 @@ def generations(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.checkpoint"), reverse=True)
 
 
-def read(path: Path) -> dict[str, Any] | None:
-    import torch
-
-    content = path.read_bytes()
-    if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
-        return None
-    return torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)
-
-
 def finish(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Leave the weights and `finished.json`; only then do the checkpoints go."""
     from safetensors.torch import save as to_bytes
@@ -73,24 +67,21 @@ def finish(folder: Path, weights: Mapping[str, Tensor], facts: Mapping[str, Any]
     path = folder / "weights.safetensors"
     with atomic(path) as file:
         file.write(to_bytes({name: tensor.cpu().contiguous() for name, tensor in weights.items()}))
-    write_json(folder / "finished.json", {**facts, "weights_sha256": sha256_of(path)})
-    remove_checkpoints(folder)
+    write_json(folder / FINISHED, {**facts, "weights_sha256": sha256_of(path)})
+    for left in generations(folder):
+        left.unlink()
 
 
-def remove_checkpoints(folder: Path) -> None:
-    for path in generations(folder):
-        path.unlink()
-
-
-def finished(folder: Path) -> dict[str, Tensor] | None:
-    """The weights of a finished fit, None where it is not finished; `UserError` where they are damaged."""
+def finished(folder: Path) -> dict[str, Tensor]:
+    """The weights of a finished fit; `UserError` where it is not finished, or they are damaged."""
     from safetensors.torch import load_file
 
-    if not (folder / "finished.json").exists():
-        return None
-    remove_checkpoints(folder)  # a kill may have left them
+    if not (folder / FINISHED).exists():
+        raise UserError(f"{folder} holds no finished fit; run the same training command again")
+    for left in generations(folder):
+        left.unlink()  # a kill came between the weights and this
     path = folder / "weights.safetensors"
-    if not path.exists() or sha256_of(path) != read_json(folder / "finished.json")["weights_sha256"]:
+    if not path.exists() or sha256_of(path) != read_json(folder / FINISHED)["weights_sha256"]:
         raise UserError(
             f"{path} is missing or damaged, though the fit is finished; "
             "restore it, or delete the folder to train this fold again"

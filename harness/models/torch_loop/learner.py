@@ -11,7 +11,7 @@ import numpy as np
 from harness.data.samples import Samples
 from harness.errors import UserError
 from harness.files import sweep_partials
-from harness.models import Context, Learner, TrainingCost, search_spaces
+from harness.models import FINISHED, Context, Learner, TrainingCost, search_spaces
 from harness.models.augment import Augment
 from harness.models.losses import InverseFrequency, Loss, cross_entropy, dice, focal
 from harness.models.optim import AdamW, EarlyStopping, Optimizer, Schedule, WarmupCosine
@@ -23,7 +23,7 @@ from harness.models.torch_loop.parameter_groups import ParameterGroup
 from harness.models.torch_loop.state import Machine, seed_everything
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,27 +111,22 @@ class TorchLearner(Learner):
 
         context.folder.mkdir(parents=True, exist_ok=True)
         sweep_partials(context.folder)
-        weights = checkpoint.finished(context.folder)
-        if weights is not None:
-            return self._fitted(weights, context)
-        loop = TrainingLoop(self, train, context)
-        loop.resume()
-        while loop.goes_on():
-            loop.run_epoch()
-            loop.close_epoch(valid)
-        return loop.finish()
+        if (context.folder / FINISHED).exists():
+            return self.load(context)
+        return TrainingLoop(self, train, context).run(valid)
 
     def load(self, context: Context) -> TorchFitted:
         """The finished fit in the context's folder; raise `UserError` where there is none."""
         weights = checkpoint.finished(context.folder)
-        if weights is None:
-            raise UserError(f"{context.folder} holds no finished fit; run the same training command again")
-        return self._fitted(weights, context)
-
-    def _fitted(self, weights: dict[str, Tensor], context: Context) -> TorchFitted:
         machine, encoding = self.set_up(context)
         network = machine.place(self.untrained().network(encoding.outputs)).eval()
-        network.load_state_dict(weights)
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise UserError(
+                f"{context.folder} holds weights of another network: its code has changed since; "
+                "delete the folder to train this fold again"
+            ) from error
         return TorchFitted(encoding, network, machine)
 
     def set_up(self, context: Context) -> tuple[Machine, TargetEncoding]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from harness.models.torch_loop.learner import TorchLearner
 
-
 FOLLOW_STEPS = 4  # of an average that reaches back 32 and more; all weights are read and written each time
 
 
@@ -73,9 +72,6 @@ class Machine:
         pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
         pixels = pixels.expand(-1, self.channels, -1, -1)  # grey images for a network that sees colour
         return pixels.to(torch.float32, memory_format=self.layout).mul_(self.scale).add_(self.offset)
-
-    def targets(self, codes: np.ndarray) -> Tensor:
-        return self.send(codes).long()
 
 
 class State:

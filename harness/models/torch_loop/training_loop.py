@@ -32,7 +32,6 @@ class TrainingLoop:
     """One fit in progress. `step` is a training step and touches no file; the rest is when to save, stop and report."""
 
     def __init__(self, learner: TorchLearner, train: Samples, context: Context):
-
         self.learner, self.context = learner, context
         self.machine, self.encoding = learner.set_up(context)
         self.batches = Batches(learner, self.encoding, train, context)
@@ -44,16 +43,17 @@ class TrainingLoop:
             self.weights = self.machine.send(learner.class_weights(counts))
         self.saved = self.reported = time.monotonic()
 
-    def resume(self) -> None:
-        """Take the newest state there is, and its log: no epoch is missing in it, none is there twice."""
+    def run(self, valid: Samples | None) -> TorchFitted:
+        """Go on from the newest state there is, and its log: no epoch is missing in it, none is there twice."""
         saved = checkpoint.load(self.context.folder, self.context.warn)
         if saved is not None:
             self.state.restore(saved)
         self.write_log()
-
-    def goes_on(self) -> bool:
         rule = self.learner.early_stopping
-        return self.state.epoch < self.learner.epochs and not (rule and rule.stop(self.watched))
+        while self.state.epoch < self.learner.epochs and not (rule and rule.stop(self.watched)):
+            self.run_epoch()
+            self.close_epoch(valid)
+        return self.finish()
 
     @property
     def watched(self) -> list[float]:
@@ -76,13 +76,19 @@ class TrainingLoop:
 
     def step(self, images: np.ndarray, targets: np.ndarray) -> None:
         """One optimizer step on a batch of `Batches`."""
-        rate = self.rate()
-        self.state.open(self.done / self.steps)
-        for group in self.state.optimizer.param_groups:
+        state, rate = self.state, self.rate()
+        state.open(self.done / self.steps)
+        for group in state.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
-        self.state.optimizer.zero_grad(set_to_none=True)
-        self.state.loss += self.forward_backward(self.machine.images(images), self.machine.targets(targets))
-        self.update()
+        state.optimizer.zero_grad(set_to_none=True)
+        state.loss += self.forward_backward(self.machine.images(images), self.machine.send(targets).long())
+        if self.learner.clip:
+            state.scaler.unscale_(state.optimizer)
+            self.clip(self.learner.clip)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        state.step += 1
+        state.follow(self.done)
 
     def forward_backward(self, images: Tensor, targets: Tensor) -> Tensor:
         """What cannot be saved; the bench takes everything else for overhead."""
@@ -91,16 +97,6 @@ class TrainingLoop:
         loss = self.learner.loss(logits.float(), targets, self.weights)
         self.state.scaler.scale(loss).backward()
         return loss.detach()
-
-    def update(self) -> None:
-        state = self.state
-        if self.learner.clip:
-            state.scaler.unscale_(state.optimizer)
-            self.clip(self.learner.clip)
-        state.scaler.step(state.optimizer)
-        state.scaler.update()
-        state.step += 1
-        state.follow(self.done)
 
     def clip(self, largest: float) -> None:
         """Shorten the gradient; a processor, which need not wait for the answer, asks first whether it is long."""
@@ -179,7 +175,7 @@ class TrainingLoop:
         with self.state.averaged() as network, torch.inference_mode():
             for rows in chunks(len(samples), self.learner.batch):
                 images = self.machine.images(np.array(samples.inputs[rows], order="C"))
-                targets = self.machine.targets(self.encoding.encode(samples.targets[rows]))
+                targets = self.machine.send(self.encoding.encode(samples.targets[rows])).long()
                 with self.machine.autocast():
                     logits = network(images)
                 total += len(targets) * self.learner.loss(logits.float(), targets, self.weights).item()

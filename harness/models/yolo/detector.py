@@ -17,7 +17,7 @@ from harness import paths
 from harness.data.samples import Samples
 from harness.errors import UserError
 from harness.files import read_json, sweep_partials
-from harness.models import Context, Learner, TrainingCost, search_spaces
+from harness.models import FINISHED, Context, Learner, TrainingCost, search_spaces
 from harness.models.optim import AdamW, Optimizer
 from harness.models.torch_loop import checkpoint
 from harness.models.yolo.predictor import STRIDE, YoloFitted
@@ -37,9 +37,8 @@ class Yolo(Learner):
     imgsz: the long side at which it sees images; small images are not enlarged. lr: the peak, after a linear
     warm-up over a share `warmup` of the epochs and before a cosine to 0. mosaic: the share of the epochs, from the
     first on, in which four images are put together (Bochkovskiy et al. 2020, arXiv 2004.10934). ema: the share of all
-    steps that the moving average of the weights reaches back; the average is the final model. options: more of
-    ultralytics' training arguments, as pairs. target_class: train a specialist for this class alone. pretrained: start
-    from <model>.pt in the folder weights/.
+    steps that the moving average of the weights reaches back; the average is the final model. target_class: train a
+    specialist for this class alone. pretrained: start from <model>.pt in the folder weights/.
 
     An optimizer step follows every batch, and the last weights are the model: the validation rows choose nothing.
     """
@@ -54,13 +53,12 @@ class Yolo(Learner):
     warmup: float = 0.05
     mosaic: float = 0.7
     ema: float = 0.1
-    options: tuple[tuple[str, Any], ...] = ()
     fewest_epochs: int = 10  # random weights find nothing before that
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> YoloFitted:
         context.folder.mkdir(parents=True, exist_ok=True)
         sweep_partials(context.folder)
-        if checkpoint.finished(context.folder) is None:
+        if not (context.folder / FINISHED).exists():
             from harness.models.yolo.trainer import DetectorFit
 
             library(context.folder)
@@ -72,11 +70,9 @@ class Yolo(Learner):
         import torch
 
         weights = checkpoint.finished(context.folder)
-        if weights is None:
-            raise UserError(f"{context.folder} holds no finished fit; run the same training command again")
         library(context.folder)
         torch.set_num_threads(context.threads)
-        facts = read_json(context.folder / "finished.json")
+        facts = read_json(context.folder / FINISHED)
         classes, known = self.classes(context.task), facts["source_classes"]
         network = self.network(classes, None if known is None else self.network([""] * known))
         network.load_state_dict(weights)
@@ -89,10 +85,6 @@ class Yolo(Learner):
         with tempfile.TemporaryDirectory() as folder:
             library(Path(folder))
             return DetectorFit(self, train, replace(context, folder=Path(folder))).cost()
-
-    def fast_paths(self, train: Samples, context: Context) -> dict[str, Any]:
-        """Offer no choice: on CUDA it trains in bfloat16 where that is supported, with channels last."""
-        return {}
 
     def specialised(self, of: int, versus: int | None) -> Self:
         """Return a detector that sees every image, with the boxes of this class alone."""

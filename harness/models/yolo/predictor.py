@@ -75,7 +75,7 @@ class YoloFitted:
         return np.maximum(1, np.round(sizes * (self.learner.seen(self.sides[1]) * ratio / long)[:, None])).astype(int)
 
     def boxes(self, inputs: EncodedImages, batch: np.ndarray, height: int, width: int) -> list[np.ndarray]:
-        """Return boxes (k, 6) for every row of the batch, each image in the middle of a canvas of this size."""
+        """Return label, score, x1, y1, x2, y2 (k, 6) for every row, each in the middle of a canvas of this size."""
         import cv2
         import torch
         from ultralytics.utils.nms import non_max_suppression
@@ -85,8 +85,8 @@ class YoloFitted:
         corners = (np.array([height, width]) - seen) // 2
         canvas = np.full((len(batch), height, width, 3), GREY, np.uint8)
         for row, place, (top, left), (high, wide) in zip(batch, canvas, corners, seen, strict=True):
-            small = cv2.resize(inputs[int(row)], (int(wide), int(high)), interpolation=cv2.INTER_LINEAR)
-            place[top : top + high, left : left + wide] = small
+            image = cv2.resize(inputs[int(row)], (int(wide), int(high)), interpolation=cv2.INTER_LINEAR)
+            place[top : top + high, left : left + wide] = image
         with torch.inference_mode():
             pixels = torch.from_numpy(canvas).to(self.device).permute(0, 3, 1, 2).float() / 255
             detections = non_max_suppression(
@@ -98,13 +98,10 @@ class YoloFitted:
                 max_time_img=1e9,  # a slow machine must not find less
                 end2end=getattr(self.network, "end2end", False),
             )
-        arrays = [boxes.float().cpu().numpy().astype(np.float64) for boxes in detections]
-        return [_in_image(*each) for each in zip(arrays, corners, seen, sizes, strict=True)]
-
-
-def _in_image(detections: np.ndarray, corner: np.ndarray, seen: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Turn x1, y1, x2, y2, score, label on the canvas into label, score, x1, y1, x2, y2 in pixels of the image."""
-    boxes = (detections[:, :4] - corner[[1, 0, 1, 0]]) * (size / seen)[[1, 0, 1, 0]]
-    boxes = np.clip(boxes, 0, size[[1, 0, 1, 0]])
-    rows = np.concatenate([detections[:, [5, 4]], boxes], axis=1).astype(np.float32)
-    return rows[(rows[:, 4] > rows[:, 2]) & (rows[:, 5] > rows[:, 3])]
+        found, xyxy = [], [1, 0, 1, 0]
+        for each, corner, small, size in zip(detections, corners, seen, sizes, strict=True):
+            detected = each.float().cpu().numpy().astype(np.float64)  # x1, y1, x2, y2 on the canvas, score, label
+            boxes = np.clip((detected[:, :4] - corner[xyxy]) * (size / small)[xyxy], 0, size[xyxy])
+            rows = np.concatenate([detected[:, [5, 4]], boxes], axis=1).astype(np.float32)
+            found.append(rows[(rows[:, 4] > rows[:, 2]) & (rows[:, 5] > rows[:, 3])])
+        return found

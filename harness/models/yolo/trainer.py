@@ -124,14 +124,7 @@ class DetectorFit:
             "plots": False,
             "patience": 0,
             "verbose": False,
-            **dict(learner.options),
         }
-
-    def dataset(self) -> dict[str, Any]:
-        """Return the contents of a data.yaml; ultralytics' check of such a file looks for fonts to download."""
-        folder = self.home / "data"
-        files = {"train": str(folder / "images"), "val": str(folder / "one.txt")}  # it asks for the second, unused
-        return {**files, "names": dict(enumerate(self.classes)), "nc": len(self.classes), "channels": 3}
 
     def fitted(self, trainer: Any) -> YoloFitted:
         average = copy.deepcopy(trainer.ema.ema).float()
@@ -209,26 +202,23 @@ class DetectorFit:
         self.log.append(entry)
         last = trainer.epoch + 1 == self.learner.epochs
         if time.monotonic() - self.saved > SAVE_SECONDS and not last:
-            self.save(trainer)
+            # in full precision: ultralytics' own last.pt keeps halves, and no resume is exact with it
+            state = {
+                "epoch": trainer.epoch + 1,
+                "network": trainer.model.state_dict(),
+                "average": trainer.ema.ema.state_dict(),
+                "updates": trainer.ema.updates,
+                "optimizer": trainer.optimizer.state_dict(),
+                "log": self.log,
+            }
+            checkpoint.save(self.context.folder, state, self.done)
+            self.saved = time.monotonic()
         lines = "".join(json.dumps(each) + "\n" for each in self.log)
         write_bytes(self.context.folder / "log.jsonl", lines.encode())
         self.context.report({**entry, "step": self.done, "steps_total": self.steps})
         if not last:
             share = (trainer.epoch + 1) / self.learner.epochs
             self.context.look(share, lambda inputs: self.fitted(trainer).predict(inputs))
-
-    def save(self, trainer: Any) -> None:
-        """Save everything in full precision: ultralytics' own last.pt keeps halves, and no resume is exact with it."""
-        state = {
-            "epoch": trainer.epoch + 1,
-            "network": trainer.model.state_dict(),
-            "average": trainer.ema.ema.state_dict(),
-            "updates": trainer.ema.updates,
-            "optimizer": trainer.optimizer.state_dict(),
-            "log": self.log,
-        }
-        checkpoint.save(self.context.folder, state, self.done)
-        self.saved = time.monotonic()
 
 
 class _Measured(Exception):
@@ -245,7 +235,10 @@ def _trainer(fit: DetectorFit, arguments: dict[str, Any]) -> Any:
         """
 
         def get_dataset(self) -> dict[str, Any]:
-            return fit.dataset()
+            """Return the contents of a data.yaml; ultralytics' check of such a file looks for fonts to download."""
+            folder, classes = fit.home / "data", dict(enumerate(fit.classes))
+            files = {"train": str(folder / "images"), "val": str(folder / "one.txt")}  # it asks for the second, unused
+            return {**files, "names": classes, "nc": len(classes), "channels": 3}
 
         def build_optimizer(self, model: Any, *_: Any, **__: Any) -> Any:
             optimizer = fit.learner.optimizer.build(model, fit.learner.weight_decay)

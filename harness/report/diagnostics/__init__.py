@@ -5,9 +5,8 @@ from typing import Any
 
 from harness.report.diagnostics.box_diagnostics import BoxDiagnostics
 from harness.report.diagnostics.defaults import Diagnostics
-from harness.report.diagnostics.label_diagnostics import LabelDiagnostics
+from harness.report.diagnostics.label_diagnostics import LabelDiagnostics, NumberDiagnostics
 from harness.report.diagnostics.mask_diagnostics import MaskDiagnostics
-from harness.report.diagnostics.number_diagnostics import NumberDiagnostics
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
 from harness.tasks.regression import Regression

@@ -8,17 +8,7 @@ import numpy as np
 from harness.data.samples import Ragged
 from harness.metrics.average_precision import matched
 from harness.metrics.boxes import iou, only, ragged, together
-from harness.report.diagnostics.defaults import (
-    COLOURS,
-    CORRECT,
-    FALSE,
-    MISSED,
-    Colour,
-    Confidence,
-    Diagnostics,
-    LabelIssues,
-    PrecisionRecall,
-)
+from harness.report.diagnostics.defaults import COLOURS, CORRECT, FALSE, MISSED, Colour, Diagnostics, LabelIssues
 from harness.tasks.detection import HIT, right
 
 LOW_QUALITY = 0.25  # the quality of an image's boxes; of 78 real images, with cells left out, a tenth
@@ -54,7 +44,7 @@ class BoxDiagnostics(Diagnostics):
         image, _, rows = together([perfect, others])
         return ragged(image, rows, len(decided))
 
-    def precision_recall(self, targets: Ragged, decided: Ragged) -> Mapping[str, PrecisionRecall]:
+    def precision_recall(self, targets: Ragged, decided: Ragged) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         """At half overlap."""
         boxes, curves = matched(targets, decided, len(self.task.classes)), {}
         for label, name in enumerate(self.task.classes):
@@ -62,12 +52,12 @@ class BoxDiagnostics(Diagnostics):
             of_class = np.flatnonzero(boxes.label == label)
             hits = (boxes.found[of_class[np.argsort(-boxes.score[of_class], kind="stable")]] & 1).cumsum()
             if true:
-                curves[name] = PrecisionRecall(hits / true, hits / np.arange(1, len(hits) + 1))
+                curves[name] = (hits / true, hits / np.arange(1, len(hits) + 1))
         return curves
 
-    def confidence(self, targets: Ragged, prediction: Ragged) -> Confidence:
+    def confidence(self, targets: Ragged, prediction: Ragged) -> tuple[np.ndarray, np.ndarray]:
         """The score of every box; right where it finds an object of its class that no better box has found."""
-        return Confidence(np.clip(prediction.flat[:, 1], 0, 1).astype(np.float64), right(prediction, targets))
+        return np.clip(prediction.flat[:, 1], 0, 1).astype(np.float64), right(prediction, targets)
 
     def colours(self) -> Mapping[str, Colour]:
         return {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(self.task.classes)}

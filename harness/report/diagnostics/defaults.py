@@ -20,20 +20,6 @@ COLOURS: tuple[Colour, ...] = (
 CORRECT, MISSED, FALSE = COLOURS[0], COLOURS[3], COLOURS[2]  # in an image of the difference
 
 
-class PrecisionRecall(NamedTuple):
-    """Recall and precision from the best score down, each (m,)."""
-
-    recall: np.ndarray
-    precision: np.ndarray
-
-
-class Confidence(NamedTuple):
-    """confidence: of every prediction, from 0 to 1; correct: whether it was right; each (m,)."""
-
-    confidence: np.ndarray
-    correct: np.ndarray
-
-
 class LabelIssues(NamedTuple):
     """quality: (n,) from 0 to 1, how well every label agrees with the prediction; is_issue: (n,) bool."""
 
@@ -73,16 +59,16 @@ class Diagnostics:
         """
         return None
 
-    def precision_recall(self, targets: Any, decided: Any) -> Mapping[str, PrecisionRecall]:
-        """The curve of every class that occurs in the truth, where scores rank."""
+    def precision_recall(self, targets: Any, decided: Any) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+        """(recall, precision) of every class that occurs in the truth, from the best score down, each (m,)."""
         return {}
 
     def numbers(self, targets: Any, decided: Any) -> tuple[np.ndarray, np.ndarray] | None:
         """True and predicted numbers, each (n,)."""
         return None
 
-    def confidence(self, targets: Any, prediction: Any) -> Confidence | None:
-        """How sure every prediction was, and whether it was right."""
+    def confidence(self, targets: Any, prediction: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """How sure every prediction was, from 0 to 1, and whether it was right; each (m,)."""
         return None
 
     def colours(self) -> Mapping[str, Colour]:

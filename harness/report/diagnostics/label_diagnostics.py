@@ -1,10 +1,12 @@
-"""Diagnostics of labels, one or several a row: confusion, confidence, label issues."""
+"""Diagnostics of labels, one or several a row, and of numbers."""
 
 import numpy as np
 
-from harness.report.diagnostics.defaults import Confidence, Diagnostics, LabelIssues
+from harness.report.diagnostics.defaults import Diagnostics, LabelIssues
 
 FAR = 0.9  # with several labels a row: a probability this far from the label is an issue
+
+OUTLIER = 5.2  # median absolute deviations: 3.5 standard deviations of a normal distribution (Iglewicz 1993)
 
 
 class LabelDiagnostics(Diagnostics):
@@ -63,12 +65,12 @@ class LabelDiagnostics(Diagnostics):
         first, second = divmod(int(mistaken.argmax()), len(counts))
         return (second, first) if second == label else (first, second)
 
-    def confidence(self, targets: np.ndarray, prediction: np.ndarray) -> Confidence:
+    def confidence(self, targets: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The probability of the most probable class of every row; with several labels a row, of every label."""
         probs = np.asarray(prediction, np.float64)
         if self.task.multilabel:
-            return Confidence(probs.ravel(), np.asarray(targets).ravel() > 0)
-        return Confidence(probs.max(1), probs.argmax(1) == targets)
+            return probs.ravel(), np.asarray(targets).ravel() > 0
+        return probs.max(1), probs.argmax(1) == targets
 
     def drawable(self, targets: np.ndarray, decided: np.ndarray) -> tuple[np.ndarray, str]:
         """Labels, also where the task decides probabilities."""
@@ -78,3 +80,25 @@ class LabelDiagnostics(Diagnostics):
         """The name of a class, or of all classes that the row has."""
         labels = np.flatnonzero(row).tolist() if self.task.multilabel else [int(row)]
         return ", ".join(self.task.classes[label] for label in labels) or "none"
+
+
+class NumberDiagnostics(Diagnostics):
+    """Residuals: predicted minus true."""
+
+    def label_issues(self, targets: np.ndarray, prediction: np.ndarray) -> LabelIssues:
+        """An issue where the residual is an outlier among all residuals."""
+        from cleanlab.regression.rank import get_label_quality_scores
+
+        residual = self.errors(targets, prediction)
+        distance = np.abs(residual - np.median(residual))
+        quality = get_label_quality_scores(np.asarray(targets, float), np.asarray(prediction, float), method="residual")
+        return LabelIssues(quality, distance > OUTLIER * np.median(distance))
+
+    def errors(self, targets: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+        return np.asarray(prediction, np.float64) - targets
+
+    def numbers(self, targets: np.ndarray, decided: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.asarray(targets, np.float64), np.asarray(decided, np.float64)
+
+    def describe(self, row: float) -> str:
+        return f"{row:.4g}"

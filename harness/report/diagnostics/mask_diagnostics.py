@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.metrics import chunks
 from harness.metrics.masks import confusion_per_image
-from harness.report.diagnostics.defaults import COLOURS, MISSED, Colour, Confidence, Diagnostics, LabelIssues
+from harness.report.diagnostics.defaults import COLOURS, MISSED, Colour, Diagnostics, LabelIssues
 from harness.tasks import ClassSpecialist
 
 AT_ONCE = 256  # images
@@ -59,11 +59,11 @@ class MaskDiagnostics(Diagnostics):
             counts[self.task.void] = 0
         return counts
 
-    def confidence(self, targets: np.ndarray, prediction: np.ndarray) -> Confidence:
+    def confidence(self, targets: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The probability of the most probable label under every labelled pixel."""
         choices = np.array([label for label in range(len(self.task.classes)) if label != self.task.void])
         probs, labelled = np.asarray(prediction, np.float32)[:, choices], self._labelled(targets)
-        return Confidence(probs.max(1)[labelled], (choices[probs.argmax(1)] == targets)[labelled])
+        return probs.max(1)[labelled], (choices[probs.argmax(1)] == targets)[labelled]
 
     def colours(self) -> Mapping[str, Colour]:
         """The label 0 is not coloured."""

@@ -43,11 +43,6 @@ class LocalWorkers:
     def free(self) -> int:
         return sum(process.job_id is None for process in self._processes)
 
-    @property
-    def pids(self) -> list[int]:
-        """The process ids of the workers."""
-        return [process.process.pid or 0 for process in self._processes]
-
     def __enter__(self) -> "LocalWorkers":
         os.environ["OMP_NUM_THREADS"] = str(self.threads)  # read by a worker's libraries when they load
         self._processes = [WorkerProcess(rank, self._finished, self.listen) for rank in range(self.slots)]

@@ -85,7 +85,8 @@ class RayWorkers:
             if not self._needs.slots:
                 raise UserError("no node of the Ray cluster offers a CPU; start one with `ray start --num-cpus`")
             require_shared_storage(self.ray)
-            self._events = self.ray.remote(EventBuffer).options(**on_this_node(self.ray)).remote()
+            here = on_node(self.ray.get_runtime_context().get_node_id())  # it lives as long as the command does
+            self._events = self.ray.remote(EventBuffer).options(**here).remote()
             self._task = self.ray.remote(do_job).options(**self._options())
             self._stack = stack.pop_all()
         return self
@@ -134,14 +135,11 @@ class RayWorkers:
                 ready, _ = self.ray.wait([*self._running], num_returns=1, timeout=left)
             else:
                 time.sleep(left)
-            self._hear()
+            for event in self.ray.get(self._events.take.remote()):
+                self.listen(event)
             if time.monotonic() >= until:
                 break
         return [(self._running.pop(task), self._result(task)) for task in ready]
-
-    def _hear(self) -> None:
-        for event in self.ray.get(self._events.take.remote()):
-            self.listen(event)
 
     def _result(self, task: Any) -> Any:
         exceptions = self.ray.exceptions
@@ -268,11 +266,6 @@ def on_node(name: str) -> dict[str, Any]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(name, soft=False)}
-
-
-def on_this_node(ray: Any) -> dict[str, Any]:
-    """The node of this command: what lies there lives as long as the command does."""
-    return on_node(ray.get_runtime_context().get_node_id())
 
 
 def package(name: str) -> str:

@@ -6,6 +6,7 @@ from leaderboard import teams
 from leaderboard.database import open_database
 from tests.support import tiny_board
 from tests.support.board_client import client_of
+from tests.support.browser import page  # noqa: F401 (pytest finds it by its name)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import re
 from html import unescape
-from html.parser import HTMLParser
 
 import pytest
 
@@ -15,16 +14,12 @@ from leaderboard.host import reveal_board
 from leaderboard.judge import judge, rescore
 from leaderboard.web import pages
 from tests.support import tiny_board
-from tests.support.board_client import FILES, client_of, submit
+from tests.support.board_client import FILES, client_of, some_teams, submit
+from tests.support.pages import PageReader
 from tests.support.tiny_board import entry
 
 PAGES = ["", "/rules", "/submit", "/host", "/shake-up", "/team/red", "/entry/1"]
 PAGES += ["?sort=gap&order=down", "?data=aaaa1111"]
-
-
-def some_teams(home):
-    for name, wrong in (("red", ""), ("blue", "a"), ("green", "bc"), ("red", "d")):
-        judge("tiny", entry(home, wrong, manifest={"cv": {"score": 0.8}}), name)
 
 
 def text_of(response):
@@ -32,37 +27,14 @@ def text_of(response):
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", response.text)))
 
 
-class WellFormed(HTMLParser):
-    """Collects what a browser would fetch or run, and tags that are closed in the wrong order."""
-
-    def __init__(self):
-        super().__init__()
-        self.wrong, self.open = [], []
-
-    def handle_starttag(self, tag, attributes):
-        for name, value in attributes:
-            if name == "style" or name.startswith("on"):
-                self.wrong.append(f"{tag} {name}")
-            if name in ("src", "href", "action") and not (value or "").startswith(("/", "#", "?")):
-                self.wrong.append(f"{tag} {name}={value}")
-        if tag == "style" or (tag == "script" and "src" not in dict(attributes)):
-            self.wrong.append(f"inline {tag}")
-        if tag not in ("meta", "link", "input", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if self.open.pop() != tag:
-            self.wrong.append(f"</{tag}> closes another one")
-
-
 def test_every_page_is_well_formed_and_needs_nothing_from_outside(local, home):
     some_teams(home)
     for path in ("/", *(f"/c/tiny{page}" for page in PAGES), "/nowhere", "/login"):
         response = local.get(path)
         assert response.status_code == (404 if path == "/nowhere" else 200), path
-        reader = WellFormed()
-        reader.feed(response.text)
-        assert (reader.wrong, reader.open) == ([], []), path
+        page = PageReader(response.text)
+        assert (page.open, page.inline) == ([], []), path
+        assert all(address.startswith(("/", "#", "?")) for address in page.loads), path
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert response.headers["x-content-type-options"] == "nosniff"
 
@@ -138,8 +110,6 @@ def test_a_manifest_of_nonsense_is_shown_as_far_as_it_makes_sense(local, home):
     [
         ("GET", "/nowhere", 404, "There is nothing here."),
         ("POST", "/c/tiny", 405, ""),
-        ("GET", "/c/mars2", 404, "mars2"),
-        ("GET", "/c/tiny/entry/99", 404, "99"),
         ("GET", "/c/tiny/team/nobody", 404, "nobody"),
         ("GET", "/c/tiny?sort=colour", 400, "colour"),
         ("GET", "/c/tiny?page=x", 404, "1 to 1"),
@@ -148,7 +118,6 @@ def test_a_manifest_of_nonsense_is_shown_as_far_as_it_makes_sense(local, home):
         ("GET", "/c/tiny/file/99999999999999999999999", 404, ""),
         ("GET", "/c/tiny/team/%00", 404, ""),
         ("GET", "/c/..%2f..%2fetc", 404, ""),
-        ("GET", "/static/../app.py", 404, ""),
         ("GET", "/static/%2e%2e/app.py", 404, ""),
     ],
 )
@@ -172,9 +141,11 @@ def test_the_rules_say_how_a_file_looks_and_what_is_left_of_the_day(local, home)
 def test_a_file_that_waits_has_a_page_until_it_is_an_entry(home):
     with client_of(scores=False) as client:
         answer = submit(client, home, "", "&team=red&wait=0")
+        assert answer.status_code == 202 and answer.json()["state"] == "waiting"
         assert "Received and kept" in client.get(answer.json()["page"]).text
     with client_of() as client:
         client.app.state.settings.scorer.wake()
+        assert client.get(answer.headers["location"]).json()["state"] == "scored"
         assert client.get(answer.json()["page"]).headers["location"] == "/c/tiny/entry/1"
 
 

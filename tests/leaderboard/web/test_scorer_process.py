@@ -1,9 +1,12 @@
 """Starting to serve: the port, what is imported, and the scorer's process, which is replaced when it dies."""
 
+import json
 import os
 import signal
 import socket
 import time
+import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +15,9 @@ from leaderboard.database import open_database
 from leaderboard.queue import read_job
 from leaderboard.web.app import ScorerProcess, require_free_port
 from tests.support import tiny_board
-from tests.support.board_client import client_of, submit
+from tests.support.board_client import FILES, client_of, submit
+from tests.support.ports import free_port
+from tests.support.tiny_board import entry, shown
 
 SERVED = """
 import sys
@@ -55,3 +60,31 @@ def test_a_scorer_process_that_is_killed_is_replaced_and_scores_what_waits(home,
     finally:
         process.stop()
     assert "a new one begins" in capfd.readouterr().err
+
+
+@pytest.mark.soak
+def test_a_real_server_starts_scores_replaces_a_killed_scorer_and_ends_on_ctrl_c(home):
+    base = f"http://127.0.0.1:{free_port()}"
+    process = tiny_board.python(home, "-m", "leaderboard", "serve", "--port", base.rpartition(":")[2])
+    try:
+        deadline = time.monotonic() + 60
+        while not is_up(base):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.1)
+        for wrong in ("a", "b"):
+            asked = urllib.request.Request(f"{base}{FILES}?team=red&wait=60", entry(home, wrong).read_bytes())
+            assert json.load(urllib.request.urlopen(asked))["accepted"]
+            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert "a new one begins" in err and "Traceback" not in err
+    assert shown().rows[0].entries == 2
+
+
+def is_up(base):
+    try:
+        return urllib.request.urlopen(f"{base}/healthz").read() == b"ok\n"
+    except OSError:
+        return False

@@ -1,15 +1,11 @@
 """Hostile requests and files over HTTP: refused in words, at no cost, with no hint of the answers; the server lives."""
 
-import csv
 import gzip
-import io
 import itertools
-import lzma
 import pickle
 import re
 import statistics
 import time
-import zipfile
 from urllib.parse import quote
 
 import numpy as np
@@ -43,12 +39,8 @@ def test_another_host_name_is_refused(local):
 
 
 FOREIGN = [
-    {"sec-fetch-site": "cross-site"},
-    {"sec-fetch-site": "same-site"},
-    {"sec-fetch-site": "nonsense"},
-    {"origin": "https://evil.example"},
-    {"origin": "null"},
-    {"origin": "http://localhost:8000.evil.example"},
+    *({"sec-fetch-site": site} for site in ("cross-site", "same-site", "nonsense")),
+    *({"origin": origin} for origin in ("https://evil.example", "null", "http://localhost:8000.evil.example")),
 ]
 
 
@@ -90,6 +82,7 @@ def test_in_team_mode_everything_but_the_login_needs_a_token(team):
         assert team.get(path, headers={"authorization": "Bearer lb_wrong"}).status_code == 401
         assert team.get(path, headers=team.tokens["red"]).status_code == 200
     assert team.post(FILES, content=b"id").status_code == 401
+    assert team.post(FILES, content=b"id", headers=team.tokens["host"]).status_code == 403  # a host has no team
     assert team.get("/login").status_code == 200
 
 
@@ -111,10 +104,6 @@ def test_a_login_leads_to_no_other_site(team):
     for target in ("//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/\n/evil"):
         response = team.post("/login", params={"next": target}, data={"token": token})
         assert response.headers["location"] == "/", target
-
-
-def test_a_host_without_a_team_submits_nothing(team, home):
-    assert submit(team, home, **team.tokens["host"]).status_code == 403
 
 
 def test_without_team_mode_the_server_listens_to_this_machine_only():
@@ -170,13 +159,6 @@ def server(shared_server, monkeypatch):
     return shared_server
 
 
-def zipped(content):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("submission.csv", content)
-    return file.getvalue()
-
-
 class Gadget:
     SAYS = "it was unpickled"
 
@@ -184,54 +166,35 @@ class Gadget:
         return (print, (self.SAYS,))
 
 
-def array():
-    file = io.BytesIO()
-    np.save(file, np.array([Gadget()], object), allow_pickle=True)
-    return file.getvalue()
-
-
+# One of each kind: the readers' own tests have the many ways in which a table can be wrong.
 HOSTILE = {
-    "zip bomb": (CARS, zipped(b"0" * 50_000_000), 415),
-    "gzip": (CARS, gzip.compress(b"0" * 10_000_000), 415),
-    "xz": (CARS, lzma.compress(b"0" * 10_000_000), 415),
-    "tar": (CARS, b"a" + b"\0" * 256 + b"ustar" + b"\0" * 250, 415),
-    "bzip2": (CARS, b"BZh91AY&SY" + b"\xff" * 100, 422),
+    "a zip archive": (CARS, b"PK\x03\x04" + b"0" * 1000, 415),
+    "ten megabytes in ten kilobytes": (CARS, gzip.compress(b"0" * 10_000_000), 415),
+    "NUL in a text": (CARS, b"a" + b"\0" * 256 + b"ustar" + b"\0" * 250, 415),
     "a hundred thousand rows": (CARS, cars(*["1,1"] * 100_000), 422),
     "one line of a megabyte": (CARS, cars("1" * 1_000_000), 422),
     "a hundred thousand columns": (CARS, b"," * 100_000, 422),
     "larger than any": (CARS, b"0" * 2_000_000, 413),
-    **{
-        f"value {value!r}": (CARS, right(v2=value), 422)
-        for value in ("NaN", "inf", "1e400", "", "None", '"1,5"', " 1", "0x10", "\uff11\uff12", "1_0", "=1+1")
-    },
-    "an id is missing": (CARS, cars(*(f"{name},1" for name in IDS[1:])), 422),
-    "an id twice": (CARS, right() + b"1,1\n", 422),
-    "an id too much": (CARS, right() + b"4,1\n", 422),
-    "another header": (CARS, right().replace(b"horsepower", b"Horsepower"), 422),
-    "a column too much": (CARS, right().replace(b",100", b",100,1"), 422),
-    "semicolons": (CARS, right().replace(b",", b";"), 422),
-    "no header": (CARS, right().split(b"\n", 1)[1], 422),
     "nothing": (CARS, b"", 400),
     "a header alone": (CARS, b"id,horsepower\n", 422),
-    "UTF-16": (CARS, right().decode().encode("utf-16"), 415),
-    "latin-1": (CARS, right() + "é,1\n".encode("latin-1"), 422),
-    "an open quote": (CARS, right() + b'"1,1\n', 422),
-    "id 01 for 1": (CARS, right().replace(b"\n1,", b"\n01,"), 422),
-    "id 2^53 for 2^53 + 1": (CARS, right().replace(b"9007199254740993", b"9007199254740992"), 422),
-    **{
-        f"runs {runs[:30]!r}": (GLAS, glas(runs), 422)
-        for runs in (
-            *("0 1", "-1 5", "1 -5", "1", "5 1 1 1", "16385 1", "16384 2", "1 0", "1.5 2", "2147483648 1"),
-            *("1 9223372036854775808", "9" * 5000, "1 1 " * 20_000, "a b"),
-        )
-    },
-    "a numpy array with a pickle": (CARS, array(), 415),
-    "a picture of 65,000 pixels": (GLAS, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\0\xff\xff" * 2, 415),
-    "a pickle": (CARS, pickle.dumps(Gadget()), 415),
+    "not a number": (CARS, right(v2="NaN"), 422),
+    "an infinite number": (CARS, right(v2="1e400"), 422),
+    "a formula": (CARS, right(v2="=1+1"), 422),
     "a script": (CARS, right(v2="<script>alert(1)</script>"), 422),
+    "an id twice": (CARS, right() + b"1,1\n", 422),
+    "an id too much": (CARS, right() + b"4,1\n", 422),
+    "id 2^53 for 2^53 + 1": (CARS, right().replace(b"9007199254740993", b"9007199254740992"), 422),
+    "not UTF-8": (CARS, right() + "é,1\n".encode("latin-1"), 422),
+    "an open quote": (CARS, right() + b'"1,1\n', 422),
+    "runs beyond the picture": (GLAS, glas("16384 2"), 422),
+    "runs beyond 64 bits": (GLAS, glas("1 9223372036854775808"), 422),
+    "a number of 5,000 digits": (GLAS, glas("9" * 5000), 422),
+    "twenty thousand runs": (GLAS, glas("1 1 " * 20_000), 422),
+    "a numpy array with a pickle": (CARS, b"\x93NUMPY" + pickle.dumps(Gadget()), 415),
+    "a pickle": (CARS, pickle.dumps(Gadget()), 415),
+    "a picture of 65,000 pixels": (GLAS, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\0\xff\xff" * 2, 415),
     "a program": (CARS, b"\x7fELF" + b"0" * 100, 415),
     "a manifest too long": (f"{CARS}?manifest=2000000", right(), 400),
-    "a manifest that is a list": (f"{CARS}?manifest=5", b"[1,2]" + right(), 400),
     "a manifest of another board": (f"{CARS}?manifest=18", b'{"data_hash": "b"}' + right(), 422),
     "a manifest with U+0000": (f"{CARS}?manifest=15", b'{"a": "\\u0000"}' + right(), 400),
     "a manifest nested without end": (f"{CARS}?manifest=200000", b"[" * 200_000 + right(), 400),
@@ -271,11 +234,8 @@ def stored(home):
 
 def test_row_order_line_ends_and_a_byte_order_mark_do_not_matter(server):
     public = server.post(CARS, content=right()).json()["public"]
-    for content in (
-        right().replace(b"\n", b"\r\n"),
-        b"\xef\xbb\xbf" + right(),
-        cars(*[f"{name},100" for name in IDS[::-1]]),
-    ):
+    reversed_rows = cars(*[f"{name},100" for name in IDS[::-1]])
+    for content in (right().replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + right(), reversed_rows):
         assert server.post(CARS, content=content).json()["public"] == public
 
 
@@ -292,7 +252,7 @@ def test_a_file_name_writes_nowhere_else(server):
     assert not any(part in path for path in stored(server.home) for part in ("passwd", "CON", "Cookie"))
 
 
-@pytest.mark.parametrize("words", ["' OR '1'='1", "'; DROP TABLE scores --", '"', "%27%20OR%201", "\\"])
+@pytest.mark.parametrize("words", ["' OR '1'='1", "'; DROP TABLE scores --"])
 def test_words_of_sql_are_words(server, words):
     server.post(CARS, content=right())
     before, hole = dump(), quote(words, safe="")
@@ -341,26 +301,12 @@ def test_a_wrong_token_takes_as_long_as_a_right_one_and_none_lies_in_the_databas
     assert not any(right_one.encode() in file.read_bytes() for file in server.home.glob("leaderboard.db*"))
 
 
-def test_an_exported_name_is_text(server):
-    name = teams.create_team(server.engine, "=1+1")
-    token = teams.issue_token(server.engine, "eve", name)
-    assert server.post(CARS, content=right(v1=0.1), headers={"authorization": f"Bearer {token}"}).status_code == 201
-    (line,) = csv.DictReader(io.StringIO(server.get("/api/competitions/cars/board.csv").text))
-    assert line["team"] == f"'{name}"
-
-
-def test_a_name_that_looks_like_nothing_is_refused(server):
-    for name in ("red\u200d", "\u202ered", "\uff52\uff45\uff44", "r e d", "", "\t", "a" * 41):
-        with pytest.raises(UserError):
-            teams.create_team(server.engine, name)
-
-
 # -- time --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("at", "status"),
-    [("2026-06-30T23:59:59.999999Z", 201), ("2026-07-01T00:00:00.000000Z", 409), ("2026-07-01T00:00:00.000001Z", 409)],
+    [("2026-06-30T23:59:59.999999Z", 201), ("2026-07-01T00:00:00.000000Z", 409)],
 )
 def test_the_deadline_holds_to_the_microsecond_by_the_server_s_clock(server, monkeypatch, at, status):
     host.act(server.engine, prepared("cars"), "deadline", "2026-07-01T02:00+02:00", "eva")
@@ -392,12 +338,3 @@ def test_a_server_whose_clock_is_wrong_steals_no_lease_and_keeps_order_and_quota
     assert queue.claim(server.engine, "one").id == files[0]
     clock.tick(hours=hours)
     assert queue.claim(server.engine, "other") is None
-
-
-def test_a_day_begins_at_midnight_utc(server, monkeypatch):
-    for k in range(5):
-        monkeypatch.setattr(queue, "now", lambda k=k: f"2026-06-30T23:59:59.99999{k}Z")
-        assert server.post(CARS, content=right(v1=k)).status_code == 201
-    assert server.post(CARS, content=right(v1=7)).status_code == 429
-    monkeypatch.setattr(queue, "now", lambda: "2026-07-01T00:00:00.000000Z")
-    assert server.post(CARS, content=right(v1=7)).status_code == 201

@@ -45,3 +45,4 @@ def test_a_manifest_may_come_in_the_same_chunk_as_the_file_or_in_pieces(local, h
         assert response.status_code == 201
     assert local.get("/api/competitions/tiny/board").json()["rows"][0]["cv"] == 0.5
     assert len(local.get(f"{FILES}?team=red").json()["submissions"]) == 1
+    assert local.post(f"{FILES}?team=red&manifest=5", content=b"{nan}id,value\n").status_code == 400

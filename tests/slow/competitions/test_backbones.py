@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import huggingface_hub.constants
 import numpy as np
 import pytest
 
@@ -16,9 +15,7 @@ from tests.support import hub
 @pytest.mark.soak
 @pytest.mark.parametrize("name", backbones)
 def test_every_backbone_is_trained_at_its_own_size(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    hub.fill(tmp_path / "hub", backbones[name].backbone)
+    hub.fill(hub.empty(tmp_path, monkeypatch), backbones[name].backbone)
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 3), dtype=np.uint8)
     train = Samples(numbered(4), images, np.arange(4, dtype=np.uint8) * 2, np.arange(4))
     fitted = replace(backbones[name], epochs=1).fit(train, None, Context(competition.task, tmp_path / "fold"))

@@ -104,6 +104,27 @@ def test_two_tasks_share_a_gpu_where_more_are_wanted_than_there_are(cluster: Any
         cluster.remove_node(node)
 
 
+ENDLESS = """
+import json, sys
+from harness.training.workers import start_workers
+from tests.support import ray_jobs
+
+if __name__ == "__main__":
+    with start_workers(lambda event: print(json.dumps(event), file=sys.stderr, flush=True), "ray") as workers:
+        workers.submit(ray_jobs.until_stopped, sys.argv[1])
+        workers.finished()
+"""
+
+
+def test_workers_end_with_a_killed_command(cluster: Any, home: Home) -> None:
+    (home.root / "site" / "endless.py").write_text(ENDLESS)
+    process = home.start("endless", str(home.root / "mark"))
+    wait_until((home.root / "mark").exists)
+    pid = json.loads(next(line for line in iter(process.stderr.readline, "") if '"pid"' in line))["pid"]
+    os.kill(process.pid, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), 30)
+
+
 TRAINED = """
 import json, sys
 from harness.competition import find
@@ -145,25 +166,3 @@ def test_predictions_have_the_same_bytes_as_from_this_machine_though_a_node_is_k
     codes = {json.loads(file.read_text())["code"] for file in home.root.glob("runs/**/fold.json")}
     assert len(codes) == 1
     cluster.add_node(**NODE)
-
-
-def test_workers_end_with_a_killed_command(cluster: Any, home: Home) -> None:
-    (home.root / "site" / "endless.py").write_text(ENDLESS)
-    process = home.start("endless", str(home.root / "mark"))
-    wait_until((home.root / "mark").exists)
-    pid = json.loads(next(line for line in iter(process.stderr.readline, "") if '"pid"' in line))["pid"]
-    os.kill(process.pid, signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), 30)
-
-
-ENDLESS = """
-import json, sys
-from harness.training.workers import start_workers
-from tests.support import ray_jobs
-
-if __name__ == "__main__":
-    with start_workers(lambda event: print(json.dumps(event), file=sys.stderr, flush=True), "ray") as workers:
-        workers.submit(ray_jobs.until_stopped, sys.argv[1])
-        while True:
-            workers.finished(1)
-"""
