@@ -274,11 +274,12 @@ def new(
     if from_ is None:
         if task is None:
             raise UserError("say what it is made from: FROM= and METRIC= (the host's files), or TASK= (a template)")
-        return show(create(competition, task), json_)
-    if metric is None:
+        show(create(competition, task), json_)
+    elif metric is None:
         raise UserError("METRIC= is missing: the name of the host's metric, such as accuracy, auc, rmse or dice")
-    options = Options(metric, target, group, task, sample, pixels)
-    show(create_from(competition, from_, options, started().say), json_)
+    else:
+        options = Options(metric, target, group, task, sample, pixels)
+        show(create_from(competition, from_, options, started().say), json_)
 
 
 def started() -> Any:

@@ -18,8 +18,8 @@ from harness import paths
 from harness.competition import names
 from harness.errors import UserError, nearest
 from harness.files import TEMPORARY, write_bytes
-from harness.new.declaration import declaration
-from harness.new.host import Host, Options
+from harness.new.host_files import Host, Options
+from harness.new.new_declaration import declaration
 from harness.new.recognise import recognise
 from harness.new.unpack import bring
 

@@ -4,10 +4,10 @@ Every choice is said with its reason. Where two are possible the answer is an er
 """
 
 from harness.errors import UserError
-from harness.new.host import Host
-from harness.new.labels import labels_or_numbers
-from harness.new.objects import boxes, column_of_runs, columns_of_boxes, masks
+from harness.new.host_files import Host
 from harness.new.reading import Reading
+from harness.new.recognise_labels import labels_or_numbers
+from harness.new.recognise_objects import boxes, column_of_runs, columns_of_boxes, masks
 from harness.new.sample_keys import sample_keys
 
 

@@ -36,8 +36,8 @@ class ClassSpecialist(NamedTuple):
 class Task(ABC):
     """A kind of prediction. A *prediction* holds rows of probabilities; *decided* rows are what a submission carries.
 
-    classes: names, the index is the label. void: the label that is never predicted. ensemble_steps: which of "stacking",
-    "calibration" and "offsets" an ensemble may try (`harness.ensemble`).
+    classes: names, the index is the label. void: the label that is never predicted. ensemble_steps: which of
+    "stacking", "calibration" and "offsets" an ensemble may try (`harness.ensemble`).
     """
 
     classes: tuple[str, ...]

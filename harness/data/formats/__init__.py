@@ -10,7 +10,8 @@ images_and_runs     a folder of images, and a table of masks as run lengths
 images_and_boxes    a folder of images, and a table with a row for every box
 coco, yolo, voc     images and boxes, one part each; coco_parts: a folder train/ and folders without boxes
 
-asked_ids           the ids that a host's sample submission asks for; files_named: the images of ids; rows_named: of rows
+asked_ids           the ids that a host's sample submission asks for
+files_named         the images of ids; rows_named: of rows that have several
 
 An error names the file, the line and the column.
 """

@@ -105,8 +105,8 @@ class Table:
     ) -> np.ndarray:
         """One column: numbers; labels of `classes`; with a separator all labels in a cell, (n, classes) of 0 and 1.
 
-        Several columns: (n, columns) numbers, or uint8 where all are 0 and 1, for several labels a row; with `classes` a
-        column of 0 and 1 for each, and one label a row.
+        Several columns: (n, columns) numbers, or uint8 where all are 0 and 1, for several labels a row; with `classes`
+        a column of 0 and 1 for each, and one label a row.
         """
         if isinstance(target, str):
             if separator is not None and classes is not None:

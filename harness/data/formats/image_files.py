@@ -137,7 +137,7 @@ def dicom(file: Path, pixels: bool) -> Any:
 
 
 def dicom_pixels(file: Path) -> np.ndarray:
-    """(h, w) or (h, w, 3) uint8: rescaled, in the window of the file or else the range of its values, bright is high."""
+    """(h, w) or (h, w, 3) uint8: rescaled, in the window of the file or else in the range of its values."""
     from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
     dataset = dicom(file, pixels=True)

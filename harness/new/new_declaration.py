@@ -26,7 +26,8 @@ MODULES = {
     "Yolo": "harness.models.yolo.detector",
     "Sklearn": "harness.models.sklearn",
     "Muon": "harness.models.optim",
-    **dict.fromkeys(("Label", "Labels", "Flags", "Probability", "Probabilities", "Best", "Numbers"), "harness.tasks.cells"),
+    **dict.fromkeys(("Best", "Flags", "Label", "Labels", "Numbers"), "harness.tasks.cells"),
+    **dict.fromkeys(("Probabilities", "Probability"), "harness.tasks.cells"),
     **dict.fromkeys(("cross_entropy", "dice"), "harness.models.losses"),
     **dict.fromkeys(
         ("boosted_labels", "boosted_numbers", "linear_labels", "linear_numbers", "trees_labels", "words_labels"),
@@ -36,11 +37,11 @@ MODULES = {
         ("labels", "labels_in_masks", "labels_of_boxes", "quantile_bins", "stratified_grouped"), "harness.data.splits"
     ),
     **dict.fromkeys(
-        ("asked_ids", "class_folders", "csv_table", "files_named", "images_and_boxes", "images_and_csv", "images_and_runs",
-         "pixels_in_csv", "rows_named"),
+        ("asked_ids", "class_folders", "csv_table", "files_named", "images_and_boxes", "images_and_csv"),
         "harness.data.formats",
     ),
-}  # fmt: skip
+    **dict.fromkeys(("images_and_runs", "pixels_in_csv", "rows_named"), "harness.data.formats"),
+}
 STRATIFY = {"segmentation": "labels_in_masks", "detection": "labels_of_boxes", "regression": "quantile_bins"}
 TASKS = {"segmentation": "Segmentation", "detection": "Detection", "regression": "Regression"}
 
@@ -114,10 +115,9 @@ def models_of(reading: Reading) -> dict[str, str]:
     """Two that see differently, from scratch, of a size that trains on a laptop."""
     epochs = int(min(60, max(8, 40 * 500 / max(reading.rows, 1))))
     if reading.kind == "segmentation":
-        loss = "cross_entropy + dice"
-        return {
-            "unet": f'Smp("Unet", encoder="tu-resnet10t", channels=3, epochs={min(epochs, 40)}, lr=2e-3, batch=8, loss={loss}, augment=Augment(hflip=0.5))'
-        }
+        options = f"channels=3, epochs={min(epochs, 40)}, lr=2e-3, batch=8"
+        learned = "loss=cross_entropy + dice, augment=Augment(hflip=0.5)"
+        return {"unet": f'Smp("Unet", encoder="tu-resnet10t", {options}, {learned})'}
     if reading.kind == "detection":
         return {"nano": 'Yolo(model="yolo11n", imgsz=64, epochs=60, batch=8, lr=4e-3)'}
     if reading.shape:

@@ -1,4 +1,4 @@
-"""What is learned from: images that rows name, pixels in columns, or a table's columns; and the call that reads them."""
+"""What is learned from: images that rows name, pixels in columns, or a table's columns; and the call that reads it."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.data.formats.image_files import Size, head
 from harness.errors import UserError
-from harness.new.host import Host
+from harness.new.host_files import Host
 from harness.new.reading import Reading, shortened
 from harness.new.sample_keys import SampleKeys
 
@@ -153,7 +153,6 @@ def group_of(host: Host, row: str | None) -> list[str]:
         if PATIENT.fullmatch(name) and 3 <= train[name].nunique() < len(train):
             host.say(f"groups: {name}; rows of one {name} are never in two folds (GROUP= names another column)")
             return [f"group={name!r}"]
-    host.say(
-        "groups: none; say GROUP= where rows belong together (a patient, a place)" if row is None else f"groups: {row}"
-    )
+    none = "none; say GROUP= where rows belong together (a patient, a place)"
+    host.say(f"groups: {none if row is None else row}")
     return []

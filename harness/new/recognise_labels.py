@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from harness.errors import UserError
-from harness.new.host import Host
-from harness.new.inputs import common_shape, finish, with_inputs
+from harness.new.host_files import Host
 from harness.new.reading import Reading, fits, in_order, metric_for, shortened
+from harness.new.recognise_inputs import common_shape, finish, with_inputs
 from harness.new.sample_keys import SampleKeys
 
 SEPARATORS = (" ", "|", ";", ",")
@@ -116,9 +116,8 @@ def flags(host: Host, keys: SampleKeys, targets: list[str], single: bool) -> Rea
     """A column of 0 and 1 for every class: one label a row where every row has exactly one."""
     kind = "classification" if single and fits(host, "classification") else "multilabel"
     metric = metric_for(host, kind)
-    host.say(
-        f"target: {len(targets)} columns of 0 and 1, {'one label a row' if kind == 'classification' else 'several labels a row'}"
-    )
+    count = "one label a row" if kind == "classification" else "several labels a row"
+    host.say(f"target: {len(targets)} columns of 0 and 1, {count}")
     reading = Reading(kind, ", ".join(targets), metric, tuple(targets), tuple(targets))
     reading.cells = "Probabilities()" if metric.needs == "probabilities" else "Flags()"
     if tuple(targets) != tuple(keys.predicted):

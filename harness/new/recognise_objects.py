@@ -9,9 +9,9 @@ import pandas as pd
 from harness.data.formats.image_files import files_named, read_images
 from harness.data.run_lengths import RunLengths
 from harness.errors import UserError
-from harness.new.host import Host
-from harness.new.inputs import common_shape, finish, require_folders
+from harness.new.host_files import Host
 from harness.new.reading import Reading, in_order, metric_for, shortened
+from harness.new.recognise_inputs import common_shape, finish, require_folders
 from harness.new.sample_keys import SampleKeys
 
 PAIRS = r"\d+ \d+(?: \d+ \d+)*"
@@ -91,13 +91,13 @@ def coding_of(host: Host, keys: SampleKeys, cells: pd.Series, ids: pd.Series, fo
         raise UserError(f"{host.train}: the run lengths do not fit into the images, in neither order of pixels")
     if best < CLEAR * other and host.options.pixels is None:
         raise UserError(
-            f"{host.train}: are pixels counted down the columns or along the rows? In both orders masks differ alike from "
-            f"their images ({best:.2g} and {other:.2g} standard deviations); say PIXELS=columns or PIXELS=rows"
+            f"{host.train}: are pixels counted down the columns or along the rows? In both orders masks differ alike "
+            f"from their images ({best:.2g} and {other:.2g} standard deviations); say PIXELS=columns or PIXELS=rows"
         )
     by_columns = host.options.pixels == "columns" if host.options.pixels else differ_down > differ_along
     host.say(
-        f"pixels: counted {'down the columns' if by_columns else 'along the rows'}; so masks differ from their images by "
-        f"{best:.2g} standard deviations, in the other order by {other:.2g}"
+        f"pixels: counted {'down the columns' if by_columns else 'along the rows'}; so masks differ from their images "
+        f"by {best:.2g} standard deviations, in the other order by {other:.2g}"
     )
     return down if by_columns else along
 
