@@ -82,6 +82,15 @@ def find(name: str, task: str) -> MetricName:
     raise UserError(f"METRIC={name} is not a metric of {task}{close}; there are {known}")
 
 
+def tasks_of(name: str) -> set[str]:
+    """The tasks for which this name means a metric; raise `UserError` with the nearest name where it means none."""
+    tasks = {task for entry in METRICS if entry.asked(name) is not None for task in entry.tasks}
+    if not tasks:
+        known = {plain(example): example for entry in METRICS for example in entry.examples}
+        raise UserError(f"METRIC={name} is not known{nearest(plain(name), known)}; docs/catalogue.md lists all metrics")
+    return tasks
+
+
 def plain(name: str) -> str:
     """Lower case, without spaces, dashes and underscores.
 

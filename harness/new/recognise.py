@@ -4,6 +4,7 @@ Every choice is said with its reason. Where two are possible the answer is an er
 """
 
 from harness.errors import UserError
+from harness.metrics.metric_names import tasks_of
 from harness.new.host_files import Host
 from harness.new.reading import Reading
 from harness.new.recognise_labels import labels_or_numbers
@@ -13,6 +14,7 @@ from harness.new.sample_keys import sample_keys
 
 def recognise(host: Host) -> Reading:
     """Raise `UserError` with the option to give where two readings are possible."""
+    tasks_of(host.options.metric)
     if host.sample is None:
         raise UserError(
             "no table is named like a sample submission; say which it is with SAMPLE=, or write the folder with TASK="

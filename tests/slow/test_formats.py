@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tests.support.checkout import Checkout
 
+from tests.support.checkout import Checkout
 from tests.support.tiny_data import SHARED
 
 FORMATS = (SHARED / "formats").resolve()
