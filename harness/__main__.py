@@ -269,7 +269,7 @@ def new(
 ) -> None:
     """A new competition folder that already runs: from the host's files, or on a made sample."""
     from harness.errors import UserError
-    from harness.new import Options, create, create_from
+    from harness.new_competition import Options, create, create_from
 
     if from_ is None:
         if task is None:

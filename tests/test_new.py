@@ -18,13 +18,13 @@ from sklearn.datasets import load_sample_images, load_wine
 from typer.testing import CliRunner
 
 import competitions
-from harness import new
+from harness import new_competition
 from harness.__main__ import app
 from harness.competition import names
 from harness.data import formats
 from harness.errors import UserError
 from harness.files import write_bytes
-from harness.new import TEMPLATES, create
+from harness.new_competition import TEMPLATES, create
 from tests.support import contract
 from tests.support.checkout import Checkout
 
@@ -99,7 +99,7 @@ def test_nothing_is_half_written(folder: Path, monkeypatch: pytest.MonkeyPatch) 
             raise OSError("the disk is full")
         write_bytes(path, content)
 
-    monkeypatch.setattr(new, "write_bytes", full)
+    monkeypatch.setattr(new_competition, "write_bytes", full)
     with pytest.raises(OSError, match="the disk is full"):
         create("fresh", "regression")
     assert list(folder.iterdir()) == []
@@ -134,6 +134,19 @@ def photos(file: Path) -> None:
         archive.writestr("labels.csv", "\n".join([*lines[:91], ""]))
 
 
+def grapes(file: Path) -> None:
+    """Scikit-learn's wine as a host hands it out: train, test and sample submission in a zip."""
+    frame = load_wine(as_frame=True).frame.sample(frac=1, random_state=0).reset_index(drop=True)
+    frame.insert(0, "bottle", [f"b{row:03d}" for row in range(len(frame))])
+    frame["cultivar"] = frame.pop("target").map(dict(enumerate(("barolo", "grignolino", "barbera"))))
+    test = frame[140:]
+    parts = {"train": frame[:140], "test": test.drop(columns="cultivar")}
+    parts["sample_submission"] = test[["bottle"]].assign(cultivar="barolo")
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(f"{name}.csv", part.to_csv(index=False))
+
+
 def wine(folder: Path) -> None:
     """Scikit-learn's wine, by the names of the cultivars (Forina et al. 1991)."""
     frame = load_wine(as_frame=True).frame
@@ -147,6 +160,7 @@ def test_the_guide_leads_from_a_zip_to_a_rank_and_the_labels_that_were_asked_for
     """From top to bottom."""
     checkout, printed = Checkout(tmp_path), dict[str, str]()
     photos(tmp_path / "photos.zip")
+    grapes(tmp_path / "grapes.zip")
     wine(tmp_path / "data" / "wine" / "raw")
     for what, text in BLOCKS:
         if what != "sh":
@@ -156,6 +170,12 @@ def test_the_guide_leads_from_a_zip_to_a_rank_and_the_labels_that_were_asked_for
             printed[command] = checkout.run(re.sub(r"BUDGET=\w+", "FAST=1", command) if fast else command)
     assert "90 labelled samples of uint8 32x32x3; official: unlabelled 10" in printed["make audit COMP=photos"]
     assert "rank 1 of 1" in printed["make submit COMP=photos BUDGET=5m"]
+    assert "rank 1 of 1" in printed["make submit COMP=grapes BUDGET=3m"]
+    (official,) = tmp_path.glob(
+        "submissions/grapes/*/*-official.csv" if fast else "submissions/grapes/*/best/official.csv"
+    )
+    rows = [line.split(",") for line in official.read_text().splitlines()]
+    assert rows[0] == ["bottle", "cultivar"] and [row[0] for row in rows[1:]] == [f"b{k}" for k in range(140, 178)]
     assert "rank 1 of 1" in printed["make submit COMP=wine BUDGET=3m"]
     if not fast:
         (official,) = tmp_path.glob("submissions/photos/*/best/official.csv")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.metrics.metric_names import MetricName, find, tasks_of
-from harness.new.host_files import Host
+from harness.new_competition.host_files import Host
 
 
 @dataclass

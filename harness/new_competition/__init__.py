@@ -18,10 +18,10 @@ from harness import paths
 from harness.competition import names
 from harness.errors import UserError, nearest
 from harness.files import TEMPORARY, write_bytes
-from harness.new.host_files import Host, Options
-from harness.new.new_declaration import declaration
-from harness.new.recognise import recognise
-from harness.new.unpack import bring
+from harness.new_competition.host_files import Host, Options
+from harness.new_competition.new_declaration import declaration
+from harness.new_competition.recognise import recognise
+from harness.new_competition.unpack import bring
 
 ORIGIN = ".from"  # in raw/: what the files were brought from
 TEMPLATES = Path(__file__).parent / "templates"  # one folder for every kind of task

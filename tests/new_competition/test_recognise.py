@@ -10,11 +10,11 @@ from PIL import Image
 
 from harness.data.run_lengths import RunLengths
 from harness.errors import UserError
-from harness.new.host_files import Host, Options
-from harness.new.new_declaration import declaration
-from harness.new.reading import Reading
-from harness.new.recognise import recognise
-from harness.new.unpack import bring
+from harness.new_competition.host_files import Host, Options
+from harness.new_competition.new_declaration import declaration
+from harness.new_competition.reading import Reading
+from harness.new_competition.recognise import recognise
+from harness.new_competition.unpack import bring
 
 ROWS = range(24)
 

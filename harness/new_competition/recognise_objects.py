@@ -9,10 +9,10 @@ import pandas as pd
 from harness.data.formats.image_files import files_named, read_images
 from harness.data.run_lengths import RunLengths
 from harness.errors import UserError
-from harness.new.host_files import Host
-from harness.new.reading import Reading, in_order, metric_for, shortened
-from harness.new.recognise_inputs import common_shape, finish, require_folders
-from harness.new.sample_keys import SampleKeys
+from harness.new_competition.host_files import Host
+from harness.new_competition.reading import Reading, in_order, metric_for, shortened
+from harness.new_competition.recognise_inputs import common_shape, finish, require_folders
+from harness.new_competition.sample_keys import SampleKeys
 
 PAIRS = r"\d+ \d+(?: \d+ \d+)*"
 FOUR = r"[\[(]\s*[-\d.]+(?:[\s,]+[-\d.]+){3}\s*[\])]"  # [1, 2, 30, 40]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from harness.errors import UserError
-from harness.new.host_files import Host
+from harness.new_competition.host_files import Host
 
 COMPOSED = re.compile(r"(.+)_([^_]+)")  # an id and a class
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from harness.errors import UserError
-from harness.new.host_files import Host
-from harness.new.reading import Reading, fits, in_order, metric_for, shortened
-from harness.new.recognise_inputs import common_shape, finish, with_inputs
-from harness.new.sample_keys import SampleKeys
+from harness.new_competition.host_files import Host
+from harness.new_competition.reading import Reading, fits, in_order, metric_for, shortened
+from harness.new_competition.recognise_inputs import common_shape, finish, with_inputs
+from harness.new_competition.sample_keys import SampleKeys
 
 SEPARATORS = (" ", "|", ";", ",")
 MANY = 20  # different numbers, from which on they are no classes

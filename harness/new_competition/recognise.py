@@ -5,11 +5,11 @@ Every choice is said with its reason. Where two are possible the answer is an er
 
 from harness.errors import UserError
 from harness.metrics.metric_names import tasks_of
-from harness.new.host_files import Host
-from harness.new.reading import Reading
-from harness.new.recognise_labels import labels_or_numbers
-from harness.new.recognise_objects import boxes, column_of_runs, columns_of_boxes, masks
-from harness.new.sample_keys import sample_keys
+from harness.new_competition.host_files import Host
+from harness.new_competition.reading import Reading
+from harness.new_competition.recognise_labels import labels_or_numbers
+from harness.new_competition.recognise_objects import boxes, column_of_runs, columns_of_boxes, masks
+from harness.new_competition.sample_keys import sample_keys
 
 
 def recognise(host: Host) -> Reading:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from harness.new.recognise import Reading
+from harness.new_competition.recognise import Reading
 
 MODULES = {
     "Competition": "harness.competition",

@@ -8,9 +8,9 @@ import pandas as pd
 
 from harness.data.formats.image_files import Size, head
 from harness.errors import UserError
-from harness.new.host_files import Host
-from harness.new.reading import Reading, shortened
-from harness.new.sample_keys import SampleKeys
+from harness.new_competition.host_files import Host
+from harness.new_competition.reading import Reading, shortened
+from harness.new_competition.sample_keys import SampleKeys
 
 PATIENT = re.compile(r"(patient|subject|person|site|source|session|group|center|hospital)(_?id)?", re.IGNORECASE)
 SIDES = (32, 224)  # pixels, to which images of several sizes are resized
