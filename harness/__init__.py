@@ -14,8 +14,9 @@ def new(
 ) -> dict[str, Any]:
     """Declare a competition from a host's files, as `make new FROM=` does.
 
-    Return {"competition", "path", "said", "next"}. origin: a zip, a folder, or kaggle:<name>. options: target, group, task, sample, pixels, as in `Options`. say: gets
-    a line for everything that was taken, and why. Raise `UserError` where two readings are possible.
+    Return {"competition", "path", "said", "next"}. origin: a zip, a folder, or kaggle:<name>. options: target, group,
+    task, sample, pixels, as in `Options`. say: gets a line for everything that was taken, and why. Raise `UserError`
+    where two readings are possible.
     """
     from harness.new_competition import Options, create_from
 

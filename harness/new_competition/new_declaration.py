@@ -52,6 +52,7 @@ def declaration(name: str, title: str, sample: str, reading: Reading, slug: str 
     parts = [classes if reading.classes else "", f"SAMPLE = {sample!r}", coding if reading.coding else ""]
     body = "\n".join(filter(None, parts))
     models = models_of(reading)
+    folds = 3 if reading.kind == "detection" else 5  # a detector learns slowly
     lines = [
         body,
         "",
@@ -70,7 +71,7 @@ def declaration(name: str, title: str, sample: str, reading: Reading, slug: str 
         f"    metric={reading.metric.expression},",
         f"    sources=({sources_of(reading, slug)},),",
         "    load=load,",
-        f"    split=stratified_grouped(by={STRATIFY.get(reading.kind, 'labels')}, folds=5),",
+        f"    split=stratified_grouped(by={STRATIFY.get(reading.kind, 'labels')}, folds={folds}),",
         "    models=models,",
         *([f"    tta={views},"] if (views := tta_of(reading)) else []),
         "    sample=SAMPLE,",
@@ -119,7 +120,7 @@ def models_of(reading: Reading) -> dict[str, str]:
         learned = "loss=cross_entropy + dice, augment=Augment(hflip=0.5)"
         return {"unet": f'Smp("Unet", encoder="tu-resnet10t", {options}, {learned})'}
     if reading.kind == "detection":
-        return {"nano": 'Yolo(model="yolo11n", imgsz=64, epochs=60, batch=8, lr=4e-3)'}
+        return {"nano": 'Yolo(model="yolo11n", imgsz=64, epochs=40, batch=8, lr=4e-3)'}
     if reading.shape:
         flip = "" if reading.load.startswith("pixels_in_csv") else "hflip=0.5, "
         network = (
