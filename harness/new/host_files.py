@@ -8,11 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from harness.data.csv_files import read_csv
-from harness.data.formats.image_files import SUFFIXES, is_hidden, names_of
+from harness.data.formats.image_files import SUFFIXES, composed, is_hidden, names_of
 from harness.errors import UserError, nearest
 
 TABLES = (".csv", ".tsv")
-SEPARATORS = ",;\t"
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Host:
         tables = {}
         for file in files:
             if file.suffix.lower() in TABLES:
-                table = read_csv(file, SEPARATORS)
+                table = read_csv(file)
                 table.columns = [name.strip() or f"Unnamed: {k}" for k, name in enumerate(table.columns)]
                 tables[file.relative_to(raw).as_posix()] = table.map(str.strip)
         host = cls(raw, options, tables, images)
@@ -133,7 +132,7 @@ class Host:
 
     def folders_of(self, ids: Sequence[str]) -> list[str]:
         """The fewest folders in which every id names an image; [] where some name none."""
-        wanted, chosen = set(ids), list[str]()
+        wanted, chosen = set(map(composed, ids)), list[str]()
         known = {folder: self.image_names(folder) for folder in self.images}
         while wanted and known:
             best = max(known, key=lambda folder: len(wanted & known[folder]))
@@ -144,7 +143,7 @@ class Host:
         return sorted(chosen) if not wanted else []
 
     def image_names(self, folder: str) -> set[str]:
-        return {name for file in self.images[folder] for name in names_of(file, self.raw / folder)}
+        return {composed(name) for file in self.images[folder] for name in names_of(file, self.raw / folder)}
 
     def naming_column(self, path: str | None, but: Sequence[str] = ()) -> str | None:
         """The column whose cells all name images."""
