@@ -16,6 +16,7 @@ from harness.data.formats.cell_values import date_parts, label_in, label_names, 
 from harness.data.samples import Dataset, Samples
 from harness.data.splits import Holdout, labels, quantile_bins, stratified_grouped
 from harness.errors import UserError
+from harness.new.host_files import Host, Options
 from harness.tasks.classification import Classification
 from harness.tasks.mask_cells import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation
@@ -362,6 +363,14 @@ def test_pixels_in_a_table_with_an_index_and_other_separators(tmp_path: Path) ->
     samples = pixels_in_csv(file, "y", classes=("a", "b")).labelled
     assert samples.inputs.tolist() == [[[0, 255], [7, 0]], [[1, 2], [3, 4]]]
     assert samples.targets.tolist() == [1, 0]
+
+
+def test_tables_of_a_host_are_seen_as_they_will_be_read(tmp_path: Path) -> None:
+    """By `make new`: decimal commas, markers of missing numbers, an index; a name like None stays."""
+    table(tmp_path, ";ü;y", "0;0,5;None", "1;NA;b", ";;", "2;-;b", encoding="cp1252")
+    seen = Host.read(tmp_path, Options("accuracy")).tables["t.csv"]
+    assert seen.columns.tolist() == ["ü", "y"]
+    assert seen.to_numpy().tolist() == [["0.5", "None"], ["", "b"], ["", "b"]]
 
 
 # -- the cases that were reported --------------------------------------------------------------------------------------

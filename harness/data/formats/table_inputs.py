@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.data.formats.cell_values import CODE, NumberColumn, date_parts, missing_in
-from harness.data.formats.tables import Table
+from harness.data.formats.cell_values import CODE, NumberColumn, date_parts
+from harness.data.formats.tables import UNNAMED, Table
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -122,11 +122,12 @@ def stored(name: str, tables: Sequence[Table], cells: np.ndarray) -> np.ndarray:
 
 def is_index(name: str, tables: Sequence[Table]) -> bool:
     """Whether a column without a name is the numbers of the rows, as pandas writes them, or empty."""
-    if not name.startswith("Unnamed: "):
-        return False
-    for table in tables:
-        values = table.read_numbers(name).values if name in table.names else np.zeros(0)
-        counts = (values == np.floor(values)).all() and len(np.unique(values)) == len(values)
-        if not counts and not missing_in(table.text(name)).all():
-            return False
-    return True
+    having = [table for table in tables if name in table.names]
+    return name.startswith(UNNAMED) and all(counts_rows(table.read_numbers(name).values) for table in having)
+
+
+def counts_rows(values: np.ndarray) -> bool:
+    """Whether they are whole numbers, each once, or all missing."""
+    return bool(
+        np.isnan(values).all() or ((values == np.floor(values)).all() and len(np.unique(values)) == len(values))
+    )

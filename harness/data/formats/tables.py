@@ -23,6 +23,7 @@ from harness.errors import UserError, nearest
 from harness.paths import shown
 
 FLAGS = ("0", "1")
+UNNAMED = "Unnamed: "  # so pandas begins the name of a column that has none
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Table:
     def read(cls, file: Path, missing: Sequence[str] = ()) -> "Table":
         """Read cells separated by comma, semicolon, tab or bar. Raise `UserError` naming the line that is broken."""
         source = CsvFile.open(file)
-        names = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(source.header)]  # as pandas
+        names = [name.strip() or f"{UNNAMED}{position}" for position, name in enumerate(source.header)]
         if len(set(names)) < len(names):
             twice = next(name for name, count in Counter(names).items() if count > 1)
             raise UserError(f"{shown(file)}, line 1: two columns are named {twice!r}; rename one in the file")
