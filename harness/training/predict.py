@@ -116,9 +116,7 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
         decided = predict_rows(competition, samples.inputs, models_of(runs_of(manifest), recipe), recipe, workers)
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / f"predicted-{inputs.resolve().name}{competition.task.official_suffix}"
-    asked = competition.task.table.asked(samples)
-    competition.task.write(asked, decided, file)
-    competition.task.read(file, asked)
+    competition.task.write(competition.task.table.asked(samples), decided, file)
     return {"competition": competition.name, "path": paths.shown(file), "rows": len(samples)}
 
 

@@ -74,7 +74,7 @@ def voc(folder: Path, classes: Sequence[str], images: str = "JPEGImages", annota
 
 def _read_json(file: Path, keys: Sequence[str]) -> dict[str, list[Any]]:
     try:
-        listed = json.loads(file.read_text(encoding="utf-8-sig"))
+        listed = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(f"{shown(file)} is not readable as JSON: {getattr(error, 'strerror', None) or error}") from None
     for key in keys:
@@ -135,7 +135,7 @@ def _yolo_boxes(file: Path, classes: Sequence[str], height: int, width: int) -> 
     if not file.exists():
         return []
     boxes = list[Box]()
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         if line.strip():
             where = f"{shown(file)}, line {number}"
             label, x, y, w, h = _numbers(line.split(), 5, where)

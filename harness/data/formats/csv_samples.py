@@ -39,9 +39,9 @@ def csv_table(
     targets = [target] if isinstance(target, str) else list(target)
     for name in (*targets, *drop, *text):
         known.place(name)
-    inputs = [name for name in known.names if name not in {*targets, *drop, id, group}]
+    inputs = [name for name in known.columns if name not in {*targets, *drop, id, group}]
     for name in [name for name in inputs if is_index(name, tables)]:
-        known.say(f"column {list(known.names).index(name) + 1} has no name and only counts the rows; it is left out")
+        known.say(f"column {list(known.columns).index(name) + 1} has no name and only counts the rows; it is left out")
         inputs.remove(name)
     if not inputs:
         raise UserError(f"{shown(file)} has no column left to learn from")

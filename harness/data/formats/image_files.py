@@ -78,7 +78,8 @@ class ImageFiles:
     def find(self, name: str) -> Path:
         """Raise `UserError` for a name of no image, or of two."""
         where = " and ".join(map(shown, self.folders))
-        found = self.named.get(composed(name)) or self.numbered(name)
+        path = composed(name).replace("\\", "/").removeprefix("./")  # of Windows, of a shell
+        found = self.named.get(composed(name)) or self.named.get(path) or self.numbered(name)
         if not found:
             raise UserError(f"{name!r} is not an image of {where}{nearest(name, self.named)}")
         if len(found) > 1:

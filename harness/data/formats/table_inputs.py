@@ -39,6 +39,31 @@ def structured(names: Sequence[str], tables: Sequence[Table], text: Sequence[str
     return rows
 
 
+def structured_like(table: Table, like: np.dtype) -> np.ndarray:
+    """(n,) new rows in the fields of those that models were trained on; other columns are left out.
+
+    Raise `UserError` where a column is missing, or where a cell is not of the kind that the training's were.
+    """
+    columns = dict[str, np.ndarray]()
+    for field in like.names or ():
+        name, _, part = field.rpartition(".")
+        if field not in table.columns and f"{name}.year" in (like.names or ()):
+            parts = date_parts(table.text(name))
+            if parts is None:
+                raise UserError(
+                    f"{shown(table.file)}, column {name}: some cells are not dates, as those trained on are"
+                )
+            columns[field] = parts.get(part, np.full(len(table), np.nan))
+        elif like[field].kind == "f":
+            columns[field] = table.numbers(field)
+        else:
+            columns[field] = table.text(field).astype(f"U{max(1, *map(len, table.text(field)))}")
+    rows = np.empty(len(table), [(name, column.dtype) for name, column in columns.items()])
+    for field, column in columns.items():
+        rows[field] = column
+    return rows
+
+
 def numbers_of(name: str, tables: Sequence[Table]) -> np.ndarray | None:
     """(n,) float64 of the rows of all tables; None where the column is to be text, and why that is said.
 
@@ -122,7 +147,7 @@ def stored(name: str, tables: Sequence[Table], cells: np.ndarray) -> np.ndarray:
 
 def is_index(name: str, tables: Sequence[Table]) -> bool:
     """Whether a column without a name is the numbers of the rows, as pandas writes them, or empty."""
-    having = [table for table in tables if name in table.names]
+    having = [table for table in tables if name in table.columns]
     return name.startswith(UNNAMED) and all(counts_rows(table.read_numbers(name).values) for table in having)
 
 

@@ -28,14 +28,14 @@ UNNAMED = "Unnamed: "  # so pandas begins the name of a column that has none
 
 @dataclass(frozen=True)
 class Table:
-    """names: of the columns, in their order. rows: (n,) int, which of the file's, from 0 below the header.
+    """columns: their names, in their order. rows: (n,) int, which of the file's, from 0 below the header.
 
     missing: what a host writes for a missing number or target, beside the usual markers (`cell_values.MISSING`). kept:
     the text of columns that were asked for, and whether without the markers.
     """
 
     source: CsvFile
-    names: Sequence[str]
+    columns: Sequence[str]
     rows: np.ndarray
     missing: Sequence[str] = ()
     kept: dict[tuple[str, bool], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
@@ -60,16 +60,16 @@ class Table:
         return len(self.rows)
 
     def __getitem__(self, rows: np.ndarray) -> "Table":
-        return Table(self.source, self.names, self.rows[rows], self.missing)
+        return Table(self.source, self.columns, self.rows[rows], self.missing)
 
     def place(self, name: str) -> int:
         """Of the column; raise `UserError` with the nearest name where there is none."""
-        if name not in self.names:
+        if name not in self.columns:
             raise UserError(
-                f"{shown(self.file)} has no column {name!r}{nearest(name, self.names)}; "
-                f"there are {', '.join(self.names)}"
+                f"{shown(self.file)} has no column {name!r}{nearest(name, self.columns)}; "
+                f"there are {', '.join(self.columns)}"
             )
-        return list(self.names).index(name)
+        return list(self.columns).index(name)
 
     def text(self, name: str) -> np.ndarray:
         """(n,) object, of str without spaces at the ends: the cells as they stand."""
