@@ -29,8 +29,9 @@ csv.field_size_limit(2**31 - 1)  # a long text or the run lengths of a large mas
 SEPARATORS = ",;\t|"
 FIRST = 30  # rows by which the separator is chosen
 BEGINNING = 2**20  # bytes in which the header ends
-# what pandas takes for missing in a column of numbers; a column with any other marker is looked at cell by cell
-MARKERS = ["", "?", "-", "NA", "N/A", "#N/A", "n/a", "na", "NaN", "nan", "NULL", "null", "None", "none", "<NA>"]
+WORDS = "NA N/A #N/A #NA <NA> NaN -nan NaT NULL None #NULL! #VALUE! #DIV/0!"
+# what pandas takes for missing in a column of numbers; where another case stands, the column is looked at cell by cell
+MARKERS = ["", "?", "-", "--", ".", *WORDS.split(), *WORDS.lower().split(), "Null", "Nan", "NAN", "NONE"]
 
 
 def read_csv(file: Path) -> "pd.DataFrame":
@@ -114,14 +115,22 @@ class CsvFile:
     @cached_property
     def has_codes(self) -> bool:
         """Whether some cell may begin with 0 and another digit, as zip codes do."""
-        begins = (f"{self.separator}0", "\n0", '"0', f"{self.separator} 0")
-        found = [begin for begin in begins if begin.encode() in self.content]
-        return any(f"{begin}{digit}".encode() in self.content for begin in found for digit in range(10))
+        content = np.frombuffer(self.content, np.uint8)
+        at = np.flatnonzero(content[1:-1] == ord("0")) + 1
+        begins = np.isin(content[at - 1], np.frombuffer(f'{self.separator}\n\r" '.encode(), np.uint8))
+        return bool((begins & (content[at + 1] >= ord("0")) & (content[at + 1] <= ord("9"))).any())
 
     def text(self, column: int) -> np.ndarray:
         """(n,) object, of str without spaces at the ends: the cells of the rows that are not blank, as they stand."""
-        cells = self.parsed(dtype=object, na_filter=False, usecols=[column])[column].to_numpy()
-        return np.array([cell.strip() for cell in cells[self.rows]], object)
+        cells = self.texts if column in self.texts else self.parsed(dtype=object, na_filter=False, usecols=[column])
+        return np.array([cell.strip() for cell in cells[column].to_numpy()[self.rows]], object)
+
+    @cached_property
+    def texts(self) -> "pd.DataFrame":
+        """Every row of the columns that are no numbers, as text."""
+        assert self.typed is not None
+        words = [column for column in self.typed.columns if self.typed[column].dtype.kind not in "iufb"]
+        return self.parsed(dtype=object, na_filter=False, usecols=words)
 
     def parsed(self, **options: Any) -> "pd.DataFrame":
         """By pandas, blank lines left out; columns are numbered."""

@@ -13,7 +13,7 @@ from harness.data.csv_files import MARKERS
 if TYPE_CHECKING:
     import pandas as pd
 
-MISSING = {marker.casefold() for marker in (*MARKERS, "--", ".", "-nan", "#NA", "#NULL!", "#VALUE!", "#DIV/0!", "NaT")}
+MISSING = {marker.casefold() for marker in MARKERS}
 EXACT = 2**53  # whole numbers from here on are not all float64
 
 PLAIN = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)"
