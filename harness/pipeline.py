@@ -12,7 +12,7 @@ from harness.data.sources import locate
 from harness.errors import UserError
 from harness.files import append_line, locked, read_lines, sweep_partials
 from harness.options import Request
-from harness.prepare import Prepared, audit_once, current, prepare
+from harness.prepare import Prepared, audit_once, current, prepare, with_folds
 from harness.report.label_issues import check_label_issues
 from harness.report.search_report import search_page
 from harness.search.loop import SearchLoop
@@ -40,7 +40,7 @@ def submit(request: Request) -> dict[str, Any]:
         prepared = prepare(request)
         writer.require_accepting_board(request.competition.name, request.team, prepared.data_hash, request.say)
         keep_baseline(request, prepared)
-        folds = prepared.folds(request.competition, request.fold_count)
+        request, folds = with_folds(request, prepared)
         with locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
             request = with_found(request, prepared, folds)
             plan = plan_for(request, prepared, folds, workers)
@@ -55,7 +55,7 @@ def submit(request: Request) -> dict[str, Any]:
 def train(request: Request) -> dict[str, Any]:
     """Train one model on all folds; leave its run."""
     prepared = current(request.competition.name)
-    folds = prepared.folds(request.competition, request.fold_count)
+    request, folds = with_folds(request, prepared)
     workers = start_workers(request.listen, request.engine, request.workers)
     with workers, locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
         plan = plan_for(request, prepared, folds, workers, to_rank=False)
@@ -83,7 +83,7 @@ def search(request: Request, storage: str | None = None, paired: bool = True, cu
         prepared = prepare(request)
         writer.require_accepting_board(competition.name, request.team, prepared.data_hash, request.say)
         keep_baseline(request, prepared)
-        folds = prepared.folds(competition, request.fold_count)
+        request, folds = with_folds(request, prepared)
         train_hash = prepared.train_hash(folds)
         with locked(paths.runs(competition.name, train_hash)):
             for written in (paths.searches, paths.submissions):
@@ -112,7 +112,7 @@ def search(request: Request, storage: str | None = None, paired: bool = True, cu
 def blend(request: Request, files: Sequence[Path] | None = None) -> dict[str, Any]:
     """Ensemble the complete model runs that exist, or those in `files`, also copied ones; no training."""
     competition, prepared = request.competition, current(request.competition.name)
-    folds = prepared.folds(competition, request.fold_count)
+    request, folds = with_folds(request, prepared)
     train_hash = prepared.train_hash(folds)
     kept = search_result.specialists(competition.name, prepared.data_hash, train_hash)
     specialists = {competition.ensemble.specialist, *kept}

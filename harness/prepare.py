@@ -168,9 +168,9 @@ def write(competition: Competition, dataset: Dataset, audit: Audit, source: str)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-    competition.task.sample_submission(
-        competition.task.table.asked(prepared.holdout), prepared.folder / "sample_submission.csv"
-    )
+    asked, sample = competition.task.table.asked(prepared.holdout), prepared.folder / "sample_submission.csv"
+    competition.task.sample_submission(asked, sample)
+    competition.task.read(sample, asked)  # before anything is trained
     return prepared
 
 
@@ -198,8 +198,10 @@ def _write_public(
 def _write_private(folder: Path, competition: Competition, judged: Samples, stratify: np.ndarray) -> None:
     """The answers, and which of them are scored publicly: drawn with a key that is in no hash and in no other file."""
     key = secrets.token_hex(32)
-    share = competition.holdout.public
-    public = divide(stratify, judged.groups, [share, 1 - share], bytes.fromhex(key)) == 0
+    share, groups = competition.holdout.public, judged.groups
+    if len(np.unique(groups)) == 1:  # one patient, say: nobody learns from these rows, so they may be parted
+        groups = np.arange(len(judged))
+    public = divide(stratify, groups, [share, 1 - share], bytes.fromhex(key)) == 0
     folder.mkdir(parents=True, mode=0o700)
     with open(folder / "answers.npz", "wb") as file:
         answers = {"ids": judged.ids, "groups": judged.groups, "public": public}
@@ -253,6 +255,15 @@ def prepare(request: Request) -> Prepared:
         f"{len(prepared.holdout)} held out for the judge"
     )
     return prepared
+
+
+def with_folds(request: Request, prepared: Prepared) -> tuple[Request, np.ndarray]:
+    """The fold of every row, and the request with as many folds as the groups allow; fewer are said."""
+    folds = prepared.folds(request.competition, request.fold_count)
+    count = int(folds.max()) + 1
+    if count < request.fold_count:
+        request.say(f"{count} folds instead of {request.fold_count}: the rows to train on are that few groups")
+    return replace(request, folds=min(count, request.fold_count)), folds
 
 
 def audit_once(competition: Competition, dataset: Dataset) -> tuple[Audit, str]:

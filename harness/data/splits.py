@@ -37,7 +37,7 @@ class Split(Protocol):
         """(n,) bool: the rows of the hold-out."""
 
     def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
-        """(n,) int: the fold of every row, 0 to count - 1; -1 for rows that are never predicted."""
+        """(n,) int: the fold of every row, 0 to count - 1 or less; -1 for rows that are never predicted."""
 
     def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
         """(n,) bool: the rows that the model of this fold learns from."""
@@ -66,6 +66,8 @@ class Folds:
         return divide(self.stratify(samples), samples.groups, shares, key) == 0
 
     def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
+        """As many folds as groups where those are fewer, but two at least."""
+        count = min(count, max(2, len(np.unique(samples.groups))))
         return divide(self.stratify(samples), samples.groups, [1 / count] * count, f"folds {self.seed}".encode())
 
     def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
@@ -133,13 +135,19 @@ def divide(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: b
 
     Greedy, as scikit-learn's StratifiedGroupKFold, for unequal shares too: groups in the order of their rarest
     content, ties by a keyed hash (so that the draw cannot be guessed without the key), each into the part that
-    leaves the fill of all strata most even. Raises `UserError` where a stratum misses a part; a label that is in
-    fewer groups than there are parts is spread as far as it goes.
+    leaves the fill of all strata most even. Strata in fewer groups than there are parts are merged into one. It is
+    spread as far as it goes, as a label in so few groups is; `check_folds` of the audit names the classes that a part
+    lacks. Raises `UserError` where there are fewer groups than parts.
     """
     names, group_of_row = np.unique(groups, return_inverse=True)
-    member = membership(stratify)
-    content = np.zeros((len(names), member.shape[1]))
-    np.add.at(content, group_of_row, member)
+    if len(names) < len(shares):
+        raise UserError(
+            f"{len(stratify)} rows in {len(names)} groups cannot make {len(shares)} parts, since a group stays whole; "
+            "give more data, or finer groups"
+        )
+    content = contents(membership(stratify), group_of_row)
+    if stratify.ndim == 1:
+        content = merged(content, len(shares))
     rarity = content / content.sum(0)
     ticket = [hmac.new(key, str(name).encode(), hashlib.sha256).digest() for name in names]
     order = sorted(range(len(names)), key=lambda g: (-round(float(rarity[g].max()), 12), ticket[g]))
@@ -147,19 +155,35 @@ def divide(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: b
     target = np.asarray(shares)[:, None]
     filled = np.zeros((len(shares), rarity.shape[1]))
     part_of_group = np.zeros(len(names), int)
-    for g in order:
+    empty = set(range(len(shares)))
+    for left, g in zip(range(len(names), 0, -1), order, strict=True):
         # sum over strata of the squared distance to the shares, after giving the group to each part in turn
-        gain = ((filled + rarity[g]) / target) ** 2 - (filled / target) ** 2
-        part_of_group[g] = int((gain * target).sum(1).argmin())
-        filled[part_of_group[g]] += rarity[g]
-    for stratum in range(content.shape[1] if stratify.ndim == 1 else 1):
-        holders = part_of_group[content[:, stratum] > 0]
-        if len(np.unique(holders)) < len(shares):
-            raise UserError(
-                f"stratum {stratum} (a rare class or kind of sample) is in {len(holders)} groups and cannot be in each "
-                f"of {len(shares)} parts; give more data, fewer folds (FOLDS=n), or coarser strata"
-            )
+        gain = (((filled + rarity[g]) / target) ** 2 - (filled / target) ** 2) * target
+        open_parts = np.array(sorted(empty) if left <= len(empty) else range(len(shares)))
+        part = int(open_parts[gain.sum(1)[open_parts].argmin()])
+        part_of_group[g] = part
+        filled[part] += rarity[g]
+        empty.discard(part)
     return part_of_group[group_of_row]
+
+
+def contents(member: np.ndarray, group_of_row: np.ndarray) -> np.ndarray:
+    """(groups, strata) float64: how many rows of every stratum each group holds."""
+    content = np.zeros((group_of_row.max() + 1, member.shape[1]))
+    np.add.at(content, group_of_row, member)
+    return content
+
+
+def merged(content: np.ndarray, parts: int) -> np.ndarray:
+    """(groups, strata) with the strata in one column that are in fewer groups than there are parts.
+
+    >>> merged(np.array([[1.0, 0, 2], [0, 1, 2], [0, 0, 2]]), 2).tolist()
+    [[2.0, 1.0], [2.0, 1.0], [2.0, 0.0]]
+    """
+    thin = (content > 0).sum(0) < parts
+    if not thin.any():
+        return content
+    return np.concatenate([content[:, ~thin], content[:, thin].sum(1, keepdims=True)], axis=1)
 
 
 def membership(stratify: np.ndarray) -> np.ndarray:

@@ -30,7 +30,8 @@ class Sklearn(Learner):
 
     def train(self, train: Samples, context: Context) -> Any:
         """A fitted estimator."""
-        from sklearn.base import is_regressor
+        from sklearn.base import is_classifier, is_regressor
+        from sklearn.dummy import DummyClassifier
         from sklearn.multioutput import MultiOutputRegressor
 
         estimator = seeded(self.estimator(), context)
@@ -39,6 +40,8 @@ class Sklearn(Learner):
         targets = train.targets if self.target_class is None else train.targets == self.target_class
         if targets.ndim == 2 and is_regressor(estimator):  # several numbers a row, one model each
             estimator = MultiOutputRegressor(estimator)
+        if is_classifier(estimator) and targets.ndim == 1 and self.target_class is None and len(set(targets)) == 1:
+            estimator = DummyClassifier()  # a fold without the rare class, from which many estimators do not learn
         return estimator.fit(features(train.inputs), targets)
 
     def predict(self, model: Any, inputs: Any, task: Task) -> np.ndarray:

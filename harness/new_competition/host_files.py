@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from harness.data.csv_files import read_csv
-from harness.data.formats.image_files import SUFFIXES, is_hidden, names_of
+from harness.data.formats.cell_values import numbers_in
+from harness.data.formats.image_files import SUFFIXES, composed, is_hidden, names_of
+from harness.data.formats.table_inputs import counts_rows
+from harness.data.formats.tables import UNNAMED
 from harness.errors import UserError, nearest
 
 TABLES = (".csv", ".tsv")
-SEPARATORS = ",;\t"
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,7 @@ class Host:
         tables = {}
         for file in files:
             if file.suffix.lower() in TABLES:
-                table = read_csv(file, SEPARATORS)
-                table.columns = [name.strip() or f"Unnamed: {k}" for k, name in enumerate(table.columns)]
-                tables[file.relative_to(raw).as_posix()] = table.map(str.strip)
+                tables[file.relative_to(raw).as_posix()] = plain(read_csv(file))
         host = cls(raw, options, tables, images)
         host.sample = host._sample()
         host.test = host._named("test", "train")
@@ -133,7 +134,7 @@ class Host:
 
     def folders_of(self, ids: Sequence[str]) -> list[str]:
         """The fewest folders in which every id names an image; [] where some name none."""
-        wanted, chosen = set(ids), list[str]()
+        wanted, chosen = set(map(composed, ids)), list[str]()
         known = {folder: self.image_names(folder) for folder in self.images}
         while wanted and known:
             best = max(known, key=lambda folder: len(wanted & known[folder]))
@@ -144,7 +145,7 @@ class Host:
         return sorted(chosen) if not wanted else []
 
     def image_names(self, folder: str) -> set[str]:
-        return {name for file in self.images[folder] for name in names_of(file, self.raw / folder)}
+        return {composed(name) for file in self.images[folder] for name in names_of(file, self.raw / folder)}
 
     def naming_column(self, path: str | None, but: Sequence[str] = ()) -> str | None:
         """The column whose cells all name images."""
@@ -152,3 +153,20 @@ class Host:
         return next(
             (name for name in table.columns if name not in but and self.folders_of(table[name].unique().tolist())), None
         )
+
+
+def plain(table: pd.DataFrame) -> pd.DataFrame:
+    """The cells as `csv_table` understands them: numbers with a point, "" where they are missing; no pandas index."""
+    table.columns = [name.strip() or f"{UNNAMED}{k}" for k, name in enumerate(table.columns)]
+    table = table.map(str.strip)
+    for name in table.columns[~table.columns.duplicated()]:
+        cells = table[name].to_numpy(object)
+        if name.startswith(UNNAMED) and counts_rows(numbers_in(cells).values):
+            table = table.drop(columns=name)
+            continue
+        read = numbers_in(cells)
+        if not read.wrong.any() and read.commas:
+            table[name] = ["" if value != value else f"{value:.15g}" for value in read.values.tolist()]
+        elif not read.wrong.any() and not np.isnan(read.values).all():
+            table[name] = np.where(np.isnan(read.values), "", cells)
+    return table

@@ -46,6 +46,13 @@ def test_images_are_rows_of_pixels_and_probabilities_are_of_all_classes(tmp_path
     assert features(np.full((1, 2, 2, 3), 255, np.uint8)).tolist() == [[1.0] * 12]
 
 
+def test_a_fold_that_holds_one_class_alone_predicts_it(tmp_path: Path) -> None:
+    train = shades()
+    learner = Sklearn(LogisticRegression)  # refuses to learn from one class
+    probs = learner.fit(train[train.targets == 1], None, Context(CLASSES, tmp_path)).predict(train.inputs)
+    assert (probs == [0, 1, 0]).all()
+
+
 def by_name() -> Any:
     """Least squares on the column named "size", and on what the text says."""
     columns = make_column_transformer(("passthrough", ["size"]), (OneHotEncoder(), ["kind"]))

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from harness.data.csv_files import read_csv
-from harness.data.formats.csv_samples import SEPARATORS, Table
 from harness.data.formats.image_files import files_named
+from harness.data.formats.tables import Table
 from harness.errors import UserError, nearest
 from harness.paths import shown
 
@@ -17,7 +17,7 @@ def asked_ids(sample: Path, column: str | None, key: str = ID) -> list[str]:
 
     key: what stands in the column, such as "{id}_{class}".
     """
-    rows = read_csv(sample, SEPARATORS)
+    rows = read_csv(sample)
     if column is None:
         return [str(row) for row in range(1, len(rows) + 1)]
     names = [name.strip() for name in rows.columns]

@@ -1,5 +1,8 @@
 """Image files: those below a folder, those that ids name, their sizes and their pixels."""
 
+import logging
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +17,11 @@ from harness.paths import shown
 Size = tuple[int, int]  # height, width
 
 DICOM = (".dcm", ".dicom")
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp", *DICOM)
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp", *DICOM)
 GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")  # of PIL
 TURNED = (5, 6, 7, 8)  # values of the orientation tag with height and width exchanged
 ORIENTATION = 0x0112
+NUMBERED = re.compile(r"0*(?=\d)")  # zeros before a number
 
 
 # -- names -------------------------------------------------------------------------------------------------------------
@@ -50,8 +54,17 @@ def names_of(file: Path, folder: Path) -> set[str]:
     return {str(path) for full in (Path(file.name), inside, beside) for path in (full, full.with_suffix(""))}
 
 
+def composed(name: str) -> str:
+    """With one code point for a letter and its accent (Unicode's normal form NFC)."""
+    return unicodedata.normalize("NFC", name)
+
+
 class ImageFiles:
-    """The images below some folders, by every name that an id may give them."""
+    """The images below some folders, by every name that an id may give them.
+
+    Letters may be composed or not ("é" in one or two code points, as macOS writes it), and a number may have lost the
+    zeros before it, as spreadsheets and pandas write it: 7 for 007.png; that is said once.
+    """
 
     def __init__(self, *folders: Path):
         self.folders, self.files = folders, files_below(*folders)
@@ -59,17 +72,36 @@ class ImageFiles:
         for folder in folders:
             for file in files_below(folder):
                 for name in names_of(file, folder):
-                    self.named.setdefault(name, []).append(file)
+                    self.named.setdefault(composed(name), []).append(file)
+        self.without_zeros: dict[str, list[Path]] | None = None
 
     def find(self, name: str) -> Path:
         """Raise `UserError` for a name of no image, or of two."""
         where = " and ".join(map(shown, self.folders))
-        if name not in self.named:
+        path = composed(name).replace("\\", "/").removeprefix("./")  # of Windows, of a shell
+        found = self.named.get(composed(name)) or self.named.get(path) or self.numbered(name)
+        if not found:
             raise UserError(f"{name!r} is not an image of {where}{nearest(name, self.named)}")
-        if len(self.named[name]) > 1:
-            two = " and ".join(map(shown, self.named[name][:2]))
+        if len(found) > 1:
+            two = " and ".join(map(shown, found[:2]))
             raise UserError(f"{name!r} names {two}; rename one, or give the path in the id")
-        return self.named[name][0]
+        return found[0]
+
+    def numbered(self, name: str) -> list[Path]:
+        """The images whose names are this number with zeros before it."""
+        if not NUMBERED.match(name):
+            return []
+        first = self.without_zeros is None
+        if self.without_zeros is None:
+            self.without_zeros = {}
+            for each, files in self.named.items():
+                self.without_zeros.setdefault(NUMBERED.sub("", each), []).extend(files)
+        found = self.without_zeros.get(NUMBERED.sub("", name), [])
+        if found and first:
+            logging.getLogger(__name__).warning(
+                "%r is taken for %s: numbers have lost the zeros before them", name, shown(found[0])
+            )
+        return found
 
 
 def files_named(ids: Sequence[str], *folders: Path) -> dict[str, Path]:

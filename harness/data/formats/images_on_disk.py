@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.formats.csv_samples import Table
 from harness.data.formats.image_files import ImageFiles, Size, decoded, files_below, head, label_mask, read_images
+from harness.data.formats.tables import Table
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.samples import Dataset, Samples
 from harness.errors import UserError, nearest
@@ -78,9 +78,7 @@ def images_and_csv(
             file_of[str(name)] = files.find(str(name))
         except UserError as error:
             raise rows.wrong(k, id, f"names no image: {error}") from None
-    labelled = rows.is_labelled(target)
-    if not labelled.any():
-        raise UserError(f"{shown(table)} has no row with a target")
+    labelled = rows.is_labelled(target, classes)
     answered, known = rows[labelled], names[labelled].tolist()
     targets, groups = answered.targets(target, classes, separator), answered.groups(group)
     if row is not None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.formats.asked import ID, pattern_of
-from harness.data.formats.csv_samples import Table
 from harness.data.formats.image_files import files_below, files_named, head
 from harness.data.formats.images_on_disk import dataset_of
+from harness.data.formats.tables import Table
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
 from harness.errors import UserError
@@ -46,7 +46,7 @@ def images_and_runs(
         raise UserError(f"the images beside {shown(table)} have {len(shapes)} sizes; masks need images of one size")
     (size,) = shapes
     place, masks, shared = {name: k for k, name in enumerate(named)}, np.zeros((len(named), *size), np.uint8), 0
-    for row, ((name, c), text) in enumerate(zip(of_row, rows.text(runs), strict=True)):
+    for row, ((name, c), text) in enumerate(zip(of_row, rows.filled(runs), strict=True)):
         try:
             mask = np.zeros(size, bool) if not text else coding.decode(text, size)
         except ValueError as error:
@@ -150,7 +150,9 @@ def _groups(
 
 def _box(rows: Table, row: int, box: str | Sequence[str]) -> list[float] | None:
     cells = (
-        re.findall(r"[^\s,\[\]()]+", rows.text(box)[row]) if isinstance(box, str) else [rows.text(c)[row] for c in box]
+        re.findall(r"[^\s,\[\]()]+", rows.filled(box)[row])
+        if isinstance(box, str)
+        else [rows.filled(c)[row] for c in box]
     )
     if not any(cells):
         return None
