@@ -9,39 +9,46 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.pixels import decode, is_deep, opened, orientation, size_of
+from harness.data.pixels.depth import ValueRange, scaled
+from harness.data.pixels.picture_file import head, read_pixels, readable, value_range_of
 from harness.data.samples import Ragged
 from harness.errors import UserError
+
+JPEGS = ("JPEG", "MPO")  # MPO: of a telephone, with a second picture behind the first
+PLAIN = (*JPEGS, "PNG", "BMP")  # kinds that stay as their files are: every library reads them, turned alike
 
 
 @dataclass(frozen=True)
 class EncodedImages(Ragged):
     """Encoded images (JPEG, PNG, BMP) of any size; a row is decoded when it is asked for: (h, w, 3) uint8, RGB.
 
-    flat: (m,) uint8, the files' bytes one after the other.
+    Pixels and sizes are those after turning by the EXIF orientation. flat: (m,) uint8, the files' bytes one after the
+    other; a file of another kind (GIF, WebP, TIFF, CMYK, more than 8 bits) is stored as its pixels, without loss.
     """
 
     @classmethod
-    def read(cls, files: Sequence[Path]) -> "EncodedImages":
-        """Raise `UserError` naming a file that is missing or not an image."""
+    def read(cls, files: Sequence[Path], value_range: ValueRange | None = None) -> "EncodedImages":
+        """Raise `UserError` naming a file that is missing or not an image.
+
+        value_range: the values that become 0 and 255 where files hold more than 8 bits; by default what they use.
+        """
+        heads = [head(file) for file in files]
+        used = value_range or value_range_of(files, heads)
         rows = []
-        for file in files:
-            try:
-                rows.append(np.frombuffer(file.read_bytes(), np.uint8))
-                size_of(rows[-1])
-            except (OSError, ValueError) as error:
-                raise UserError(f"{file} is not readable as an image ({error})") from error
+        for file, each in zip(files, heads, strict=True):
+            whole = None if each.deep else plain(file)
+            rows.append(encode(coloured(scaled(read_pixels(file), used))) if whole is None else whole)
         return cls.of(rows)
 
     def __getitem__(self, rows: Any) -> Any:
-        import cv2
-
         item = super().__getitem__(rows)
         if isinstance(item, EncodedImages):
             return item
-        image = cv2.imdecode(np.asarray(item), cv2.IMREAD_COLOR)
-        if image is None:
-            raise UserError("the bytes of an image cannot be decoded; the data are broken: get them again")
-        return np.ascontiguousarray(image[..., ::-1])
+        try:
+            return coloured(decode(item.tobytes()))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise UserError(f"an image cannot be decoded ({error}); the data are broken: get them again") from error
 
     def encoded(self, row: int) -> bytes:
         """The bytes of one row, as its file had them."""
@@ -50,11 +57,34 @@ class EncodedImages(Ragged):
     @property
     def sizes(self) -> np.ndarray:
         """(n, 2) int: height and width, from the headers alone."""
-        return np.array([size_of(self.flat[a:b]) for a, b in zip(self.offsets, self.offsets[1:], strict=False)])
+        found = []
+        for row in range(len(self)):
+            with opened(self.encoded(row)) as image:
+                found.append(size_of(image))
+        return np.array(found)
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "EncodedImages":
         """Change every image (h, w, 3), and store it without loss."""
         return EncodedImages.of([encode(change(image)) for image in self])
+
+
+def plain(file: Path) -> np.ndarray | None:
+    """(m,) uint8: the bytes of a file of a PLAIN kind; None of any other. Raise `UserError` where it is cut off."""
+    with readable(file), opened(file) as image:
+        eight_bits = image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA") and not is_deep(image)
+        turned_alike = image.format in JPEGS or orientation(image) == 1
+        if image.format not in PLAIN or not eight_bits or not turned_alike:
+            return None
+        image.draft(
+            "L", (image.width // 8, image.height // 8)
+        )  # of a JPEG, an eighth of the size tells that it is whole
+        image.load()
+    return np.fromfile(file, np.uint8)
+
+
+def coloured(pixels: np.ndarray) -> np.ndarray:
+    """(h, w, 3) of (h, w) or (h, w, 3)."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 def encode(image: np.ndarray) -> np.ndarray:
@@ -62,14 +92,6 @@ def encode(image: np.ndarray) -> np.ndarray:
     import cv2
 
     return cv2.imencode(".bmp", image[..., ::-1])[1].ravel()
-
-
-def size_of(content: np.ndarray) -> tuple[int, int]:
-    """Read (height, width) from the header; raise OSError where it is not an image."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(content.tobytes())) as image:
-        return image.height, image.width
 
 
 METADATA = [("bytes", np.int64), ("comment", "U200"), ("time", "U40")]
