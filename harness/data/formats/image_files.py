@@ -10,7 +10,7 @@ from harness.data.images import EncodedImages, coloured
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange, scaled
 from harness.data.pixels.dicom import SUFFIXES as DICOM
-from harness.data.pixels.picture_file import head, read_pixels, readable, value_range_of
+from harness.data.pixels.picture_file import head, read_pixels, value_range_of
 from harness.errors import UserError, nearest
 from harness.paths import shown
 
@@ -47,6 +47,15 @@ def names_of(file: Path, folder: Path) -> set[str]:
     return {str(path) for full in (Path(file.name), inside, beside) for path in (full, full.with_suffix(""))}
 
 
+def files_by_name(files: Sequence[Path], with_suffix: bool = False) -> dict[str, Path]:
+    """id -> file: by stem, with the suffix where two have one stem, and with the folder where two have one name."""
+    names = [file.name if with_suffix else file.stem for file in files]
+    for longer in (lambda file: file.name, lambda file: f"{file.parent.name}/{file.name}", str):
+        if len(set(names)) < len(names):
+            names = [longer(file) for file in files]
+    return dict(zip(names, files, strict=True))
+
+
 class ImageFiles:
     """The images below some folders, by every name that an id may give them."""
 
@@ -60,8 +69,8 @@ class ImageFiles:
 
     def find(self, name: str) -> Path:
         """Raise `UserError` for a name of no image, or of two."""
-        where = " and ".join(map(shown, self.folders))
         if name not in self.named:
+            where = " and ".join(map(shown, self.folders))
             raise UserError(f"{name!r} is not an image of {where}{nearest(name, self.named)}")
         if len(self.named[name]) > 1:
             two = " and ".join(map(shown, self.named[name][:2]))
@@ -105,33 +114,3 @@ def decoded(file: Path, grey: bool, size: Size | None, value_range: ValueRange |
         pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
     pixels = scaled(pixels, value_range)
     return pixels if grey else coloured(pixels)
-
-
-def label_mask(mask: Path, image: Path, values: Sequence[int] | None, size: Size | None) -> np.ndarray:
-    """(h, w) uint8 labels. Colours of a palette are its numbers; three equal channels are one."""
-    import cv2
-    from PIL import Image
-
-    shape, expected = head(mask).size, head(image).size
-    if shape != expected:
-        raise UserError(
-            f"{shown(mask)} is {shape[0]} x {shape[1]} (height x width), "
-            f"but its image {image.name} is {expected[0]} x {expected[1]}"
-        )
-    with readable(mask), Image.open(mask) as opened:
-        pixels = np.asarray(opened).astype(np.int64)
-    channels = pixels if pixels.ndim == 3 else pixels[..., None]
-    if channels.shape[2] > 2 and (channels[..., :3] != channels[..., :1]).any():
-        raise UserError(f"{shown(mask)} is coloured; save masks as grey images with one number for every class")
-    labels = channels[..., 0]
-    coded = labels if values is None else np.full(labels.shape, -1)
-    for label, value in enumerate(values or ()):
-        coded[labels == value] = label
-    if (wrong := (coded < 0) | (coded > 255)).any():
-        row, column = np.argwhere(wrong)[0]
-        raise UserError(
-            f"{shown(mask)}, row {row}, column {column} holds {labels[row, column]}, "
-            f"but the values of the labels are {', '.join(map(str, values or ('0 to 255',)))}"
-        )
-    coded = coded.astype(np.uint8)
-    return coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST)

@@ -75,7 +75,7 @@ def value_range_of(files: Sequence[Path], heads: Sequence[PictureHead]) -> Value
     found = learnt_range(read_pixels(file) for file in deep)
     if found:
         logging.getLogger(__name__).warning(
-            "%d of %d pictures hold more than 8 bits: their values from %g to %g, the range that they use, become 0 to 255; "
+            "%d of %d pictures hold more than 8 bits: the values that they use, %g to %g, become 0 to 255; "
             "declare another with value_range=(low, high)",
             len(deep), len(files), *found,
         )  # fmt: skip
