@@ -1,22 +1,18 @@
 """Encoded images of any size, and the metadata of their files."""
 
-import io
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data.pixels import decode, is_deep, opened, orientation, size_of
+from harness.data.pixels import decode, opened, size_of
 from harness.data.pixels.depth import ValueRange, scaled
-from harness.data.pixels.picture_file import head, read_pixels, readable, value_range_of
+from harness.data.pixels.picture_file import PictureHead, heads_of, read_pixels, value_range_of, whole_bytes
 from harness.data.samples import Ragged
 from harness.errors import UserError
-
-JPEGS = ("JPEG", "MPO")  # MPO: of a telephone, with a second picture behind the first
-PLAIN = (*JPEGS, "PNG", "BMP")  # kinds that stay as their files are: every library reads them, turned alike
 
 
 @dataclass(frozen=True)
@@ -33,13 +29,20 @@ class EncodedImages(Ragged):
 
         value_range: the values that become 0 and 255 where files hold more than 8 bits; by default what they use.
         """
-        heads = [head(file) for file in files]
-        used = value_range or value_range_of(files, heads)
-        rows = []
-        for file, each in zip(files, heads, strict=True):
-            whole = None if each.deep else plain(file)
-            rows.append(encode(coloured(scaled(read_pixels(file), used))) if whole is None else whole)
-        return cls.of(rows)
+        heads = heads_of(files)
+        return cls.stored(files, heads, value_range or value_range_of(files, heads))
+
+    @classmethod
+    def stored(
+        cls, files: Sequence[Path], heads: Sequence[PictureHead], value_range: ValueRange | None
+    ) -> "EncodedImages":
+        """As `read`, for files whose heads are known."""
+        return cls.of(
+            [
+                whole_bytes(file) if each.plain else encode(coloured(scaled(read_pixels(file), value_range)))
+                for file, each in zip(files, heads, strict=True)
+            ]
+        )
 
     def __getitem__(self, rows: Any) -> Any:
         item = super().__getitem__(rows)
@@ -68,20 +71,6 @@ class EncodedImages(Ragged):
         return EncodedImages.of([encode(change(image)) for image in self])
 
 
-def plain(file: Path) -> np.ndarray | None:
-    """(m,) uint8: the bytes of a file of a PLAIN kind; None of any other. Raise `UserError` where it is cut off."""
-    with readable(file), opened(file) as image:
-        eight_bits = image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA") and not is_deep(image)
-        turned_alike = image.format in JPEGS or orientation(image) == 1
-        if image.format not in PLAIN or not eight_bits or not turned_alike:
-            return None
-        image.draft(
-            "L", (image.width // 8, image.height // 8)
-        )  # of a JPEG, an eighth of the size tells that it is whole
-        image.load()
-    return np.fromfile(file, np.uint8)
-
-
 def coloured(pixels: np.ndarray) -> np.ndarray:
     """(h, w, 3) of (h, w) or (h, w, 3)."""
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
@@ -108,13 +97,13 @@ def text_and_time(content: bytes) -> tuple[str, str]:
     """Read the comments and the time of an image file; "" where there are none, or it is a kind that Pillow lacks."""
     import struct
 
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
-    try:
-        opened = Image.open(io.BytesIO(content))
-    except UnidentifiedImageError:  # DICOM
-        return "", ""
-    with opened as image:
+    with ExitStack() as stack:
+        try:
+            image = stack.enter_context(opened(content))
+        except UnidentifiedImageError:  # DICOM, an array
+            return "", ""
         texts = [image.info.get("comment"), *getattr(image, "text", {}).values()]
         tags: dict[int, Any] = {}
         with suppress(OSError, SyntaxError, ValueError, struct.error):  # torn EXIF is common, and the image is whole

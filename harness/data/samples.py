@@ -55,7 +55,8 @@ class Samples:
     sample of which every part gets its share, where the targets do not show them (a grade, a site). metadata: (n,) of
     `images.METADATA`, what the image files hold beside their pixels; the audit alone reads it. reading: how image files
     became inputs, JSON values, so that new ones are read alike: value_range, (low, high) or None where all hold 8
-    bits; resized, whether to one size; together, the images of a row.
+    bits; size, (height, width) of the files or None where they differ; resized, whether a size was declared; together,
+    the images of a row.
     """
 
     ids: np.ndarray

@@ -10,7 +10,7 @@ from harness.data.images import EncodedImages, coloured
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange, scaled
 from harness.data.pixels.dicom import SUFFIXES as DICOM
-from harness.data.pixels.picture_file import head, read_pixels, value_range_of
+from harness.data.pixels.picture_file import PictureHead, head, heads_of, read_pixels, value_range_of  # noqa: F401
 from harness.errors import UserError, nearest
 from harness.paths import shown
 
@@ -92,13 +92,20 @@ def read_images(files: Sequence[Path], size: Size | None = None, value_range: Va
 
     value_range: the values that become 0 and 255 where files hold more than 8 bits; by default what they use.
     """
-    heads = [head(file) for file in files]
+    heads = heads_of(files)
+    return images_of(files, heads, size, value_range or value_range_of(files, heads))
+
+
+def images_of(
+    files: Sequence[Path], heads: Sequence[PictureHead], size: Size | None, value_range: ValueRange | None
+) -> Any:
+    """As `read_images`, for files whose heads are known."""
     if size is None and len({each.size for each in heads}) > 1:
-        return EncodedImages.read(files, value_range)
-    used, grey = value_range or value_range_of(files, heads), all(each.grey for each in heads)
+        return EncodedImages.stored(files, heads, value_range)
+    grey = all(each.grey for each in heads)
     images = np.empty((len(files), *(size or heads[0].size), *(() if grey else (3,))), np.uint8)
     for row, file in enumerate(files):
-        images[row] = decoded(file, grey, size, used)
+        images[row] = decoded(file, grey, size, value_range)
     return images
 
 

@@ -10,18 +10,19 @@ files, also of the official parts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.data.formats.csv_samples import Table
-from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, head, read_images
+from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, images_of
 from harness.data.formats.mask_files import Values, label_masks
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange
-from harness.data.pixels.picture_file import value_range_of
+from harness.data.pixels.picture_file import PictureHead, head, heads_of, value_range_of
 from harness.data.samples import Dataset, Samples
 from harness.errors import UserError, nearest
 from harness.files import short_hash
@@ -58,7 +59,7 @@ def class_folders(
         files_below(folder / name)  # each has an image
     names = [file.stem for file in label_of]
     if len(set(names)) < len(names):  # two folders hold the same name: a hash tells them apart
-        names = [f"{file.stem}-{short_hash(file.parent.name, file.name)[:6]}" for file in label_of]
+        names = [f"{file.stem}-{short_hash(*file.relative_to(folder).parts)[:6]}" for file in label_of]
     images = dict(sorted(zip(names, label_of, strict=True)))
     targets = np.array([label_of[file] for file in images.values()], np.min_scalar_type(len(classes) - 1))
     return dataset_of(images, targets, test=test, size=size, value_range=value_range)
@@ -179,14 +180,22 @@ def dataset_of(
     of_rows = [[file] if isinstance(file, Path) else list(file) for part in parts for file in part.values()]
     together = max(map(len, of_rows))
     files = sorted({file for of_row in of_rows for file in of_row})
-    value_range = value_range or value_range_of(files, [head(file) for file in files])
+    head_of = dict(zip(files, heads_of(files), strict=True))
+    value_range = value_range or value_range_of(files, list(head_of.values()))
     if together > 1:
         together = min(together, MOST_A_ROW)
-        inputs: Any = _seen_together(of_rows, together, size, value_range)
+        inputs: Any = _seen_together(of_rows, together, head_of, size, value_range)
     else:
         files = [file for (file,) in of_rows]
-        inputs = EncodedImages.read(files, value_range) if encoded else read_images(files, size, value_range)
-    reading = {"value_range": value_range, "resized": size is not None, "together": together}
+        read = EncodedImages.stored if encoded else partial(images_of, size=size)
+        inputs = read(files, [head_of[file] for file in files], value_range=value_range)
+    sizes = {each.size for each in head_of.values()}
+    reading = {
+        "value_range": value_range,
+        "size": sizes.pop() if len(sizes) == 1 else None,
+        "resized": size is not None,
+        "together": together,
+    }
     metadata = file_metadata(file.read_bytes() for file, *_ in of_rows)
     ids = np.array([name for part in parts for name in part])
     samples, begin = Samples(ids, inputs, metadata=metadata, reading=reading), len(images)
@@ -196,7 +205,11 @@ def dataset_of(
 
 
 def _seen_together(
-    of_rows: Sequence[Sequence[Path]], count: int, size: Size | None, value_range: ValueRange | None
+    of_rows: Sequence[Sequence[Path]],
+    count: int,
+    head_of: Mapping[Path, PictureHead],
+    size: Size | None,
+    value_range: ValueRange | None,
 ) -> np.ndarray:
     """(n, count * h, w[, 3]) uint8: the images of a row one above the other, repeated where a row has fewer.
 
@@ -205,7 +218,7 @@ def _seen_together(
     """
     chosen = [[files[k * max(len(files), count) // count % len(files)] for k in range(count)] for files in of_rows]
     files = sorted({file for row in chosen for file in row})
-    images = read_images(files, size, value_range)
+    images = images_of(files, [head_of[file] for file in files], size, value_range)
     if isinstance(images, EncodedImages):
         raise UserError("the images of one row have different sizes; resize them with size=(height, width)")
     place = {file: k for k, file in enumerate(files)}

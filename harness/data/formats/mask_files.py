@@ -7,9 +7,8 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from harness.data.formats.image_files import head
 from harness.data.pixels import Size, decode_deep_colours, is_deep, opened, orientation, upright
-from harness.data.pixels.picture_file import readable
+from harness.data.pixels.picture_file import head, readable
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -152,13 +151,18 @@ def used_colours(file: Path) -> dict[int, Colour]:
 
 
 def numbers_differ(masks: Sequence[Path]) -> bool:
-    """Whether a number of the palettes is of different colours in two masks."""
-    known = dict[int, Colour]()
-    for file in masks:
-        for number, colour in used_colours(file).items():
-            if known.setdefault(number, colour) != colour:
-                return True
-    return False
+    """Whether a number has other colours, or a colour other numbers, in the palettes of two masks.
+
+    Not where a palette gives one colour to two numbers: it tells nothing.
+    """
+    pairs, numbers, colours = set[tuple[int, Colour]](), set[int](), set[Colour]()
+    for used in map(used_colours, masks):
+        if len(set(used.values())) < len(used):
+            return False
+        pairs |= set(used.items())
+        numbers |= used.keys()
+        colours |= set(used.values())
+    return len(pairs) > len(numbers) or len(pairs) > len(colours)
 
 
 def colours_for(masks: Sequence[Path], values: Values | None) -> Sequence[Colour]:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from harness.data.formats.csv_samples import Table
-from harness.data.formats.image_files import decoded, files_below, files_by_name, head
+from harness.data.formats.image_files import decoded, files_below, files_by_name
 from harness.data.images import EncodedImages
-from harness.data.pixels.depth import ValueRange, learnt_range
-from harness.data.pixels.picture_file import PictureHead, read_pixels, value_range_of
+from harness.data.pixels.depth import ValueRange, learnt_range, used_by
+from harness.data.pixels.picture_file import PictureHead, head, read_pixels, value_range_of
 from harness.data.samples import Samples
 from harness.errors import UserError
 from harness.paths import shown
@@ -68,7 +68,7 @@ def images_like(folder: Path, like: Any, reading: Mapping[str, Any] | None = Non
     if others:
         (height, width), expected = heads[others[0]].size, f"{size[0]} x {size[1]}"
         first = f"{shown(files[others[0]])} is {height} x {width} (height x width)"
-        if not reading.get("resized"):
+        if not (reading.get("resized") or tuple(reading.get("size", size) or ()) != size):
             raise UserError(f"{first}, but the models see {expected}")
         log.warning("%s: %d of %d images are resized to %s, as in training", first, len(others), len(files), expected)
     grey = like.ndim == 3
@@ -83,9 +83,11 @@ def known_range(files: Sequence[Path], heads: Sequence[PictureHead], reading: Ma
     if not reading:
         return value_range_of(files, heads)
     known = reading["value_range"]
-    if known is not None:
-        return known[0], known[1]
     deep = [file for file, each in zip(files, heads, strict=True) if each.deep]
-    if deep and learnt_range(map(read_pixels, deep)) != (0, 255):
+    if known is not None:
+        if shallow := sorted({*files} - {*deep}):
+            log.warning("%s and %d more hold 8 bits, and stay as they are", shown(shallow[0]), len(shallow) - 1)
+        return known[0], known[1]
+    if deep and learnt_range([used_by(read_pixels(file)) for file in deep]) != (0, 255):
         raise UserError(f"{shown(deep[0])} holds more than 8 bits, but the pictures of the training had 8")
     return None

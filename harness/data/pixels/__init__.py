@@ -18,6 +18,7 @@ MOST_PIXELS = 2**30  # of one image: 3 GiB as RGB; cv2 has the same limit
 ORIENTATION = 0x0112  # of the EXIF tags, 1 to 8
 TURNED = (5, 6, 7, 8)  # orientations with height and width exchanged
 DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # of Pillow: one channel of more than 8 bits
+JPEGS = ("JPEG", "MPO")  # MPO: of a telephone, with a second picture behind the first
 GREY_MODES = ("1", "L", "LA", *DEEP_MODES)
 
 
@@ -58,6 +59,13 @@ def is_deep(image: "Image.Image") -> bool:
     tiles = getattr(image, "tile", None)
     raw_mode = str(tiles[0].args) if tiles else ""  # RGB;16B: Pillow would drop the lower half
     return image.mode in DEEP_MODES or ";16" in raw_mode
+
+
+def is_plain(image: "Image.Image") -> bool:
+    """Whether every library reads the file's 8 bits a channel alike, and turns it alike."""
+    eight_bits = image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA") and not is_deep(image)
+    turned_alike = image.format in JPEGS or (image.format in ("PNG", "BMP") and orientation(image) == 1)
+    return eight_bits and turned_alike
 
 
 def decode(content: bytes) -> np.ndarray:

@@ -3,7 +3,8 @@
 What lies in the range is spread over 0 to 255, so a picture keeps as many levels of grey as 8 bits can show.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,26 +26,37 @@ def scaled(pixels: np.ndarray, value_range: ValueRange | None) -> np.ndarray:
     return np.round(np.clip(np.nan_to_num(share, nan=0.0), 0, 1) * 255).astype(np.uint8)
 
 
-def learnt_range(pictures: Iterable[np.ndarray]) -> ValueRange | None:
-    """The range that pictures (h, w[, 3]) of more than 8 bits use; None where there is none.
+class Used(NamedTuple):
+    """Ends of the values of one picture, those without FEW pixels, and whether all are whole numbers from 0 to 255."""
 
-    From the lowest to the highest finite value, but (0, 255) where all of them are whole numbers between. Where 0.1 %
-    of the pixels at each end of a picture widen the range more than fourfold (hot pixels of a camera), they are
+    low: float
+    inner_low: float
+    inner_high: float
+    high: float
+    whole: bool
+
+
+def used_by(pixels: np.ndarray) -> Used:
+    """Of pixels (h, w[, 3]); NaN and infinities are left out."""
+    values = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels.ravel()
+    values = values if len(values) else np.zeros(1)
+    low, high = float(values.min()), float(values.max())
+    inner_low, inner_high = np.quantile(values, (FEW, 1 - FEW), method="nearest").tolist()
+    return Used(low, inner_low, inner_high, high, low >= 0 and high <= 255 and not np.any(values % 1))
+
+
+def learnt_range(pictures: Sequence[Used]) -> ValueRange:
+    """The range that pictures of more than 8 bits use, at least one.
+
+    From the lowest to the highest value, but (0, 255) where all of them are whole numbers between. Where the last 0.1 %
+    of the pixels at each end of the pictures widen the range more than fourfold (hot pixels of a camera), they are
     clipped.
     """
-    ends, whole = list[Sequence[float]](), True
-    for pixels in pictures:
-        values = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels.ravel()
-        if len(values):
-            few = np.quantile(values, (FEW, 1 - FEW), method="nearest")
-            ends.append((float(values.min()), *few.tolist(), float(values.max())))
-            whole = whole and values.min() >= 0 and values.max() <= 255 and not np.any(values % 1)
-    if not ends:
-        return None
-    (low, inner_low, _, _), (_, _, inner_high, high) = np.min(ends, 0).tolist(), np.max(ends, 0).tolist()
-    if whole and high > 1:
+    low, high = min(used.low for used in pictures), max(used.high for used in pictures)
+    if high > 1 and all(used.whole for used in pictures):
         return 0.0, 255.0
     if low == high:  # plain pictures: the range of their type
         return 0.0, 65535.0 if high > 1 else 1.0
+    inner_low, inner_high = min(used.inner_low for used in pictures), max(used.inner_high for used in pictures)
     hot = inner_high > inner_low and high - low > FAR * (inner_high - inner_low)
     return (inner_low, inner_high) if hot else (low, high)
