@@ -290,11 +290,30 @@ def test_a_jpeg_inside_a_dicom_file_is_decoded(tmp_path: Path) -> None:
     assert np.abs(difference).max() <= 2
 
 
-def test_a_broken_dicom_file_is_named(tmp_path: Path) -> None:
-    file = dicom(tmp_path / "a" / "x.dcm", RAMP, bits=8)
-    file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"x\.dcm"):
+def test_a_dicom_table_of_values_is_applied(tmp_path: Path) -> None:
+    table = pydicom.Dataset()
+    table.LUTDescriptor = [3, 1000, 16]  # of the values 1000, 1001 and 1002; others are as the nearest
+    table.LUTData = np.array([0, 51 * 257, 255 * 257], "<u2").tobytes()
+    pixels = np.array([[0, 1001, 1002, 4000]], np.uint16)
+    dicom(tmp_path / "a" / "x.dcm", pixels, bits=12, VOILUTSequence=pydicom.Sequence([table]))
+    assert pictures(tmp_path).tolist() == [[[0, 51, 255, 255]]]
+
+
+@pytest.mark.parametrize("name", ["x.dcm", "x.npy", "x.tif", "x.png"])
+@pytest.mark.parametrize("kept", [0, 20, -40])
+def test_a_broken_file_of_every_kind_is_named(name: str, kept: int, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    write = {"x.dcm": lambda file: dicom(file, RAMP, bits=8), "x.npy": lambda file: np.save(file, RAMP)}
+    write.get(name, lambda file: by_pillow(file, RAMP.astype(np.uint16)))(file := tmp_path / "a" / name)
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(UserError, match=name):
         pictures(tmp_path)
+
+
+def test_32_bits_are_resized_and_read_as_grey(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    by_pillow(tmp_path / "a" / "x.tif", np.repeat(np.array([[0, 100_000]], np.int32), 4, axis=1))
+    assert pictures(tmp_path, size=(1, 2)).tolist() == [[[0, 255]]]
 
 
 # -- masks -------------------------------------------------------------------------------------------------------------

@@ -113,11 +113,10 @@ def decoded(file: Path, grey: bool, size: Size | None, value_range: ValueRange |
     """(h, w) or (h, w, 3) uint8, turned by its EXIF orientation, resized and scaled from the range of values."""
     import cv2
 
-    pixels = read_pixels(file)
+    pixels = scaled(read_pixels(file), value_range)
     if grey and pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     if size and pixels.shape[:2] != size:
         smaller = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
         pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    pixels = scaled(pixels, value_range)
     return pixels if grey else coloured(pixels)

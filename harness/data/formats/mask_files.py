@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from harness.data.pixels import Size, decode_deep_colours, is_deep, opened, orie
 from harness.data.pixels.picture_file import head, readable
 from harness.errors import UserError
 from harness.paths import shown
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Colour = tuple[int, int, int]
 Values = Sequence[int] | Sequence[Colour]  # of the labels 0, 1, ...
@@ -64,15 +67,15 @@ def stored_mask(file: Path) -> StoredMask:
             numbers = numbers[..., 0] if numbers.ndim == 3 and numbers.shape[2] == 1 else numbers
         else:
             with opened(file) as image:
-                turn, deep = orientation(image), is_deep(image)
+                deep, turn, kind = is_deep(image), orientation(image), image.format
                 if image.mode in ("PA", "CMYK", "LAB"):
                     image = image.convert("RGBA" if image.mode == "PA" else "RGB")
                 numbers = np.asarray(image)
                 if image.mode == "P":
-                    palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+                    palette = palette_of(image)
                 if deep and numbers.ndim == 3:
                     numbers = decode_deep_colours(file.read_bytes())
-                elif image.format != "TIFF":  # which Pillow has turned
+                elif kind != "TIFF":  # which Pillow has turned
                     numbers = upright(numbers, turn)
     if numbers.dtype.kind == "f" and (wrong := numbers != np.floor(numbers)).any():
         where = np.argwhere(wrong)[0]
@@ -81,6 +84,12 @@ def stored_mask(file: Path) -> StoredMask:
             "with whole numbers, one for every class"
         )
     return StoredMask(file, without_alpha(numbers.astype(np.int64), file), palette)
+
+
+def palette_of(image: "Image.Image") -> np.ndarray:
+    """(256, 3) uint8: the colours of a palette, black where the file ends before."""
+    known = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    return np.pad(known, ((0, 256 - len(known)), (0, 0)))
 
 
 def without_alpha(numbers: np.ndarray, file: Path) -> np.ndarray:
@@ -146,7 +155,7 @@ def used_colours(file: Path) -> dict[int, Colour]:
     with readable(file), opened(file) as image:
         if image.mode != "P":
             return {}
-        palette = np.array(image.getpalette("RGB")).reshape(-1, 3).tolist()
+        palette = palette_of(image).tolist()
         return {k: tuple(palette[k]) for k in np.unique(np.asarray(image)).tolist()}
 
 

@@ -30,7 +30,7 @@ def opened(source: bytes | Path) -> Iterator["Image.Image"]:
     """
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow's own guard refuses photographs of 14,000 x 14,000
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's own guard refuses photographs of 14,000 x 14,000
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"it has {image.height} x {image.width} pixels, more than {MOST_PIXELS:,} are not read")
@@ -93,9 +93,10 @@ def decode_deep_colours(content: bytes) -> np.ndarray:
     """(h, w, 3), or (h, w) of a grey file: by cv2, which turns it."""
     import cv2
 
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     if pixels is None:
-        raise OSError("no library here knows its kind, or it is cut off")
+        raise OSError("it is empty, cut off, or of an unknown kind")
     return np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else pixels
 
 

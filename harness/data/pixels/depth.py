@@ -22,8 +22,11 @@ def scaled(pixels: np.ndarray, value_range: ValueRange | None) -> np.ndarray:
     if pixels.dtype == np.uint8 or value_range is None:
         return pixels.astype(np.uint8)
     low, high = value_range
-    share = (pixels.astype(np.float64) - low) / max(high - low, 1e-30)
-    return np.round(np.clip(np.nan_to_num(share, nan=0.0), 0, 1) * 255).astype(np.uint8)
+    values = pixels.astype(np.float64)
+    values -= low  # in place: pictures may fill the memory
+    values *= 255 / max(high - low, 1e-30)
+    np.nan_to_num(values, copy=False)
+    return np.rint(np.clip(values, 0, 255, out=values), out=values).astype(np.uint8)
 
 
 class Used(NamedTuple):

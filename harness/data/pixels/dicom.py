@@ -13,10 +13,14 @@ def is_dicom(file: Path) -> bool:
 
 
 def dicom(file: Path, pixels: bool) -> Any:
-    """The data set of a DICOM file."""
+    """The data set of a DICOM file; raise ValueError where it is of another kind."""
     import pydicom
+    from pydicom.errors import InvalidDicomError
 
-    return pydicom.dcmread(file, stop_before_pixels=not pixels)
+    try:
+        return pydicom.dcmread(file, stop_before_pixels=not pixels)
+    except InvalidDicomError as error:
+        raise ValueError(error) from None
 
 
 def is_windowed(dataset: Any) -> bool:
@@ -26,7 +30,8 @@ def is_windowed(dataset: Any) -> bool:
 def dicom_pixels(file: Path) -> np.ndarray:
     """(h, w) or (h, w, 3) of the first frame: uint8 in colour, in a window, or of at most 8 bits; else float32.
 
-    Floats are the rescaled values (Hounsfield units, say), negated where MONOCHROME1 says that low values are bright.
+    Floats are the rescaled values, Hounsfield units say. Where MONOCHROME1 says that low values are bright, they are
+    exchanged for high ones.
     """
     from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 
@@ -36,15 +41,14 @@ def dicom_pixels(file: Path) -> np.ndarray:
         stored = apply_color_lut(stored, dataset)
     if stored.ndim == 3:
         return np.asarray(stored >> 8 if stored.dtype == np.uint16 else stored, np.uint8)
+    inverted, windowed = dataset.PhotometricInterpretation == "MONOCHROME1", is_windowed(dataset)
+    if inverted and not windowed:
+        stored = (-1 if dataset.PixelRepresentation else 2**dataset.BitsStored - 1) - stored.astype(np.int64)
     values = np.asarray(apply_modality_lut(stored, dataset), np.float32)
-    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
-    if is_windowed(dataset):
+    if windowed:
         grey = in_window(values, dataset)
-    elif dataset.BitsStored <= 8:
-        grey = np.clip(values, 0, 255)
-    else:
-        return -values if inverted else values
-    return np.round(255 - grey if inverted else grey).astype(np.uint8)
+        return np.round(255 - grey if inverted else grey).astype(np.uint8)
+    return np.round(np.clip(values, 0, 255)).astype(np.uint8) if dataset.BitsStored <= 8 else values
 
 
 def in_window(values: np.ndarray, dataset: Any) -> np.ndarray:

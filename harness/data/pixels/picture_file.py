@@ -1,6 +1,7 @@
 """One picture on disk: its head, read without decoding it, and its pixels. Also DICOM files and arrays in .npy."""
 
 import logging
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from harness.paths import shown
 
 log = logging.getLogger(__name__)
 
+# What libraries raise. ImportError: ultralytics adds a decoder to PIL; AttributeError: pydicom, of what a file lacks.
+BROKEN = (OSError, ValueError, EOFError, SyntaxError, ImportError, AttributeError, RuntimeError, struct.error)
 DIM = 0.01  # of the range: fewer than three levels of 8 bits
 BOOK_FORMATS = ("TIFF", "GIF", "WEBP")  # of Pillow: a file may hold several pictures
 
@@ -105,9 +108,7 @@ def value_range_of(files: Sequence[Path], heads: Sequence[PictureHead]) -> Value
     )
     dim = [file for file, each in zip(deep, used, strict=True) if each.high - each.low < DIM * (high - low)]
     if dim and len(dim) < len(deep):
-        log.warning(
-            "%s and %d more use less than 1 %% of that range: almost nothing is left", shown(dim[0]), len(dim) - 1
-        )
+        log.warning("%s and %d more use less than 1 %% of that range: they are black", shown(dim[0]), len(dim) - 1)
     return low, high
 
 
@@ -118,6 +119,14 @@ def readable(file: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (OSError, ValueError, SyntaxError, ImportError, AttributeError, RuntimeError) as error:
-        # ImportError: ultralytics adds a decoder to PIL; AttributeError: pydicom, of what a file lacks
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        SyntaxError,
+        ImportError,
+        AttributeError,
+        RuntimeError,
+        struct.error,
+    ) as error:
         raise UserError(f"{shown(file)} is not readable as an image ({error}); get it again, or remove it") from error
