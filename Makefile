@@ -30,7 +30,7 @@ data: .venv/ready         ## COMP= [DATA=] [ACCEPT=] [SERVER=] | get, verify and
 	$(run) harness data
 audit: .venv/ready        ## COMP= [DATA=] | duplicates, leaks, shift, outliers, label issues
 	$(run) harness audit
-predict: .venv/ready      ## COMP= INPUT=folder | the final ensemble on new images
+predict: .venv/ready      ## COMP= INPUT=folder or file.csv | the final ensemble on new images or rows
 	$(run) harness predict
 compare: .venv/ready      ## A= B= | is run or submission A really better than B?
 	$(run) harness compare

@@ -201,7 +201,7 @@ def kaggle(
 @app.command()
 def predict(
     competition: Name,
-    input: Annotated[Path, typer.Argument(help="A folder of images.", show_default=False)],
+    input: Annotated[Path, typer.Argument(help="A folder of images, or a CSV table of new rows.", show_default=False)],
     json_: Json = False,
 ) -> None:
     """The final ensemble on new inputs."""

@@ -42,6 +42,11 @@ class Prepared:
     def source(self) -> str:
         return read_json(self.folder / "manifest.json")["source"]
 
+    @property
+    def reading(self) -> Mapping[str, Any]:
+        """How image files became inputs, as in `Samples`."""
+        return read_json(self.folder / "manifest.json").get("reading", {})
+
     @cached_property
     def train(self) -> Samples:
         """The rows a player learns from: without the hold-out, without the exclusions."""
@@ -192,7 +197,8 @@ def _write_public(
     write_json(folder / "audit.json", audit.to_json())
     rows = {"train": int((~judged).sum()), "holdout": int(judged.sum())}
     sizes = {part: len(inputs) for part, inputs in official.items()}
-    write_json(folder / "manifest.json", {"source": source, "rows": rows, "official": sizes})
+    about = {"source": source, "rows": rows, "official": sizes, "reading": samples.reading or {}}
+    write_json(folder / "manifest.json", about)
 
 
 def _write_private(folder: Path, competition: Competition, judged: Samples, stratify: np.ndarray) -> None:

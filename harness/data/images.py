@@ -1,14 +1,16 @@
 """Encoded images of any size, and the metadata of their files."""
 
-import io
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.data.pixels import decode, opened, size_of
+from harness.data.pixels.depth import ValueRange, scaled
+from harness.data.pixels.picture_file import PictureHead, heads_of, read_pixels, value_range_of, whole_bytes
 from harness.data.samples import Ragged
 from harness.errors import UserError
 
@@ -17,31 +19,39 @@ from harness.errors import UserError
 class EncodedImages(Ragged):
     """Encoded images (JPEG, PNG, BMP) of any size; a row is decoded when it is asked for: (h, w, 3) uint8, RGB.
 
-    flat: (m,) uint8, the files' bytes one after the other.
+    Pixels and sizes are those after turning by the EXIF orientation. flat: (m,) uint8, the files' bytes one after the
+    other; a file of another kind (GIF, WebP, TIFF, CMYK, more than 8 bits) is stored as its pixels, without loss.
     """
 
     @classmethod
-    def read(cls, files: Sequence[Path]) -> "EncodedImages":
-        """Raise `UserError` naming a file that is missing or not an image."""
-        rows = []
-        for file in files:
-            try:
-                rows.append(np.frombuffer(file.read_bytes(), np.uint8))
-                size_of(rows[-1])
-            except (OSError, ValueError) as error:
-                raise UserError(f"{file} is not readable as an image ({error})") from error
-        return cls.of(rows)
+    def read(cls, files: Sequence[Path], value_range: ValueRange | None = None) -> "EncodedImages":
+        """Raise `UserError` naming a file that is missing or not an image.
+
+        value_range: the values that become 0 and 255 where files hold more than 8 bits; by default what they use.
+        """
+        heads = heads_of(files)
+        return cls.stored(files, heads, value_range or value_range_of(files, heads))
+
+    @classmethod
+    def stored(
+        cls, files: Sequence[Path], heads: Sequence[PictureHead], value_range: ValueRange | None
+    ) -> "EncodedImages":
+        """As `read`, for files whose heads are known."""
+        return cls.of(
+            [
+                whole_bytes(file) if each.plain else encode(coloured(scaled(read_pixels(file), value_range)))
+                for file, each in zip(files, heads, strict=True)
+            ]
+        )
 
     def __getitem__(self, rows: Any) -> Any:
-        import cv2
-
         item = super().__getitem__(rows)
         if isinstance(item, EncodedImages):
             return item
-        image = cv2.imdecode(np.asarray(item), cv2.IMREAD_COLOR)
-        if image is None:
-            raise UserError("the bytes of an image cannot be decoded; the data are broken: get them again")
-        return np.ascontiguousarray(image[..., ::-1])
+        try:
+            return coloured(decode(item.tobytes()))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise UserError(f"an image cannot be decoded ({error}); the data are broken: get them again") from error
 
     def encoded(self, row: int) -> bytes:
         """The bytes of one row, as its file had them."""
@@ -50,11 +60,20 @@ class EncodedImages(Ragged):
     @property
     def sizes(self) -> np.ndarray:
         """(n, 2) int: height and width, from the headers alone."""
-        return np.array([size_of(self.flat[a:b]) for a, b in zip(self.offsets, self.offsets[1:], strict=False)])
+        found = []
+        for row in range(len(self)):
+            with opened(self.encoded(row)) as image:
+                found.append(size_of(image))
+        return np.array(found)
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "EncodedImages":
         """Change every image (h, w, 3), and store it without loss."""
         return EncodedImages.of([encode(change(image)) for image in self])
+
+
+def coloured(pixels: np.ndarray) -> np.ndarray:
+    """(h, w, 3) of (h, w) or (h, w, 3)."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 
 
 def encode(image: np.ndarray) -> np.ndarray:
@@ -62,14 +81,6 @@ def encode(image: np.ndarray) -> np.ndarray:
     import cv2
 
     return cv2.imencode(".bmp", image[..., ::-1])[1].ravel()
-
-
-def size_of(content: np.ndarray) -> tuple[int, int]:
-    """Read (height, width) from the header; raise OSError where it is not an image."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(content.tobytes())) as image:
-        return image.height, image.width
 
 
 METADATA = [("bytes", np.int64), ("comment", "U200"), ("time", "U40")]
@@ -86,13 +97,13 @@ def text_and_time(content: bytes) -> tuple[str, str]:
     """Read the comments and the time of an image file; "" where there are none, or it is a kind that Pillow lacks."""
     import struct
 
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
-    try:
-        opened = Image.open(io.BytesIO(content))
-    except UnidentifiedImageError:  # DICOM
-        return "", ""
-    with opened as image:
+    with ExitStack() as stack:
+        try:
+            image = stack.enter_context(opened(content))
+        except UnidentifiedImageError:  # DICOM, an array
+            return "", ""
         texts = [image.info.get("comment"), *getattr(image, "text", {}).values()]
         tags: dict[int, Any] = {}
         with suppress(OSError, SyntaxError, ValueError, struct.error):  # torn EXIF is common, and the image is whole

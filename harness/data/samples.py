@@ -53,7 +53,10 @@ class Samples:
     array of named columns, images of different sizes as `images.EncodedImages`. targets: (n, ...) array or `Ragged`,
     None where they are not known. groups: (n,) int, the units that no split may part. stratify: (n,) int, the kinds of
     sample of which every part gets its share, where the targets do not show them (a grade, a site). metadata: (n,) of
-    `images.METADATA`, what the image files hold beside their pixels; the audit alone reads it.
+    `images.METADATA`, what the image files hold beside their pixels; the audit alone reads it. reading: how image files
+    became inputs, JSON values, so that new ones are read alike: value_range, (low, high) or None where all hold 8
+    bits; size, (height, width) of the files or None where they differ; resized, whether a size was declared; together,
+    the images of a row.
     """
 
     ids: np.ndarray
@@ -62,13 +65,14 @@ class Samples:
     groups: Any = None
     stratify: Any = None
     metadata: Any = None
+    reading: Any = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, rows: np.ndarray | slice) -> "Samples":
-        columns = (self.inputs, self.targets, self.groups, self.stratify, self.metadata)
-        return Samples(self.ids[rows], *(None if column is None else column[rows] for column in columns))
+        columns = {name: getattr(self, name) for name in ("ids", "inputs", "targets", "groups", "stratify", "metadata")}
+        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness import paths
 from harness.competition import Competition
-from harness.data.formats.images_on_disk import images_like
+from harness.data.formats.new_inputs import inputs_like
 from harness.data.sources import locate
 from harness.ensemble import Recipe
 from harness.errors import UserError
@@ -107,15 +107,16 @@ def submit_final(request: Request) -> dict[str, Any]:
 
 
 def predict(request: Request, inputs: Path) -> dict[str, Any]:
-    """Predict a folder of new images with the final ensemble."""
+    """Predict a folder of new images, or a CSV table of new rows, with the final ensemble."""
     competition, prepared = request.competition, current(request.competition.name)
     manifest = best_manifest(competition, prepared)
-    samples = images_like(inputs, like=prepared.holdout.inputs)
+    header = competition.task.table.header(competition.task)
+    samples = inputs_like(inputs, prepared.holdout.inputs, prepared.reading, id_columns=header)
     recipe = recipe_of(manifest)
     with start_workers(request.listen) as workers:
         decided = predict_rows(competition, samples.inputs, models_of(runs_of(manifest), recipe), recipe, workers)
     folder = paths.submissions(competition.name, prepared.data_hash)
-    file = folder / f"predicted-{inputs.resolve().name}{competition.task.official_suffix}"
+    file = folder / f"predicted-{inputs.resolve().stem}{competition.task.official_suffix}"
     competition.task.write(competition.task.table.asked(samples), decided, file)
     return {"competition": competition.name, "path": paths.shown(file), "rows": len(samples)}
 

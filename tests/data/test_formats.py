@@ -23,7 +23,7 @@ from harness.data.formats import (
     voc,
     yolo,
 )
-from harness.data.formats.images_on_disk import images_like
+from harness.data.formats.new_inputs import images_like
 from harness.data.images import EncodedImages, encode
 from harness.errors import UserError
 

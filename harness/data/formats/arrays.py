@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.pixels.depth import ValueRange, scaled
 from harness.data.samples import Dataset, Samples, numbered
 from harness.errors import UserError, nearest
 from harness.paths import shown
@@ -19,21 +20,25 @@ def npz(
     id: str | None = None,
     group: str | None = None,
     test: Path | None = None,
+    value_range: ValueRange | None = None,
 ) -> Dataset:
     """Samples of the arrays of these names: images (n, h, w) or (n, h, w, 3) uint8; labels, numbers or masks.
 
     id: names the rows; by default the array "id" where there is one, else the numbers of the rows. test: the official
-    part "test", an .npz file with images (and ids) under the same names.
+    part "test", an .npz file with images (and ids) under the same names. value_range: the values of images that become
+    0 and 255, where they are floats or have more than 8 bits.
     """
     named, optional = ([id], []) if id else ([], ["id"])
     arrays = read_arrays(file, [images, labels, *named, *([group] if group else [])], optional)
-    inputs, targets = _images(arrays[images], file, images), _targets(arrays[labels], file, labels)
+    inputs, targets = _images(arrays[images], file, images, value_range), _targets(arrays[labels], file, labels)
     groups = np.unique(arrays[group], return_inverse=True)[1] if group else None
     official = {}
     if test:
         unlabelled = read_arrays(test, [images, *named], optional)
-        official["test"] = Samples(ids_in(unlabelled, id or "id"), _images(unlabelled[images], test, images))
-    return Dataset(Samples(ids_in(arrays, id or "id"), inputs, targets, groups), official)
+        asked = _images(unlabelled[images], test, images, value_range)
+        official["test"] = Samples(ids_in(unlabelled, id or "id"), asked)
+    reading = {"value_range": value_range, "size": inputs.shape[1:3], "resized": False, "together": 1}
+    return Dataset(Samples(ids_in(arrays, id or "id"), inputs, targets, groups, reading=reading), official)
 
 
 def read_arrays(file: Path, names: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
@@ -68,19 +73,22 @@ def ids_in(arrays: dict[str, np.ndarray], name: str = "id") -> np.ndarray:
     return arrays[name].astype(str) if name in arrays else numbered(len(next(iter(arrays.values()))))
 
 
-def as_bytes(array: np.ndarray, where: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """uint8, of an array that holds whole numbers from 0 to 255, whatever its type. shape: of one row."""
+def as_bytes(array: np.ndarray, where: str, shape: tuple[int, ...] | None = None, remedy: str = "") -> np.ndarray:
+    """uint8, of an array that holds whole numbers from 0 to 255, whatever its type. shape: of one row.
+
+    remedy: ends the sentence about an array that holds others.
+    """
     if shape is not None and (array.shape[1:] != shape or not len(array)):
         raise UserError(f"{where} has shape {array.shape}, but (n, {', '.join(map(str, shape))}) is needed, n above 0")
     _require_numbers(array, where)
     if array.dtype != np.uint8 and (wrong := (array < 0) | (array > 255) | (array != np.floor(array))).any():
         row = int(np.flatnonzero(wrong.reshape(len(array), -1).any(1))[0])
         value = array[row][wrong[row]].flat[0]
-        raise UserError(f"{where}, row {row} holds {value}, but whole numbers from 0 to 255 are needed")
+        raise UserError(f"{where}, row {row} holds {value}, but whole numbers from 0 to 255 are needed{remedy}")
     return np.ascontiguousarray(array, np.uint8)
 
 
-def _images(array: np.ndarray, file: Path, name: str) -> np.ndarray:
+def _images(array: np.ndarray, file: Path, name: str, value_range: ValueRange | None) -> np.ndarray:
     """(n, h, w) or (n, h, w, 3) uint8; a last axis of one channel is dropped."""
     if array.ndim == 4 and array.shape[-1] == 1:
         array = array[..., 0]
@@ -89,7 +97,10 @@ def _images(array: np.ndarray, file: Path, name: str) -> np.ndarray:
             f"{shown(file)}, {name} has shape {array.shape}, but images are (n, height, width) or "
             "(n, height, width, 3) in the order red, green, blue"
         )
-    return as_bytes(array, f"{shown(file)}, {name}")
+    if value_range is not None:
+        _require_numbers(array, f"{shown(file)}, {name}")
+        return np.stack([scaled(image, value_range) for image in array])
+    return as_bytes(array, f"{shown(file)}, {name}", remedy="; value_range=(low, high) declares what becomes 0 and 255")
 
 
 def _targets(array: np.ndarray, file: Path, name: str) -> np.ndarray:

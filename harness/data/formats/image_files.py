@@ -3,24 +3,21 @@
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data.images import EncodedImages, encode
+from harness.data.images import EncodedImages, coloured
+from harness.data.pixels import Size
+from harness.data.pixels.depth import ValueRange, scaled
+from harness.data.pixels.dicom import SUFFIXES as DICOM
+from harness.data.pixels.picture_file import PictureHead, head, heads_of, read_pixels, value_range_of  # noqa: F401
 from harness.errors import UserError, nearest
 from harness.paths import shown
 
-Size = tuple[int, int]  # height, width
-
-DICOM = (".dcm", ".dicom")
-SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp", *DICOM)
-GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")  # of PIL
-TURNED = (5, 6, 7, 8)  # values of the orientation tag with height and width exchanged
-ORIENTATION = 0x0112
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp", *DICOM)
 NUMBERED = re.compile(r"0*(?=\d)")  # zeros before a number
 
 
@@ -57,6 +54,15 @@ def names_of(file: Path, folder: Path) -> set[str]:
 def composed(name: str) -> str:
     """With one code point for a letter and its accent (Unicode's normal form NFC)."""
     return unicodedata.normalize("NFC", name)
+
+
+def files_by_name(files: Sequence[Path], with_suffix: bool = False) -> dict[str, Path]:
+    """id -> file: by stem, with the suffix where two have one stem, and with the folder where two have one name."""
+    names = [file.name if with_suffix else file.stem for file in files]
+    for longer in (lambda file: file.name, lambda file: f"{file.parent.name}/{file.name}", str):
+        if len(set(names)) < len(names):
+            names = [longer(file) for file in files]
+    return dict(zip(names, files, strict=True))
 
 
 class ImageFiles:
@@ -113,113 +119,36 @@ def files_named(ids: Sequence[str], *folders: Path) -> dict[str, Path]:
 # -- pixels ------------------------------------------------------------------------------------------------------------
 
 
-def read_images(files: Sequence[Path], size: Size | None = None) -> Any:
-    """Read one array of images of one size, or resized; else `EncodedImages`. `UserError` names an unreadable one."""
-    heads = [head(file) for file in files]
-    if size is None and len({shape for shape, _ in heads}) > 1:
-        if any(file.suffix.lower() in DICOM for file in files):
-            return EncodedImages.of([encode(decoded(file, False, None)) for file in files])
-        return EncodedImages.read(files)
-    grey = all(is_grey for _, is_grey in heads)
-    images = np.empty((len(files), *(size or heads[0][0]), *(() if grey else (3,))), np.uint8)
+def read_images(files: Sequence[Path], size: Size | None = None, value_range: ValueRange | None = None) -> Any:
+    """Read one array of images of one size, or resized; else `EncodedImages`. `UserError` names an unreadable one.
+
+    value_range: the values that become 0 and 255 where files hold more than 8 bits; by default what they use.
+    """
+    heads = heads_of(files)
+    return images_of(files, heads, size, value_range or value_range_of(files, heads))
+
+
+def images_of(
+    files: Sequence[Path], heads: Sequence[PictureHead], size: Size | None, value_range: ValueRange | None
+) -> Any:
+    """As `read_images`, for files whose heads are known."""
+    if size is None and len({each.size for each in heads}) > 1:
+        return EncodedImages.stored(files, heads, value_range)
+    grey = all(each.grey for each in heads)
+    images = np.empty((len(files), *(size or heads[0].size), *(() if grey else (3,))), np.uint8)
     for row, file in enumerate(files):
-        images[row] = decoded(file, grey, size)
+        images[row] = decoded(file, grey, size, value_range)
     return images
 
 
-def head(file: Path) -> tuple[Size, bool]:
-    """Read (height, width) after turning, and whether the image is grey; without decoding it."""
-    from PIL import Image
-
-    if file.suffix.lower() in DICOM:
-        dataset = dicom(file, pixels=False)
-        return (int(dataset.Rows), int(dataset.Columns)), int(dataset.SamplesPerPixel) == 1
-    with readable(file), Image.open(file) as image:
-        width, height = image.size
-        turned = image.getexif().get(ORIENTATION) in TURNED
-        return (width, height) if turned else (height, width), image.mode in GREY_MODES
-
-
-def decoded(file: Path, grey: bool, size: Size | None) -> np.ndarray:
-    """(h, w) or (h, w, 3) uint8, turned by its EXIF orientation."""
+def decoded(file: Path, grey: bool, size: Size | None, value_range: ValueRange | None = None) -> np.ndarray:
+    """(h, w) or (h, w, 3) uint8, turned by its EXIF orientation, resized and scaled from the range of values."""
     import cv2
-    from PIL import Image, ImageOps
 
-    with readable(file):
-        if file.suffix.lower() in DICOM:
-            image = Image.fromarray(dicom_pixels(file))
-        else:
-            with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened)
-        if image.mode.startswith("I;16"):
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        pixels = np.asarray(image.convert("L" if grey else "RGB"))
+    pixels = scaled(read_pixels(file), value_range)
+    if grey and pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     if size and pixels.shape[:2] != size:
         smaller = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
         pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return pixels
-
-
-def dicom(file: Path, pixels: bool) -> Any:
-    """The data set of a DICOM file."""
-    import pydicom
-
-    with readable(file):
-        return pydicom.dcmread(file, stop_before_pixels=not pixels)
-
-
-def dicom_pixels(file: Path) -> np.ndarray:
-    """(h, w) or (h, w, 3) uint8: rescaled, in the window of the file or else in the range of its values."""
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
-
-    dataset = dicom(file, pixels=True)
-    stored = dataset.pixel_array
-    if stored.ndim == 3:
-        return stored.astype(np.uint8)
-    values = np.asarray(apply_voi_lut(apply_modality_lut(stored, dataset), dataset), np.float64)
-    windowed = "WindowCenter" in dataset or dataset.BitsStored > 8
-    low, high = (values.min(), values.max()) if windowed else (0, 255)
-    grey = np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255
-    return np.round(255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey).astype(np.uint8)
-
-
-@contextmanager
-def readable(file: Path) -> Iterator[None]:
-    """Raise `UserError` where a library cannot read the file."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (OSError, ValueError, SyntaxError, ImportError, AttributeError, RuntimeError) as error:
-        # ImportError: ultralytics adds a decoder to PIL; AttributeError: pydicom, of what a file lacks
-        raise UserError(f"{shown(file)} is not readable as an image ({error}); get it again, or remove it") from error
-
-
-def label_mask(mask: Path, image: Path, values: Sequence[int] | None, size: Size | None) -> np.ndarray:
-    """(h, w) uint8 labels. Colours of a palette are its numbers; three equal channels are one."""
-    import cv2
-    from PIL import Image
-
-    (shape, _), (expected, _) = head(mask), head(image)
-    if shape != expected:
-        raise UserError(
-            f"{shown(mask)} is {shape[0]} x {shape[1]} (height x width), "
-            f"but its image {image.name} is {expected[0]} x {expected[1]}"
-        )
-    with readable(mask), Image.open(mask) as opened:
-        pixels = np.asarray(opened).astype(np.int64)
-    channels = pixels if pixels.ndim == 3 else pixels[..., None]
-    if channels.shape[2] > 2 and (channels[..., :3] != channels[..., :1]).any():
-        raise UserError(f"{shown(mask)} is coloured; save masks as grey images with one number for every class")
-    labels = channels[..., 0]
-    coded = labels if values is None else np.full(labels.shape, -1)
-    for label, value in enumerate(values or ()):
-        coded[labels == value] = label
-    if (wrong := (coded < 0) | (coded > 255)).any():
-        row, column = np.argwhere(wrong)[0]
-        raise UserError(
-            f"{shown(mask)}, row {row}, column {column} holds {labels[row, column]}, "
-            f"but the values of the labels are {', '.join(map(str, values or ('0 to 255',)))}"
-        )
-    coded = coded.astype(np.uint8)
-    return coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST)
+    return pixels if grey else coloured(pixels)

@@ -3,19 +3,26 @@
 Images may lie in folders inside the one that is named. Litter of archives and file managers is not read.
 
 Images of one size, or resized with `size`, become one array: (n, h, w) uint8 where all are grey, else (n, h, w, 3),
-red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes.
+red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes. Of pictures of
+more than 8 bits the values of `value_range` become 0 to 255, by default those from the lowest to the highest in all
+files, also of the official parts.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data.formats.image_files import ImageFiles, Size, decoded, files_below, head, label_mask, read_images
+from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, images_of
+from harness.data.formats.mask_files import Values, label_masks
 from harness.data.formats.tables import Table
 from harness.data.images import EncodedImages, file_metadata
+from harness.data.pixels import Size
+from harness.data.pixels.depth import ValueRange
+from harness.data.pixels.picture_file import PictureHead, head, heads_of, value_range_of
 from harness.data.samples import Dataset, Samples
 from harness.errors import UserError, nearest
 from harness.files import short_hash
@@ -28,7 +35,13 @@ Test = Folders | Images  # the official test: folders, whose names are the ids, 
 MOST_A_ROW = 4  # images of one row that are seen together
 
 
-def class_folders(folder: Path, classes: Sequence[str], size: Size | None = None, test: Test | None = None) -> Dataset:
+def class_folders(
+    folder: Path,
+    classes: Sequence[str],
+    size: Size | None = None,
+    test: Test | None = None,
+    value_range: ValueRange | None = None,
+) -> Dataset:
     """Read a folder for every class, named as it; test: images without a class, the official part "test".
 
     Ids are the names of the files, and the rows in their order, which must not tell the class.
@@ -46,10 +59,10 @@ def class_folders(folder: Path, classes: Sequence[str], size: Size | None = None
         files_below(folder / name)  # each has an image
     names = [file.stem for file in label_of]
     if len(set(names)) < len(names):  # two folders hold the same name: a hash tells them apart
-        names = [f"{file.stem}-{short_hash(file.parent.name, file.name)[:6]}" for file in label_of]
+        names = [f"{file.stem}-{short_hash(*file.relative_to(folder).parts)[:6]}" for file in label_of]
     images = dict(sorted(zip(names, label_of, strict=True)))
     targets = np.array([label_of[file] for file in images.values()], np.min_scalar_type(len(classes) - 1))
-    return dataset_of(images, targets, test=test, size=size)
+    return dataset_of(images, targets, test=test, size=size, value_range=value_range)
 
 
 def images_and_csv(
@@ -63,6 +76,7 @@ def images_and_csv(
     test: Test | None = None,
     separator: str | None = None,
     row: str | None = None,
+    value_range: ValueRange | None = None,
 ) -> Dataset:
     """Read images and a table that names each in the column `id`: by its name, with or without suffix, or its path.
 
@@ -84,11 +98,12 @@ def images_and_csv(
     if row is not None:
         members, first = _rows_of_images(answered, row, known, targets)
         images: Images = {name: [file_of[each] for each in of_row] for name, of_row in members.items()}
-        return dataset_of(images, targets[first], None if groups is None else groups[first], test=test, size=size)
+        of_rows = None if groups is None else groups[first]
+        return dataset_of(images, targets[first], of_rows, test=test, size=size, value_range=value_range)
     with_suffix = any(file_of[name].name == name for name in known)
     rest = sorted(set(files.files) - {file_of[name] for name in known} - set(_files_of(test)))
-    others = {file.name if with_suffix else file.stem: file for file in rest}
-    return dataset_of({name: file_of[name] for name in known}, targets, groups, others, test, size, with_suffix)
+    chosen, others = {name: file_of[name] for name in known}, files_by_name(rest, with_suffix)
+    return dataset_of(chosen, targets, groups, others, test, size, with_suffix, value_range=value_range)
 
 
 def _rows_of_images(
@@ -106,14 +121,16 @@ def _rows_of_images(
 def images_and_masks(
     images: Folders,
     masks: Folders,
-    values: Sequence[int] | None = None,
+    values: Values | None = None,
     size: Size | None = None,
     test: Test | None = None,
+    value_range: ValueRange | None = None,
 ) -> Dataset:
     """Read images and masks of the same names, whatever their suffix: a label under every pixel.
 
-    values: the label k is the mask's value values[k], as in (0, 255); else the value itself. test: images, the
-    official part "test"; those of `images` without a mask are another, "unlabelled".
+    values: the label k is the mask's value values[k], as in (0, 255) or, of coloured masks, ((0, 0, 0), (255, 0, 0));
+    else the value itself. test: images, the official part "test"; those of `images` without a mask are another,
+    "unlabelled".
     """
     file_of, mask_of = _by_stem(images), _by_stem(masks)
     for name in mask_of:
@@ -124,10 +141,10 @@ def images_and_masks(
     if size is None and len(of_shape) > 1:
         two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
         raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
-    targets = np.stack([label_mask(mask_of[name], file, values, size) for name, file in known.items()])
+    targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size)
     tested = set(_files_of(test))
     others = {name: file for name, file in file_of.items() if name not in mask_of and file not in tested}
-    return dataset_of(known, targets, None, others, test, size)
+    return dataset_of(known, targets, None, others, test, size, value_range=value_range)
 
 
 def _by_stem(folders: Folders) -> dict[str, Path]:
@@ -139,22 +156,6 @@ def _by_stem(folders: Folders) -> dict[str, Path]:
     return file_of
 
 
-def images_like(folder: Path, like: Any) -> Samples:
-    """Every image of the folder, with its name as its id, in the form of the inputs `like`.
-
-    Raise `UserError` where there are none, or one cannot be read or has another size.
-    """
-    files = files_below(folder)
-    ids = np.array([file.stem for file in files])
-    if isinstance(like, EncodedImages):
-        return Samples(ids, EncodedImages.read(files))
-    for file in files:
-        if (shape := head(file)[0]) != like.shape[1:3]:
-            size, seen = (f"{height} x {width}" for height, width in (shape, like.shape[1:3]))
-            raise UserError(f"{shown(file)} is {size} (height x width), but the models see {seen}")
-    return Samples(ids, np.stack([decoded(file, like.ndim == 3, None) for file in files]))
-
-
 def dataset_of(
     images: Images,
     targets: Any,
@@ -164,6 +165,7 @@ def dataset_of(
     size: Size | None = None,
     with_suffix: bool = False,
     encoded: bool = False,
+    value_range: ValueRange | None = None,
 ) -> Dataset:
     """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike.
 
@@ -171,24 +173,42 @@ def dataset_of(
     """
     if test is not None and not isinstance(test, Mapping):
         files = files_below(*([test] if isinstance(test, Path) else test))
-        test = {file.name if with_suffix else file.stem: file for file in files}
+        test = files_by_name(files, with_suffix)
     parts: list[Images] = [images, others or {}, test or {}]
     of_rows = [[file] if isinstance(file, Path) else list(file) for part in parts for file in part.values()]
     together = max(map(len, of_rows))
+    files = sorted({file for of_row in of_rows for file in of_row})
+    head_of = dict(zip(files, heads_of(files), strict=True))
+    value_range = value_range or value_range_of(files, list(head_of.values()))
     if together > 1:
-        inputs: Any = _seen_together(of_rows, min(together, MOST_A_ROW), size)
+        together = min(together, MOST_A_ROW)
+        inputs: Any = _seen_together(of_rows, together, head_of, size, value_range)
     else:
         files = [file for (file,) in of_rows]
-        inputs = EncodedImages.read(files) if encoded else read_images(files, size)
+        read = EncodedImages.stored if encoded else partial(images_of, size=size)
+        inputs = read(files, [head_of[file] for file in files], value_range=value_range)
+    sizes = {each.size for each in head_of.values()}
+    reading = {
+        "value_range": value_range,
+        "size": sizes.pop() if len(sizes) == 1 else None,
+        "resized": size is not None,
+        "together": together,
+    }
     metadata = file_metadata(file.read_bytes() for file, *_ in of_rows)
     ids = np.array([name for part in parts for name in part])
-    samples, begin = Samples(ids, inputs, metadata=metadata), len(images)
+    samples, begin = Samples(ids, inputs, metadata=metadata, reading=reading), len(images)
     labelled, end = replace(samples[:begin], targets=targets, groups=groups), begin + len(parts[1])
     official = {"unlabelled": samples[begin:end], "test": samples[end:]}
     return Dataset(labelled, {name: part for name, part in official.items() if len(part)})
 
 
-def _seen_together(of_rows: Sequence[Sequence[Path]], count: int, size: Size | None) -> np.ndarray:
+def _seen_together(
+    of_rows: Sequence[Sequence[Path]],
+    count: int,
+    head_of: Mapping[Path, PictureHead],
+    size: Size | None,
+    value_range: ValueRange | None,
+) -> np.ndarray:
     """(n, count * h, w[, 3]) uint8: the images of a row one above the other, repeated where a row has fewer.
 
     A network that ends in a mean over all places then sees the mean over the images. Of more than `count` images
@@ -196,7 +216,7 @@ def _seen_together(of_rows: Sequence[Sequence[Path]], count: int, size: Size | N
     """
     chosen = [[files[k * max(len(files), count) // count % len(files)] for k in range(count)] for files in of_rows]
     files = sorted({file for row in chosen for file in row})
-    images = read_images(files, size)
+    images = images_of(files, [head_of[file] for file in files], size, value_range)
     if isinstance(images, EncodedImages):
         raise UserError("the images of one row have different sizes; resize them with size=(height, width)")
     place = {file: k for k, file in enumerate(files)}
