@@ -53,7 +53,8 @@ class Samples:
     array of named columns, images of different sizes as `images.EncodedImages`. targets: (n, ...) array or `Ragged`,
     None where they are not known. groups: (n,) int, the units that no split may part. stratify: (n,) int, the kinds of
     sample of which every part gets its share, where the targets do not show them (a grade, a site). metadata: (n,) of
-    `images.METADATA`, what the image files hold beside their pixels; the audit alone reads it.
+    `images.METADATA`, what the image files hold beside their pixels; the audit alone reads it. host: JSON, what the
+    host's own files call rows and classes, for `Task.for_official`; None where they are called as here.
     """
 
     ids: np.ndarray
@@ -62,13 +63,15 @@ class Samples:
     groups: Any = None
     stratify: Any = None
     metadata: Any = None
+    host: Any = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, rows: np.ndarray | slice) -> "Samples":
-        columns = (self.inputs, self.targets, self.groups, self.stratify, self.metadata)
-        return Samples(self.ids[rows], *(None if column is None else column[rows] for column in columns))
+        columns = ("inputs", "targets", "groups", "stratify", "metadata")
+        chosen = {name: column[rows] for name in columns if (column := getattr(self, name)) is not None}
+        return replace(self, ids=self.ids[rows], **chosen)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,15 @@ class Dataset:
 
     labelled: Samples
     official: Mapping[str, Samples] = field(default_factory=dict)
+
+    @property
+    def host(self) -> dict[str, Any]:
+        """What the host's own files call rows and classes; the official parts count before the labelled one."""
+        return {
+            name: value
+            for part in (self.labelled, *self.official.values())
+            for name, value in (part.host or {}).items()
+        }
 
 
 def numbered(count: int, first: int = 0) -> np.ndarray:

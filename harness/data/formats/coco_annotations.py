@@ -32,6 +32,7 @@ def coco(
 
     Ids are those of the images. fields: what a bbox holds where it is not as COCO's are, as "x1 y1 x2 y2". Where an
     image has another size than the file says, its boxes are scaled. Raise `UserError` where no box is left.
+    Official COCO results get the ids and the categories' numbers of this file.
     """
     file = _file(folder / annotations, [folder / ROBOFLOW, folder / "train" / ROBOFLOW, folder / "train" / annotations])
     listed = _read_json(file, ("images", "categories", "annotations"))
@@ -39,14 +40,16 @@ def coco(
     inputs = EncodedImages.read(files)
     frames = np.array([frame_of(image.get("width"), image.get("height")) for image in listed["images"]])
     boxes = _boxes(listed, classes, ids, file, fields)
-    return Samples(ids, inputs, boxes.in_images(inputs.sizes, frames, [shown(path) for path in files]))
+    targets = boxes.in_images(inputs.sizes, frames, [shown(path) for path in files])
+    return Samples(ids, inputs, targets, host=_ids_as_text(listed) | _categories(listed, classes))
 
 
 def coco_images(folder: Path, images: str = "images", listed: str = "images.json") -> Samples:
     """Images without boxes, as `listed` names them."""
     file = _file(folder / listed, [folder / ROBOFLOW])
-    ids, files = _files(_read_json(file, ("images",)), file.parent / images, file)
-    return Samples(ids, EncodedImages.read(files))
+    content = _read_json(file, ("images",))
+    ids, files = _files(content, file.parent / images, file)
+    return Samples(ids, EncodedImages.read(files), host=_ids_as_text(content))
 
 
 def coco_parts(raw: Path, classes: Sequence[str], official: Sequence[str]) -> Dataset:
@@ -183,6 +186,17 @@ def _labels(listed: Mapping[str, list[Any]], classes: Sequence[str], file: Path)
             "%s: the category %r is no class and has no box; it is left out", shown(file), name
         )
     return {number: list(classes).index(name) for number, name in name_of.items() if number not in strange}
+
+
+def _ids_as_text(listed: Mapping[str, list[Any]]) -> dict[str, Any]:
+    return {"text_ids": any(isinstance(image["id"], str) for image in listed["images"])}
+
+
+def _categories(listed: Mapping[str, list[Any]], classes: Sequence[str]) -> dict[str, Any]:
+    """The number of every class, where all have one."""
+    number_of = {category["name"]: str(category["id"]) for category in listed["categories"][::-1]}
+    numbers = [number_of.get(name, "") for name in classes]
+    return {"categories": [int(number) for number in numbers]} if all(map(str.isdecimal, numbers)) else {}
 
 
 def _name(entry: Any, key: str, where: str) -> str:
