@@ -69,9 +69,8 @@ class Samples:
         return len(self.ids)
 
     def __getitem__(self, rows: np.ndarray | slice) -> "Samples":
-        columns = ("inputs", "targets", "groups", "stratify", "metadata")
-        chosen = {name: column[rows] for name in columns if (column := getattr(self, name)) is not None}
-        return replace(self, ids=self.ids[rows], **chosen)
+        columns = {name: getattr(self, name) for name in ("ids", "inputs", "targets", "groups", "stratify", "metadata")}
+        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
 
 @dataclass(frozen=True)

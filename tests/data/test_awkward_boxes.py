@@ -211,6 +211,16 @@ TAKEN: dict[str, tuple[Callable[[Path], Read], str]] = {
         lambda d: with_files(as_yolo(d), {d / "labels/zzz.txt": b"0 1 1 1 1", d / "labels/classes.txt": b"car\ndog"}),
         "1 of 9 files .*zzz.txt",
     ),
+    "numbers in the order of another list": (
+        lambda d: with_files(
+            as_yolo(d),
+            {d / "classes.txt": b"dog\ncar\n"}
+            | {
+                d / f"labels/{k:03d}.txt": f"{1 - LABELS[k]} {' '.join(map(str, SHARES[k]))}".encode() for k in range(8)
+            },
+        ),
+        "",
+    ),
     "XML of no image": (
         lambda d: with_files(as_voc(d), {d / "Annotations/zzz.xml": b"<annotation/>"}),
         "1 of 9 files .*zzz.xml",
@@ -286,13 +296,24 @@ REFUSED: dict[str, tuple[Callable[[Path], Read], str]] = {
         lambda d: as_voc(d, inside="<difficult>often</difficult>"),
         "object 1: difficult .*'often'",
     ),
+    "another list of classes": (
+        lambda d: with_files(as_yolo(d), {d / "labels/classes.txt": b"cat\ndog"}),
+        "classes.txt lists cat, dog, but the classes are car, dog",
+    ),
+    "corners the other way": (lambda d: as_voc(d, [[c, d, a, b] for a, b, c, d in CORNERS]), "8 end left of or above"),
     "another choice": (lambda d: as_voc(d, difficult="skip"), "'skip'.* 'keep' or 'drop'"),
     "negative widths": (
         lambda d: as_coco(d, listed([[x, y, -w, h] for x, y, w, h in XYWH])),
         "annotation 0: 20 12 -10",
     ),
-    "negative widths in a table": (lambda d: as_table(d, [[x, y, -w, h] for x, y, w, h in XYWH]), "line 2, .*negative"),
-    "negative widths of yolo": (lambda d: as_yolo(d, [[x, y, -w, h] for x, y, w, h in SHARES]), "000.txt, .*negative"),
+    "negative widths in a table": (
+        lambda d: as_table(d, [[x, y, -w, h] for x, y, w, h in XYWH]),
+        "line 2, .*8 end left",
+    ),
+    "negative widths of yolo": (
+        lambda d: as_yolo(d, [[x, y, -w, h] for x, y, w, h in SHARES]),
+        "000.txt, .*8 end left",
+    ),
     "sizes in voc": (lambda d: as_voc(d, XYWH), "x y w h in pixels"),
     "sizes in a table of corners": (lambda d: as_table(d, fields="x1 y1 x2 y2"), "x y w h in pixels"),
     "pixels in yolo": (lambda d: as_yolo(d, MIDDLES), "000.txt, line 1: 25 18 10 12; .*cx cy w h in pixels"),
@@ -385,6 +406,21 @@ def test_two_images_of_one_name_keep_ids_of_their_own(tmp_path: Path) -> None:
     assert len(set(samples.ids)) == IMAGES
 
 
+def test_images_without_boxes_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        as_coco(tmp_path / "c", listed(XYWH[:2]))()
+        as_yolo(tmp_path / "y", SHARES[:2])()
+        as_table(tmp_path / "t", XYWH[:2])()
+    said = [record.getMessage() for record in caplog.records]
+    assert [re.sub("^[^:]*: ", "", each) for each in said] == [
+        "6 of 8 images have no box",
+        "6 of 8 images have no text file and show nothing",
+        "6 of 8 images have no box",
+        "6 images have no row, and show nothing",
+        "6 of 8 images have no box",
+    ]
+
+
 def test_an_export_names_its_official_images_beside_them(tmp_path: Path) -> None:
     pictures(tmp_path / "test")
     (tmp_path / "test" / "_annotations.coco.json").write_text(json.dumps(listed([])))
@@ -440,7 +476,7 @@ def test_reported_yolo_files_are_read(case: str, boxes: int) -> None:
         ("d13b_list_category/raw/train", coco, r"annotation 3: the category_id is \[4\]"),
         ("d13c_dict_image_id/raw/train", coco, "annotation 3: the image_id is .*oid"),
         ("d18_no_annotations/raw/train", coco, "no box"),
-        ("d19_negative_width/raw/train", coco, "30 of 30 .* negative"),
+        ("d19_negative_width/raw/train", coco, "30 of 30 .*30 end left of or above"),
         ("d20_labels_folder_missing/raw", yolo, "labels does not exist.* annotations, with 30"),
         ("d22_pixel_coordinates/raw", yolo, "cx cy w h in pixels"),
         ("d47_voc_bad_encoding/raw", voc, "000003.xml, line 1: .*'x-unknown'"),

@@ -28,7 +28,7 @@ def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: s
     """A text file for every image, `class x y w h` a line: the middle and the size of a box as shares of the image.
 
     An image without a file shows nothing. Ids are the names of the images. Where `folder` has no images, its train/ is
-    read, as exports have it.
+    read, as exports have it. Classes go by their numbers, or by their names where a classes.txt lists them.
     """
     folder = _part(folder, images)
     files, notes = files_below(folder / images), folder / labels
@@ -44,6 +44,7 @@ def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: s
         logging.getLogger(__name__).warning(
             "%s: %d of %d images have no text file and show nothing", boxes.source, without, len(files)
         )
+    label_of = _labels_of_numbers(notes, classes)
     for row, file in enumerate(of_image):
         for number, line in enumerate(text_of(file).splitlines() if file in used else [], 1):
             if line.strip():
@@ -51,7 +52,7 @@ def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: s
                 label, *numbers = numbers_of(line.split(), 5, where)
                 if label not in range(len(classes)):
                     raise UserError(f"{where}: class {label:g} is not one of 0 to {len(classes) - 1}")
-                boxes.add(row, int(label), numbers, where)
+                boxes.add(row, label_of[int(label)], numbers, where)
     return Samples(names_of_images(files, folder / images), inputs, boxes.in_images(inputs.sizes))
 
 
@@ -101,6 +102,17 @@ def voc(
         logging.getLogger(__name__).warning("%s: %s", boxes.source, said)
     targets = boxes.in_images(inputs.sizes, np.array(frames), [shown(file) for file in files])
     return Samples(names_of_images(files, folder / images), inputs, targets)
+
+
+def _labels_of_numbers(notes: Path, classes: Sequence[str]) -> list[int]:
+    """The label of every number in YOLO's files: itself, or that of its name in a classes.txt, as tools write it."""
+    for file in (notes / "classes.txt", notes.parent / "classes.txt"):
+        if file.exists():
+            names = [line.strip() for line in text_of(file).splitlines() if line.strip()]
+            if sorted(names) != sorted(classes):
+                raise UserError(f"{shown(file)} lists {', '.join(names)}, but the classes are {', '.join(classes)}")
+            return [list(classes).index(name) for name in names]
+    return list(range(len(classes)))
 
 
 # -- folders -----------------------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ NEARLY_NONE = 0.2  # of all boxes: where no more are left, the annotations are n
 DOUBTED, CLEAR = 0.95, 0.98  # shares of boxes that lie in their images: of a doubtful reading, and of a better one
 PIXEL = 1 - 1e-6  # the least width and height of a box that can be learned
 SLACK = 0.02  # of width and height by which a box may reach beyond its image unsaid, and at least a pixel
+SHAPE = "which is another shape, so boxes cannot be scaled; get the images that were annotated"
+TURNED = "the other way round; if the boxes are of the image before its EXIF orientation turned it, save it unturned"
 
 
 @dataclass
@@ -71,11 +73,14 @@ class FoundBoxes:
         kept = (clipped[:, 2:] > clipped[:, :2]).all(1)
         hint = self._looks_like(lies_inside(corners, sides[image]).mean(), sides[image], scale[image])
         self._require_some((clipped[:, 2:] - clipped[:, :2] >= PIXEL).all(1), hint)
-        self._say_lost(kept)
+        self._say_lost(kept, hint)
         self._say_beyond(corners, sides[image], kept, hint)
+        counts = np.bincount(image[kept], minlength=len(sizes))
+        if (empty := int((counts == 0).sum())) > len(sizes) / 2:
+            logging.getLogger(__name__).warning("%s: %d of %d images have no box", self.source, empty, len(sizes))
         order = np.argsort(image[kept], kind="stable")
         rows = np.column_stack([self.labels, clipped])[kept][order]
-        return Ragged(rows, np.concatenate([[0], np.cumsum(np.bincount(image[kept], minlength=len(sizes)))]))
+        return Ragged(rows, np.concatenate([[0], np.cumsum(counts)]))
 
     def _looks_like(self, fitting: float, sides: np.ndarray, scale: np.ndarray) -> str:
         """What the numbers look like, where they lie in their images as something else, and not as what they are."""
@@ -94,21 +99,22 @@ class FoundBoxes:
         """Raise `UserError` where no box is left, or nearly none; usable: (m,) bool, at least a pixel in its image."""
         total, left = len(usable), int(usable.sum())
         if left <= NEARLY_NONE * total or (hint and left < total / 2):
-            negative = sum(min(numbers[2:]) < 0 for numbers in self.numbers) if self.fields.endswith("w h") else 0
-            why = (
-                f"; {negative} have a negative width or height, but begin at the left upper corner" if negative else ""
-            )
+            corners = corners_of(np.array(self.numbers, np.float64), self.fields)
+            turned = int((corners[:, 2:] < corners[:, :2]).any(1).sum())
+            why = f"; {turned} end left of or above where they begin: the left upper corner is asked for first"
             raise UserError(
                 f"{self.source}: {total - left} of {total} boxes are outside their images, or smaller than a pixel, as "
-                f"{self._shown(int(usable.argmin()))}{hint or why}"
+                f"{self._shown(int(usable.argmin()))}{hint or (why if turned else '')}"
             )
 
-    def _say_lost(self, kept: np.ndarray) -> None:
+    def _say_lost(self, kept: np.ndarray, hint: str) -> None:
         lost = int((~kept).sum())
         if lost:
             self.left_out[f"without area in their images, the first {self._shown(int(kept.argmin()))}"] = lost
         if count := sum(self.left_out.values()):
-            logging.getLogger(__name__).warning("%s: %d boxes are left out%s", self.source, count, self._why())
+            logging.getLogger(__name__).warning(
+                "%s: %d boxes are left out%s%s", self.source, count, self._why(), hint if lost else ""
+            )
 
     def _say_beyond(self, corners: np.ndarray, sides: np.ndarray, kept: np.ndarray, hint: str) -> None:
         beyond = np.maximum(-corners[:, :2], corners[:, 2:] - sides)
@@ -132,46 +138,34 @@ class FoundBoxes:
         Frames are compared where an image has boxes. Where the boxes lie in the image and not in the frame, the frame
         is wrong, and not the boxes.
         """
-        image = np.array(self.image)
+        image, log = np.array(self.image), logging.getLogger(__name__)
         known = np.isfinite(frames).all(1) & (frames > 0).all(1)
         other = np.intersect1d(np.flatnonzero(known & (frames != sides).any(1)), image)
         scale = np.ones_like(sides)
         if not len(other):
             return scale
-        first = int(other[0])
         inside = np.isin(image, other)
-        corners, boxed = corners_of(np.array(self.numbers, np.float64)[inside], self.fields), image[inside]
-        as_said, as_seen = (lies_inside(corners, of[boxed]).mean() for of in (frames, sides))
-        said = f"{self.source}: {names[first]} is {_text(sides[first])} (width x height), annotated as"
+        corners = corners_of(np.array(self.numbers, np.float64)[inside], self.fields)
+        as_said, as_seen = (lies_inside(corners, of[image[inside]]).mean() for of in (frames, sides))
         if as_said < DOUBTED and as_seen >= CLEAR:
-            logging.getLogger(__name__).warning(
-                "%s %s; so %d images; their boxes lie in the images and not in those frames, and are taken as they are",
-                *(said, _text(frames[first]), len(other)),
-            )
+            said = f"{self.source}: {_compared(other[0], names, frames, sides)}; boxes of {len(other)} such images"
+            log.warning("%s lie in the images and not in those frames, and are taken as they are", said)
             return scale
-        factor = sides[other] / frames[other]
-        alike = (np.abs(frames[other] * factor[:, ::-1] - sides[other]) <= 1).any(1)
-        if not alike.all():
-            first = int(other[~alike][0])
-            turned = (frames[first] == sides[first][::-1]).all()
-            why = (
-                "the other way round: are the boxes of the image before its EXIF orientation turned it? Save it turned"
-                if turned
-                else "which is another shape, so boxes cannot be scaled: get the images that were annotated"
-            )
+        scale[other] = sides[other] / frames[other]
+        alike = (np.abs(frames * scale[:, ::-1] - sides) <= 1).any(1)
+        if (wrong := other[~alike[other]]).size:
+            turned = (frames[wrong[0]] == sides[wrong[0]][::-1]).all()
             raise UserError(
-                f"{self.source}: {names[first]} is {_text(sides[first])} (width x height), annotated as "
-                f"{_text(frames[first])}, {why}"
+                f"{self.source}: {_compared(wrong[0], names, frames, sides)}, {TURNED if turned else SHAPE}"
             )
-        logging.getLogger(__name__).warning(
-            "%s %s; the boxes of %d such images are scaled", said, _text(frames[first]), len(other)
-        )
-        scale[other] = factor
+        said = f"{self.source}: {_compared(other[0], names, frames, sides)}"
+        log.warning("%s; the boxes of %d such images are scaled", said, len(other))
         return scale
 
 
-def _text(sides: np.ndarray) -> str:
-    return f"{sides[0]:g} x {sides[1]:g}"
+def _compared(image: int, names: Sequence[Any], frames: np.ndarray, sides: np.ndarray) -> str:
+    said, seen = (f"{of[image][0]:g} x {of[image][1]:g}" for of in (frames, sides))
+    return f"{names[image]} is {seen} (width x height), annotated as {said}"
 
 
 def corners_of(numbers: np.ndarray, fields: str) -> np.ndarray:

@@ -92,6 +92,8 @@ def images_and_boxes(
     of_row = _keys(rows, id, ID, label, classes, empty)
     named = _named([name for name, _ in of_row], images, test)
     sizes, place = np.array([head(file)[0] for file in named.values()]), {name: k for k, name in enumerate(named)}
+    if unnamed := len(named) - len({name for name, _ in of_row}):
+        logging.getLogger(__name__).warning("%s: %d images have no row, and show nothing", shown(table), unnamed)
     boxes = FoundBoxes(
         shown(table),
         " ".join(fields.split()[k] for k in order),
