@@ -258,6 +258,10 @@ def test_boxes_are_read_as_they_are_meant(
 DOUBTED: dict[str, tuple[Callable[[Path], Read], str]] = {
     "corners in coco": (lambda d: as_coco(d, listed(CORNERS)), "annotation 3: 29 18 39 30; .*x1 y1 x2 y2 in pixels"),
     "corners in a table": (lambda d: as_table(d, CORNERS), "line 5, column box: 29 18 39 30; .*x1 y1 x2 y2 in pixels"),
+    "larger images that no column tells": (
+        lambda d: as_table(d, times(XYWH, 1.5)),
+        "they reach as far as 76.5 x 57: are they of larger images",
+    ),
     "wider than the image": (
         lambda d: as_yolo(d, [[x, y, 1.5, h] for x, y, _, h in SHARES]),
         r"8 of 8 boxes .*000\.txt, line 1: 0.390625 0.375 1.5 0.25",
@@ -276,7 +280,7 @@ def test_boxes_that_reach_beyond_are_cut_and_said_with_what_they_look_like(
     corners = samples.targets.flat[:, 1:]
     assert len(corners) == IMAGES
     assert (corners >= 0).all() and (corners <= [WIDTH, HEIGHT, WIDTH, HEIGHT]).all()
-    assert corners[-1, 2] == WIDTH
+    assert corners[-1, 2] == WIDTH or corners[-1, 3] == HEIGHT
     (record,) = caplog.records
     assert re.search(said, record.getMessage()), record.getMessage()
 
@@ -404,6 +408,14 @@ def test_two_images_of_one_name_keep_ids_of_their_own(tmp_path: Path) -> None:
     samples = read()
     assert sorted(samples.ids)[:2] == ["001.bmp", "001.png"]
     assert len(set(samples.ids)) == IMAGES
+
+
+def test_boxes_in_a_corner_of_all_images_are_doubted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    content = listed([[x / 2, y / 2, 5, 6] for x, y, _, _ in XYWH], sides=(None, None))
+    content["annotations"] *= 3
+    with caplog.at_level(logging.WARNING):
+        as_coco(tmp_path / "d", content)()
+    assert "beyond 40% of the width and 40% of the height; are they of smaller images?" in caplog.text
 
 
 def test_images_without_boxes_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

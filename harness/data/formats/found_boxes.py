@@ -22,8 +22,11 @@ NEARLY_NONE = 0.2  # of all boxes: where no more are left, the annotations are n
 DOUBTED, CLEAR = 0.95, 0.98  # shares of boxes that lie in their images: of a doubtful reading, and of a better one
 PIXEL = 1 - 1e-6  # the least width and height of a box that can be learned
 SLACK = 0.02  # of width and height by which a box may reach beyond its image unsaid, and at least a pixel
+SOME, HALF = 20, 0.55  # so many boxes that all lie in so small a part of the images are of smaller ones
 SHAPE = "which is another shape, so boxes cannot be scaled; get the images that were annotated"
-TURNED = "the other way round; if the boxes are of the image before its EXIF orientation turned it, save it unturned"
+TURNED = (
+    "the other way round; if the boxes are of the image before its EXIF orientation turned it, remove that tag from it"
+)
 
 
 @dataclass
@@ -71,28 +74,36 @@ class FoundBoxes:
         corners *= np.tile(sides[image] if self.unit == SHARES else scale[image], 2)
         clipped = np.clip(corners, 0, np.tile(sides[image], 2))
         kept = (clipped[:, 2:] > clipped[:, :2]).all(1)
-        hint = self._looks_like(lies_inside(corners, sides[image]).mean(), sides[image], scale[image])
+        hint = self._looks_like(corners, sides[image], scale[image])
         self._require_some((clipped[:, 2:] - clipped[:, :2] >= PIXEL).all(1), hint)
         self._say_lost(kept, hint)
         self._say_beyond(corners, sides[image], kept, hint)
         counts = np.bincount(image[kept], minlength=len(sizes))
         if (empty := int((counts == 0).sum())) > len(sizes) / 2:
             logging.getLogger(__name__).warning("%s: %d of %d images have no box", self.source, empty, len(sizes))
+        reach = (clipped[:, 2:] / sides[image]).max(0)
+        if len(kept) >= SOME and (reach < HALF).all():
+            said = "no box reaches beyond {:.0%} of the width and {:.0%} of the height; are they of smaller images?"
+            logging.getLogger(__name__).warning("%s: %s", self.source, said.format(*reach))
         order = np.argsort(image[kept], kind="stable")
         rows = np.column_stack([self.labels, clipped])[kept][order]
         return Ragged(rows, np.concatenate([[0], np.cumsum(counts)]))
 
-    def _looks_like(self, fitting: float, sides: np.ndarray, scale: np.ndarray) -> str:
-        """What the numbers look like, where they lie in their images as something else, and not as what they are."""
-        if fitting >= DOUBTED:
+    def _looks_like(self, corners: np.ndarray, sides: np.ndarray, scale: np.ndarray) -> str:
+        """What the boxes (m, 4) look like, where many do not lie in their images: another reading, or larger images."""
+        if lies_inside(corners, sides).mean() >= DOUBTED:
             return ""
         factor = {PIXELS: scale, SHARES: sides}
         fields = sorted(FIELDS, key=lambda each: each != self.fields)  # the declared one first
         for unit in sorted(factor, key=lambda each: each != self.unit):
             for each in fields:
-                corners = corners_of(np.array(self.numbers, np.float64), each) * np.tile(factor[unit], 2)
-                if lies_inside(corners, sides).mean() >= CLEAR:
+                other = corners_of(np.array(self.numbers, np.float64), each) * np.tile(factor[unit], 2)
+                if lies_inside(other, sides).mean() >= CLEAR:
                     return f"; they look like {each} in {unit}, but are read as {self.fields} in {self.unit}"
+        beyond = (corners[:, 2:] > (1 + SLACK) * sides + 1).any(1) & (corners[:, :2] >= -1).all(1)
+        if self.unit == PIXELS and beyond.mean() > 1 - DOUBTED:
+            width, height = corners[:, 2:].max(0)
+            return f"; they reach as far as {width:g} x {height:g}: are they of larger images?"
         return ""
 
     def _require_some(self, usable: np.ndarray, hint: str) -> None:
