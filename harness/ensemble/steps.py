@@ -19,7 +19,8 @@ ROUNDS = 12  # of greedy selection
 STACKED = 8  # members that stacking uses: those of the blend, then the best alone
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of a class specialist, likewise below
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
-CUTS = 32  # least scores that are tried for a class
+CUTS = np.arange(-3, 7.5, 0.5)  # log-odds, of scores from 0.95 down to 0.001
+FINER = (-0.375, -0.25, -0.125, 0.125, 0.25, 0.375)
 ALL_KEPT = 99.0  # an offset that no log-odds outweigh
 OFFSETS = (-1.0, -0.6, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.6, 1.0)
 
@@ -148,33 +149,30 @@ def needs_cut(oof: OOFData) -> bool:
     return oof.metric.every_object_counts and "least score" in oof.task.ensemble_steps
 
 
-def with_cut(oof: OOFData, recipe: Recipe, passes: int = 2) -> Recipe:
+def with_cut(oof: OOFData, recipe: Recipe) -> Recipe:
     """The least score that is kept, class by class, as offsets to the log-odds: an object is kept above 0.
 
-    CUTS scores of each class are tried, evenly spread between its least and its highest log-odds, and keeping all.
+    CUTS are tried, then FINER ones around the best. They are the same for all rows, so that statistics which are kept
+    serve every fold. A class of which all is kept has the offset ALL_KEPT.
     """
-    blended, classes = oof.blend(recipe), len(oof.task.classes)
-    tried = [cuts_of(oof.task.evidence(blended, c)) for c in range(classes)]
+    offsets = (ALL_KEPT,) * len(oof.task.classes)
+    blended = None if oof.is_kept(recipe) else oof.blend(recipe)
 
     def quality(offsets: tuple[float, ...]) -> float:
-        return oof.quality_of(oof.statistics(oof.task.decide(blended, offsets, recipe.class_specialist)))
+        candidate = replace(recipe, offsets=offsets)
+        if blended is None:
+            return oof.quality(candidate)
+        return oof.quality_of(oof.statistics(candidate.decided(oof.task, blended)))
 
-    offsets = (ALL_KEPT,) * classes
     best = quality(offsets)
-    for _ in range(passes):
-        for c in range(classes):
-            moved = [(*offsets[:c], offset, *offsets[c + 1 :]) for offset in tried[c]]
+    for finer in (False, True):
+        for c in range(len(offsets)):
+            tried = [offsets[c] + change for change in FINER] if finer and offsets[c] != ALL_KEPT else CUTS
+            moved = [(*offsets[:c], float(each), *offsets[c + 1 :]) for each in tried]
             scores = [quality(each) for each in moved]
-            if scores and max(scores) > best:
+            if max(scores) > best:
                 best, offsets = max(scores), moved[int(np.argmax(scores))]
     return replace(recipe, offsets=offsets if any(each != ALL_KEPT for each in offsets) else None)
-
-
-def cuts_of(evidence: np.ndarray) -> list[float]:
-    """Offsets that cut log-odds (m,) at evenly spread values, rounded as recipes are stored."""
-    if not len(evidence):
-        return []
-    return [round(-float(cut), 6) for cut in np.linspace(evidence.min(), evidence.max(), CUTS, endpoint=False)]
 
 
 def cut_again(step: Step, oof: OOFData, recipe: Recipe) -> Recipe:

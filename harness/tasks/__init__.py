@@ -109,10 +109,6 @@ class Task(ABC):
         """The member's prediction with scores that mean the share of them that is right."""
         raise NotImplementedError
 
-    def evidence(self, prediction: Any, label: int) -> np.ndarray:
-        """(m,) the log-odds of all objects of a class, which `offsets` are added to; where "least score" is tried."""
-        raise NotImplementedError
-
     @abstractmethod
     def decide(
         self, prediction: Any, offsets: Sequence[float] | None = None, class_specialist: ClassSpecialist | None = None

@@ -114,9 +114,6 @@ class Detection(Task):
     def scores(self, prediction: Ragged) -> Ragged:
         return self.decide(prediction)
 
-    def evidence(self, prediction: Ragged, label: int) -> np.ndarray:
-        return log_odds(prediction.flat[prediction.flat[:, 0] == label, 1])
-
     def calibration(self, prediction: Ragged, targets: Ragged) -> tuple[float, float]:
         """(slope, shift) of the log-odds; (1, 0) changes nothing."""
         return logistic(log_odds(prediction.flat[:, 1]), right(prediction, targets))
