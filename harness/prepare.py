@@ -72,6 +72,11 @@ class Prepared:
         return {part.name: _read_samples(part) for part in parts}
 
     @property
+    def host(self) -> Mapping[str, Any]:
+        """What the host's own files call rows and classes (`Samples.host`)."""
+        return read_json(file) if (file := self.folder / "host.json").exists() else {}
+
+    @property
     def exclusions(self) -> Mapping[str, str]:
         """id -> reason, in a file that a person may edit: these rows leave training."""
         return read_json(self.folder / "exclusions.json")
@@ -244,6 +249,9 @@ def prepare(request: Request) -> Prepared:
     dataset = competition.load(located.folder)
     if competition.sample:
         dataset = as_sampled(competition, dataset, located.folder / competition.sample, request.say)
+    host = dataset.host
+    for samples in dataset.official.values():
+        competition.task.for_official(samples.ids, host)  # what cannot be written is said before training
     if request.fast:
         short = competition.sample and len(dataset.official[TEST]) <= QUICK
         fewer = few(dataset, competition.split.stratify(dataset.labelled))
@@ -252,6 +260,7 @@ def prepare(request: Request) -> Prepared:
     for line in audit_problems(checked, request.accept):
         request.say(line)
     prepared = write(competition, dataset, checked, located.kind)
+    write_json(prepared.folder / "host.json", host)
     if not request.fast:
         last = {"data_hash": prepared.data_hash, "source": located.kind, "audit": audited}
         write_json(paths.data(competition.name) / "current.json", last)

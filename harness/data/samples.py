@@ -56,7 +56,8 @@ class Samples:
     `images.METADATA`, what the image files hold beside their pixels; the audit alone reads it. reading: how image files
     became inputs, JSON values, so that new ones are read alike: value_range, (low, high) or None where all hold 8
     bits; size, (height, width) of the files or None where they differ; resized, whether a size was declared; together,
-    the images of a row.
+    the images of a row. host: JSON, what the host's own files call rows and classes, for `Task.for_official`; None
+    where they are called as here.
     """
 
     ids: np.ndarray
@@ -66,6 +67,7 @@ class Samples:
     stratify: Any = None
     metadata: Any = None
     reading: Any = None
+    host: Any = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -81,6 +83,15 @@ class Dataset:
 
     labelled: Samples
     official: Mapping[str, Samples] = field(default_factory=dict)
+
+    @property
+    def host(self) -> dict[str, Any]:
+        """What the host's own files call rows and classes; the official parts count before the labelled one."""
+        return {
+            name: value
+            for part in (self.labelled, *self.official.values())
+            for name, value in (part.host or {}).items()
+        }
 
 
 def numbered(count: int, first: int = 0) -> np.ndarray:

@@ -72,7 +72,7 @@ def fit(oof: OOFData, declared: Blend) -> list[StepResult]:
     """Try every step on these rows alone; models that are declared and not among the members are left out."""
     names = [name for name in declared.names if name in oof.members]
     step_results = [single(oof, declared)]
-    for title, step in steps(oof.task, declared, oof.members, names):
+    for title, step in steps(oof, declared, names):
         before = step_results[-1].recipe
         candidate = step(oof, before)
         gain, refusal = gate(oof, before, candidate, step)

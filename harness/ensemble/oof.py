@@ -43,14 +43,19 @@ class OOFData:
         return part
 
     def subsample(self) -> "OOFData":
-        """All rows in the task's cheaper form, on which weights and thresholds are fitted."""
+        """All rows in the task's cheaper form, on which weights and thresholds are fitted.
+
+        Where every object counts they stay as they are: without the faint ones the score would be another.
+        """
+        if self.metric.every_object_counts:
+            return self
         thin = self.task.subsample
         members = {name: Member(thin(views.plain), thin(views.tta)) for name, views in self.members.items()}
         return replace(self, members=members, targets=thin(self.targets))
 
     def statistics_of(self, recipe: Recipe) -> np.ndarray:
         """The metric's statistics of these rows as the recipe predicts them."""
-        if not recipe.is_weighted_mean:
+        if not self.is_kept(recipe):
             return self.statistics(recipe.decided(self.task, self.blend(recipe)))
         key = repr(recipe)
         if key not in self.kept:
@@ -59,6 +64,11 @@ class OOFData:
                 del self.kept[next(iter(self.kept))]  # the oldest
             self.kept[key] = made
         return self.kept[key][self.rows]
+
+    def is_kept(self, recipe: Recipe) -> bool:
+        """Whether the statistics of a recipe are those of all rows, made once; also with offsets, where every object
+        counts and the same few are tried again and again."""
+        return (replace(recipe, offsets=None) if self.metric.every_object_counts else recipe).is_weighted_mean
 
     def blend(self, recipe: Recipe) -> Any:
         """The recipe's prediction of these rows before labels are decided."""

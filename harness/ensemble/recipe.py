@@ -39,7 +39,8 @@ class Recipe:
 
     weights: the members' shares. tta: whether the mean over views is used. stack: coefficients that replace the
     weighted mean. calibration: by member, what the task fitted, applied before members are combined. class_specialist:
-    a model that may change one class. offsets: by class, added to the log-probabilities when the labels are decided.
+    a model that may change one class. offsets: by class, added to the log-probabilities when the labels are
+    decided, or to the log-odds of objects, which are kept above 0.
     """
 
     weights: Mapping[str, float]

@@ -8,9 +8,9 @@ import numpy as np
 
 from harness.ensemble.declaration import Blend, SpecialistRole
 from harness.ensemble.oof import OOFData
-from harness.ensemble.recipe import Recipe, Views
+from harness.ensemble.recipe import Recipe
 from harness.ensemble.stacking import fit_stack
-from harness.tasks import ClassSpecialist, Task
+from harness.tasks import ClassSpecialist
 
 Step = Callable[[OOFData, Recipe], Recipe]
 
@@ -19,23 +19,36 @@ ROUNDS = 12  # of greedy selection
 STACKED = 8  # members that stacking uses: those of the blend, then the best alone
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of a class specialist, likewise below
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
+CUTS = np.arange(-3, 7.5, 0.5)  # log-odds, of scores from 0.95 down to 0.001
+FINER = (-0.375, -0.25, -0.125, 0.125, 0.25, 0.375)
+ALL_KEPT = 99.0  # an offset that no log-odds outweigh
 OFFSETS = (-1.0, -0.6, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.6, 1.0)
 
 
-def steps(task: Task, declared: Blend, members: Mapping[str, Views], names: Sequence[str]) -> list[tuple[str, Step]]:
+def steps(oof: OOFData, declared: Blend, names: Sequence[str]) -> list[tuple[str, Step]]:
     """What is tried after the best single model. names: the members that may be blended."""
-    tried: list[tuple[str, Step]] = [("test-time augmentation", with_views)] if declared.views else []
+    task, tried = oof.task, list[tuple[str, Step]]()
+    if declared.views:
+        tried.append(("test-time augmentation", with_views))
     if len(names) > 1:
         tried.append((BLEND, partial(blend_or_both, names, declared.views)))
         if "stacking" in task.ensemble_steps:
             tried.append(("stacking", partial(with_stacking, names)))
-    roles = [role for role in declared.specialist_roles if role.model in members]
+    roles = [role for role in declared.specialist_roles if role.model in oof.members]
     tried += [(f"specialist ({role.model})", partial(with_specialist, role)) for role in roles]
-    return [*tried, *((name, step) for name, step in LAST.items() if name in task.ensemble_steps)]
+    tried += [(name, step) for name, step in LAST.items() if name in task.ensemble_steps]
+    if not needs_cut(oof):
+        return tried
+    return [("least score", with_cut), *((title, partial(cut_again, step)) for title, step in tried)]
 
 
 def best_single(oof: OOFData, names: Sequence[str]) -> Recipe:
-    return max((Recipe({name: 1.0}) for name in names), key=oof.quality)
+    """The model that scores best alone; where the least score of a box counts, each with its own."""
+
+    def quality(recipe: Recipe) -> float:
+        return oof.quality(with_cut(oof, recipe) if needs_cut(oof) else recipe)
+
+    return max((Recipe({name: 1.0}) for name in names), key=quality)
 
 
 def with_views(oof: OOFData, recipe: Recipe) -> Recipe:
@@ -130,6 +143,42 @@ def with_offsets(oof: OOFData, recipe: Recipe, passes: int = 2) -> Recipe:
             if max(scores) > best:
                 best, offsets = max(scores), moved[int(np.argmax(scores))]
     return replace(recipe, offsets=offsets) if any(offsets) else recipe
+
+
+def needs_cut(oof: OOFData) -> bool:
+    return oof.metric.every_object_counts and "least score" in oof.task.ensemble_steps
+
+
+def with_cut(oof: OOFData, recipe: Recipe) -> Recipe:
+    """The least score that is kept, class by class, as offsets to the log-odds: an object is kept above 0.
+
+    CUTS are tried, then FINER ones around the best. They are the same for all rows, so that statistics which are kept
+    serve every fold. A class of which all is kept has the offset ALL_KEPT.
+    """
+    offsets = (ALL_KEPT,) * len(oof.task.classes)
+    blended = None if oof.is_kept(recipe) else oof.blend(recipe)
+
+    def quality(offsets: tuple[float, ...]) -> float:
+        candidate = replace(recipe, offsets=offsets)
+        if blended is None:
+            return oof.quality(candidate)
+        return oof.quality_of(oof.statistics(candidate.decided(oof.task, blended)))
+
+    best = quality(offsets)
+    for finer in (False, True):
+        for c in range(len(offsets)):
+            tried = [offsets[c] + change for change in FINER] if finer and offsets[c] != ALL_KEPT else CUTS
+            moved = [(*offsets[:c], float(each), *offsets[c + 1 :]) for each in tried]
+            scores = [quality(each) for each in moved]
+            if max(scores) > best:
+                best, offsets = max(scores), moved[int(np.argmax(scores))]
+    return replace(recipe, offsets=offsets if any(each != ALL_KEPT for each in offsets) else None)
+
+
+def cut_again(step: Step, oof: OOFData, recipe: Recipe) -> Recipe:
+    """A step, and the least scores that its new scores need, where some were cut before it."""
+    changed = step(oof, recipe)
+    return changed if changed == recipe or recipe.offsets is None else with_cut(oof, changed)
 
 
 LAST: Mapping[str, Step] = {"calibration": with_calibration, "offsets": with_offsets}

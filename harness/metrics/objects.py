@@ -142,6 +142,7 @@ class BoxPrecision(ObjectMetric):
     thresholds: tuple[float, ...] = OVERLAPS[:6]
     name = "box precision"
     needs = "probabilities"
+    every_object_counts = True
 
     def __post_init__(self) -> None:
         require_thresholds(self.thresholds)

@@ -14,12 +14,15 @@ class Metric(ABC):
     """Public and private scores, folds and bootstrap resamples are all made of the same rows of statistics.
 
     needs: "labels" or "probabilities", what a submission must carry. version: raised whenever a score would change.
+    every_object_counts: whether an object that is predicted in vain costs, however low its score; an ensemble then
+    leaves out those with low ones.
     """
 
     name: str
     version: int = 1
     higher_is_better: bool = True
     needs: str = "labels"
+    every_object_counts: bool = False
 
     @abstractmethod
     def statistics(self, truth: Any, predicted: Any) -> np.ndarray:

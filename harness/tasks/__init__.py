@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Task(ABC):
     """A kind of prediction. A *prediction* holds rows of probabilities; *decided* rows are what a submission carries.
 
     classes: names, the index is the label. void: the label that is never predicted. ensemble_steps: which of
-    "stacking", "calibration" and "offsets" an ensemble may try (`harness.ensemble`).
+    "stacking", "calibration", "offsets" and "least score" an ensemble may try (`harness.ensemble`).
     """
 
     classes: tuple[str, ...]
@@ -53,6 +53,13 @@ class Task(ABC):
     def official_suffix(self) -> str:
         """Of an official submission's file; the judge's file is always a table, .csv."""
         return ".csv"
+
+    def for_official(self, ids: np.ndarray, host: Mapping[str, Any]) -> Self:
+        """The task that writes official files of these rows as the host's own files call rows and classes.
+
+        host: `Samples.host`. Raise `UserError` where rows cannot be named, or the declaration says something else.
+        """
+        return self
 
     @property
     def views(self) -> Mapping[str, View]:
@@ -106,7 +113,10 @@ class Task(ABC):
     def decide(
         self, prediction: Any, offsets: Sequence[float] | None = None, class_specialist: ClassSpecialist | None = None
     ) -> Any:
-        """Probabilities to labels; `offsets` are added to the log-probabilities, one per class."""
+        """Probabilities to labels; `offsets` are added to the log-probabilities, one per class.
+
+        Of objects with scores those are kept whose log-odds and offset together are more than 0; without offsets, all.
+        """
 
     def scores(self, prediction: Any) -> Any:
         """What a metric looks at that needs what submissions do not carry: probabilities beside labels, or labels."""

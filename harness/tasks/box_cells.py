@@ -4,6 +4,7 @@ Numbers have nine digits: float32 comes back exactly.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,13 +162,27 @@ KEYS = {"image_id", "category_id", "bbox", "score"}
 class CocoResults:
     """The official file of a detection competition that hands out COCO annotations.
 
-    categories: the category_id of each class in the host's annotation file; its index where none are given.
+    categories: the category_id of each class in the host's annotation file; its index where none are given. text_ids:
+    whether image_id is a text, as it stands, and not a number. `formats.coco` hands over what is not declared.
     """
 
     categories: tuple[int, ...] = ()
+    text_ids: bool = False
+
+    def for_host(self, host: Mapping[str, Any]) -> "CocoResults":
+        """With the host's categories and kind of ids; raise `UserError` where other categories are declared."""
+        categories = tuple(host.get("categories", self.categories))
+        if self.categories not in ((), categories):
+            said, seen = (", ".join(map(str, each)) for each in (self.categories, categories))
+            raise UserError(f"CocoResults declares the categories {said}, but those of the annotations are {seen}")
+        return CocoResults(categories, self.text_ids or bool(host.get("text_ids")))
+
+    def names(self, ids: np.ndarray) -> Sequence[int | str]:
+        """image_id of every row; raise `UserError` where numbers are asked for, and an id is none."""
+        return ids.tolist() if self.text_ids else whole(ids)
 
     def write(self, ids: np.ndarray, decided: Ragged, file: Path) -> None:
-        """An image without boxes has no entry. Raise `UserError` where the ids are not whole numbers, as COCO's are."""
+        """An image without boxes has no entry. Raise `UserError` where an id is not what `text_ids` says."""
         entries = [
             json.dumps(
                 {
@@ -177,7 +192,7 @@ class CocoResults:
                     "score": _short(box.score),
                 }
             )
-            for number, boxes in zip(whole(ids), decided, strict=True)
+            for number, boxes in zip(self.names(ids), decided, strict=True)
             for box in boxes_of(boxes)
         ]
         with atomic(file) as out:
@@ -185,14 +200,14 @@ class CocoResults:
 
     def read(self, file: Path, ids: np.ndarray, classes: Sequence[str]) -> Ragged:
         rows: list[list[Box]] = [[] for _ in ids]
-        row_of = {number: row for row, number in enumerate(whole(ids))}
+        row_of: dict[int | str, int] = {name: row for row, name in enumerate(self.names(ids))}
         categories = self.categories or tuple(range(len(classes)))
         for index, entry in enumerate(_entries(file)):
             where = f"{file.name}, entry {index}"
             if not isinstance(entry, dict) or not entry.keys() >= KEYS:
                 raise InvalidSubmission(f"{where} must hold {', '.join(sorted(KEYS))}")
             number, corners = entry["image_id"], entry["bbox"]
-            if type(number) is not int or number not in row_of:
+            if type(number) is not (str if self.text_ids else int) or number not in row_of:
                 raise InvalidSubmission(f"{where}: image_id {number!r} is not one of the {len(row_of)} asked for")
             where = f"{where} (image_id {number})"
             if not isinstance(corners, list) or len(corners) != 4:
@@ -211,10 +226,17 @@ class CocoResults:
 
 
 def whole(ids: np.ndarray) -> list[int]:
-    try:
-        return [int(name) for name in ids.tolist()]
-    except ValueError as error:
-        raise UserError(f"COCO results name images by whole numbers, and an id is not one: {error}") from None
+    """Ids as numbers; raise `UserError` where one is none, or two are the same number."""
+    row_of: dict[int, str] = {}
+    for name in ids.tolist():
+        if not re.fullmatch(r"[0-9]+", name):
+            raise UserError(
+                f"COCO results name images by whole numbers, and the id {name!r} is not one; declare what the host "
+                "asks for: Detection(CLASSES, CocoResults(text_ids=True)), or Detection(CLASSES, BOXES) for a table"
+            )
+        if row_of.setdefault(int(name), name) != name:
+            raise UserError(f"COCO results name images by whole numbers, and {name} and {row_of[int(name)]} are one")
+    return list(row_of)
 
 
 def _entries(file: Path) -> list[Any]:

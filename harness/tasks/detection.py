@@ -5,8 +5,9 @@ by score; targets (m, 5): label, x1, y1, x2, y2. Inputs are `EncodedImages`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Detection(Task):
     classes: tuple[str, ...]
     layout: Layout | CocoResults = COCO_RESULTS
 
-    ensemble_steps = ("calibration",)
+    ensemble_steps = ("calibration", "least score")
     row_bytes = MOST * 6 * 4
     views = BOX_VIEWS
 
@@ -49,6 +50,14 @@ class Detection(Task):
     @property
     def official_suffix(self) -> str:
         return ".json" if isinstance(self.layout, CocoResults) else ".csv"
+
+    def for_official(self, ids: np.ndarray, host: Mapping[str, Any]) -> Self:
+        """With the host's numbers of the categories, and its ids as text or as numbers, in COCO results."""
+        if not isinstance(self.layout, CocoResults):
+            return self
+        layout = self.layout.for_host(host)
+        layout.names(ids)
+        return replace(self, layout=layout)
 
     def pack(self, prediction: Ragged) -> dict[str, np.ndarray]:
         return {"boxes": np.asarray(prediction.flat, np.float32), "offsets": np.asarray(prediction.offsets, np.int64)}
@@ -92,8 +101,13 @@ class Detection(Task):
         offsets: Sequence[float] | None = None,
         class_specialist: ClassSpecialist | None = None,
     ) -> Ragged:
-        """At most 100 boxes an image, the best. Offsets and a specialist's threshold have no meaning where scores
-        rank."""
+        """At most 100 boxes an image, the best, and with offsets those whose log-odds and offset are more than 0.
+
+        A specialist's threshold has no meaning where scores rank.
+        """
+        if offsets is not None:
+            of_class = np.asarray(offsets)[prediction.flat[:, 0].astype(np.int64)]
+            prediction = only(prediction, log_odds(prediction.flat[:, 1]) + of_class > 0)
         image, _, rows = together([prediction])
         return ragged(image, rows, len(prediction))
 

@@ -44,12 +44,13 @@ def predict_official(
         if known and not final:
             written[part] = paths.shown(known)
             continue
+        task = competition.task.for_official(samples.ids, prepared.host)
         request.say(f"predicting {part}: {len(samples)} rows with {', '.join(recipe.names)}")
         decided = predict_rows(competition, samples.inputs, models, recipe, workers)
         official = file.with_name(f"{file.stem}-{name}{competition.task.official_suffix}")
-        asked = competition.task.table.asked(samples)
-        competition.task.write(asked, decided, official)
-        competition.task.read(official, asked)  # the host would refuse what we cannot read
+        asked = task.table.asked(samples)
+        task.write(asked, decided, official)
+        task.read(official, asked)  # the host would refuse what we cannot read
         written[part] = paths.shown(writer.move_into_best(official, file, name))
     return written
 
@@ -112,12 +113,13 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
     manifest = best_manifest(competition, prepared)
     header = competition.task.table.header(competition.task)
     samples = inputs_like(inputs, prepared.holdout.inputs, prepared.reading, id_columns=header)
+    task = competition.task.for_official(samples.ids, prepared.host)
     recipe = recipe_of(manifest)
     with start_workers(request.listen) as workers:
         decided = predict_rows(competition, samples.inputs, models_of(runs_of(manifest), recipe), recipe, workers)
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / f"predicted-{inputs.resolve().stem}{competition.task.official_suffix}"
-    competition.task.write(competition.task.table.asked(samples), decided, file)
+    task.write(task.table.asked(samples), decided, file)
     return {"competition": competition.name, "path": paths.shown(file), "rows": len(samples)}
 
 

@@ -119,7 +119,7 @@ def test_the_blend_brings_views_that_were_refused_before_where_it_is_better_with
     truth, names = masks(), ["one", "two"]
     oof = oof_of(truth, **{name: (knowing(truth, 1.5, k), knowing(truth, 2.5, 9 + k)) for k, name in enumerate(names)})
     for declared, tta in ((blend(*names), True), (replace(blend(*names), views=False), False)):
-        step = dict(steps(oof.task, declared, oof.members, names))["blend"]
+        step = dict(steps(oof, declared, names))["blend"]
         assert step(oof, Recipe({"one": 1.0})) == Recipe({"one": 0.5, "two": 0.5}, tta)
 
 

@@ -18,7 +18,8 @@ An error names the file, the line and the column.
 
 from harness.data.formats.arrays import npz
 from harness.data.formats.asked import asked_ids, rows_named
-from harness.data.formats.box_annotations import coco, coco_images, coco_parts, voc, yolo
+from harness.data.formats.box_annotations import voc, yolo
+from harness.data.formats.coco_annotations import coco, coco_images, coco_parts
 from harness.data.formats.csv_samples import csv_table, pixels_in_csv
 from harness.data.formats.image_files import files_named
 from harness.data.formats.images_on_disk import class_folders, images_and_csv, images_and_masks

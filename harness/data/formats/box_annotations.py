@@ -1,191 +1,216 @@
-"""Images with boxes as COCO, YOLO and Pascal VOC lay them out, one call each.
+"""Images with boxes as YOLO and Pascal VOC lay them out: a file of annotations for every image, of the same name.
 
-Targets are rows of boxes, label x1 y1 x2 y2 in pixels. A box is clipped to its image. A box without area, or
-that marks a crowd (COCO), is dropped, and the log says how many. An error names the file and the line.
+Targets are rows of boxes, label x1 y1 x2 y2 in pixels. A box is clipped to its image, and left out where nothing is
+left of it. `FoundBoxes` says how many, warns where they look like something else, and refuses where hardly one is left.
 """
 
-import json
+import codecs
 import logging
-import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data.formats.image_files import files_below
+from harness.data.formats.found_boxes import SHARES, FoundBoxes, frame_of, is_set, numbers_of
+from harness.data.formats.image_files import files_below, is_hidden
 from harness.data.images import EncodedImages
-from harness.data.samples import Dataset, Ragged, Samples
-from harness.errors import UserError
+from harness.data.samples import Samples
+from harness.errors import UserError, nearest
 from harness.paths import shown
 
-Box = tuple[float, ...]  # label, x1, y1, x2, y2
-Rows = list[list[Box]]
-
-
-def coco(
-    folder: Path, classes: Sequence[str], images: str = "images", annotations: str = "annotations.json"
-) -> Samples:
-    """`annotations` with images, categories and annotations (bbox: x y w h); categories go by their names.
-
-    Ids are those of the images.
-    """
-    file = folder / annotations
-    listed = _read_json(file, ("images", "categories", "annotations"))
-    ids, files = _files(listed, folder / images, file)
-    rows, crowds = _coco_boxes(listed, classes, file)
-    return _samples(ids, EncodedImages.read(files), rows, file, crowds)
-
-
-def coco_images(folder: Path, images: str = "images", listed: str = "images.json") -> Samples:
-    """Images without boxes, as `listed` names them."""
-    ids, files = _files(_read_json(folder / listed, ("images",)), folder / images, folder / listed)
-    return Samples(ids, EncodedImages.read(files))
-
-
-def coco_parts(raw: Path, classes: Sequence[str], official: Sequence[str]) -> Dataset:
-    """The labelled part train/ and the official ones, each a folder as `coco` and `coco_images` read it."""
-    return Dataset(coco(raw / "train", classes), {part: coco_images(raw / part) for part in official})
+DIFFICULT = ("keep", "drop")
+NO_LABELS = ("classes.txt", "labels.txt", "notes.txt", "README.txt")  # that tools write beside the labels
 
 
 def yolo(folder: Path, classes: Sequence[str], images: str = "images", labels: str = "labels") -> Samples:
     """A text file for every image, `class x y w h` a line: the middle and the size of a box as shares of the image.
 
-    An image without a file shows nothing. Ids are the names of the images.
+    An image without a file shows nothing. Ids are the names of the images. Where `folder` has no images, its train/ is
+    read, as exports have it. Classes go by their numbers, or by their names where a classes.txt lists them.
     """
-    files = files_below(folder / images)
-    inputs = EncodedImages.read(files)
-    sized = zip(files, inputs.sizes.tolist(), strict=True)
-    rows = [
-        _yolo_boxes(folder / labels / f"{file.stem}.txt", classes, height, width) for file, (height, width) in sized
-    ]
-    return _samples(np.array([file.stem for file in files]), inputs, rows, folder / labels)
+    folder = _part(folder, images)
+    files, notes = files_below(folder / images), folder / labels
+    if not notes.is_dir():
+        raise UserError(f"{shown(notes)} does not exist; it should hold a text file for every image{_other(notes)}")
+    of_image = _beside(files, folder / images, notes, ".txt")
+    used = set(of_image) & set(_notes_below(notes, ".txt"))
+    without = len(files) - sum(file in used for file in of_image)
+    remedy = f"{without} of {len(files)} images have no text file there{_first(of_image, notes)}"
+    inputs, boxes = EncodedImages.read(files), FoundBoxes(shown(notes), "cx cy w h", SHARES, remedy=remedy)
+    _say_orphans(notes, ".txt", used)
+    if without and used:
+        logging.getLogger(__name__).warning(
+            "%s: %d of %d images have no text file and show nothing", boxes.source, without, len(files)
+        )
+    label_of = _labels_of_numbers(notes, classes)
+    for row, file in enumerate(of_image):
+        for number, line in enumerate(text_of(file).splitlines() if file in used else [], 1):
+            if line.strip():
+                where = f"{shown(file)}, line {number}"
+                label, *numbers = numbers_of(line.split(), 5, where)
+                if label not in range(len(classes)):
+                    raise UserError(f"{where}: class {label:g} is not one of 0 to {len(classes) - 1}")
+                boxes.add(row, label_of[int(label)], numbers, where)
+    return Samples(names_of_images(files, folder / images), inputs, boxes.in_images(inputs.sizes))
 
 
-def voc(folder: Path, classes: Sequence[str], images: str = "JPEGImages", annotations: str = "Annotations") -> Samples:
-    """An XML file for every image, of the same name. Corners are taken as they stand. Ids are the names."""
-    files = files_below(folder / images)
-    rows = [_voc_boxes(folder / annotations / f"{image.stem}.xml", classes) for image in files]
-    return _samples(np.array([file.stem for file in files]), EncodedImages.read(files), rows, folder / annotations)
+def voc(
+    folder: Path,
+    classes: Sequence[str],
+    images: str = "JPEGImages",
+    annotations: str = "Annotations",
+    difficult: str = "keep",
+) -> Samples:
+    """An XML file for every image, of the same name. Corners are taken as they stand. Ids are the names.
+
+    difficult: "keep" or "drop" the boxes that are marked so. Where an image has another size than its file says, its
+    boxes are scaled. Where `folder` has no such folders, the images and files are beside each other, as exports have
+    them, in it or in its train/.
+    """
+    if difficult not in DIFFICULT:
+        raise UserError(f"difficult is {difficult!r}, but should be {' or '.join(map(repr, DIFFICULT))}")
+    folder = _part(folder, images)
+    if not (folder / images).exists() and any(folder.glob("*.xml")):
+        images = annotations = "."
+    files, notes = files_below(folder / images), folder / annotations
+    if not notes.is_dir():
+        raise UserError(f"{shown(notes)} does not exist; it should hold an XML file for every image{_other(notes)}")
+    of_image = _beside(files, folder / images, notes, ".xml")
+    inputs, boxes, frames, marked = EncodedImages.read(files), FoundBoxes(shown(notes), "x1 y1 x2 y2"), [], 0
+    _say_orphans(notes, ".xml", set(of_image))
+    for row, file in enumerate(of_image):
+        root = _xml(file)
+        frames.append(frame_of(root.findtext("size/width"), root.findtext("size/height")))
+        for number, thing in enumerate(root.iter("object"), 1):
+            where, name = f"{shown(file)}, object {number}", (thing.findtext("name") or "").strip()
+            if name not in classes:
+                raise UserError(
+                    f"{where} is a {name!r}{nearest(name, classes)}, but the classes are {', '.join(classes)}"
+                )
+            corners = [thing.findtext(f"bndbox/{corner}") for corner in ("xmin", "ymin", "xmax", "ymax")]
+            numbers = numbers_of(corners, 4, f"{where}, bndbox")
+            is_marked = is_set(thing.findtext("difficult"), f"{where}: difficult")
+            marked += is_marked
+            if is_marked and difficult == "drop":
+                boxes.left_out["marked difficult"] += 1
+            else:
+                boxes.add(row, list(classes).index(name), numbers, where)
+    if marked and difficult == "keep":
+        said = f'{marked} boxes are marked difficult, and kept; difficult="drop" leaves them out'
+        logging.getLogger(__name__).warning("%s: %s", boxes.source, said)
+    targets = boxes.in_images(inputs.sizes, np.array(frames), [shown(file) for file in files])
+    return Samples(names_of_images(files, folder / images), inputs, targets)
 
 
-# -- COCO --------------------------------------------------------------------------------------------------------------
+def _labels_of_numbers(notes: Path, classes: Sequence[str]) -> list[int]:
+    """The label of every number in YOLO's files: itself, or that of its name in a classes.txt, as tools write it."""
+    for file in (notes / "classes.txt", notes.parent / "classes.txt"):
+        if file.exists():
+            names = [line.strip() for line in text_of(file).splitlines() if line.strip()]
+            if sorted(names) != sorted(classes):
+                raise UserError(f"{shown(file)} lists {', '.join(names)}, but the classes are {', '.join(classes)}")
+            return [list(classes).index(name) for name in names]
+    return list(range(len(classes)))
 
 
-def _read_json(file: Path, keys: Sequence[str]) -> dict[str, list[Any]]:
+# -- folders -----------------------------------------------------------------------------------------------------------
+
+
+def _part(folder: Path, images: str) -> Path:
+    """The folder, or its train/ where that has the images and the folder has none."""
+    train = folder / "train"
+    alone = not (folder / images).exists() and not any(folder.glob("*.xml"))
+    if alone and ((train / images).is_dir() or any(train.glob("*.xml"))):
+        logging.getLogger(__name__).warning(
+            "%s has no %s; its train is read alone, other parts by calls of their own", shown(folder), images
+        )
+        return train
+    return folder
+
+
+def _beside(files: Sequence[Path], images: Path, notes: Path, suffix: str) -> list[Path]:
+    """The annotations of every image: in the folder below `notes` as the image is below `images`, else in `notes`."""
+    mirrored = [notes / file.relative_to(images).with_suffix(suffix) for file in files]
+    return [file if file.exists() else notes / file.name for file in mirrored]
+
+
+def names_of_images(files: Sequence[Path], folder: Path) -> np.ndarray:
+    """(n,) ids: the names without suffix; where two have one name, their paths; where they still do, with suffix."""
+    paths = [file.relative_to(folder) for file in files]
+    for names in ([path.stem for path in paths], [path.with_suffix("").as_posix() for path in paths]):
+        if len(set(names)) == len(names):
+            return np.array(names)
+    return np.array([path.as_posix() for path in paths])
+
+
+def _other(notes: Path) -> str:
+    """Which folder beside `notes`, which is not there, has files as it should have."""
+    counts = {path.name: len(list(path.glob("*.txt")) + list(path.glob("*.xml"))) for path in _folders(notes.parent)}
+    best = max(counts, key=lambda name: counts[name], default="")
+    return f"; there is {best}, with {counts[best]} such files" if counts.get(best) else ""
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _first(of_image: Sequence[Path], notes: Path) -> str:
+    there = _notes_below(notes, ".txt")
+    return f", as {of_image[0].name}; there is {there[0].name}" if there and of_image else ""
+
+
+def _say_orphans(notes: Path, suffix: str, used: set[Path]) -> None:
+    """Say which files of annotations belong to no image."""
+    every = _notes_below(notes, suffix)
+    if orphans := [file for file in every if file not in used]:
+        named = ", ".join(file.name for file in orphans[:3]) + ", ..." * (len(orphans) > 3)
+        said = f"{len(orphans)} of {len(every)} files belong to no image, and are not read: {named}"
+        logging.getLogger(__name__).warning("%s: %s", shown(notes), said)
+
+
+def _notes_below(notes: Path, suffix: str) -> list[Path]:
+    found = notes.rglob(f"*{suffix}")
+    return sorted(file for file in found if file.name not in NO_LABELS and not is_hidden(file, notes))
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def text_of(file: Path) -> str:
+    """The text of a file in UTF-8 or UTF-16; raise `UserError` where it is neither."""
+    content = file.read_bytes()
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        listed = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"{shown(file)} is not readable as JSON: {getattr(error, 'strerror', None) or error}") from None
-    for key in keys:
-        if not isinstance(listed, dict) or not isinstance(listed.get(key), list):
-            raise UserError(f"{shown(file)} holds no list {key!r}, as COCO files do")
-    return listed
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{shown(file)}, line {line} is not UTF-8 text: {error.reason}; save the file as UTF-8"
+        ) from None
 
 
-def _coco_boxes(listed: Mapping[str, list[Any]], classes: Sequence[str], file: Path) -> tuple[Rows, int]:
-    """The boxes of every image, and how many mark crowds instead."""
-    label_of: dict[Any, int] = {}
-    for k, category in enumerate(listed["categories"]):
-        number, name = (_field(category, key, f"{shown(file)}, category {k}") for key in ("id", "name"))
-        if name not in classes:
-            raise UserError(f"{shown(file)} has a category {name!r}, but the classes are {', '.join(classes)}")
-        label_of[number] = list(classes).index(name)
-    rows: dict[Any, list[Box]] = {image["id"]: [] for image in listed["images"]}
-    crowds = 0
-    for k, each in enumerate(listed["annotations"]):
-        where = f"{shown(file)}, annotation {k}"
-        image, category, box = (_field(each, name, where) for name in ("image_id", "category_id", "bbox"))
-        if image not in rows:
-            raise UserError(f"{where} belongs to image {image!r}, which is not listed")
-        if category not in label_of:
-            raise UserError(f"{where} is of category {category!r}, which is not listed")
-        x, y, w, h = _numbers(box if isinstance(box, list) else [box], 4, f"{where}, bbox")
-        if each.get("iscrowd"):
-            crowds += 1
-        else:
-            rows[image].append((label_of[category], x, y, x + w, y + h))
-    return list(rows.values()), crowds
-
-
-def _files(listed: Mapping[str, list[Any]], folder: Path, file: Path) -> tuple[np.ndarray, list[Path]]:
-    """(n,) ids, each once, and the files of the images."""
-    files: dict[str, Path] = {}
-    for k, image in enumerate(listed["images"]):
-        where = f"{shown(file)}, image {k}"
-        name, path = str(_field(image, "id", where)), folder / str(_field(image, "file_name", where))
-        if name in files:
-            raise UserError(f"{where} has the id {name}, which another image has too")
-        files[name] = path
-    if not files:
-        raise UserError(f"{shown(file)} lists no image")
-    return np.array(list(files)), list(files.values())
-
-
-def _field(entry: Any, name: str, where: str) -> Any:
-    if not isinstance(entry, dict) or name not in entry:
-        raise UserError(f"{where} has no {name!r}")
-    return entry[name]
-
-
-# -- YOLO, Pascal VOC --------------------------------------------------------------------------------------------------
-
-
-def _yolo_boxes(file: Path, classes: Sequence[str], height: int, width: int) -> list[Box]:
-    if not file.exists():
-        return []
-    boxes = list[Box]()
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip():
-            where = f"{shown(file)}, line {number}"
-            label, x, y, w, h = _numbers(line.split(), 5, where)
-            if label not in range(len(classes)):
-                raise UserError(f"{where}: class {label:g} is not one of 0 to {len(classes) - 1}")
-            x, y, w, h = x * width, y * height, w * width, h * height
-            boxes.append((label, x - w / 2, y - h / 2, x + w / 2, y + h / 2))
-    return boxes
-
-
-def _voc_boxes(file: Path, classes: Sequence[str]) -> list[Box]:
+def _xml(file: Path) -> Any:
+    """The root of an XML file, in any encoding that Python knows; raise `UserError` where it is not readable."""
     from xml.etree import ElementTree
 
+    encoding = "utf-8"
     try:
-        root = ElementTree.parse(file).getroot()  # noqa: S314 - the expat of Python 3.11 refuses entity bombs
+        content = file.read_bytes()
+        declared = re.match(rb"""\s*<\?xml[^>]*?encoding=["']([\w.:-]+)["'][^>]*\?>""", content)
+        if declared:  # expat knows four encodings, and Python a hundred
+            encoding = declared[1].decode("ascii")
+            return ElementTree.fromstring(content[declared.end() :].decode(encoding))  # noqa: S314 - as below
+        return ElementTree.fromstring(content)  # noqa: S314 - the expat of Python 3.11 refuses entity bombs
+    except LookupError:
+        raise UserError(
+            f"{shown(file)}, line 1: the encoding {encoding!r} is not known; write the one that the file is in, as "
+            'encoding="utf-8"'
+        ) from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{shown(file)} is declared as {encoding}, but is not: {error.reason}; correct line 1"
+        ) from None
     except (OSError, ElementTree.ParseError) as error:
         raise UserError(f"{shown(file)} is not readable as XML: {getattr(error, 'strerror', None) or error}") from None
-    boxes = list[Box]()
-    for number, thing in enumerate(root.iter("object"), 1):
-        where, name = f"{shown(file)}, object {number}", (thing.findtext("name") or "").strip()
-        if name not in classes:
-            raise UserError(f"{where} is a {name!r}, but the classes are {', '.join(classes)}")
-        corners = [thing.findtext(f"bndbox/{corner}") for corner in ("xmin", "ymin", "xmax", "ymax")]
-        boxes.append((list(classes).index(name), *_numbers(corners, 4, f"{where}, bndbox")))
-    return boxes
-
-
-# -- samples -----------------------------------------------------------------------------------------------------------
-
-
-def _samples(ids: np.ndarray, inputs: EncodedImages, rows: Rows, source: Path, crowds: int = 0) -> Samples:
-    """Clip boxes to their images, and leave out those without area."""
-    offsets = np.cumsum([0, *map(len, rows)])
-    flat = np.array([box for boxes in rows for box in boxes], np.float64).reshape(-1, 5)
-    image = np.repeat(np.arange(len(rows)), np.diff(offsets))
-    flat[:, 1:] = np.clip(flat[:, 1:], 0, inputs.sizes[image][:, [1, 0, 1, 0]])
-    with_area = (flat[:, 3:] > flat[:, 1:3]).all(1)
-    if dropped := int((~with_area).sum()) + crowds:
-        logging.getLogger(__name__).warning(
-            "%s: %d boxes without area, or of crowds, are left out", shown(source), dropped
-        )
-    return Samples(ids, inputs, Ragged(flat[with_area], np.concatenate([[0], np.cumsum(with_area)])[offsets]))
-
-
-def _numbers(fields: Sequence[Any], count: int, where: str) -> list[float]:
-    """Convert text or JSON values to so many finite numbers."""
-    try:
-        values = [float(field) for field in fields]
-    except (TypeError, ValueError):
-        values = []
-    if len(values) != count or not all(map(math.isfinite, values)):
-        raise UserError(f"{where}: {' '.join(map(str, fields))} are not {count} numbers")
-    return values

@@ -2,12 +2,14 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from harness.data.csv_files import line_of_row
 from harness.data.formats.asked import ID, pattern_of
+from harness.data.formats.found_boxes import FIELDS, PIXELS, SHARES, FoundBoxes, frame_of
 from harness.data.formats.image_files import files_below, files_named, head
 from harness.data.formats.images_on_disk import dataset_of
 from harness.data.formats.tables import Table
@@ -18,6 +20,9 @@ from harness.paths import shown
 
 Folders = Path | Sequence[Path]
 Test = Mapping[str, Path]  # id -> file of the official test
+
+NO_NUMBER = ("", "nan", "none", "null", "na", "n/a")  # what a cell without a box holds
+FRAME = ("width", "height")  # columns that hold the size of the annotated image, where they are no part of the box
 
 
 def images_and_runs(
@@ -69,46 +74,72 @@ def images_and_boxes(
     fields: str = "x y w h",
     label: str | None = None,
     shares: bool = False,
+    frame: Sequence[str] | None = None,
     group: str | None = None,
     test: Test | None = None,
 ) -> Dataset:
     """Read images and a table with a row for every box.
 
-    box: the column that holds all four numbers, as "[1, 2, 30, 40]", or four columns. fields: what they are, "x y w h"
-    (a corner and the size) or "x1 y1 x2 y2" in any order. label: the column of the class; None where there is one.
-    shares: they are shares of width and height. An image without a row, or with an empty one, shows nothing.
+    box: the column that holds all four numbers, as "[1, 2, 30, 40]", or four columns. fields: what they are, in any
+    order: "x y w h" (a corner and the size), "x1 y1 x2 y2", or "cx cy w h" (the middle and the size). label: the column
+    of the class; None where there is one. shares: they are shares of width and height. frame: the columns of the width
+    and height of the annotated image, those named "width" and "height" where none are given; where the image has
+    another size, its boxes are scaled. An image without a row, or with an empty one, shows nothing.
     """
     rows = Table.read(table)
-    of_row = [(name, c) for name, c in _keys(rows, id, ID, label, classes)]
+    order, column = _order(fields), box if isinstance(box, str) else box[0]
+    empty = _empty_boxes(rows, box)
+    of_row = _keys(rows, id, ID, label, classes, empty)
     named = _named([name for name, _ in of_row], images, test)
-    sizes, place = [head(file)[0] for file in named.values()], {name: k for k, name in enumerate(named)}
-    found: list[list[tuple[float, ...]]] = [[] for _ in named]
-    for row, (name, c) in enumerate(of_row):
+    sizes, place = np.array([head(file)[0] for file in named.values()]), {name: k for k, name in enumerate(named)}
+    if unnamed := len(named) - len({name for name, _ in of_row}):
+        logging.getLogger(__name__).warning("%s: %d images have no row, and show nothing", shown(table), unnamed)
+    boxes = FoundBoxes(
+        shown(table),
+        " ".join(fields.split()[k] for k in order),
+        SHARES if shares else PIXELS,
+        where=lambda row: f"line {line_of_row(table, int(rows.rows[row]))}, column {column}",
+        remedy=f"column {column} is empty in all {len(rows)} rows",
+    )
+    for row in np.flatnonzero(~empty).tolist():
+        name, c = of_row[row]
         values = _box(rows, row, box)
-        if values is None:
-            continue
-        at = place[name]
-        known = dict(zip(fields.split(), values, strict=True))
-        scale = (float(sizes[at][1]), float(sizes[at][0])) if shares else (1.0, 1.0)
-        x1, y1 = (known.get(f"{axis}1", known.get(axis, 0.0)) * s for axis, s in zip("xy", scale, strict=True))
-        x2 = known["x2"] * scale[0] if "x2" in known else x1 + known["w"] * scale[0]
-        y2 = known["y2"] * scale[1] if "y2" in known else y1 + known["h"] * scale[1]
-        height, width = sizes[at]
-        corners = (max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height)))
-        if corners[2] <= corners[0] or corners[3] <= corners[1]:
-            column = box if isinstance(box, str) else box[0]
-            raise rows.wrong(row, column, f"is a box without area in its image of {width} x {height} pixels")
-        found[at].append((c, *corners))
-    flat = np.array([each for of_image in found for each in of_image], np.float32).reshape(-1, 5)
-    if not len(flat):
-        raise UserError(f"{shown(table)} holds no box")
-    boxes = Ragged(flat, np.cumsum([0, *map(len, found)]))
-    return dataset_of(named, boxes, _groups(rows, group, of_row, named), test=test, encoded=True)
+        boxes.add(place[name], c, [values[k] for k in order], row)
+    frames = np.full((len(named), 2), np.nan)
+    for row, size in enumerate(_frames(rows, frame, box)):
+        frames[place[of_row[row][0]]] = size
+    targets = boxes.in_images(sizes, frames, [shown(file) for file in named.values()])
+    targets = Ragged(targets.flat.astype(np.float32), targets.offsets)
+    return dataset_of(named, targets, _groups(rows, group, of_row, named), test=test, encoded=True)
 
 
-def _keys(rows: Table, id: str, key: str, label: str | None, classes: Sequence[str]) -> list[tuple[str, int]]:
-    """(id, class) of every row."""
-    labels = rows.labels(label, classes).tolist() if label else [0] * len(rows)
+def _order(fields: str) -> list[int]:
+    """Where the four numbers of one of `FIELDS` stand in these fields; raise `UserError` where they are none."""
+    names = fields.split()
+    for known in FIELDS:
+        if sorted(names) == sorted(known.split()):
+            return [names.index(name) for name in known.split()]
+    raise UserError(f"the fields of a box are {fields!r}, but must be one of {', '.join(FIELDS)}, in any order")
+
+
+def _frames(rows: Table, frame: Sequence[str] | None, box: str | Sequence[str]) -> Iterator[tuple[float, float]]:
+    """(height, width) of the annotated image of every row, where the table has them."""
+    used = [box] if isinstance(box, str) else box
+    columns = FRAME if frame is None else frame
+    if frame is None and not all(name in rows.columns and name not in used for name in FRAME):
+        return
+    for width, height in zip(*(rows.text(name) for name in columns), strict=True):
+        yield frame_of(width, height)
+
+
+def _keys(
+    rows: Table, id: str, key: str, label: str | None, classes: Sequence[str], empty: np.ndarray | None = None
+) -> list[tuple[str, int]]:
+    """(id, class) of every row. empty: (n,) bool, rows without an object, whose class is not looked at."""
+    labels = np.zeros(len(rows), np.int64)
+    if label:
+        shows = np.ones(len(rows), bool) if empty is None else ~empty
+        labels[shows] = rows[shows].labels(label, classes)
     found = []
     for row, cell in enumerate(rows.text(id)):
         match = pattern_of(key).fullmatch(cell)
@@ -117,14 +148,15 @@ def _keys(rows: Table, id: str, key: str, label: str | None, classes: Sequence[s
         c = match.groupdict().get("class")
         if c is not None and c not in classes:
             raise rows.wrong(row, id, f"ends in no class; there are {', '.join(classes)}")
-        found.append((match["id"], labels[row] if c is None else list(classes).index(c)))
+        found.append((match["id"], int(labels[row]) if c is None else list(classes).index(c)))
     return found
 
 
 def _named(ids: Sequence[str], images: Folders, test: Test | None) -> dict[str, Path]:
     """id -> file of every labelled image: those of the table, and the others in the folders, which show nothing."""
     folders = [images] if isinstance(images, Path) else list(images)
-    named = files_named(list(dict.fromkeys(ids)), *folders)
+    found = files_named(list(dict.fromkeys(name.replace("\\", "/") for name in ids)), *folders)
+    named = {name: found[name.replace("\\", "/")] for name in dict.fromkeys(ids)}
     known = {*named.values(), *(test or {}).values()}
     with_suffix = any(name == file.name for name, file in named.items())
     for folder in folders:
@@ -148,15 +180,18 @@ def _groups(
     return np.unique(np.array(cells), return_inverse=True)[1]
 
 
-def _box(rows: Table, row: int, box: str | Sequence[str]) -> list[float] | None:
-    cells = (
-        re.findall(r"[^\s,\[\]()]+", rows.filled(box)[row])
-        if isinstance(box, str)
-        else [rows.filled(c)[row] for c in box]
-    )
-    if not any(cells):
-        return None
-    column = box if isinstance(box, str) else box[0]
+def _empty_boxes(rows: Table, box: str | Sequence[str]) -> np.ndarray:
+    """(n,) bool: the rows without any of the four numbers."""
+    columns = [rows.text(name) for name in ([box] if isinstance(box, str) else box)]
+    return np.all([[cell.strip("[]() ").lower() in NO_NUMBER for cell in column] for column in columns], axis=0)
+
+
+def _box(rows: Table, row: int, box: str | Sequence[str]) -> list[float]:
+    """The four numbers of a row, as they stand; raise `UserError` where they are not."""
+    if isinstance(box, str):
+        column, cells = box, re.findall(r"[^\s,;\[\]()]+", rows.text(box)[row])
+    else:
+        column, cells = box[0], [rows.text(name)[row] for name in box]
     try:
         values = list(map(float, cells))
     except ValueError:
