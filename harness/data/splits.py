@@ -133,8 +133,9 @@ def divide(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: b
 
     Greedy, as scikit-learn's StratifiedGroupKFold, for unequal shares too: groups in the order of their rarest
     content, ties by a keyed hash (so that the draw cannot be guessed without the key), each into the part that
-    leaves the fill of all strata most even. Raises `UserError` where a stratum misses a part; a label that is in
-    fewer groups than there are parts is spread as far as it goes.
+    leaves the fill of all strata most even. Of several such parts it is the one with the fewest rows for its share:
+    the odd rows of a hundred small classes would else all be in the first. Raises `UserError` where a stratum misses
+    a part; a label that is in fewer groups than there are parts is spread as far as it goes.
     """
     names, group_of_row = np.unique(groups, return_inverse=True)
     member = membership(stratify)
@@ -145,13 +146,15 @@ def divide(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: b
     order = sorted(range(len(names)), key=lambda g: (-round(float(rarity[g].max()), 12), ticket[g]))
 
     target = np.asarray(shares)[:, None]
-    filled = np.zeros((len(shares), rarity.shape[1]))
+    filled, rows_of_group = np.zeros((len(shares), rarity.shape[1])), np.bincount(group_of_row)
+    rows = np.zeros(len(shares))
     part_of_group = np.zeros(len(names), int)
     for g in order:
         # sum over strata of the squared distance to the shares, after giving the group to each part in turn
         gain = ((filled + rarity[g]) / target) ** 2 - (filled / target) ** 2
-        part_of_group[g] = int((gain * target).sum(1).argmin())
-        filled[part_of_group[g]] += rarity[g]
+        part = part_of_group[g] = np.lexsort((rows / shares, (gain * target).sum(1).round(12)))[0]
+        filled[part] += rarity[g]
+        rows[part] += rows_of_group[g]
     for stratum in range(content.shape[1] if stratify.ndim == 1 else 1):
         holders = part_of_group[content[:, stratum] > 0]
         if len(np.unique(holders)) < len(shares):
