@@ -3,7 +3,6 @@
 import inspect
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ from harness.errors import UserError
 from harness.files import write_bytes
 from harness.new import TEMPLATES, create
 from tests.support import contract
+from tests.support.checkout import Checkout
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GUIDE = (REPOSITORY / "docs" / "new-competition.md").read_text()
@@ -82,7 +82,7 @@ def test_a_new_folder_of_few_lines_in_the_style_of_the_house_goes_to_a_scored_su
         ("../photos", "regression", r"COMP=\.\./photos cannot name .* such as photos$"),
         ("class", "regression", "COMP=class cannot name .* such as class_$"),
         ("", "regression", "cannot name .* such as mine$"),
-        ("fresh", "regresion", r"TASK=regresion is no kind of task; did you mean regression\?; there are classif"),
+        ("fresh", "regresion", r"TASK=regresion is not a kind of task; did you mean regression\?; there are classif"),
         ("old", "regression", "there is a competition 'old' already"),
     ],
 )
@@ -112,35 +112,6 @@ def test_the_verb_says_where_the_folder_is_and_what_is_next(folder: Path) -> Non
         0,
         {"competition": "fresh", "path": "competitions/fresh", "next": "make submit COMP=fresh FAST=1"},
     )
-
-
-# -- a checkout, in which make is called -------------------------------------------------------------------------------
-
-
-class Checkout:
-    """A copy of the repository without its competitions; commands run as on the page, in a home of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        for name in ("harness", "leaderboard"):
-            shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        (root / "competitions").mkdir()
-        for name in ("competitions/__init__.py", "Makefile", "pyproject.toml"):
-            shutil.copy(REPOSITORY / name, root / name)
-        python = root / ".venv" / "bin" / "python"
-        python.parent.mkdir(parents=True)
-        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-        python.chmod(0o755)
-
-    def run(self, command: str) -> str:
-        command = re.sub(r"^make ", "make --no-print-directory -o .venv/ready ", command)
-        command = re.sub(r"^python3 ", f"{sys.executable} ", command)
-        home = {name: value for name, value in os.environ.items() if name != "HARNESS_HOME"} | {"COLUMNS": "200"}
-        done = subprocess.run(
-            command, shell=True, cwd=self.root, env=home, capture_output=True, text=True, check=False, timeout=900
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
 
 
 # -- the guide ---------------------------------------------------------------------------------------------------------

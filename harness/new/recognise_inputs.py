@@ -109,7 +109,7 @@ def finish(
     arguments: list[str],
     row: str | None = None,
 ) -> Reading:
-    """A call that reads images, those of the test by the ids of the sample, or by a table of them where row= is said."""
+    """A call that reads images; those of the test by the ids of the sample, or with row= by a table of them."""
     if reader != "class_folders":
         arguments = [f"raw / {host.train!r}", *arguments, *group_of(host, row)]
         reading.needs = [host.train or ""]

@@ -69,7 +69,7 @@ class Runs:
         return [[self.runs.encode(each)] for each in objects or [mask]]
 
     def decode(self, task: Any, lines: Sequence[Line], size: Size) -> np.ndarray:
-        assert size is not None
+        size = size or task.shape
         mask = np.zeros(size, np.uint8)
         for line in lines:
             try:

@@ -14,6 +14,7 @@ from competitions.mars.data import load as load_mars
 from harness.competition import find
 from harness.data.samples import numbered
 from harness.errors import UserError
+from harness.tasks.layout import Asked
 
 # -- Mars --------------------------------------------------------------------------------------------------------------
 
@@ -145,9 +146,9 @@ def test_broken_slices_are_named(changed: dict, pattern: str, tmp_path: Path) ->
 
 def test_an_official_submission_of_glas_is_run_lengths_of_the_gland(tmp_path: Path) -> None:
     task, masks = find("glas").task, slices(2)["masks"]
-    task.write(numbered(2), masks, tmp_path / "official.csv")
+    task.write(Asked(numbered(2)), masks, tmp_path / "official.csv")
     assert (tmp_path / "official.csv").read_text().splitlines() == ["id,rle", "0,1 8192", "1,1 8192"]
-    assert (task.read(tmp_path / "official.csv", numbered(2)) == masks).all()
+    assert (task.read(tmp_path / "official.csv", Asked(numbered(2))) == masks).all()
 
 
 # -- cancer ------------------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def check_folder(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for part, samples in parts.items():
         file = paths.root() / written[part]
         assert file.suffix == task.official_suffix
-        assert len(task.read(file, samples.ids)) == ASKED
+        assert len(task.read(file, task.table.asked(samples))) == ASKED
 
     page = paths.root() / report(competition)["path"]  # it stands alone and is small
     assert PageReader(page.read_text()).loads == []
@@ -118,7 +118,7 @@ def check_sample_submission(name: str) -> None:
     truth = judged(prepared, name)
     nothing = score_file(competition, prepared.folder / "sample_submission.csv", truth)
     best = prepared.folder / "truth.csv"
-    competition.task.write(truth.ids, as_submitted(competition, truth.targets), best)
+    competition.task.write(truth.asked, as_submitted(competition, truth.targets), best)
     everything = score_file(competition, best, truth)
     sign = 1 if competition.metric.higher_is_better else -1
     for part in ("public", "private"):

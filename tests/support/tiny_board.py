@@ -36,18 +36,7 @@ import numpy as np
 from harness.competition import Competition, Rules
 from harness.ensemble import Blend
 from harness.data.splits import stratified_grouped
-from harness.tasks.submission_tables import RequiredIds, read_table
-
-
-class Numbers:
-    classes, void, views, output = (), None, {{}}, "labels"
-
-    def read(self, file, ids):
-        required, values = RequiredIds(file, ids), np.zeros(len(ids))
-        for line, (name, value) in read_table(file, ["id", "value"]):
-            values[required.row(name, line)] = float(value)
-        required.require_all()
-        return values
+from harness.tasks.regression import Regression
 
 
 class Hits:
@@ -72,7 +61,7 @@ class Distance(Hits):
 
 competition = Competition(
     name="{name}",
-    task=Numbers(),
+    task=Regression("value"),
     metric={metric}(),
     sources=(),
     load=None,
