@@ -13,7 +13,7 @@ from harness.data.sources import Source
 from harness.data.splits import Holdout, Split
 from harness.declared import as_meant, below, explained, place_of
 from harness.ensemble import Blend
-from harness.errors import UserError, nearest
+from harness.errors import UserError, listed, nearest
 from harness.metrics import Metric
 from harness.models import Learner
 from harness.tasks import Task
@@ -153,7 +153,7 @@ class Competition:
         named = {"default": self.default, "search": self.search, "ensemble": self.ensemble.members}
         for kind, name in ((kind, name) for kind, names in named.items() for name in names):
             if name not in self.models:
-                raise UserError(f"{self.name}: {kind} names {name!r}, which is not declared ({', '.join(self.models)})")
+                raise UserError(f"{self.name}: {kind} names {name!r}, which is not declared ({listed(self.models)})")
         for name in self.tta:
             if name not in self.task.views:
                 raise UserError(
@@ -192,7 +192,7 @@ class Competition:
         unknown = [name for name in names or () if name not in self.models]
         if unknown:
             hint = nearest(unknown[0], self.models)
-            raise UserError(f"{self.name} declares no model {unknown[0]!r}{hint}; there are {', '.join(self.models)}")
+            raise UserError(f"{self.name} declares no model {unknown[0]!r}{hint}; there are {listed(self.models)}")
         return {name: self.models[name] for name in (names or self.default)}
 
 
@@ -215,7 +215,9 @@ def find(name: str) -> Competition:
     """
     known = declarations()
     if name not in known:
-        raise UserError(f"there is no competition {name!r}{nearest(name, known)}; there are {', '.join(sorted(known))}")
+        raise UserError(
+            f"there is no competition {name!r}{nearest(name, known)}; there are {listed(sorted(known), 20)}"
+        )
     try:
         module = importlib.import_module(f"competitions.{name}.competition")
     except UserError:

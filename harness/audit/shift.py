@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.audit.checks import NAMED, Check, first
+from harness.audit.checks import NAMED, Check
 from harness.audit.duplicates import exact_duplicates, merge, near_duplicates, pairs_of
 from harness.audit.inspection import Features, Inspection, features
 from harness.audit.leaks import out_of_fold, whole_groups
 from harness.bootstrap import interval
 from harness.data.samples import Samples
+from harness.errors import listed
 from harness.metrics.probabilities import ROCAUC, area
 
 FOLDS, FEWEST = 5, 10  # folds; groups of either side below which nothing can be said
@@ -80,7 +81,7 @@ def adversarial(name: str, test: str, sides: Sequence[Inspection], groups: np.nd
         return Check(name, "pass", evidence)
     telling = most_telling(train_features, test_features)
     strangest = ids[np.argsort(-predicted[is_test], kind="stable")[:NAMED]].tolist()
-    evidence += f"; most telling: {', '.join(telling)}; strangest: {first(strangest)}"
+    evidence += f"; most telling: {', '.join(telling)}; strangest: {listed(strangest)}"
     remedy = "expect other scores there than here: look at these, and train on rows (or with augmentation) like them"
     return Check(name, "warn", evidence, remedy, [{**auc._asdict(), "telling": telling, "strangest": strangest}])
 

@@ -152,7 +152,8 @@ def divide(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: b
     for g in order:
         # sum over strata of the squared distance to the shares, after giving the group to each part in turn
         gain = ((filled + rarity[g]) / target) ** 2 - (filled / target) ** 2
-        part = part_of_group[g] = np.lexsort((rows / shares, (gain * target).sum(1).round(12)))[0]
+        last = -np.arange(len(shares))  # of parts that are alike in both
+        part = part_of_group[g] = np.lexsort((last, rows / shares, (gain * target).sum(1).round(12)))[0]
         filled[part] += rarity[g]
         rows[part] += rows_of_group[g]
     for stratum in range(content.shape[1] if stratify.ndim == 1 else 1):

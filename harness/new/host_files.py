@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.data.csv_files import read_csv
 from harness.data.formats.image_files import SUFFIXES, is_hidden, names_of
-from harness.errors import UserError, nearest
+from harness.errors import UserError, listed, nearest
 
 TABLES = (".csv", ".tsv")
 SEPARATORS = ",;\t"
@@ -126,7 +126,7 @@ class Host:
         column = self.column(self.train, name)
         if column is None:
             known = list(self.frame(self.train).columns)
-            raise UserError(f"{self.train} has no column {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+            raise UserError(f"{self.train} has no column {name!r}{nearest(name, known)}; there are {listed(known)}")
         return column
 
     # -- images --------------------------------------------------------------------------------------------------------
