@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from harness.bootstrap import Interval
-from harness.data.samples import Dataset
+from harness.data.samples import Dataset, Samples
 from harness.data.sources import Source
 from harness.data.splits import Holdout, Split
+from harness.declared import as_meant, below, explained, place_of
 from harness.ensemble import Blend
-from harness.errors import UserError, nearest
+from harness.errors import UserError, listed, nearest
 from harness.metrics import Metric
 from harness.models import Learner
 from harness.tasks import Task
@@ -137,6 +138,8 @@ class Competition:
     sample: str = ""
 
     def __post_init__(self) -> None:
+        for name, value in as_meant(str(self.name), vars(self)).items():
+            object.__setattr__(self, name, value)
         general = tuple(name for name, learner in self.models.items() if learner.target_class is None)
         blended = replace(self.ensemble, names=self.ensemble.names or general, views=bool(self.tta))
         object.__setattr__(self, "ensemble", blended)
@@ -150,7 +153,7 @@ class Competition:
         named = {"default": self.default, "search": self.search, "ensemble": self.ensemble.members}
         for kind, name in ((kind, name) for kind, names in named.items() for name in names):
             if name not in self.models:
-                raise UserError(f"{self.name}: {kind} names {name!r}, which is not declared ({', '.join(self.models)})")
+                raise UserError(f"{self.name}: {kind} names {name!r}, which is not declared ({listed(self.models)})")
         for name in self.tta:
             if name not in self.task.views:
                 raise UserError(
@@ -163,23 +166,66 @@ class Competition:
                     f"{self.name}: the model {name!r} starts from pretrained weights, which the rules forbid"
                 )
 
+    def read(self, raw: Path) -> Dataset:
+        """What `load` makes of the raw folder. Raise `UserError` naming its line for whatever goes wrong there."""
+        if self.load is None:
+            raise UserError(f"{self.name} declares load=None; give the function that reads the raw folder")
+        file, line = place_of(self.load) or (Path("load"), 1)
+        try:
+            dataset = self.load(raw)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{self.name}: load ends with an error at {explained(error, file.parent)}") from error
+        whole = isinstance(dataset, Dataset)
+        for part in (dataset.labelled, *dataset.official.values()) if whole else (dataset,):
+            if not (whole and isinstance(part, Samples)):
+                returned = "nothing, for a `return` is missing" if part is None else f"a {type(part).__name__}"
+                raise UserError(
+                    f"{self.name}: load ({below(file)}, line {line}) returns {returned}; it should return "
+                    'Dataset(labelled, {"test": test}), both of them Samples'
+                )
+        return dataset
+
     def chosen(self, names: Sequence[str] | None) -> dict[str, Learner]:
         """The models of these names (MODELS=), or the default ones."""
         unknown = [name for name in names or () if name not in self.models]
         if unknown:
             hint = nearest(unknown[0], self.models)
-            raise UserError(f"{self.name} declares no model {unknown[0]!r}{hint}; there are {', '.join(self.models)}")
+            raise UserError(f"{self.name} declares no model {unknown[0]!r}{hint}; there are {listed(self.models)}")
         return {name: self.models[name] for name in (names or self.default)}
 
 
-def names() -> list[str]:
-    """The competitions there are: every folder of `competitions` with a declaration."""
+def declarations() -> dict[str, Path]:
+    """Name -> competition.py, of every folder of `competitions` that has one."""
     package = importlib.import_module("competitions")
-    return sorted(file.parent.name for folder in package.__path__ for file in Path(folder).glob("*/competition.py"))
+    files = [file for folder in package.__path__ for file in Path(folder).glob("*/competition.py")]
+    return {file.parent.name: file for file in sorted(files)}
+
+
+def names() -> list[str]:
+    """The competitions there are."""
+    return sorted(declarations())
 
 
 def find(name: str) -> Competition:
-    """Read the declaration of a competition; raise `UserError` with the nearest name where there is none."""
-    if name not in names():
-        raise UserError(f"there is no competition {name!r}{nearest(name, names())}; there are {', '.join(names())}")
-    return importlib.import_module(f"competitions.{name}.competition").competition
+    """Read the declaration of a competition; raise `UserError` with the nearest name where there is none.
+
+    So too where the file cannot be run, naming the line, and where it declares no competition.
+    """
+    known = declarations()
+    if name not in known:
+        raise UserError(
+            f"there is no competition {name!r}{nearest(name, known)}; there are {listed(sorted(known), 20)}"
+        )
+    try:
+        module = importlib.import_module(f"competitions.{name}.competition")
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{name} cannot be read: {explained(error, known[name].parent)}") from error
+    declared = getattr(module, "competition", None)
+    if not isinstance(declared, Competition):
+        comma = "; a comma follows Competition(...): remove it" if isinstance(declared, tuple) else ""
+        raise UserError(f"{below(known[name])} should end with competition = Competition(...){comma}")
+    return declared

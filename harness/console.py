@@ -4,7 +4,10 @@ import sys
 import time
 from typing import Any
 
+from harness.errors import listed
 from harness.report.format import counted, gained, interval_of, number, scored, shortened, signed, span
+
+SHOWN = 8  # classes in the terminal; the report and --json have all
 
 
 class Console:
@@ -75,9 +78,11 @@ def results_table(result: dict[str, Any]) -> None:
         "CV so far: the cross-fitted score of the ensemble up to this step, not of one model. Each fold is scored with "
         "the steps that the other folds accept, so a refused step can change it."
     )
-    classes = [f"{name} {score:.3f}" for name, score in result["steps"][-1]["by_class"].items() if score is not None]
-    if classes:
-        out.print(f"by class: {', '.join(classes)}")
+    sign, by_class = 1 if result.get("higher_is_better", True) else -1, result["steps"][-1]["by_class"].items()
+    worst = sorted((sign * score, name) for name, score in by_class if score is not None)
+    if worst:
+        which = f"the worst of {len(worst)} classes" if len(worst) > SHOWN else "by class, the worst first"
+        out.print(f"{which}: {listed((f'{name} {sign * score:.3f}' for score, name in worst), SHOWN)}")
     if result["reported"]:
         out.print("also: " + ", ".join(f"{name} {_scored(score)}" for name, score in result["reported"].items()))
     cv = result["cv"]
@@ -147,8 +152,11 @@ def comparison_table(result: dict[str, Any]) -> None:
         out.print(f"{name.upper()}: {_scored(result[name])}  {result[name]['path']}")
     if result["by_class"]:
         table = _table("class", "A minus B (95 %)")
-        for name, change in result["by_class"].items():
+        by_class = sorted(result["by_class"].items(), key=lambda each: each[1]["score"])
+        for name, change in by_class[:SHOWN]:
             table.add_row(name, gained(change["score"], change["low"], change["high"]))
+        if len(by_class) > SHOWN:
+            table.add_row(f"and {len(by_class) - SHOWN} more", "those above are the worst for A")
         out.print(table)
     if result["most_different"]:
         table = _table("row that differs most", "A", "B", "A minus B")

@@ -27,6 +27,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def listed(names: Iterable[object], most: int = 8, between: str = ", ") -> str:
+    """The first names, and how many more there are: for a sentence that a person reads.
+
+    >>> listed("abc"), listed(range(99), most=3)
+    ('a, b, c', '0, 1, 2 and 96 more')
+    """
+    texts = [str(name) for name in names]
+    more = len(texts) - most
+    return between.join(texts[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 # Errors of the operating system that a person can fix.
 THEIRS = {
     errno.ENOSPC: "the disk is full",

@@ -50,3 +50,8 @@ def reports(competition: str) -> Path:
 def database() -> str:
     """The leaderboard's database as an SQLAlchemy URL."""
     return os.environ.get("DATABASE_URL") or f"sqlite:///{root() / 'leaderboard.db'}"
+
+
+def has_database() -> bool:
+    """Whether a board may hold entries: there is a file, or a database elsewhere is named."""
+    return bool(os.environ.get("DATABASE_URL")) or (root() / "leaderboard.db").exists()

@@ -135,7 +135,7 @@ def look(request: Request) -> dict[str, Any]:
     """The audit alone, as JSON."""
     located = locate(request.competition.name, request.competition.sources, request.data)
     request.say(f"data: {located.kind}, {paths.shown(located.folder)}")
-    dataset = request.competition.load(located.folder)
+    dataset = request.competition.read(located.folder)
     checked, name = audit_once(request.competition, dataset)
     return replace(checked, checks=[*checked.checks, check_label_issues(request.competition, name)]).to_json()
 

@@ -246,7 +246,7 @@ def prepare(request: Request) -> Prepared:
         return Prepared(competition.name, served)  # fetched from a server, which alone has the answers
     located = locate(competition.name, competition.sources, request.data)
     request.say(f"data: {located.kind}, {paths.shown(located.folder)}")
-    dataset = competition.load(located.folder)
+    dataset = competition.read(located.folder)
     if competition.sample:
         dataset = as_sampled(competition, dataset, located.folder / competition.sample, request.say)
     host = dataset.host

@@ -12,7 +12,7 @@ from typing import Any
 from harness import paths
 from harness.competition import Competition
 from harness.ensemble import FittedEnsemble
-from harness.errors import UserError, nearest
+from harness.errors import UserError, listed, nearest
 from harness.files import locked
 from harness.models import Learner
 from harness.models.config import revived
@@ -84,7 +84,7 @@ def label_of(competition: Competition, name: str | None) -> int | None:
     labels = {slug(each): label for label, each in enumerate(task.classes) if label != task.void}
     if slug(name) not in labels:
         hint = nearest(slug(name), labels)
-        raise UserError(f"{competition.name} predicts no class {name!r}{hint}; there are {', '.join(labels)}")
+        raise UserError(f"{competition.name} predicts no class {name!r}{hint}; there are {listed(labels)}")
     return labels[slug(name)]
 
 

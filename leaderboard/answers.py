@@ -9,7 +9,7 @@ import numpy as np
 
 from harness import paths
 from harness.data.samples import Ragged
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.files import read_json
 from harness.tasks.layout import COPIED, Asked
 
@@ -62,7 +62,7 @@ def prepared(competition: str, data_hash: str | None = None) -> JudgedData:
         source = last.get("source") if matching[0] == last.get("data_hash") else None
         return JudgedData(competition, matching[0], source)
     if data_hash and hashes:
-        raise UserError(f"--data {data_hash} names {len(matching)} of the data of {competition}: {', '.join(hashes)}")
+        raise UserError(f"--data {data_hash} names {len(matching)} of the data of {competition}: {listed(hashes)}")
     if server := last.get("server"):
         raise UserError(f"the answers of {competition} are on {server}, and the board too: add SERVER={server}")
     raise UserError(

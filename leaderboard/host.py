@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select
 
 from harness.competition import Competition
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from leaderboard.answers import JudgedData
 from leaderboard.database import finals, host_actions, now, on_board, reading, selections, shown, submissions, writing
 from leaderboard.entries import ScoredEntry, as_scored, read_entries
@@ -206,7 +206,7 @@ def read_choice(engine: Engine, competition: Competition, data: JudgedData, team
 def _named(name: str, own: list[ScoredEntry], team: str) -> ScoredEntry:
     matching = [entry for entry in own if len(name) >= MIN_NAME and entry.sha256.startswith(name.lower())]
     if len(matching) != 1:
-        known = ", ".join(entry.name for entry in own) or "none"
+        known = listed(entry.name for entry in own) or "none"
         raise UserError(f"{name!r} names {len(matching)} entries of {team} and should name one; there are: {known}")
     return matching[0]
 

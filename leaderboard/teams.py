@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, insert, or_, select, update
 
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from leaderboard.database import now, reading, teams, tokens, writing
 
 LONGEST_TEAM = 40
@@ -65,7 +65,7 @@ def issue_token(engine: Engine, member: str, team: str | None, role: str = "play
     """A new token of a member; it cannot be shown again. Raise `UserError` if the team does not exist."""
     with writing(engine) as connection:
         if team is not None and connection.scalar(select(teams.c.name).where(teams.c.name == team)) is None:
-            known = ", ".join(connection.scalars(select(teams.c.name).order_by(teams.c.name))) or "none"
+            known = listed(connection.scalars(select(teams.c.name).order_by(teams.c.name))) or "none"
             raise UserError(f"there is no team {team!r}; there are: {known}")
         return _make_token(connection, User(team_name(member), team, role))
 

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PRODUCT = ("harness", "leaderboard", "competitions")
 
 # From the ground up: a folder or loose module of harness/ imports only what stands before it.
-GROUND = "errors command_line paths files data metrics bootstrap tasks ensemble models competition submission"
+GROUND = "errors declared command_line paths files data metrics bootstrap tasks ensemble models competition submission"
 UPPER = "audit options prepare training disk search report specialist pipeline new_competition console __main__"
 ROAD = [*GROUND.split(), *UPPER.split()]
 DECLARATIONS_SEE = ROAD.index("submission")  # the last that competitions/ and leaderboard/ may import

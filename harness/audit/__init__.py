@@ -17,7 +17,6 @@ from harness.audit.checks import (
     check_folds,
     check_labels,
     check_shapes,
-    first,
     parts_of_split,
 )
 from harness.audit.duplicates import (
@@ -39,7 +38,7 @@ from harness.data.splits import Holdout, Split
 from harness.errors import UserError
 from harness.tasks import Task
 
-__all__ = ["Audit", "Check", "audit", "first"]
+__all__ = ["Audit", "Check", "audit"]
 
 
 def audit(dataset: Dataset, task: Task, split: Split | None = None, holdout: Holdout | None = None) -> Audit:

@@ -10,7 +10,7 @@ from harness.audit.inspection import Inspection, are_images
 from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Ragged, Samples
 from harness.data.splits import Holdout, Split
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.tasks import Task
 
 Verdict = Literal["pass", "warn", "fail"]
@@ -52,11 +52,6 @@ class Audit:
         return {"verdict": self.verdict, "checks": checks, "exclusions": self.exclusions}
 
 
-def first(names: Sequence[str]) -> str:
-    """The first few names, in words."""
-    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-
-
 # -- shapes and labels -------------------------------------------------------------------------------------------------
 
 
@@ -90,12 +85,11 @@ def check_shapes(dataset: Dataset) -> Check:
             wrong.append(f"{part}: no samples")
         if len(np.unique(samples.ids)) < len(samples):
             wrong.append(f"{part}: two samples have the same id")
-        if kind_of(samples.inputs) != kind_of(labelled.inputs):
-            kinds = f"inputs are {kind_of(samples.inputs)}, the labelled ones {kind_of(labelled.inputs)}"
-            wrong.append(f"{part}: {kinds}")
+        if difference(samples.inputs, labelled.inputs):
+            wrong.append(f"{part}: {difference(samples.inputs, labelled.inputs)}")
     if wrong:
-        return Check("shapes", "fail", "; ".join(wrong), "fix the files or the competition's load")
-    sizes = ", ".join(f"{part} {len(samples)}" for part, samples in dataset.official.items()) or "none"
+        return Check("shapes", "fail", listed(wrong, between="; "), "fix the files or the competition's load")
+    sizes = listed(f"{part} {len(samples)}" for part, samples in dataset.official.items()) or "none"
     return Check("shapes", "pass", f"{len(labelled)} labelled samples of {kind_of(labelled.inputs)}; official: {sizes}")
 
 
@@ -104,8 +98,18 @@ def kind_of(inputs: Any) -> str:
     if isinstance(inputs, EncodedImages):
         return "pictures of any size"
     if inputs.dtype.names:
-        return f"a table with the columns {', '.join(inputs.dtype.names)}"
+        return f"a table with {len(inputs.dtype.names)} columns: {listed(inputs.dtype.names)}"
     return f"{inputs.dtype} " + "x".join(map(str, inputs.shape[1:]))
+
+
+def difference(inputs: Any, labelled: Any) -> str:
+    """In which kind inputs differ from the labelled ones, of tables the columns; "" where they do not."""
+    names, known = (() if isinstance(each, EncodedImages) else each.dtype.names or () for each in (inputs, labelled))
+    if names and known and names != known:
+        lacking, other = ([name for name in one if name not in two] for one, two in ((known, names), (names, known)))
+        return f"the table lacks {listed(lacking) or 'no column'}, and has beside {listed(other) or 'no other one'}"
+    kind, expected = kind_of(inputs), kind_of(labelled)
+    return "" if kind == expected else f"inputs are {kind}, the labelled ones {expected}"
 
 
 def check_labels(labelled: Samples, task: Task) -> Check:
@@ -178,6 +182,6 @@ def check_folds(labelled: Samples, inspection: Inspection, task: Task, part: np.
     evidence = f"{len(counts)} folds of {counts.min()} to {counts.max()} rows, {(part == HELD_OUT).sum()} held out"
     if missing:
         remedy = "use fewer folds (FOLDS=n), get more of these classes, or stratify by what is rare"
-        return Check("folds", "warn", f"{evidence}; {'; '.join(missing)}", remedy, table)
+        return Check("folds", "warn", f"{evidence}; {listed(missing, between='; ')}", remedy, table)
     whole = f"; each has all {len(declared)} classes" if declared else ""
     return Check("folds", "pass", evidence + whole, details=table)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from harness.audit.checks import Check, first
+from harness.audit.checks import Check
 from harness.audit.inspection import Inspection, digest, unit
 from harness.data.samples import Samples
+from harness.errors import listed
 
 HASHED = 12  # frequencies per axis in the hash: 143 signs
 # Measured on 6,615 Mars tiles. No pair across rover positions passes. Of copies pass: all with another
@@ -104,7 +105,7 @@ def check_duplicates(
 
 
 def _named(labelled: Samples, pairs: Sequence[Sequence[int]]) -> str:
-    return first([f"{labelled.ids[left]} = {labelled.ids[right]}" for left, right in pairs])
+    return listed([f"{labelled.ids[left]} = {labelled.ids[right]}" for left, right in pairs])
 
 
 def check_test_duplicates(
@@ -121,7 +122,7 @@ def check_test_duplicates(
     return Check(
         "test duplicates",
         "warn",
-        f"{len(copies)} official test inputs are copies of labelled ones: {first(copies)}",
+        f"{len(copies)} official test inputs are copies of labelled ones: {listed(copies)}",
         "their score says nothing about new data",
     )
 
@@ -135,7 +136,7 @@ def check_conflicts(labelled: Samples, clusters: Sequence[list[int]]) -> Check:
     return Check(
         "conflicting labels",
         "warn",
-        f"different labels for the same input ({len(torn)}): {first(names)}",
+        f"different labels for the same input ({len(torn)}): {listed(names)}",
         "correct the labels, or exclude the wrong ones",
     )
 

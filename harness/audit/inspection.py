@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.data.images import EncodedImages
 from harness.data.samples import Samples
-from harness.errors import UserError
+from harness.errors import UserError, listed
 
 FREQUENCIES = 24  # an axis; smaller images are alike by chance and only compared as bytes
 LARGE = 192  # pixels a side, eight for each of the frequencies
@@ -63,7 +63,7 @@ def inspect(samples: Samples) -> Inspection:
         low.append(low_frequencies(grey))
         statistics.append(statistics_of(small, grey))
     if broken:
-        raise UserError(f"{len(broken)} pictures are torn off or cannot be decoded: {', '.join(broken[:NAMED])}")
+        raise UserError(f"{len(broken)} pictures are torn off or cannot be decoded: {listed(broken)}")
     return Inspection(inputs, digests, np.array(sizes), np.stack(low), np.array(statistics, np.float32))
 
 

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.audit.checks import Check, first, label_matrix
+from harness.audit.checks import Check, label_matrix
 from harness.audit.inspection import Inspection, features
 from harness.bootstrap import resamples
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.samples import Samples
+from harness.errors import listed
 from harness.tasks import Task
 
 FOLDS, FEWEST = 5, 10  # folds of the probes; groups below which nothing can be said
@@ -234,7 +235,7 @@ def check_labels_in_files(
     if not found:
         return Check("labels in files", "pass", "no comment or EXIF entry of a file names its class")
     remedy = "write all pictures again without them, in the competition's load"
-    return Check("labels in files", "fail", f"{len(found)} pictures name their class: {first(found)}", remedy)
+    return Check("labels in files", "fail", f"{len(found)} pictures name their class: {listed(found)}", remedy)
 
 
 def naming(files: np.ndarray | None, classes: Sequence[str]) -> Iterator[tuple[int, str, frozenset[int]]]:

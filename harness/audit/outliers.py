@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.audit.checks import Check, first
+from harness.audit.checks import Check
 from harness.audit.duplicates import exact_duplicates
 from harness.audit.inspection import Inspection, are_images, digest, spectrum, unit
 from harness.data.images import EncodedImages
 from harness.data.samples import Ragged, Samples
+from harness.errors import listed
 
 TINY = 16  # pixels on the shorter side
 ODD = 4  # times the median in area or in shape
@@ -30,7 +31,7 @@ def check_odd_inputs(parts: Mapping[str, Samples], inspections: Mapping[str, Ins
         names = np.array([str(name) if part == "labelled" else f"{part} {name}" for name in samples.ids])
         for what, rows in odd_images(inspections[part]).items():
             found.setdefault(what, []).extend(names[rows].tolist())
-    evidence = [f"{len(names)} {what}: {first(names)}" for what, names in found.items() if names]
+    evidence = [f"{len(names)} {what}: {listed(names)}" for what, names in found.items() if names]
     if not evidence:
         return Check("odd inputs", "pass", "none is constant, tiny, torn off or of an odd size")
     remedy = "look at them; a broken one leaves training when public/exclusions.json names it"
@@ -173,6 +174,6 @@ def check_artefacts(name: str, labelled: Samples, artefacts: Sequence[Sequence[i
     ids = [str(labelled.ids[row]) for rows in artefacts for row in rows]
     if not ids:
         return Check(name, "pass", none)
-    evidence = f"{some.format(rows=len(ids), artefacts=len(artefacts))}: {first(ids)}"
+    evidence = f"{some.format(rows=len(ids), artefacts=len(artefacts))}: {listed(ids)}"
     remedy = "they leave training as artefacts; look at one, and edit the exclusions if they are real"
     return Check(name, "warn", evidence, remedy)

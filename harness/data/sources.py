@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from harness import paths
 from harness.data import downloads
-from harness.errors import UnreachableError, UserError
+from harness.errors import UnreachableError, UserError, listed
 from harness.files import TEMPORARY, locked, read_json, sha256_of, short_hash, sync_folder, write_json
 
 RECORD = ".source.json"  # beside downloaded files: where they came from
@@ -68,8 +68,8 @@ def _given(folder: Path, expected: Sequence[Sequence[str]]) -> Found:
         raise UserError(f"DATA={folder} is not a folder")
     missing = min((_missing(names, folder) for names in expected), key=len)
     if missing:
-        choices = "; or ".join(" and ".join(names) for names in expected)
-        raise UserError(f"DATA={folder} lacks {', '.join(missing)}; it should hold {choices}")
+        choices = "; or ".join(listed(names, between=" and ") for names in expected)
+        raise UserError(f"DATA={folder} lacks {listed(missing)}; it should hold {choices}")
     return Found("files", folder)
 
 

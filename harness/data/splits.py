@@ -135,9 +135,10 @@ def divide(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: b
 
     Greedy, as scikit-learn's StratifiedGroupKFold, for unequal shares too: groups in the order of their rarest
     content, ties by a keyed hash (so that the draw cannot be guessed without the key), each into the part that
-    leaves the fill of all strata most even. Strata in fewer groups than there are parts are merged into one. It is
-    spread as far as it goes, as a label in so few groups is; `check_folds` of the audit names the classes that a part
-    lacks. Raises `UserError` where there are fewer groups than parts.
+    leaves the fill of all strata most even; of several such parts the one with the fewest rows for its share, as the
+    odd rows of a hundred small classes would else all be in the first. Strata in fewer groups than there are parts are
+    merged into one. It is spread as far as it goes, as a label in so few groups is; `check_folds` of the audit names
+    the classes that a part lacks. Raises `UserError` where there are fewer groups than parts.
     """
     names, group_of_row = np.unique(groups, return_inverse=True)
     if len(names) < len(shares):
@@ -153,16 +154,19 @@ def divide(stratify: np.ndarray, groups: np.ndarray, shares: list[float], key: b
     order = sorted(range(len(names)), key=lambda g: (-round(float(rarity[g].max()), 12), ticket[g]))
 
     target = np.asarray(shares)[:, None]
-    filled = np.zeros((len(shares), rarity.shape[1]))
+    filled, rows_of_group = np.zeros((len(shares), rarity.shape[1])), np.bincount(group_of_row)
+    rows = np.zeros(len(shares))
     part_of_group = np.zeros(len(names), int)
     empty = set(range(len(shares)))
     for left, g in zip(range(len(names), 0, -1), order, strict=True):
         # sum over strata of the squared distance to the shares, after giving the group to each part in turn
         gain = (((filled + rarity[g]) / target) ** 2 - (filled / target) ** 2) * target
         open_parts = np.array(sorted(empty) if left <= len(empty) else range(len(shares)))
-        part = int(open_parts[gain.sum(1)[open_parts].argmin()])
+        room = rows[open_parts] / np.asarray(shares)[open_parts]
+        part = int(open_parts[np.lexsort((-open_parts, room, gain.sum(1)[open_parts].round(12)))[0]])
         part_of_group[g] = part
         filled[part] += rarity[g]
+        rows[part] += rows_of_group[g]
         empty.discard(part)
     return part_of_group[group_of_row]
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.metrics.sums import ClassMetric, mean_of_labels, mean_of_rows, number, pooled, ratio
 
 
@@ -213,7 +213,7 @@ class Cost(ClassMetric):
         if {len(self.costs), *map(len, self.costs)} != {len(self.classes)}:
             raise UserError(
                 f"the costs are {self.costs}, but {len(self.classes)} rows (truth) of {len(self.classes)} (decision) "
-                f"are right for the classes {', '.join(self.classes)}"
+                f"are right for the classes {listed(self.classes)}"
             )
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.metrics.sums import Metric, finite, mean_of_rows, number, pooled
 
 
@@ -28,7 +28,7 @@ class RegressionMetric(Metric):
         sides = np.asarray(truth, np.float64), finite(predicted)
         columns = [side[:, None] if side.ndim == 1 else side for side in sides]
         if sides[0].shape != sides[1].shape or len(self.targets) not in (0, columns[0].shape[1]):
-            names = f" named {', '.join(self.targets)}" if self.targets else ""
+            names = f" named {listed(self.targets)}" if self.targets else ""
             raise UserError(
                 f"{self.name}: the predictions have shape {sides[1].shape} and the truth {sides[0].shape}; both must "
                 f"be (n,) or (n, columns){names}"

@@ -13,7 +13,7 @@ from harness.data.formats.cell_values import numbers_in
 from harness.data.formats.image_files import SUFFIXES, composed, is_hidden, names_of
 from harness.data.formats.table_inputs import counts_rows
 from harness.data.formats.tables import UNNAMED
-from harness.errors import UserError, nearest
+from harness.errors import UserError, listed, nearest
 
 TABLES = (".csv", ".tsv")
 
@@ -127,7 +127,7 @@ class Host:
         column = self.column(self.train, name)
         if column is None:
             known = list(self.frame(self.train).columns)
-            raise UserError(f"{self.train} has no column {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+            raise UserError(f"{self.train} has no column {name!r}{nearest(name, known)}; there are {listed(known)}")
         return column
 
     # -- images --------------------------------------------------------------------------------------------------------

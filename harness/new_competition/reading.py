@@ -1,6 +1,5 @@
 """What is recognised: the parts of a declaration, as Python source where they are calls."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.metrics.metric_names import MetricName, find, tasks_of
@@ -49,8 +48,3 @@ def in_order(text: str) -> tuple[int, float, str]:
         return 0, float(text), text
     except ValueError:
         return 1, 0.0, text
-
-
-def shortened(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")

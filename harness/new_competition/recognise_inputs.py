@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from harness.data.formats.image_files import Size, head
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
-from harness.new_competition.reading import Reading, shortened
+from harness.new_competition.reading import Reading
 from harness.new_competition.sample_keys import SampleKeys
 
 PATIENT = re.compile(r"(patient|subject|person|site|source|session|group|center|hospital)(_?id)?", re.IGNORECASE)
@@ -64,10 +64,10 @@ def of_columns(host: Host, keys: SampleKeys, reading: Reading, targets: list[str
     drop = [name for name in train.columns if name not in {*targets, keys.id_column, *inputs}]
     texts = [name for name in inputs if holds_sentences(train[name])]
     reading.texts = bool(texts)
-    of_text = f", of these text: {shortened(texts)}" if texts else ""
+    of_text = f", of these text: {listed(texts)}" if texts else ""
     host.say(f"inputs: {len(inputs)} columns of {host.train}{of_text}")
     if drop:
-        host.say(f"left out: {shortened(drop)}, which {host.test} does not have")
+        host.say(f"left out: {listed(drop)}, which {host.test} does not have")
         arguments += [f"drop={drop!r}"]
     return finish_table(host, keys, reading, "csv_table", arguments)
 

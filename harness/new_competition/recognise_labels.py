@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
-from harness.new_competition.reading import Reading, fits, in_order, metric_for, shortened
+from harness.new_competition.reading import Reading, fits, in_order, metric_for
 from harness.new_competition.recognise_inputs import common_shape, finish, with_inputs
 from harness.new_competition.sample_keys import SampleKeys
 
@@ -74,7 +74,7 @@ def a_label(host: Host, keys: SampleKeys, column: str, classes: tuple[str, ...])
     """One label a row, written as itself, as a probability, or as the k best."""
     reading = Reading("classification", column, metric_for(host, "classification"), classes, column)
     metric, (predicted,) = reading.metric, keys.predicted
-    host.say(f"target: {column}, {len(classes)} classes: {shortened(classes)}")
+    host.say(f"target: {column}, {len(classes)} classes: {listed(classes)}")
     best = re.search(r"\bk=(\d+)", metric.expression)
     if metric.needs == "labels":
         numbered = list(classes) == [str(k) for k in range(len(classes))]
@@ -107,7 +107,7 @@ def a_number(host: Host, keys: SampleKeys, column: str, numbers: pd.Series) -> R
 def several_numbers(host: Host, keys: SampleKeys, targets: list[str]) -> Reading:
     values = host.frame(host.train)[targets].astype(float)
     reading = Reading("regression", ", ".join(targets), metric_for(host, "regression"), (), tuple(targets))
-    host.say(f"target: the numbers {', '.join(targets)}")
+    host.say(f"target: the numbers {listed(targets)}")
     reading.cells = f"Numbers({tuple(keys.predicted)!r}{', least=0' if (values.to_numpy() >= 0).all() else ''})"
     return with_inputs(host, keys, reading)
 
@@ -127,7 +127,7 @@ def flags(host: Host, keys: SampleKeys, targets: list[str], single: bool) -> Rea
 
 def one_of_columns(host: Host, keys: SampleKeys, column: str, classes: dict[str, str]) -> Reading:
     """classes: value of the train column -> the sample's column."""
-    host.say(f"target: {column}, {len(classes)} classes, a probability for each: {shortened(list(classes))}")
+    host.say(f"target: {column}, {len(classes)} classes, a probability for each: {listed(classes)}")
     reading = Reading("classification", column, metric_for(host, "classification"), tuple(classes), column)
     reading.cells = (
         "Probabilities()" if list(classes) == keys.predicted else f"Probabilities({tuple(classes.values())!r})"
@@ -163,7 +163,7 @@ def class_folders_of(host: Host, predicted: Sequence[str]) -> str | None:
 def of_folders(host: Host, keys: SampleKeys, folder: str) -> Reading:
     classes = tuple(keys.predicted)
     files = [file for file in host.images[folder.split("/")[0]] if file.parent.parent == host.raw / folder]
-    host.say(f"target: {len(classes)} classes, a folder for each in {folder}: {shortened(classes)}")
+    host.say(f"target: {len(classes)} classes, a folder for each in {folder}: {listed(classes)}")
     reading = Reading("classification", "what an image shows", metric_for(host, "classification"), classes)
     reading.cells, reading.rows = "Probabilities()", len(files)
     reading.shape, size = common_shape(host)
@@ -179,7 +179,7 @@ def the_one_left(host: Host) -> str:
     images = host.naming_column(host.train)
     left = [name for name in train.columns if name not in test.columns and name != images]
     if len(left) != 1:
-        raise UserError(f"what is predicted? Say TARGET= and one of {', '.join(left or train.columns)}")
+        raise UserError(f"what is predicted? Say TARGET= and one of {listed(left or train.columns)}")
     return left[0]
 
 

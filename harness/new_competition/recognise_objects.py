@@ -8,9 +8,9 @@ import pandas as pd
 
 from harness.data.formats.image_files import files_named, read_images
 from harness.data.run_lengths import RunLengths
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
-from harness.new_competition.reading import Reading, in_order, metric_for, shortened
+from harness.new_competition.reading import Reading, in_order, metric_for
 from harness.new_competition.recognise_inputs import common_shape, finish, require_folders
 from harness.new_competition.sample_keys import SampleKeys
 
@@ -146,7 +146,7 @@ def boxes(host: Host, keys: SampleKeys, fields: str, box: str | tuple[str, ...])
     written = "class score x1 y1 x2 y2" if label or len(example) % 6 == 0 < len(example) % 5 else "score x y w h"
     none = " ".join(example) if len(example) == 6 and label and example[0] not in classes else ""
     unit = "shares of width and height" if shares else "pixels"
-    host.say(f"target: boxes in {', '.join(columns)} ({fields}, {unit}); {len(classes)} classes: {shortened(classes)}")
+    host.say(f"target: boxes in {', '.join(columns)} ({fields}, {unit}); {len(classes)} classes: {listed(classes)}")
     host.say(f"{predicted}: {written} of every box, {none or 'nothing'} where there is none")
     reading = Reading("detection", "boxes in an image", metric_for(host, "detection"), tuple(classes))
     options = [repr(predicted), repr(written), *(["texts=CLASSES"] if label else [])]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
 
 COMPOSED = re.compile(r"(.+)_([^_]+)")  # an id and a class
@@ -56,7 +56,7 @@ def sample_keys(host: Host) -> SampleKeys:
         rest = [name for name in sample.columns if name not in copied]
         return SampleKeys({name: f"{{{name}}}" for name in copied}, rest, [str(k) for k in range(len(sample))], "rows")
     raise UserError(
-        f"no column of {host.sample} ({', '.join(sample.columns)}) names images or rows of the test; is a folder or a "
+        f"no column of {host.sample} ({listed(sample.columns)}) names images or rows of the test; is a folder or a "
         "table of the host's missing, or is it the wrong sample (SAMPLE=)?"
     )
 

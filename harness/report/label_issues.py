@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness import paths
-from harness.audit import Check, first
+from harness.audit import Check
 from harness.competition import Competition
 from harness.data.samples import Samples
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.files import read_json, write_bytes
 from harness.prepare import Prepared, current
 from harness.report.diagnostics import diagnostics
@@ -73,12 +73,12 @@ def check_label_issues(competition: Competition, audit: str) -> Check:
     write_bytes(file, table.to_csv(index=False, lineterminator="\n").encode())
     issues = [issue.id for issue in ranking if issue.is_issue]
     evidence = f"{len(issues)} of {len(ranking)} labels disagree with {', '.join(model_runs)}, out-of-fold"
-    listed = f"all labels, the least likely first: {paths.shown(file)}"
+    page = f"all labels, the least likely first: {paths.shown(file)}"
     if not issues:
-        return Check(NAME, "pass", f"{evidence}; {listed}")
+        return Check(NAME, "pass", f"{evidence}; {page}")
     exclusions = paths.shown(prepared.folder / "exclusions.json")
     remedy = f'look at them; correct the source, or exclude a row by "id": "reason" in {exclusions}'
-    return Check(NAME, "warn", f"{evidence}: {first(issues)}; {listed}", remedy)
+    return Check(NAME, "warn", f"{evidence}: {listed(issues)}; {page}", remedy)
 
 
 def label_issues(task: Task, samples: Samples, prediction: Any) -> list[LabelIssue]:

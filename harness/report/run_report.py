@@ -159,6 +159,8 @@ def specialist_advice(run: LastRun) -> str:
         f"A perfect specialist for {best.name} would take the {metric} from {number(run.score)} to "
         f"{number(best.score)}, and no other class promises more{', beyond the specialist that it has' if has else ''}"
     )
+    if len(run.headroom) == 2:
+        return f"{sentence}; of two classes none needs a specialist: every model tells the one from the other already."
     if best.gain <= (run.manifest["cv"]["high"] - run.manifest["cv"]["low"]) / 2:
         return f"{sentence}; that is less than the score's own interval, so no specialist promises much."
     return f"{sentence}: `make specialist COMP={run.competition.name}` trains one, and keeps it only if it wins."

@@ -84,7 +84,7 @@ def edges(history: SearchHistory, important: Importances) -> list[str]:
 
 def worst_class(history: SearchHistory, _: Importances) -> Iterator[str]:
     classes = history.classes()
-    if len(classes) < 2:
+    if len(classes) < 3:  # of two, every model tells the one from the other already
         return
     mean = sum(score for _, _, score in classes) / len(classes)
     name, score = classes[0][0], classes[0][2]

@@ -87,9 +87,16 @@ def is_best(file: Path) -> bool:
 
 
 def require_accepting_board(competition: str, team: str | None, data_hash: str, say: Callable[[str], None]) -> None:
-    """Raise `UserError` where a submission on these data could not be judged; our own board takes every file."""
+    """Raise `UserError` where a submission on these data could not be judged.
+
+    So where the board is scored by another version of the metric than is declared now.
+    """
     if server := client.server_of(competition, data_hash):
         client.require_accepting_server(server, competition, team, data_hash, say)
+        return
+    present = ask_leaderboard("board", competition, "--data", data_hash) if paths.has_database() else {}
+    if reason := present.get("outdated"):
+        raise UserError(f"{reason}; nothing was trained, for it could not be scored")
 
 
 def judge(competition: str, file: Path, team: str | None, data_hash: str) -> dict[str, Any]:

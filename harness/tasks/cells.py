@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from harness.errors import listed
 from harness.tasks.layout import Line
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # Python's float takes more: 1_0, nan, " 1"
@@ -43,7 +44,7 @@ class Label(OneLine):
     def decode(self, task: Any, lines: Sequence[Line], size: Size) -> int:
         texts = _texts(self, task)
         if lines[0].cells[0] not in texts:
-            asked = ", ".join(texts) if self.texts else f"0 to {len(texts) - 1}"
+            asked = listed(texts) if self.texts else f"0 to {len(texts) - 1}"
             raise lines[0].wrong(0, f"{lines[0].cells[0]!r} is not a label ({asked})")
         return texts.index(lines[0].cells[0])
 
@@ -104,7 +105,7 @@ class Labels(OneLine):
             return flags
         for name in line.cells[0].split(self.separator):
             if name not in texts:
-                raise line.wrong(0, f"{name!r} is not a label ({', '.join(texts)})")
+                raise line.wrong(0, f"{name!r} is not a label ({listed(texts)})")
             if flags[texts.index(name)]:
                 raise line.wrong(0, f"the label {name!r} is given a second time")
             flags[texts.index(name)] = 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.array_task import ArrayTask
 from harness.tasks.cells import Flags, Label, Labels, Probabilities
@@ -97,5 +97,5 @@ class Classification(ArrayTask):
         wrong = (targets < 0) | (targets > top)
         if wrong.any():
             row = int(np.flatnonzero(wrong.reshape(len(targets), -1).any(1))[0])
-            allowed = "0 or 1" if self.multilabel else f"0 to {top} ({', '.join(self.classes)})"
+            allowed = "0 or 1" if self.multilabel else f"0 to {top} ({listed(self.classes)})"
             raise UserError(f"row {row} has the label {targets[row]}, but labels are {allowed}")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.tasks import ClassSpecialist
 from harness.tasks.array_task import ArrayTask
 from harness.tasks.cells import Numbers
@@ -35,7 +35,7 @@ class Regression(ArrayTask):
 
     def expand(self, presence: np.ndarray, target_class: int) -> np.ndarray:
         raise UserError(
-            f"{', '.join(self.targets)} is a number and has no class {target_class}: a specialist has nothing to find"
+            f"{listed(self.targets)} is a number and has no class {target_class}: a specialist has nothing to find"
         )
 
     def blend_class(

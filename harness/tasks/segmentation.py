@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import UserError
+from harness.errors import UserError, listed
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.array_task import ArrayTask
 from harness.tasks.layout import Asked, Layout
@@ -73,5 +73,5 @@ class Segmentation(ArrayTask):
             row = int(np.flatnonzero((targets >= len(self.classes)).any((1, 2)))[0])
             raise UserError(
                 f"mask {row} holds the class {int(targets[row].max())}, but the labels are "
-                f"0 to {len(self.classes) - 1} ({', '.join(self.classes)})"
+                f"0 to {len(self.classes) - 1} ({listed(self.classes)})"
             )

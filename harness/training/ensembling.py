@@ -180,6 +180,7 @@ def submit_file(
         "data_hash": prepared.data_hash,
         "models": manifest["models"],
         "cv": manifest["cv"],
+        "higher_is_better": request.competition.metric.higher_is_better,
         "public": standing.get("interval"),
         "rank": standing.get("rank"),
         "teams": standing.get("teams"),

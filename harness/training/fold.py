@@ -147,7 +147,7 @@ def train_fold(job: FoldJob, look: Look = lambda done, predict: None) -> None:
 def train_final(job: FoldJob, raw: Path, folder: Path) -> None:
     """Fit a fold's training rows and the whole hold-out, with its labels from the raw files."""
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
-    labelled = declared.load(raw).labelled
+    labelled = declared.read(raw).labelled
     training = prepared.train.ids[declared.split.training_rows(prepared.folds(declared, job.folds), job.fold)]
     wanted = np.concatenate([training, prepared.holdout.ids])
     if not np.isin(wanted, labelled.ids).all():

@@ -101,6 +101,7 @@ def submit_final(request: Request) -> dict[str, Any]:
         "data_hash": prepared.data_hash,
         "models": {name: manifest["models"][name] for name in recipe.names},
         "cv": manifest["cv"],
+        "higher_is_better": competition.metric.higher_is_better,
         **dict.fromkeys(("public", "rank", "teams", "submission")),
         "official": official,
         "seconds": request.spent,

@@ -17,7 +17,7 @@ EXPORTED = ("rank", "tied", "team", "score", "low", "high", "private", "cv", "en
 
 
 def as_json(board: Board) -> dict[str, Any]:
-    names = ("competition", "data_hash", "source", "metric", "higher_is_better", "revealed_at")
+    names = ("competition", "data_hash", "source", "metric", "higher_is_better", "revealed_at", "outdated")
     sentences = {"standing": standing(board), "notes": notes(board)}
     return {name: getattr(board, name) for name in names} | sentences | {"rows": [asdict(row) for row in board.rows]}
 

@@ -56,6 +56,7 @@ class BoardAnswer(Answer):
     metric: str
     higher_is_better: bool
     revealed_at: str | None
+    outdated: str | None
     rows: list[Row]
 
 

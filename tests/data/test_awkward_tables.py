@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness.new_competition.host_files import Host, Options
 from PIL import Image
 
 from harness.data.csv_files import read_csv
@@ -18,7 +19,6 @@ from harness.data.formats.tables import Table
 from harness.data.samples import Dataset, Samples
 from harness.data.splits import Holdout, labels, quantile_bins, stratified_grouped
 from harness.errors import UserError
-from harness.new.host_files import Host, Options
 from harness.tasks.classification import Classification
 from harness.tasks.mask_cells import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation

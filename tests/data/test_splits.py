@@ -56,6 +56,18 @@ def test_rows_that_are_their_own_groups_are_shared_exactly(several: bool) -> Non
         assert np.bincount(parts[80:]).tolist() == [round(20 * share) for share in shares]
 
 
+@pytest.mark.parametrize(("rows", "of_group"), [(8, 1), (12, 2)])
+def test_the_odd_rows_of_many_small_classes_make_folds_of_one_size(rows: int, of_group: int) -> None:
+    """99 classes, as leaves have on Kaggle: 8 rows of each make 158.4 rows a fold."""
+    classes = np.repeat(np.arange(99), rows)
+    folds = divide(classes, np.arange(len(classes)) // of_group, [0.2] * 5, b"key")
+    sizes = np.bincount(folds)
+    assert sizes.max() - sizes.min() <= 2 * of_group
+    assert {tuple(sorted(np.bincount(folds[classes == label]) // of_group)) for label in range(99)} == {
+        tuple(sorted(len(part) for part in np.array_split(np.arange(rows // of_group), 5)))
+    }
+
+
 def test_the_key_alone_decides_the_draw_and_the_order_of_the_rows_does_not_matter() -> None:
     stratify, groups = np.repeat([0, 1], [80, 20]), np.arange(100) // 2
     order = np.random.default_rng(0).permutation(100)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from harness.errors import listed
 from harness.report.diagnostics.defaults import Diagnostics, LabelIssues
 
 FAR = 0.9  # with several labels a row: a probability this far from the label is an issue
@@ -79,7 +80,7 @@ class LabelDiagnostics(Diagnostics):
     def describe(self, row: np.ndarray) -> str:
         """The name of a class, or of all classes that the row has."""
         labels = np.flatnonzero(row).tolist() if self.task.multilabel else [int(row)]
-        return ", ".join(self.task.classes[label] for label in labels) or "none"
+        return listed(self.task.classes[label] for label in labels) or "none"
 
 
 class NumberDiagnostics(Diagnostics):
