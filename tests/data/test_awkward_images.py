@@ -201,6 +201,17 @@ def test_nothing_is_said_of_8_bits(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert caplog.records == []
 
 
+def test_files_that_are_no_images_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("x.PNG", "y.jfif"):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        Image.fromarray(COLOURS).save(tmp_path / "a" / name)
+    for name in ("z.heic", "w", "labels.csv"):
+        (tmp_path / "a" / name).touch()
+    assert len(pictures(tmp_path)) == 2
+    (record,) = caplog.records
+    assert "2 files are not read, w first" in record.message
+
+
 def test_pages_that_are_not_read_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "a").mkdir()
     pages(tmp_path / "a" / "x.tif")
@@ -501,6 +512,11 @@ def test_a_broken_picture_of_the_cases_is_named_and_a_gif_is_read() -> None:
         class_folders(CASES / "c06_broken" / "raw" / "train", ("cat", "dog"))
     images = EncodedImages.read(files_below(CASES / "d34_gif" / "raw" / "images"))
     assert (len(images), images.sizes.tolist()) == (32, [[48, 64]] * 32)
+
+
+@pytest.mark.real
+def test_no_picture_of_the_cases_is_dropped_for_its_suffix() -> None:
+    assert len(class_folders(CASES / "c03_suffix" / "raw" / "train", ("cat", "dog")).labelled) == 90
 
 
 @pytest.mark.real

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness.new_competition.host_files import Host, Options
 from PIL import Image
 
 from harness.data.csv_files import read_csv
@@ -19,6 +18,7 @@ from harness.data.formats.tables import Table
 from harness.data.samples import Dataset, Samples
 from harness.data.splits import Holdout, labels, quantile_bins, stratified_grouped
 from harness.errors import UserError
+from harness.new_competition.host_files import Host, Options
 from harness.tasks.classification import Classification
 from harness.tasks.mask_cells import RUN_LENGTH
 from harness.tasks.segmentation import Segmentation

@@ -17,7 +17,11 @@ from harness.data.pixels.picture_file import PictureHead, head, heads_of, read_p
 from harness.errors import UserError, nearest
 from harness.paths import shown
 
-SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".npy", ".png", ".tif", ".tiff", ".webp", *DICOM)
+log = logging.getLogger(__name__)
+
+JPEG = (".jfif", ".jpe", ".jpeg", ".jpg", ".mpo")
+SUFFIXES = (".bmp", ".gif", *JPEG, ".npy", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp", *DICOM)
+BESIDES = (".csv", ".db", ".html", ".ini", ".json", ".md", ".pdf", ".tsv", ".txt", ".xml", ".yaml", ".yml")
 NUMBERED = re.compile(r"0*(?=\d)")  # zeros before a number
 
 
@@ -25,7 +29,7 @@ NUMBERED = re.compile(r"0*(?=\d)")  # zeros before a number
 
 
 def files_below(*folders: Path) -> list[Path]:
-    """Every image in the folders and in the folders there, sorted, but no hidden one.
+    """Every image in the folders and in the folders there, sorted, but no hidden one; says which files are no images.
 
     Raise `UserError` where there is no folder, or no image in it.
     """
@@ -33,9 +37,15 @@ def files_below(*folders: Path) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"{shown(folder)} does not exist; it should be a folder of images")
-        found = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and not is_hidden(file, folder)]
+        there = [file for file in sorted(folder.rglob("*")) if not is_hidden(file, folder)]
+        found = [file for file in there if file.suffix.lower() in SUFFIXES]
         if not found:
             raise UserError(f"{shown(folder)} holds no images ({', '.join(SUFFIXES)})")
+        if left := [file for file in there if file.suffix.lower() not in (*SUFFIXES, *BESIDES) and file.is_file()]:
+            first, suffixes = left[0].relative_to(folder), ", ".join(SUFFIXES)
+            log.warning(
+                "%s: %d files are not read, %s first; images end in %s", shown(folder), len(left), first, suffixes
+            )
         files += found
     return sorted(files)
 
@@ -73,10 +83,12 @@ class ImageFiles:
     """
 
     def __init__(self, *folders: Path):
-        self.folders, self.files = folders, files_below(*folders)
+        self.folders, self.files = folders, list[Path]()
         self.named: dict[str, list[Path]] = {}
         for folder in folders:
-            for file in files_below(folder):
+            found = files_below(folder)
+            self.files += found
+            for file in found:
                 for name in names_of(file, folder):
                     self.named.setdefault(composed(name), []).append(file)
         self.without_zeros: dict[str, list[Path]] | None = None

@@ -56,7 +56,8 @@ def class_folders(
             )
         label_of |= dict.fromkeys(files_below(folder / name), list(classes).index(name))
     for name in classes:
-        files_below(folder / name)  # each has an image
+        if not (folder / name).is_dir():
+            files_below(folder / name)  # says so
     names = [file.stem for file in label_of]
     if len(set(names)) < len(names):  # two folders hold the same name: a hash tells them apart
         names = [f"{file.stem}-{short_hash(*file.relative_to(folder).parts)[:6]}" for file in label_of]
