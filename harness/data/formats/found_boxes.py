@@ -75,9 +75,10 @@ class FoundBoxes:
         clipped = np.clip(corners, 0, np.tile(sides[image], 2))
         kept = (clipped[:, 2:] > clipped[:, :2]).all(1)
         hint = self._looks_like(corners, sides[image], scale[image])
-        self._require_some((clipped[:, 2:] - clipped[:, :2] >= PIXEL).all(1), hint)
-        self._say_lost(kept, hint)
-        self._say_beyond(corners, sides[image], kept, hint)
+        larger = self._are_of_larger(corners, sides[image])
+        self._require_some((clipped[:, 2:] - clipped[:, :2] >= PIXEL).all(1), hint, larger)
+        self._say_lost(kept, hint or larger)
+        self._say_beyond(corners, sides[image], kept, hint or larger)
         counts = np.bincount(image[kept], minlength=len(sizes))
         if (empty := int((counts == 0).sum())) > len(sizes) / 2:
             logging.getLogger(__name__).warning("%s: %d of %d images have no box", self.source, empty, len(sizes))
@@ -90,7 +91,7 @@ class FoundBoxes:
         return Ragged(rows, np.concatenate([[0], np.cumsum(counts)]))
 
     def _looks_like(self, corners: np.ndarray, sides: np.ndarray, scale: np.ndarray) -> str:
-        """What the boxes (m, 4) look like, where many do not lie in their images: another reading, or larger images."""
+        """What the boxes (m, 4) look like, where many do not lie in their images, in another reading."""
         if lies_inside(corners, sides).mean() >= DOUBTED:
             return ""
         factor = {PIXELS: scale, SHARES: sides}
@@ -100,13 +101,17 @@ class FoundBoxes:
                 other = corners_of(np.array(self.numbers, np.float64), each) * np.tile(factor[unit], 2)
                 if lies_inside(other, sides).mean() >= CLEAR:
                     return f"; they look like {each} in {unit}, but are read as {self.fields} in {self.unit}"
-        beyond = (corners[:, 2:] > (1 + SLACK) * sides + 1).any(1) & (corners[:, :2] >= -1).all(1)
-        if self.unit == PIXELS and beyond.mean() > 1 - DOUBTED:
-            width, height = corners[:, 2:].max(0)
-            return f"; they reach as far as {width:g} x {height:g}: are they of larger images?"
         return ""
 
-    def _require_some(self, usable: np.ndarray, hint: str) -> None:
+    def _are_of_larger(self, corners: np.ndarray, sides: np.ndarray) -> str:
+        """The doubt where many boxes (m, 4) begin in their images and end beyond them."""
+        beyond = (corners[:, 2:] > (1 + SLACK) * sides + 1).any(1) & (corners[:, :2] >= -1).all(1)
+        if self.unit == SHARES or beyond.mean() <= 1 - DOUBTED:
+            return ""
+        width, height = corners[:, 2:].max(0)
+        return f"; they reach as far as {width:g} x {height:g}: are they of larger images?"
+
+    def _require_some(self, usable: np.ndarray, hint: str, larger: str) -> None:
         """Raise `UserError` where no box is left, or nearly none; usable: (m,) bool, at least a pixel in its image."""
         total, left = len(usable), int(usable.sum())
         if left <= NEARLY_NONE * total or (hint and left < total / 2):
@@ -115,7 +120,7 @@ class FoundBoxes:
             why = f"; {turned} end left of or above where they begin: the left upper corner is asked for first"
             raise UserError(
                 f"{self.source}: {total - left} of {total} boxes are outside their images, or smaller than a pixel, as "
-                f"{self._shown(int(usable.argmin()))}{hint or (why if turned else '')}"
+                f"{self._shown(int(usable.argmin()))}{hint or larger or (why if turned else '')}"
             )
 
     def _say_lost(self, kept: np.ndarray, hint: str) -> None:
