@@ -78,10 +78,11 @@ class CsvFile:
             self.lines  # noqa: B018 - reads every row
         if self.typed is None:
             raise UserError(f"{shown(self.file)} is not readable as a CSV table; save it again as CSV in UTF-8")
-        dropped = len(self.typed) - len(self.rows)
-        if dropped:
+        if dropped := len(self.typed) - len(self.rows):
+            first = int((np.append(self.rows, -1) != np.arange(len(self.rows) + 1)).argmax())
             logging.getLogger(__name__).warning(
-                "%s: %d rows have nothing in any column; they are left out", shown(self.file), dropped
+                "%s: %d rows have nothing in any column and are left out, the first after line %d",
+                *(shown(self.file), dropped, self.lines[first - 1] if first else 1),
             )
 
     @cached_property
@@ -138,9 +139,7 @@ class CsvFile:
 
         import pandas as pd
 
-        with (
-            warnings.catch_warnings()
-        ):  # rows that are too long are named by `check`; kinds are mixed in a column of text
+        with warnings.catch_warnings():  # `check` names rows that are too long, and text may look like numbers in parts
             warnings.simplefilter("ignore", pd.errors.ParserWarning)
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)
             return pd.read_csv(

@@ -248,7 +248,7 @@ def test_blank_rows_are_left_out_and_said(tmp_path: Path, caplog: Any, id: str |
     dataset = csv_table(file, "y", classes=("a", "b"), id=id)
     assert dataset.labelled.ids.tolist() == (["7", "8"] if id else ["0", "1"])
     assert dataset.official == {}
-    assert "2 rows have nothing in any column" in caplog.text
+    assert "2 rows have nothing in any column and are left out, the first after line 2" in caplog.text
     with pytest.raises(UserError, match=r"line 5, column y: 'b' is not a class"):
         csv_table(file, "y", classes=("a", "c"))
 

@@ -32,7 +32,7 @@ def structured(names: Sequence[str], tables: Sequence[Table], text: Sequence[str
         cells = np.concatenate([table.text(name) for table in tables])
         columns[name] = stored(name, tables, cells)
         parts = None if name in text else date_parts(cells, tables[0].missing)
-        columns |= {f"{name}.{part}": values for part, values in (parts or {}).items()}
+        columns |= {f"{name}.{part}": values for part, values in (parts or {}).items() if f"{name}.{part}" not in names}
     rows = np.empty(sum(map(len, tables)), [(name, column.dtype) for name, column in columns.items()])
     for name, column in columns.items():
         rows[name] = column
