@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from harness.data.csv_files import read_csv
-from harness.data.formats.cell_values import numbers_in
 from harness.data.formats.image_files import SUFFIXES, composed, is_hidden, names_of
-from harness.data.formats.table_inputs import counts_rows
-from harness.data.formats.tables import UNNAMED
+from harness.data.tables.cell_values import numbers_in
+from harness.data.tables.csv_files import read_csv
+from harness.data.tables.table import UNNAMED
+from harness.data.tables.table_inputs import counts_rows
 from harness.errors import UserError, listed, nearest
 
 TABLES = (".csv", ".tsv")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.data.csv_files import read_csv
 from harness.data.formats import asked_ids, csv_table, files_named, images_and_csv, images_and_runs, pixels_in_csv
-from harness.data.formats.cell_values import date_parts, label_in, label_names, numbers_in
-from harness.data.formats.table_inputs import structured_like
-from harness.data.formats.tables import Table
 from harness.data.samples import Dataset, Samples
 from harness.data.splits import Holdout, labels, quantile_bins, stratified_grouped
+from harness.data.tables.cell_values import date_parts, label_in, label_names, numbers_in
+from harness.data.tables.csv_files import read_csv
+from harness.data.tables.table import Table
+from harness.data.tables.table_inputs import structured_like
 from harness.errors import UserError
 from harness.new_competition.host_files import Host, Options
 from harness.tasks.classification import Classification

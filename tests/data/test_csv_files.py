@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.csv_files import line_of_row, read_csv
+from harness.data.tables.csv_files import line_of_row, read_csv
 from harness.errors import UserError
 
 

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from harness.data.csv_files import read_csv
 from harness.data.formats.image_files import files_named
-from harness.data.formats.tables import Table
+from harness.data.tables.csv_files import read_csv
+from harness.data.tables.table import Table
 from harness.errors import UserError, nearest
 from harness.paths import shown
 

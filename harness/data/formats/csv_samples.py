@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.formats.table_inputs import is_index, structured
-from harness.data.formats.tables import Table
 from harness.data.samples import Dataset, Samples
+from harness.data.tables.table import Table
+from harness.data.tables.table_inputs import is_index, structured
 from harness.errors import UserError
 from harness.paths import shown
 

@@ -18,12 +18,12 @@ import numpy as np
 
 from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, images_of
 from harness.data.formats.mask_files import Values, label_masks
-from harness.data.formats.tables import Table
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange
 from harness.data.pixels.picture_file import PictureHead, head, heads_of, value_range_of
 from harness.data.samples import Dataset, Samples
+from harness.data.tables.table import Table
 from harness.errors import UserError, nearest
 from harness.files import short_hash
 from harness.paths import shown

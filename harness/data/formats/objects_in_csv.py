@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.csv_files import line_of_row
 from harness.data.formats.asked import ID, pattern_of
 from harness.data.formats.found_boxes import FIELDS, PIXELS, SHARES, FoundBoxes, frame_of
 from harness.data.formats.image_files import files_below, files_named, head
 from harness.data.formats.images_on_disk import dataset_of
-from harness.data.formats.tables import Table
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
+from harness.data.tables.csv_files import line_of_row
+from harness.data.tables.table import Table
 from harness.errors import UserError
 from harness.paths import shown
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.csv_files import CsvFile
-from harness.data.formats.cell_values import (
+from harness.data.samples import numbered
+from harness.data.tables.cell_values import (
     EXACT,
     NumberColumn,
     label_in,
@@ -18,7 +18,7 @@ from harness.data.formats.cell_values import (
     numbers_in,
     plain_number,
 )
-from harness.data.samples import numbered
+from harness.data.tables.csv_files import CsvFile
 from harness.errors import UserError, nearest
 from harness.paths import shown
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.data.csv_files import MARKERS
+from harness.data.tables.csv_files import MARKERS
 
 if TYPE_CHECKING:
     import pandas as pd

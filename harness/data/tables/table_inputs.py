@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.data.formats.cell_values import CODE, NumberColumn, date_parts
-from harness.data.formats.tables import UNNAMED, Table
+from harness.data.tables.cell_values import CODE, NumberColumn, date_parts
+from harness.data.tables.table import UNNAMED, Table
 from harness.errors import UserError
 from harness.paths import shown
 

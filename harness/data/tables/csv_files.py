@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.data.encodings import read_utf8
+from harness.data.tables.encodings import read_utf8
 from harness.errors import UserError
 from harness.paths import shown
 

@@ -1,0 +1,1 @@
+"""Tables as people have them: encodings and delimiters, cells as text, numbers, labels and dates."""
