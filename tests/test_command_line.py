@@ -134,7 +134,6 @@ def complaint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) ->
         ("harness submit pebbles --budget abc", ["BUDGET=abc", "10m"]),
         ("harness submit pebbles --models nett", ["'nett'", "did you mean net?", "net, spy, thief, scout"]),
         ("harness submit pebbles --folds 1", ["--folds", "2"]),
-        ("harness submit pebbles --folds 40", ["40 parts", "FOLDS="]),
         ("harness submit pebbles --data tests", ["DATA=tests", "lacks pebbles.npz"]),
         ("harness submit pebbles --speed 3", ["--speed"]),
         ("harness submit", ["COMPETITION"]),

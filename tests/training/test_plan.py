@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from harness import prepare
+from harness import models, prepare
 from harness.audit import Audit, Check
 from harness.ensemble import Blend
 from harness.errors import UserError
@@ -23,10 +23,8 @@ TEN_SECONDS = TrainingCost(start=0, epoch=10, predict=0)
 
 
 @dataclass(frozen=True)
-class Learner:
+class Learner(models.Learner):
     epochs: int = 20
-    pretrained: bool = False
-    target_class: int | None = None
     fewest_epochs: int = FEWEST_EPOCHS
 
 
