@@ -120,7 +120,8 @@ def models_of(reading: Reading) -> dict[str, str]:
         learned = "loss=cross_entropy + dice, augment=Augment(hflip=0.5)"
         return {"unet": f'Smp("Unet", encoder="tu-resnet10t", {options}, {learned})'}
     if reading.kind == "detection":
-        return {"nano": 'Yolo(model="yolo11n", imgsz=64, epochs=40, batch=8, lr=4e-3)'}
+        imgsz = min(max(-(-max(reading.shape) // 32) * 32, 64), 320)
+        return {"nano": f'Yolo(model="yolo11n", imgsz={imgsz}, epochs=100, batch=8, optimizer=Muon())'}
     if reading.shape:
         flip = "" if reading.load.startswith("pixels_in_csv") else "hflip=0.5, "
         network = (

@@ -87,6 +87,13 @@ def common_shape(host: Host) -> tuple[Size, Size | None]:
     return (side, side), (side, side)
 
 
+def median_shape(host: Host) -> Size:
+    """(height, width) that half of the images exceed."""
+    shapes = [head(file)[0] for files in host.images.values() for file in files]
+    height, width = np.median(shapes, axis=0).astype(int).tolist()
+    return height, width
+
+
 def require_folders(host: Host, ids: Sequence[str], what: str) -> list[str]:
     """The folders in which these images lie; raise `UserError` with those that lie in none."""
     folders = host.folders_of(ids)

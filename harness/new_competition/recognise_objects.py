@@ -11,7 +11,7 @@ from harness.data.run_lengths import RunLengths
 from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
 from harness.new_competition.reading import Reading, in_order, metric_for
-from harness.new_competition.recognise_inputs import common_shape, finish, require_folders
+from harness.new_competition.recognise_inputs import common_shape, finish, median_shape, require_folders
 from harness.new_competition.sample_keys import SampleKeys
 
 PAIRS = r"\d+ \d+(?: \d+ \d+)*"
@@ -151,6 +151,7 @@ def boxes(host: Host, keys: SampleKeys, fields: str, box: str | tuple[str, ...])
     reading = Reading("detection", "boxes in an image", metric_for(host, "detection"), tuple(classes))
     options = [repr(predicted), repr(written), *(["texts=CLASSES"] if label else [])]
     options += [*(["shares=True"] if shares else []), *([f"none={none!r}"] if none else [])]
+    reading.shape = median_shape(host)
     reading.cells, reading.rows = f"Boxes({', '.join(options)})", train[id_column].nunique()
     arguments = [f"id={id_column!r}", f"box={box!r}", "classes=CLASSES", f"fields={fields!r}"]
     arguments += [f"label={label!r}"] if label else []
