@@ -121,7 +121,7 @@ def models_of(reading: Reading) -> dict[str, str]:
         return {"unet": f'Smp("Unet", encoder="tu-resnet10t", {options}, {learned})'}
     if reading.kind == "detection":
         imgsz = min(max(-(-max(reading.shape) // 32) * 32, 64), 320)
-        return {"nano": f'Yolo(model="yolo11n", imgsz={imgsz}, epochs=100, batch=8, optimizer=Muon())'}
+        return {"nano": f'Yolo(model="yolo11n", imgsz={imgsz}, epochs=70, batch=8, optimizer=Muon())'}
     if reading.shape:
         flip = "" if reading.load.startswith("pixels_in_csv") else "hflip=0.5, "
         network = (
