@@ -32,14 +32,20 @@ class Sklearn(Learner):
         """A fitted estimator."""
         from sklearn.base import is_classifier, is_regressor
         from sklearn.dummy import DummyClassifier
+        from sklearn.multiclass import OneVsRestClassifier
         from sklearn.multioutput import MultiOutputRegressor
+        from sklearn.utils import get_tags
 
         estimator = seeded(self.estimator(), context)
         if self.versus is not None:
             train = train[(train.targets == self.target_class) | (train.targets == self.versus)]
         targets = train.targets if self.target_class is None else train.targets == self.target_class
-        if targets.ndim == 2 and is_regressor(estimator):  # several numbers a row, one model each
-            estimator = MultiOutputRegressor(estimator)
+        if targets.ndim == 2:  # several numbers or labels a row: one model each, where the estimator is for one
+            tags = get_tags(estimator)
+            if is_regressor(estimator) and not tags.target_tags.multi_output:
+                estimator = MultiOutputRegressor(estimator)
+            elif tags.classifier_tags and not tags.classifier_tags.multi_label:
+                estimator = OneVsRestClassifier(estimator)
         if is_classifier(estimator) and targets.ndim == 1 and self.target_class is None and len(set(targets)) == 1:
             estimator = DummyClassifier()  # a fold without the rare class, from which many estimators do not learn
         return estimator.fit(features(train.inputs), targets)

@@ -41,6 +41,13 @@ def trees_labels() -> Any:
     return ExtraTreesClassifier(400)
 
 
+def trees_numbers() -> Any:
+    """The same for a number, or several."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    return ExtraTreesRegressor(400)
+
+
 def words_labels() -> Any:
     """Logistic regression on the words and pieces of words of text (TF-IDF), and on standardised numbers."""
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -28,9 +28,17 @@ MODULES = {
     "Muon": "harness.models.optim",
     **dict.fromkeys(("Best", "Flags", "Label", "Labels", "Numbers"), "harness.tasks.cells"),
     **dict.fromkeys(("Probabilities", "Probability"), "harness.tasks.cells"),
-    **dict.fromkeys(("cross_entropy", "dice"), "harness.models.losses"),
+    **dict.fromkeys(("binary_cross_entropy", "cross_entropy", "dice"), "harness.models.losses"),
     **dict.fromkeys(
-        ("boosted_labels", "boosted_numbers", "linear_labels", "linear_numbers", "trees_labels", "words_labels"),
+        (
+            "boosted_labels",
+            "boosted_numbers",
+            "linear_labels",
+            "linear_numbers",
+            "trees_labels",
+            "trees_numbers",
+            "words_labels",
+        ),
         "harness.models.tabular",
     ),
     **dict.fromkeys(
@@ -123,10 +131,12 @@ def models_of(reading: Reading) -> dict[str, str]:
         imgsz = min(max(-(-max(reading.shape) // 32) * 32, 64), 320)
         return {"nano": f'Yolo(model="yolo11n", imgsz={imgsz}, epochs=70, batch=8, optimizer=Muon())'}
     if reading.shape:
+        if reading.kind == "regression":
+            return {"trees": "Sklearn(trees_numbers)"}
         flip = "" if reading.load.startswith("pixels_in_csv") else "hflip=0.5, "
-        network = (
-            f'Timm("resnet10t", epochs={epochs}, lr=2e-3, batch=16, augment=Augment({flip}rotate=10, brightness=0.1))'
-        )
+        loss = "loss=binary_cross_entropy, " if reading.kind == "multilabel" else ""
+        augment = f"augment=Augment({flip}rotate=10, brightness=0.1)"
+        network = f'Timm("resnet10t", epochs={epochs}, lr=2e-3, batch=16, {loss}{augment})'
         small = reading.shape[0] * reading.shape[1] <= 48 * 48 and reading.kind == "classification"
         return {"network": network} | ({"trees": "Sklearn(trees_labels)"} if small else {})
     if reading.kind == "regression":

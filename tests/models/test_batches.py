@@ -8,8 +8,10 @@ import pytest
 
 from harness.data.samples import Samples, numbered
 from harness.models import Context, Interrupted
+from harness.models.augment import Augment
 from harness.models.torch_loop.batches import Batches, Paste, Prime
 from harness.models.torch_loop.outputs import TargetEncoding
+from harness.tasks.classification import Classification
 from tests.support.tiny_networks import TASK, has_rare, learner, stop_at, tiles
 
 plain = replace(learner, batch=4, augment=None)
@@ -118,3 +120,17 @@ def test_labels_are_counted_and_encoded_without_void() -> None:
     special = TargetEncoding(TASK, target_class=3)
     assert TargetEncoding(TASK).count(targets).tolist() == [2, 0, 1] and special.count(targets).tolist() == [2, 1]
     assert special.encode(targets).tolist() == [[[-100, 0, 0, 1]]]
+
+
+# -- augmented ---------------------------------------------------------------------------------------------------------
+
+
+def test_only_masks_are_turned_with_their_images() -> None:
+    """Several labels a row have two dimensions too."""
+    flags = np.random.default_rng(0).integers(0, 2, (len(tiles()), 3))
+    several = replace(tiles(), targets=flags)
+    turned = replace(learner, batch=len(several), augment=Augment(hflip=1.0, rotate=30.0))
+    encoding = TargetEncoding(Classification(("a", "b", "c"), multilabel=True), several=True)
+    ((images, targets),) = Batches(turned, encoding, several, Context(TASK, Path("nowhere"))).epoch(0)
+    assert sorted(targets.tolist()) == sorted(flags.tolist())
+    assert images.shape == several.inputs.shape

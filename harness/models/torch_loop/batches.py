@@ -60,7 +60,7 @@ class Batches:
             if learner.paste and pastes is not None:
                 learner.paste(images, targets, self.train, self.donors, pastes[positions])
             if learner.augment and draws is not None:
-                images, masks = learner.augment(images, targets if targets.ndim > 1 else None, draws[positions])
+                images, masks = learner.augment(images, targets if targets.ndim > 2 else None, draws[positions])
                 targets = targets if masks is None else masks
             yield images, self.encoding.encode(targets)
 
