@@ -29,18 +29,8 @@ MODULES = {
     **dict.fromkeys(("Best", "Flags", "Label", "Labels", "Numbers"), "harness.tasks.cells"),
     **dict.fromkeys(("Probabilities", "Probability"), "harness.tasks.cells"),
     **dict.fromkeys(("binary_cross_entropy", "cross_entropy", "dice"), "harness.models.losses"),
-    **dict.fromkeys(
-        (
-            "boosted_labels",
-            "boosted_numbers",
-            "linear_labels",
-            "linear_numbers",
-            "trees_labels",
-            "trees_numbers",
-            "words_labels",
-        ),
-        "harness.models.tabular",
-    ),
+    **dict.fromkeys(("boosted_labels", "boosted_numbers", "linear_labels", "linear_numbers"), "harness.models.tabular"),
+    **dict.fromkeys(("trees_labels", "trees_numbers", "words_labels"), "harness.models.tabular"),
     **dict.fromkeys(
         ("labels", "labels_in_masks", "labels_of_boxes", "quantile_bins", "stratified_grouped"), "harness.data.splits"
     ),
