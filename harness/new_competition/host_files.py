@@ -16,6 +16,8 @@ from harness.data.tables.table_inputs import counts_rows
 from harness.errors import UserError, listed, nearest
 
 TABLES = (".csv", ".tsv")
+MASKS = re.compile(r".*(mask|annotation|ground.?truth).*", re.IGNORECASE)
+PARTS = re.compile(r"images?|imgs?|.*(mask|annotation|ground.?truth).*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Options:
 
 @dataclass
 class Host:
-    """tables: path in raw -> cells as text. images: topmost folder in raw with images -> their files.
+    """tables: path in raw -> cells as text. images: folder in raw with images, as `folder_of` has it -> their files.
 
     sample, train, test: paths of tables; None where there is none. said: what was taken and why, a line each.
     """
@@ -52,7 +54,7 @@ class Host:
         images: dict[str, list[Path]] = {}
         for file in files:
             if file.suffix.lower() in SUFFIXES:
-                images.setdefault(file.relative_to(raw).parts[0] if file.parent != raw else ".", []).append(file)
+                images.setdefault(folder_of(file.relative_to(raw)), []).append(file)
         tables = {}
         for file in files:
             if file.suffix.lower() in TABLES:
@@ -170,3 +172,10 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
         elif not read.wrong.any() and not np.isnan(read.values).all():
             table[name] = np.where(np.isnan(read.values), "", cells)
     return table
+
+
+def folder_of(file: Path) -> str:
+    """The folder to which an image belongs: the topmost one, or train/images and train/masks where there are these."""
+    *folders, _ = file.parts
+    kinds = 2 if len(folders) > 1 and PARTS.fullmatch(folders[1]) else 1
+    return "/".join(folders[:kinds]) or "."

@@ -8,7 +8,14 @@ from harness.metrics.metric_names import tasks_of
 from harness.new_competition.host_files import Host
 from harness.new_competition.reading import Reading
 from harness.new_competition.recognise_labels import labels_or_numbers
-from harness.new_competition.recognise_objects import boxes, column_of_runs, columns_of_boxes, masks
+from harness.new_competition.recognise_objects import (
+    boxes,
+    column_of_runs,
+    columns_of_boxes,
+    folder_of_masks,
+    masks,
+    masks_in_files,
+)
 from harness.new_competition.sample_keys import sample_keys
 
 
@@ -25,6 +32,9 @@ def recognise(host: Host) -> Reading:
     host.say(f"rows: {forms}; {len(keys.ids)} are asked for, known by {where}")
     if column := column_of_runs(host, keys):
         return masks(host, keys, column)
+    no_target = len(keys.predicted) == 1 and host.column(host.train, keys.predicted[0]) is None
+    if no_target and (folder := folder_of_masks(host)):
+        return masks_in_files(host, keys, folder)
     if len(keys.predicted) == 1 and (found := columns_of_boxes(host)):
         return boxes(host, keys, *found)
     return labels_or_numbers(host, keys)

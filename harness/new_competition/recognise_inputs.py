@@ -117,7 +117,7 @@ def finish(
     row: str | None = None,
 ) -> Reading:
     """A call that reads images; those of the test by the ids of the sample, or with row= by a table of them."""
-    if reader != "class_folders":
+    if reader not in ("class_folders", "images_and_masks"):
         arguments = [f"raw / {host.train!r}", *arguments, *group_of(host, row)]
         reading.needs = [host.train or ""]
     if row:
@@ -130,7 +130,7 @@ def finish(
         composed = f", {key!r}" if key != "{id}" else ""
         tested = require_folders(host, keys.ids, host.sample or "")
         test = f"files_named(asked_ids(raw / SAMPLE, {keys.column!r}{composed}), {places(tested)})"
-    images = places(folders) if len(folders) == 1 else f"[{places(folders)}]"
+    images = places(folders) if len(folders) == 1 or reader == "images_and_masks" else f"[{places(folders)}]"
     reading.load = f"{reader}({', '.join([images, *arguments, f'test={test}'])})"
     return completed(host, keys, reading, [*folders, *tested])
 

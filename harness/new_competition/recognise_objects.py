@@ -9,7 +9,7 @@ import pandas as pd
 from harness.data.formats.image_files import files_named, read_images
 from harness.data.run_lengths import RunLengths
 from harness.errors import UserError, listed
-from harness.new_competition.host_files import Host
+from harness.new_competition.host_files import MASKS, Host
 from harness.new_competition.reading import Reading, in_order, metric_for
 from harness.new_competition.recognise_inputs import common_shape, finish, median_shape, require_folders
 from harness.new_competition.sample_keys import SampleKeys
@@ -72,6 +72,47 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     arguments += [f"key={key!r}"] if composed else []
     arguments += [f"label={host.require_column(label)!r}"] if label else []
     return finish(host, keys, reading, "images_and_runs", folders, arguments)
+
+
+def folder_of_masks(host: Host) -> str | None:
+    """A folder of masks with the names of images in another folder."""
+    stems = {folder: {file.stem for file in files} for folder, files in host.images.items()}
+    for folder, names in stems.items():
+        images = [others for other, others in stems.items() if not MASKS.fullmatch(other)]
+        if MASKS.fullmatch(folder) and any(names <= others for others in images):
+            return folder
+    return None
+
+
+def masks_in_files(host: Host, keys: SampleKeys, folder: str) -> Reading:
+    """Masks of two values; the order of pixels in the submission must be said, as no run lengths are there."""
+    stems = {file.stem for file in host.images[folder]}
+    images = next(
+        other
+        for other, files in host.images.items()
+        if not MASKS.fullmatch(other) and stems <= {file.stem for file in files}
+    )
+    if host.options.pixels is None:
+        raise UserError(
+            f"{keys.predicted[0]} holds run lengths, and the masks are files in {folder}: are pixels counted down the "
+            "columns or along the rows? The host's page tells; say PIXELS=columns or PIXELS=rows"
+        )
+    some = host.images[folder][:: max(1, len(host.images[folder]) // LOOKED_AT)]
+    values = tuple(np.unique(np.concatenate([np.unique(np.asarray(read_images([file]))) for file in some])).tolist())
+    if len(values) != 2:
+        raise UserError(f"the masks in {folder} hold {len(values)} values, not two; write the folder with TASK=")
+    asked = host.frame(host.sample)[keys.predicted[0]]
+    none = next(iter(asked[~asked.str.fullmatch(PAIRS)]), "")
+    reading = Reading(
+        "segmentation", "the pixels of an image", metric_for(host, "segmentation"), ("background", "object")
+    )
+    reading.shape, size = common_shape(host)
+    if size:
+        raise UserError("the images have several sizes; masks need images of one size")
+    host.say(f"target: masks in {folder} of the images in {images}, {values[1]} where the object is")
+    reading.coding = repr(RunLengths(host.options.pixels == "columns", 1, False, none))
+    reading.cells, reading.rows = f"Runs({keys.predicted[0]!r}, RUNS)", len(stems)
+    return finish(host, keys, reading, "images_and_masks", [images, folder], [f"values={values}"])
 
 
 def coding_of(host: Host, keys: SampleKeys, cells: pd.Series, ids: pd.Series, folders: Sequence[str]) -> RunLengths:

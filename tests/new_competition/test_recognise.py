@@ -180,6 +180,40 @@ def test_where_the_order_of_pixels_cannot_be_told_it_is_asked(tmp_path: Path) ->
     assert "by_columns=True" in looked_at(tmp_path, files, metric="dice", pixels="columns")[1]
 
 
+def test_masks_in_files_beside_images_of_the_same_names(tmp_path: Path) -> None:
+    files, mask = dict[str, bytes](), np.zeros((8, 12), np.uint8)
+    mask[2:5, 3:7] = 255
+    out = io.BytesIO()
+    Image.fromarray(mask).save(out, "PNG")
+    for k in ROWS:
+        files |= {
+            f"train/images/a{k}.png": png(k),
+            f"train/masks/a{k}.png": out.getvalue(),
+            f"test/images/b{k}.png": png(k),
+        }
+    files["sample_submission.csv"] = table("id,rle_mask", *((f"b{k}", "1 1") for k in ROWS))
+    with pytest.raises(UserError, match="PIXELS=columns or PIXELS=rows"):
+        looked_at(tmp_path, files, metric="dice")
+    reading, source = looked_at(tmp_path, {}, metric="dice", pixels="columns")
+    assert reading.classes == ("background", "object") and "values=(0, 255)" in source
+    assert 'images_and_masks(\n        raw / "train/images",\n        raw / "train/masks"' in source
+
+
+def test_run_lengths_and_masks_in_files_are_told_by_the_images(tmp_path: Path) -> None:
+    """As TGS Salt: train/images and train/masks hold files of the same names, and a table has the same masks."""
+    coding, files, rows = RunLengths(True), dict[str, bytes](), list[tuple[str, str]]()
+    for k in ROWS:
+        mask = np.zeros((8, 12), bool)
+        mask[1:3, 2 + k % 3 : 9] = True
+        files |= {f"train/images/a{k}.png": png(k, mask=mask), f"train/masks/a{k}.png": png(k)}
+        files[f"test/images/b{k}.png"] = png(k)
+        rows.append((f"a{k}", coding.encode(mask) if k % 2 else ""))
+    files["train.csv"] = table("id,rle_mask", *rows)
+    files["sample_submission.csv"] = table("id,rle_mask", *((f"b{k}", "1 1") for k in ROWS))
+    _, source = looked_at(tmp_path, files, metric="tgs")
+    assert 'raw / "train/images"' in source and "by_columns=True" in source
+
+
 def test_boxes_in_columns_with_classes_as_shares(tmp_path: Path) -> None:
     files = images("train", [f"a{k}" for k in ROWS]) | images("test", [f"b{k}" for k in ROWS])
     boxes = ((f"a{k}", "/m/x" if k % 2 else "/m/y", 0.1, 0.5, 0.2, 0.9) for k in ROWS)

@@ -153,15 +153,16 @@ def _keys(
 
 
 def _named(ids: Sequence[str], images: Folders, test: Test | None) -> dict[str, Path]:
-    """id -> file of every labelled image: those of the table, and the others in the folders, which show nothing."""
+    """id -> file of every labelled image: those of the table, and the others beside them, which show nothing."""
     folders = [images] if isinstance(images, Path) else list(images)
     found = files_named(list(dict.fromkeys(name.replace("\\", "/") for name in ids)), *folders)
     named = {name: found[name.replace("\\", "/")] for name in dict.fromkeys(ids)}
     known = {*named.values(), *(test or {}).values()}
     with_suffix = any(name == file.name for name, file in named.items())
+    beside = {file.parent for file in named.values()}  # a folder with masks holds none
     for folder in folders:
         for file in files_below(folder):
-            if file not in known:
+            if file not in known and file.parent in beside:
                 named[file.name if with_suffix else file.stem] = file
     return dict(sorted(named.items()))
 
