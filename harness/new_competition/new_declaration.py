@@ -114,7 +114,7 @@ def models_of(reading: Reading) -> dict[str, str]:
     """Two that see differently, from scratch, of a size that trains on a laptop."""
     epochs = int(min(60, max(8, 40 * 500 / max(reading.rows, 1))))
     if reading.kind == "segmentation":
-        options = f"channels=3, epochs={min(epochs, 40)}, lr=2e-3, batch=8"
+        options = f"channels=3, epochs={min(epochs, 30)}, lr=2e-3, batch=8"
         learned = "loss=cross_entropy + dice, augment=Augment(hflip=0.5)"
         return {"unet": f'Smp("Unet", encoder="tu-resnet10t", {options}, {learned})'}
     if reading.kind == "detection":
