@@ -279,7 +279,8 @@ def new(
         raise UserError("METRIC= is missing: the name of the host's metric, such as accuracy, auc, rmse or dice")
     else:
         options = Options(metric, target, group, task, sample, pixels)
-        show(create_from(competition, from_, options, started().say), json_)
+        made = create_from(competition, from_, options, started().say)
+        show(made if json_ else {name: value for name, value in made.items() if name != "said"}, json_)
 
 
 def started() -> Any:
