@@ -41,7 +41,8 @@ def submit(request: Request) -> dict[str, Any]:
         writer.require_accepting_board(request.competition.name, request.team, prepared.data_hash, request.say)
         keep_baseline(request, prepared)
         request, folds = with_folds(request, prepared)
-        with locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
+        with locked(folder := paths.runs(request.competition.name, prepared.train_hash(folds))):
+            sweep_partials(folder)
             request = with_found(request, prepared, folds)
             plan = plan_for(request, prepared, folds, workers)
             model_runs = cross_validate(request, prepared, folds, plan, workers)
@@ -57,7 +58,8 @@ def train(request: Request) -> dict[str, Any]:
     prepared = current(request.competition.name)
     request, folds = with_folds(request, prepared)
     workers = start_workers(request.listen, request.engine, request.workers)
-    with workers, locked(paths.runs(request.competition.name, prepared.train_hash(folds))):
+    with workers, locked(folder := paths.runs(request.competition.name, prepared.train_hash(folds))):
+        sweep_partials(folder)
         plan = plan_for(request, prepared, folds, workers, to_rank=False)
         ((name, model_run),) = cross_validate(request, prepared, folds, plan, workers).items()
     manifest = model_run.manifest

@@ -32,7 +32,10 @@ def drawn(how: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | Non
     return centres[kind] + 0.5 * rng.normal(size=(792, COLUMNS)), test_groups[kind], kind
 
 
-HOW = pytest.mark.parametrize("how", ["at random", "a share of every class", "whole groups"])
+SLOW = pytest.mark.soak
+HOW = pytest.mark.parametrize(
+    "how", [pytest.param("at random", marks=SLOW), "a share of every class", pytest.param("whole groups", marks=SLOW)]
+)
 
 
 def auc(check: Check) -> tuple[float, float, float]:

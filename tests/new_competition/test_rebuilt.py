@@ -72,7 +72,7 @@ def accuracy(file: Path, truth: pd.Series) -> float:
 @pytest.mark.parametrize(
     ("rebuild", "metric", "models", "least"),
     [
-        pytest.param(titanic, "accuracy", "linear", 0.9, id="titanic"),
+        pytest.param(titanic, "accuracy", "linear", 0.9, id="titanic", marks=pytest.mark.soak),
         pytest.param(otto, "log loss", "linear", 0.9, id="otto", marks=pytest.mark.soak),
         pytest.param(aptos, "qwk", "trees", 0.9, id="aptos", marks=pytest.mark.soak),
     ],
