@@ -97,7 +97,7 @@ class LogLoss(ProbabilityLoss):
         return -np.log(clipped[np.arange(len(truth)), truth] / clipped.sum(1))
 
     def of_labels(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
-        """Raise `UserError` where it is balanced: a label that a row lacks is no class of its own."""
+        """Raise `UserError` where it is balanced: a label that a row lacks is not a class of its own."""
         if self.balanced:
             raise UserError(f"{self.name} takes one label a row, and here a row has several; use LogLoss without it")
         return -np.log(np.clip(np.where(truth > 0, probs, 1 - probs), self.clip, 1 - self.clip))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ class Host:
             if given not in self.tables:
                 raise UserError(f"SAMPLE={given} is not a table there{nearest(given, self.tables)}")
             return given
-        named = [path for path in self.tables if re.search(r"sample|submission", Path(path).name, re.IGNORECASE)]
+        named = [path for path in self.tables if self._is_sample(path)]
         rows = {path: set(self.tables[path].iloc[:, 0]) for path in named}
         most = max(named, key=lambda path: len(rows[path]), default=None)
         if most and any(not rows[path] <= rows[most] for path in named):
@@ -137,7 +138,7 @@ class Host:
     def folders_of(self, ids: Sequence[str]) -> list[str]:
         """The fewest folders in which every id names an image; [] where some name none."""
         wanted, chosen = set(map(composed, ids)), list[str]()
-        known = {folder: self.image_names(folder) for folder in self.images}
+        known = dict(self.image_names)
         while wanted and known:
             best = max(known, key=lambda folder: len(wanted & known[folder]))
             if not wanted & known[best]:
@@ -146,8 +147,13 @@ class Host:
             wanted -= known.pop(best)
         return sorted(chosen) if not wanted else []
 
-    def image_names(self, folder: str) -> set[str]:
-        return {composed(name) for file in self.images[folder] for name in names_of(file, self.raw / folder)}
+    @cached_property
+    def image_names(self) -> dict[str, set[str]]:
+        """How the images of every folder may be named."""
+        return {
+            folder: {composed(name) for file in files for name in names_of(file, self.raw / folder)}
+            for folder, files in self.images.items()
+        }
 
     def naming_column(self, path: str | None, but: Sequence[str] = ()) -> str | None:
         """The column whose cells all name images."""

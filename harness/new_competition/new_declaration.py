@@ -41,7 +41,6 @@ MODULES = {
     **dict.fromkeys(("images_and_masks", "images_and_runs", "pixels_in_csv", "rows_named"), "harness.data.formats"),
 }
 STRATIFY = {"segmentation": "labels_in_masks", "detection": "labels_of_boxes", "regression": "quantile_bins"}
-TASKS = {"segmentation": "Segmentation", "detection": "Detection", "regression": "Regression"}
 
 
 def declaration(name: str, title: str, sample: str, reading: Reading, slug: str | None = None) -> str:
@@ -82,7 +81,7 @@ def declaration(name: str, title: str, sample: str, reading: Reading, slug: str 
 
 def task_of(reading: Reading) -> str:
     keys = "" if reading.keys == {"id": "{id}"} else f", {reading.keys!r}"
-    default = (*reading.keys, *predicted_of(reading))
+    default = (*reading.keys, *(name for name in reading.columns if name not in reading.keys))
     columns = "" if reading.columns == default else f", columns={reading.columns!r}"
     layout = f"Layout({reading.cells}{keys}{columns})"
     if reading.kind == "regression":
@@ -92,10 +91,6 @@ def task_of(reading: Reading) -> str:
     if reading.kind == "detection":
         return f"Detection(CLASSES, {layout})"
     return f"Classification(CLASSES, {layout}{', multilabel=True' if reading.kind == 'multilabel' else ''})"
-
-
-def predicted_of(reading: Reading) -> tuple[str, ...]:
-    return tuple(name for name in reading.columns if name not in reading.keys)
 
 
 def sources_of(reading: Reading, slug: str | None) -> str:

@@ -11,9 +11,9 @@ class Reading:
     """kind: of the tasks of `metric_names`. what: what is learned, in words.
 
     classes: names, the index is the label; () for numbers. target: the column or columns. coding: of run lengths.
-    cells, keys, columns: of the
-    `Layout`. load: the call that reads the host's files. shape: (height, width) of images, () of tables. rows: labelled
-    ones. texts: whether a column holds sentences. needs: paths in raw without which the files are not the host's.
+    cells, keys, columns: of the `Layout`. load: the call that reads the host's files. shape: (height, width) of images,
+    () of tables. rows: labelled ones. texts: whether a column holds sentences. needs: paths in raw without which the
+    files are not the host's.
     """
 
     kind: str

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.data.formats.image_files import Size, head
+from harness.data.pixels import Size
+from harness.data.pixels.picture_file import head
 from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
 from harness.new_competition.reading import Reading
@@ -98,7 +99,7 @@ def require_folders(host: Host, ids: Sequence[str], what: str) -> list[str]:
     """The folders in which these images lie; raise `UserError` with those that lie in none."""
     folders = host.folders_of(ids)
     if not folders:
-        everywhere = {name for folder in host.images for name in host.image_names(folder)}
+        everywhere = set().union(*host.image_names.values())
         lost = [name for name in ids if name not in everywhere]
         raise UserError(f"{what} names {len(lost)} images that are not there, the first: {', '.join(lost[:3])}")
     return folders

@@ -74,24 +74,18 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     return finish(host, keys, reading, "images_and_runs", folders, arguments)
 
 
-def folder_of_masks(host: Host) -> str | None:
-    """A folder of masks with the names of images in another folder."""
+def masks_beside_images(host: Host) -> tuple[str, str] | None:
+    """(folder of images, folder of masks with the names of some of them)."""
     stems = {folder: {file.stem for file in files} for folder, files in host.images.items()}
-    for folder, names in stems.items():
-        images = [others for other, others in stems.items() if not MASKS.fullmatch(other)]
-        if MASKS.fullmatch(folder) and any(names <= others for others in images):
-            return folder
+    for masks in filter(MASKS.fullmatch, stems):
+        for images, names in stems.items():
+            if not MASKS.fullmatch(images) and stems[masks] <= names:
+                return images, masks
     return None
 
 
-def masks_in_files(host: Host, keys: SampleKeys, folder: str) -> Reading:
+def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Reading:
     """Masks of two values; the order of pixels in the submission must be said, as no run lengths are there."""
-    stems = {file.stem for file in host.images[folder]}
-    images = next(
-        other
-        for other, files in host.images.items()
-        if not MASKS.fullmatch(other) and stems <= {file.stem for file in files}
-    )
     if host.options.pixels is None:
         raise UserError(
             f"{keys.predicted[0]} holds run lengths, and the masks are files in {folder}: are pixels counted down the "
@@ -111,7 +105,7 @@ def masks_in_files(host: Host, keys: SampleKeys, folder: str) -> Reading:
         raise UserError("the images have several sizes; masks need images of one size")
     host.say(f"target: masks in {folder} of the images in {images}, {values[1]} where the object is")
     reading.coding = repr(RunLengths(host.options.pixels == "columns", 1, False, none))
-    reading.cells, reading.rows = f"Runs({keys.predicted[0]!r}, RUNS)", len(stems)
+    reading.cells, reading.rows = f"Runs({keys.predicted[0]!r}, RUNS)", len(host.images[folder])
     return finish(host, keys, reading, "images_and_masks", [images, folder], [f"values={values}"])
 
 

@@ -97,7 +97,7 @@ def settle(inner: Path, archive: Path) -> None:
 
 
 def flatten(folder: Path) -> None:
-    """A single folder in which everything lies is no part of the host's paths."""
+    """A single folder in which everything lies is not part of the host's paths."""
     content = [path for path in folder.iterdir() if not path.name.startswith(".") and path.name != "__MACOSX"]
     if len(content) == 1 and content[0].is_dir():
         inner = content[0].rename(folder.with_name(f"{folder.name}.inner"))

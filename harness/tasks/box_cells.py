@@ -16,10 +16,10 @@ from harness.data.samples import Ragged
 from harness.errors import InvalidSubmission, UserError
 from harness.files import atomic
 from harness.metrics.boxes import MOST
+from harness.tasks.cells import class_texts
 from harness.tasks.layout import Layout, Line
 
 FAR = 1e6  # pixels: no image is larger
-FIELDS = ("class", "score", "x", "y", "w", "h", "x1", "y1", "x2", "y2")
 Size = tuple[int, int] | None
 
 
@@ -58,7 +58,7 @@ class Boxes:
         return ()
 
     def encode(self, task: Any, row: np.ndarray, label: int | None, size: Size) -> list[list[str]]:
-        texts = self.texts or [str(c) for c in range(len(task.classes))]
+        texts = class_texts(self.texts, task)
         scale = (size[1], size[0]) if self.shares and size else (1, 1)
         words = []
         for box in boxes_of(row):
@@ -75,7 +75,7 @@ class Boxes:
             raise line.wrong(0, f"{len(words)} fields, but every box has {len(names)}: {self.fields}")
         if len(words) > len(names) * MOST:
             raise line.wrong(0, f"more than {MOST} boxes for one image")
-        texts = self.texts or [str(c) for c in range(len(task.classes))]
+        texts = class_texts(self.texts, task)
         found = []
         for at in range(0, len(words), len(names)):
             of_box = dict(zip(names, words[at : at + len(names)], strict=True))

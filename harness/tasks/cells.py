@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.errors import listed
+from harness.errors import InvalidSubmission, listed
 from harness.tasks.layout import Line
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # Python's float takes more: 1_0, nan, " 1"
@@ -27,6 +27,15 @@ class OneLine:
         return range(len(task.classes))
 
 
+class Scores(OneLine):
+    """What cells of a score for every class share."""
+
+    output: ClassVar[str] = "probabilities"
+
+    def collect(self, task: Any, rows: Sequence[Any]) -> np.ndarray:
+        return np.array(rows, np.float64).reshape(len(rows), -1)
+
+
 @dataclass(frozen=True)
 class Label(OneLine):
     """One label. texts: how each class is written; its index where none are given: ("no", "yes"), ("1", "2", "3")."""
@@ -39,10 +48,10 @@ class Label(OneLine):
         return [self.column]
 
     def encode(self, task: Any, row: Any, label: int | None, size: Size) -> list[list[str]]:
-        return [[_texts(self, task)[int(row)]]]
+        return [[class_texts(self.texts, task)[int(row)]]]
 
     def decode(self, task: Any, lines: Sequence[Line], size: Size) -> int:
-        texts = _texts(self, task)
+        texts = class_texts(self.texts, task)
         if lines[0].cells[0] not in texts:
             asked = listed(texts) if self.texts else f"0 to {len(texts) - 1}"
             raise lines[0].wrong(0, f"{lines[0].cells[0]!r} is not a label ({asked})")
@@ -116,11 +125,10 @@ class Labels(OneLine):
 
 
 @dataclass(frozen=True)
-class Probabilities(OneLine):
+class Probabilities(Scores):
     """A probability for every class. names: the columns, in the order of the task's classes; their names by default."""
 
     names: tuple[str, ...] = ()
-    output: ClassVar[str] = "probabilities"
 
     def columns(self, task: Any) -> Sequence[str]:
         return self.names or task.classes
@@ -133,20 +141,16 @@ class Probabilities(OneLine):
         probs = [probability(line, k) for k in range(len(line.cells))]
         if not task.multilabel and abs(sum(probs) - 1) > TOLERANCE:
             where = line.where.replace(" (", ", ").rstrip(")")
-            raise type(line.wrong(0, ""))(f"{where}: the probabilities sum to {sum(probs):.4g}, not 1")
+            raise InvalidSubmission(f"{where}: the probabilities sum to {sum(probs):.4g}, not 1")
         return probs
-
-    def collect(self, task: Any, rows: Sequence[Any]) -> np.ndarray:
-        return np.array(rows, np.float64).reshape(len(rows), -1)
 
 
 @dataclass(frozen=True)
-class Probability(OneLine):
+class Probability(Scores):
     """One probability: of the class `of` where there are two; of the line's own class where the key names one."""
 
     column: str = "probability"
     of: int = 1
-    output: ClassVar[str] = "probabilities"
 
     def columns(self, task: Any) -> Sequence[str]:
         return [self.column]
@@ -160,12 +164,9 @@ class Probability(OneLine):
             return [1 - value, value] if self.of == 1 else [value, 1 - value]
         return [probability(line, 0) for line in sorted(lines, key=lambda line: line.label or 0)]
 
-    def collect(self, task: Any, rows: Sequence[Any]) -> np.ndarray:
-        return np.array(rows, np.float64).reshape(len(rows), -1)
-
 
 @dataclass(frozen=True)
-class Best(OneLine):
+class Best(Scores):
     """The k most probable labels in one cell, the best first; texts: as in `Labels`.
 
     Read back as scores that keep the order: 1 for the first, falling to 1 / k for the k-th, 0 for the others.
@@ -175,7 +176,6 @@ class Best(OneLine):
     column: str = "labels"
     separator: str = " "
     texts: tuple[str, ...] = ()
-    output: ClassVar[str] = "probabilities"
 
     def columns(self, task: Any) -> Sequence[str]:
         return [self.column]
@@ -195,9 +195,6 @@ class Best(OneLine):
                 raise line.wrong(0, f"{name!r} is not a label")
             scores[texts.index(name)] = 1 - rank / self.k
         return scores
-
-    def collect(self, task: Any, rows: Sequence[Any]) -> np.ndarray:
-        return np.array(rows, np.float64).reshape(len(rows), -1)
 
 
 @dataclass(frozen=True)
@@ -244,8 +241,9 @@ class Numbers(OneLine):
         return value
 
 
-def _texts(cells: Any, task: Any) -> Sequence[str]:
-    return cells.texts or [str(c) for c in range(len(task.classes))]
+def class_texts(texts: Sequence[str], task: Any) -> Sequence[str]:
+    """How each class is written; its index where no texts are given."""
+    return texts or [str(c) for c in range(len(task.classes))]
 
 
 def number(text: str) -> float:

@@ -176,7 +176,9 @@ class Layout:
         for line, fields in read_table(sample, header):
             key = tuple(fields[header.index(name)] for name in self.keys)
             if key not in row_of:
-                raise UserError(f"{sample.name}, line {line}: {', '.join(key)} is asked for, but is no row of the test")
+                raise UserError(
+                    f"{sample.name}, line {line}: {', '.join(key)} is asked for, but is not a row of the test"
+                )
             rows[row_of[key]] = None
         return np.array(list(rows), int)
 

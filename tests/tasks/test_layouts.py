@@ -233,7 +233,7 @@ def test_the_sample_orders_the_rows_and_leaves_out_what_it_does_not_ask_for(tmp_
     ("text", "why"),
     [
         ("id,q\na,1", "the columns id,q, but the layout writes id,y"),
-        ("id,y\na,1\nd,1", "line 3: d is asked for, but is no row of the test"),
+        ("id,y\na,1\nd,1", "line 3: d is asked for, but is not a row of the test"),
     ],
 )
 def test_a_sample_that_does_not_fit_is_refused(text: str, why: str, tmp_path: Path) -> None:

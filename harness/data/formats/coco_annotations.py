@@ -164,7 +164,7 @@ def _boxes(
 
 
 def _labels(listed: Mapping[str, list[Any]], classes: Sequence[str], file: Path) -> dict[str, int]:
-    """Id -> label of the categories. One that is no class may stand beside all classes where no box is of it, as the
+    """Id -> label of the categories. One that is not a class may stand beside all classes where no box is of it, as the
     root of Roboflow's categories."""
     name_of: dict[str, str] = {}
     for k, category in enumerate(listed["categories"]):
@@ -183,7 +183,7 @@ def _labels(listed: Mapping[str, list[Any]], classes: Sequence[str], file: Path)
                 f"but the classes are {', '.join(classes)}"
             )
         logging.getLogger(__name__).warning(
-            "%s: the category %r is no class and has no box; it is left out", shown(file), name
+            "%s: the category %r is not a class and has no box; it is left out", shown(file), name
         )
     return {number: list(classes).index(name) for number, name in name_of.items() if number not in strange}
 

@@ -13,7 +13,7 @@ from harness.data.images import EncodedImages, coloured
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange, scaled
 from harness.data.pixels.dicom import SUFFIXES as DICOM
-from harness.data.pixels.picture_file import PictureHead, head, heads_of, read_pixels, value_range_of  # noqa: F401
+from harness.data.pixels.picture_file import PictureHead, heads_of, read_pixels, value_range_of
 from harness.errors import UserError, nearest
 from harness.paths import shown
 

@@ -86,7 +86,7 @@ def images_and_csv(
     the table does not name, and that are not of the test, are another, "unlabelled".
     """
     rows = Table.read(table)
-    files = ImageFiles(*([folder] if isinstance(folder, Path) else folder))
+    files = ImageFiles(*as_list(folder))
     names, file_of = rows.ids(id), dict[str, Path]()
     for k, name in enumerate(names):
         try:
@@ -148,9 +148,13 @@ def images_and_masks(
     return dataset_of(known, targets, None, others, test, size, value_range=value_range)
 
 
+def as_list(paths: Path | Sequence[Path]) -> list[Path]:
+    return [paths] if isinstance(paths, Path) else list(paths)
+
+
 def _by_stem(folders: Folders) -> dict[str, Path]:
     file_of: dict[str, Path] = {}
-    for file in files_below(*([folders] if isinstance(folders, Path) else folders)):
+    for file in files_below(*as_list(folders)):
         if file.stem in file_of:
             raise UserError(f"{shown(file)} and {file_of[file.stem].name} have one name; rename one")
         file_of[file.stem] = file
@@ -173,10 +177,9 @@ def dataset_of(
     with_suffix: whether the files of test folders are named so. encoded: also images of one size stay encoded.
     """
     if test is not None and not isinstance(test, Mapping):
-        files = files_below(*([test] if isinstance(test, Path) else test))
-        test = files_by_name(files, with_suffix)
+        test = files_by_name(files_below(*as_list(test)), with_suffix)
     parts: list[Images] = [images, others or {}, test or {}]
-    of_rows = [[file] if isinstance(file, Path) else list(file) for part in parts for file in part.values()]
+    of_rows = [as_list(files) for part in parts for files in part.values()]
     together = max(map(len, of_rows))
     files = sorted({file for of_row in of_rows for file in of_row})
     head_of = dict(zip(files, heads_of(files), strict=True))
@@ -229,5 +232,5 @@ def _files_of(test: Test | None) -> list[Path]:
     if test is None:
         return []
     if isinstance(test, Mapping):
-        return [file for files in test.values() for file in ([files] if isinstance(files, Path) else files)]
-    return files_below(*([test] if isinstance(test, Path) else test))
+        return [file for files in test.values() for file in as_list(files)]
+    return files_below(*as_list(test))

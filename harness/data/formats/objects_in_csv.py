@@ -9,8 +9,9 @@ import numpy as np
 
 from harness.data.formats.asked import ID, pattern_of
 from harness.data.formats.found_boxes import FIELDS, PIXELS, SHARES, FoundBoxes, frame_of
-from harness.data.formats.image_files import files_below, files_named, head
-from harness.data.formats.images_on_disk import dataset_of
+from harness.data.formats.image_files import ImageFiles
+from harness.data.formats.images_on_disk import Folders, as_list, dataset_of
+from harness.data.pixels.picture_file import head
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
 from harness.data.tables.csv_files import line_of_row
@@ -18,7 +19,6 @@ from harness.data.tables.table import Table
 from harness.errors import UserError
 from harness.paths import shown
 
-Folders = Path | Sequence[Path]
 Test = Mapping[str, Path]  # id -> file of the official test
 
 NO_NUMBER = ("", "nan", "none", "null", "na", "n/a")  # what a cell without a box holds
@@ -154,16 +154,14 @@ def _keys(
 
 def _named(ids: Sequence[str], images: Folders, test: Test | None) -> dict[str, Path]:
     """id -> file of every labelled image: those of the table, and the others beside them, which show nothing."""
-    folders = [images] if isinstance(images, Path) else list(images)
-    found = files_named(list(dict.fromkeys(name.replace("\\", "/") for name in ids)), *folders)
-    named = {name: found[name.replace("\\", "/")] for name in dict.fromkeys(ids)}
+    files = ImageFiles(*as_list(images))
+    named = {name: files.find(name) for name in dict.fromkeys(ids)}
     known = {*named.values(), *(test or {}).values()}
     with_suffix = any(name == file.name for name, file in named.items())
     beside = {file.parent for file in named.values()}  # a folder with masks holds none
-    for folder in folders:
-        for file in files_below(folder):
-            if file not in known and file.parent in beside:
-                named[file.name if with_suffix else file.stem] = file
+    for file in files.files:
+        if file not in known and file.parent in beside:
+            named[file.name if with_suffix else file.stem] = file
     return dict(sorted(named.items()))
 
 

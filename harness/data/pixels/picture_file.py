@@ -119,14 +119,5 @@ def readable(file: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        SyntaxError,
-        ImportError,
-        AttributeError,
-        RuntimeError,
-        struct.error,
-    ) as error:
+    except BROKEN as error:
         raise UserError(f"{shown(file)} is not readable as an image ({error}); get it again, or remove it") from error

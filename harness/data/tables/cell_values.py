@@ -170,7 +170,7 @@ def label_names(classes: Sequence[str]) -> Mapping[str, int]:
 
 
 def label_in(cell: str, names: Mapping[str, int]) -> int | None:
-    """The label of a cell, as it stands, in lower case, or as a number; None where it is no class."""
+    """The label of a cell, as it stands, in lower case, or as a number; None where it is not a class."""
     return next((names[each] for each in (cell, cell.casefold(), spelled(cell)) if each in names), None)
 
 
