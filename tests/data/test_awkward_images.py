@@ -19,8 +19,9 @@ from harness.data.formats.image_files import files_below, read_images
 from harness.data.formats.new_inputs import images_like, inputs_like
 from harness.data.images import EncodedImages
 from harness.errors import UserError
+from tests.support.tiny_data import SHARED
 
-CASES = Path(os.environ.get("SHARED", "")) / "cases"
+CASES = SHARED / "cases"
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(8, 32)  # every level of grey once
 COLOURS = np.stack([RAMP, 255 - RAMP, RAMP[::-1]], axis=2)
