@@ -120,7 +120,9 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
         decided = predict_rows(competition, samples.inputs, models_of(runs_of(manifest), recipe), recipe, workers)
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / f"predicted-{inputs.resolve().stem}{competition.task.official_suffix}"
-    task.write(task.table.asked(samples), decided, file)
+    asked = task.table.asked(samples)
+    task.write(asked, decided, file)
+    task.read(file, asked)
     return {"competition": competition.name, "path": paths.shown(file), "rows": len(samples)}
 
 

@@ -229,14 +229,20 @@ def test_new_rows_are_read_as_those_that_were_trained_on(tmp_path: Path) -> None
     new = table(
         tmp_path, "flag;zip;more;size;when", "false;00001;x;1,5;30.6.2024", "NA;2;y;NA;1.7.2024", name="new.csv"
     )
-    rows = structured_like(Table.read(new), trained.dtype)
+    rows = structured_like(Table.read(new), trained)
     assert rows.dtype.names == trained.dtype.names
     assert rows[0].tolist() == ("30.6.2024", 2024, 6, 30, 6, "00001", 1.5, 0)
     assert rows["zip"].tolist() == ["00001", "2"]
     assert np.isnan([rows["size"][1], rows["flag"][1]]).all()
     later = table(tmp_path, "when,zip,size,flag", "soon,1,1,TRUE", name="later.csv")
     with pytest.raises(UserError, match=r"later\.csv, column when: some cells are not dates"):
-        structured_like(Table.read(later), trained.dtype)
+        structured_like(Table.read(later), trained)
+
+
+def test_dates_of_new_rows_are_written_as_those_that_were_trained_on(tmp_path: Path) -> None:
+    trained = csv_table(table(tmp_path, "id,when,y", "a,31/5/2024,1", "b,1/6/2024,2"), "y", id="id").labelled.inputs
+    new = table(tmp_path, "when", "5/6/2024", name="new.csv")
+    assert structured_like(Table.read(new), trained)[0].tolist() == ("5/6/2024", 2024, 6, 5, 2)
 
 
 # -- rows and columns that nobody meant --------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.formats.csv_samples import Table
 from harness.data.formats.image_files import decoded, files_below, files_by_name
 from harness.data.images import EncodedImages
 from harness.data.pixels.depth import ValueRange, learnt_range, used_by
 from harness.data.pixels.picture_file import PictureHead, head, read_pixels, value_range_of
 from harness.data.samples import Samples
+from harness.data.tables.table import Table
+from harness.data.tables.table_inputs import structured_like
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -31,23 +32,15 @@ def inputs_like(source: Path, like: Any, reading: Mapping[str, Any], id_columns:
 
 
 def rows_like(file: Path, like: np.ndarray, id_columns: Sequence[str] = ()) -> Samples:
-    """The rows of a table that has the columns of `like`, a structured array; other columns are left out.
+    """The rows of a table in the fields of `like`, a structured array, as `structured_like` says.
 
     Ids are those of the first of the `id_columns` that the table has, else the numbers of the rows.
     """
     if not file.is_file():
         raise UserError(f"{shown(file)} is not a file; the models see tables, so it should be a CSV file of new rows")
-    table, columns = Table.read(file), dict[str, np.ndarray]()
-    for name in like.dtype.names or ():
-        if like.dtype[name].kind == "f":
-            columns[name] = table.numbers(name)
-        else:
-            cells = table.text(name)
-            columns[name] = cells.astype(f"U{max(like.dtype[name].itemsize // 4, *map(len, cells))}")
-    rows = np.empty(len(table), [(name, column.dtype) for name, column in columns.items()])
-    for name, column in columns.items():
-        rows[name] = column
-    return Samples(table.ids(next((name for name in id_columns if name in table.columns), None)), rows)
+    table = Table.read(file)
+    id_column = next((name for name in id_columns if name in table.columns), None)
+    return Samples(table.ids(id_column), structured_like(table, like))
 
 
 def images_like(folder: Path, like: Any, reading: Mapping[str, Any] | None = None) -> Samples:

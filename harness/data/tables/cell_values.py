@@ -111,13 +111,17 @@ def date_parts(cells: np.ndarray, markers: Sequence[str] = ()) -> dict[str, np.n
     if not matched or not all(matched):
         return None
     names = [match.groupdict() for match in matched if match]
-    points = any("one" in each and "." in found[k] for k, each in zip(present, names, strict=True))
-    day_first = points or any(int(each.get("one", 0)) > 12 for each in names)
+    day_first = any(
+        int(each.get("one", 0)) > 12 and "." not in found[k] for k, each in zip(present, names, strict=True)
+    )
     written = [
         (each["year"], each["month"], each["day"])
         if "month" in each
-        else (each["year"], *((each["two"], each["one"]) if day_first else (each["one"], each["two"])))
-        for each in names
+        else (
+            each["year"],
+            *((each["two"], each["one"]) if day_first or "." in found[k] else (each["one"], each["two"])),
+        )
+        for k, each in zip(present, names, strict=True)
     ]
     dates = as_dates(written)
     if dates is None:

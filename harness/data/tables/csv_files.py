@@ -72,7 +72,7 @@ class CsvFile:
 
     def check(self) -> None:
         """Raise `UserError` naming the first row that is broken."""
-        separators = self.content.count(self.separator.encode())
+        separators = np.count_nonzero(np.frombuffer(self.content, np.uint8) == ord(self.separator))
         whole = self.typed is not None and separators == (len(self.typed) + 1) * (len(self.header) - 1)
         if b'"' in self.content or not whole:
             self.lines  # noqa: B018 - reads every row
@@ -114,6 +114,15 @@ class CsvFile:
         return [line for line, _ in islice(rows_of(self.content.decode(), self.separator, self.file), 1, None)]
 
     @cached_property
+    def has_spaces(self) -> bool:
+        return b" " in self.content
+
+    @cached_property
+    def is_file(self) -> bool:
+        """Whether the file holds the content as it is; pandas reads a path twice as fast as bytes."""
+        return self.file.read_bytes() == self.content
+
+    @cached_property
     def has_codes(self) -> bool:
         """Whether some cell may begin with 0 and another digit, as zip codes do."""
         content = np.frombuffer(self.content, np.uint8)
@@ -123,15 +132,21 @@ class CsvFile:
 
     def text(self, column: int) -> np.ndarray:
         """(n,) object, of str without spaces at the ends: the cells of the rows that are not blank, as they stand."""
-        cells = self.texts if column in self.texts else self.parsed(dtype=object, na_filter=False, usecols=[column])
-        return np.array([cell.strip() for cell in cells[column].to_numpy()[self.rows]], object)
+        words = column in self.words
+        parsed = self.texts if words else self.parsed(dtype=object, na_filter=False, usecols=[column])
+        cells = parsed[column].to_numpy()[self.rows]
+        return np.array([cell.strip() for cell in cells], object) if words or self.has_spaces else cells
+
+    @property
+    def words(self) -> list[int]:
+        """The columns that are no numbers."""
+        assert self.typed is not None
+        return [column for column in range(len(self.header)) if self.typed[column].dtype.kind not in "iufb"]
 
     @cached_property
     def texts(self) -> "pd.DataFrame":
-        """Every row of the columns that are no numbers, as text."""
-        assert self.typed is not None
-        words = [column for column in self.typed.columns if self.typed[column].dtype.kind not in "iufb"]
-        return self.parsed(dtype=object, na_filter=False, usecols=words)
+        """Every row of the `words`, as text."""
+        return self.parsed(dtype=object, na_filter=False, usecols=self.words)
 
     def parsed(self, **options: Any) -> "pd.DataFrame":
         """By pandas, blank lines left out; columns are numbered."""
@@ -143,12 +158,13 @@ class CsvFile:
             warnings.simplefilter("ignore", pd.errors.ParserWarning)
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)
             return pd.read_csv(
-                io.BytesIO(self.content),
+                self.file if self.is_file else io.BytesIO(self.content),
                 sep=self.separator,
                 header=0,
                 names=range(len(self.header)),
                 index_col=False,
-                skipinitialspace=b" " in self.content,  # half as fast
+                compression=None,
+                skipinitialspace=self.has_spaces,  # half as fast
                 **options,
             )
 

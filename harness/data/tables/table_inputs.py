@@ -39,22 +39,24 @@ def structured(names: Sequence[str], tables: Sequence[Table], text: Sequence[str
     return rows
 
 
-def structured_like(table: Table, like: np.dtype) -> np.ndarray:
-    """(n,) new rows in the fields of those that models were trained on; other columns are left out.
+def structured_like(table: Table, like: np.ndarray) -> np.ndarray:
+    """(n,) new rows in the fields of `like`, rows as models were trained on; other columns are left out.
 
-    Raise `UserError` where a column is missing, or where a cell is not of the kind that the training's were.
+    Dates are read together with theirs, which tell whether the day or the month comes first. Raise
+    `UserError` where a column is missing, or where a cell is not of the kind that the training's were.
     """
     columns = dict[str, np.ndarray]()
-    for field in like.names or ():
+    names = like.dtype.names or ()
+    for field in names:
         name, _, part = field.rpartition(".")
-        if field not in table.columns and f"{name}.year" in (like.names or ()):
-            parts = date_parts(table.text(name))
+        if field not in table.columns and f"{name}.year" in names:
+            parts = date_parts(np.concatenate([like[name].astype(object), table.text(name)]))
             if parts is None:
                 raise UserError(
                     f"{shown(table.file)}, column {name}: some cells are not dates, as those trained on are"
                 )
-            columns[field] = parts.get(part, np.full(len(table), np.nan))
-        elif like[field].kind == "f":
+            columns[field] = parts[part][len(like) :] if part in parts else np.full(len(table), np.nan)
+        elif like.dtype[field].kind == "f":
             columns[field] = table.numbers(field)
         else:
             columns[field] = table.text(field).astype(f"U{max(1, *map(len, table.text(field)))}")
