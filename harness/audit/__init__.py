@@ -40,6 +40,8 @@ from harness.tasks import Task
 
 __all__ = ["Audit", "Check", "audit"]
 
+FEWEST = 3  # groups: for the hold-out and two folds
+
 
 def audit(dataset: Dataset, task: Task, split: Split | None = None, holdout: Holdout | None = None) -> Audit:
     """Run every check; where the arrays do not even fit together, only the basic ones.
@@ -64,13 +66,15 @@ def audit(dataset: Dataset, task: Task, split: Split | None = None, holdout: Hol
     rest, inspection_rest = (labelled[clean], inspection.at(clean)) if motifs else (labelled, inspection)
     clusters, near = exact_duplicates(inspection_rest.digests), near_duplicates(inspection_rest, inspection_rest)
     groups = merge(declared, clean[np.array([*pairs_of(clusters), *near], int).reshape(-1, 2)])
+    if too_few := len(np.unique(groups)) < FEWEST <= len(np.unique(declared)):
+        groups = declared
     part, impossible = planned(replace(labelled, groups=groups), split, holdout)
     held_out = None if part is None else part == HELD_OUT
     files = {name: file_facts(samples) for name, samples in parts.items()}
     checks = [
         *basic,
         check_odd_inputs(parts, inspections),
-        check_duplicates(rest, clusters, near, declared[clean], None if part is None else part[clean]),
+        check_duplicates(rest, clusters, near, declared[clean], None if part is None else part[clean], too_few),
         check_test_duplicates(rest, inspection_rest, official, inspections),
         check_artefacts(
             "shared masks",

@@ -85,11 +85,26 @@ def merge(groups: np.ndarray, pairs: Iterable[Sequence[int]]) -> np.ndarray:
 
 
 def check_duplicates(
-    labelled: Samples, clusters: Sequence[list[int]], near: np.ndarray, declared: np.ndarray, part: np.ndarray | None
+    labelled: Samples,
+    clusters: Sequence[list[int]],
+    near: np.ndarray,
+    declared: np.ndarray,
+    part: np.ndarray | None,
+    too_few: bool = False,
 ) -> Check:
-    """part: (n,) int, the fold of every row or the hold-out; a pair across two parts is a leak."""
+    """part: (n,) int, the fold of every row or the hold-out; a pair across two parts is a leak.
+
+    too_few: the groups that joining them would leave are too few for a split, so they were not joined.
+    """
     copies, pairs = sum(len(rows) - 1 for rows in clusters), [*pairs_of(clusters), *map(tuple, near.tolist())]
     evidence = f"{copies} exact copies and {len(near)} near-duplicate pairs"
+    across = [pair for pair in pairs if declared[pair[0]] != declared[pair[1]]]
+    if too_few:
+        found = f"{evidence}, {len(across)} of them across declared groups: {_named(labelled, across)}"
+        remedy = (
+            "they stay apart, since joined groups are too few for a split; scores are too good if they are one thing"
+        )
+        return Check("duplicates", "warn", found, remedy)
     if part is not None and (cut := [pair for pair in pairs if part[pair[0]] != part[pair[1]]]):
         return Check(
             "duplicates",
@@ -97,7 +112,7 @@ def check_duplicates(
             f"{evidence}; the split separates {len(cut)} of them: {_named(labelled, cut)}",
             "let the declared split keep the groups of the samples whole",
         )
-    if across := [pair for pair in pairs if declared[pair[0]] != declared[pair[1]]]:
+    if across:
         evidence += f", {len(across)} of them across declared groups, which are now one: {_named(labelled, across)}"
     elif pairs:
         evidence += ", all within declared groups"

@@ -1,5 +1,7 @@
 """Duplicates become one group; copies in the test, conflicts and splits that separate copies are reported."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from harness.audit import audit
@@ -52,6 +54,15 @@ def test_one_picture_with_two_labels_is_a_warning_that_names_both_rows() -> None
     found = audit(Dataset(samples), MASKS)
     assert problems(found) == {"conflicting labels": "warn"}
     assert "2 / 7" in evidence(found, "conflicting labels")
+
+
+def test_copies_across_few_groups_stay_apart_so_that_a_split_is_left() -> None:
+    samples = replace(masked(), groups=np.arange(10) % 3)
+    samples.inputs[7], samples.targets[7] = samples.inputs[2], samples.targets[2]
+    found = audit(Dataset(samples), MASKS)
+    assert found.groups.tolist() == samples.groups.tolist()
+    assert problems(found)["duplicates"] == "warn"
+    assert "1 of them across declared groups: 2 = 7" in evidence(found, "duplicates")
 
 
 def test_duplicates_that_a_split_separates_fail() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.audit import audit
 from harness.data.formats import asked_ids, csv_table, files_named, images_and_csv, images_and_runs, pixels_in_csv
 from harness.data.samples import Dataset, Samples
 from harness.data.splits import Holdout, labels, quantile_bins, stratified_grouped
@@ -477,3 +478,6 @@ def test_the_three_groups_that_were_reported_make_a_hold_out_and_two_folds() -> 
     held = split.held_out(samples, Holdout())
     assert len(set(samples.groups[held])) == 1
     assert set(split.assign_folds(samples[~held], 5)) == {0, 1}
+    checked = audit(Dataset(samples), Classification(("a", "b")), split, Holdout())
+    assert checked.groups.tolist() == samples.groups.tolist()
+    assert {check.name: check.verdict for check in checked.checks}["duplicates"] == "warn"
