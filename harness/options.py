@@ -49,5 +49,10 @@ class Request:
         return dict(self.variants or self.competition.chosen(self.models))
 
     @property
+    def imports(self) -> list[str]:
+        """What the workers may load while the data are read."""
+        return sorted({learner.slow_import for learner in self.learners.values()} - {""})
+
+    @property
     def fold_count(self) -> int:
         return self.folds or (2 if self.fast else self.competition.split.folds)

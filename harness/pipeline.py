@@ -36,7 +36,7 @@ def submit(request: Request) -> dict[str, Any]:
     if not set(request.learners) & set(request.competition.ensemble.names):
         alone = ", ".join(request.learners)
         raise UserError(f"{alone} alone predicts no more than its own class; add a general model to MODELS=")
-    with start_workers(request.listen, request.engine, request.workers) as workers:
+    with start_workers(request.listen, request.engine, request.workers, request.imports) as workers:
         prepared = prepare(request)
         writer.require_accepting_board(request.competition.name, request.team, prepared.data_hash, request.say)
         keep_baseline(request, prepared)
@@ -57,7 +57,7 @@ def train(request: Request) -> dict[str, Any]:
     """Train one model on all folds; leave its run."""
     prepared = current(request.competition.name)
     request, folds = with_folds(request, prepared)
-    workers = start_workers(request.listen, request.engine, request.workers)
+    workers = start_workers(request.listen, request.engine, request.workers, request.imports)
     with workers, locked(folder := paths.runs(request.competition.name, prepared.train_hash(folds))):
         sweep_partials(folder)
         plan = plan_for(request, prepared, folds, workers, to_rank=False)
@@ -80,7 +80,7 @@ def search(request: Request, storage: str | None = None, paired: bool = True, cu
         raise UserError(
             f"{', '.join(request.learners)} alone predicts no more than its own class; name a general model"
         )
-    workers = start_workers(request.listen, request.engine, request.workers)
+    workers = start_workers(request.listen, request.engine, request.workers, request.imports)
     with workers, LocalWorkers(1, 1, grace=0) as background:  # its files are written whole or not at all
         prepared = prepare(request)
         writer.require_accepting_board(competition.name, request.team, prepared.data_hash, request.say)

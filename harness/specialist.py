@@ -49,7 +49,7 @@ def specialist(request: Request, name: str | None) -> dict[str, Any]:
     folds = run.prepared.folds_named(competition, train_hash)
     training = replace(request, folds=int(folds.max()) + 1, variants={model: learner})
     with (
-        start_workers(request.listen, request.engine, request.workers) as workers,
+        start_workers(request.listen, request.engine, request.workers, request.imports) as workers,
         locked(paths.runs(competition.name, train_hash)),
     ):
         plan = plan_for(training, run.prepared, folds, workers, to_rank=False)

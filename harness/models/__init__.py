@@ -95,6 +95,7 @@ class Learner:
     pretrained: bool = False
 
     package: ClassVar[str] = "scikit-learn"  # a model stored by another version of this package is not used
+    slow_import: ClassVar[str] = ""  # what a worker may import while the data are read
 
     def train(self, train: Samples, context: Context) -> Any:
         """The model: anything that joblib can store. The same every time; touches no file."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class Sklearn(Learner):
 
     build: Callable[[], Any]
     parameters: tuple[tuple[str, Any], ...] = ()
+
+    slow_import: ClassVar[str] = "sklearn.ensemble"
 
     def train(self, train: Samples, context: Context) -> Any:
         """A fitted estimator."""

@@ -81,7 +81,7 @@ def submit_final(request: Request) -> dict[str, Any]:
     recipe, model_runs = recipe_of(manifest), runs_of(manifest)
     raw = locate(competition.name, competition.sources, request.data).folder
     with (
-        start_workers(request.listen) as workers,
+        start_workers(request.listen, imports=request.imports) as workers,
         locked(paths.runs(competition.name, manifest["train_hash"])),
     ):
         jobs = []
@@ -116,7 +116,7 @@ def predict(request: Request, inputs: Path) -> dict[str, Any]:
     samples = inputs_like(inputs, prepared.holdout.inputs, prepared.reading, id_columns=header)
     task = competition.task.for_official(samples.ids, prepared.host)
     recipe = recipe_of(manifest)
-    with start_workers(request.listen) as workers:
+    with start_workers(request.listen, imports=request.imports) as workers:
         decided = predict_rows(competition, samples.inputs, models_of(runs_of(manifest), recipe), recipe, workers)
     folder = paths.submissions(competition.name, prepared.data_hash)
     file = folder / f"predicted-{inputs.resolve().stem}{competition.task.official_suffix}"

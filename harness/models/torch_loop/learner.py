@@ -66,6 +66,7 @@ class TorchLearner(Learner):
     norm_rows: int = 1024
     early_stopping: EarlyStopping | None = None
 
+    slow_import: ClassVar[str] = "torch"
     masks: ClassVar[bool] = False  # whether it can predict nothing else
 
     def network(self, classes: int) -> nn.Module:

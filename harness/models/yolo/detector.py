@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from harness import paths
 from harness.data.samples import Samples
@@ -54,6 +54,8 @@ class Yolo(Learner):
     mosaic: float = 0.7
     ema: float = 0.1
     fewest_epochs: int = 10  # random weights find nothing before that
+
+    slow_import: ClassVar[str] = "torch"
 
     def fit(self, train: Samples, valid: Samples | None, context: Context) -> YoloFitted:
         context.folder.mkdir(parents=True, exist_ok=True)

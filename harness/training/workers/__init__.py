@@ -106,8 +106,13 @@ def hardware() -> Hardware:
     return Hardware(cores, gpus)
 
 
-def start_workers(listen: Callable[[Event], None], engine: str = "local", count: int | None = None) -> Workers:
-    """engine: "local" or "ray". count: jobs at once (WORKERS=); None: as many as there is room for."""
+def start_workers(
+    listen: Callable[[Event], None], engine: str = "local", count: int | None = None, imports: Sequence[str] = ()
+) -> Workers:
+    """engine: "local" or "ray". count: jobs at once (WORKERS=); None: as many as there is room for.
+
+    imports: modules that a local worker loads while it waits for its first job.
+    """
     if engine == "ray":
         from harness.training.workers.ray import RayWorkers
 
@@ -115,4 +120,4 @@ def start_workers(listen: Callable[[Event], None], engine: str = "local", count:
     from harness.training.workers.local import LocalWorkers
 
     machine = hardware()
-    return LocalWorkers(count or machine.workers, machine.threads, listen)
+    return LocalWorkers(count or machine.workers, machine.threads, listen, imports=imports)

@@ -6,9 +6,10 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -29,12 +30,16 @@ OOM_COUNTS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))  # of 
 
 @dataclass
 class LocalWorkers:
-    """slots: processes. listen: called with every event, from a thread per process. grace: seconds to save in."""
+    """slots: processes. listen: called with every event, from a thread per process. grace: seconds to save in.
+
+    imports: modules that a process without a job loads.
+    """
 
     slots: int
     threads: int
     listen: Callable[[Event], None] = silent
     grace: float = GRACE
+    imports: Sequence[str] = ()
     _processes: list["WorkerProcess"] = field(default_factory=list)
     _finished: "SimpleQueue[tuple[int, Any]]" = field(default_factory=SimpleQueue)
     _last_id: int = 0
@@ -45,7 +50,7 @@ class LocalWorkers:
 
     def __enter__(self) -> "LocalWorkers":
         os.environ["OMP_NUM_THREADS"] = str(self.threads)  # read by a worker's libraries when they load
-        self._processes = [WorkerProcess(rank, self._finished, self.listen) for rank in range(self.slots)]
+        self._processes = [WorkerProcess(rank, self._finished, self.listen, self.imports) for rank in range(self.slots)]
         return self
 
     def submit(self, function: Function, *arguments: Any) -> int:
@@ -76,8 +81,14 @@ class LocalWorkers:
 class WorkerProcess:
     """A process and the thread that reads its pipe. A killed process is replaced, and its job runs again."""
 
-    def __init__(self, rank: int, finished: "SimpleQueue[tuple[int, Any]]", listen: Callable[[Event], None]):
-        self.rank, self.finished, self.listen = rank, finished, listen
+    def __init__(
+        self,
+        rank: int,
+        finished: "SimpleQueue[tuple[int, Any]]",
+        listen: Callable[[Event], None],
+        imports: Sequence[str],
+    ):
+        self.rank, self.finished, self.listen, self.imports = rank, finished, listen, imports
         self.job_id: int | None = None
         self.job: tuple[Function, tuple[Any, ...]] | None = None
         self.ending = False
@@ -88,7 +99,7 @@ class WorkerProcess:
     def _start(self) -> None:
         self.memory_kills = memory_kills()
         self.pipe, theirs = SPAWN.Pipe()
-        self.process = SPAWN.Process(target=serve, args=(theirs, self.rank, hardware().gpus))
+        self.process = SPAWN.Process(target=serve, args=(theirs, self.rank, hardware().gpus, self.imports))
         self.process.start()
         theirs.close()
 
@@ -186,17 +197,17 @@ def memory_kills() -> int:
 # -- inside a worker ---------------------------------------------------------------------------------------------------
 
 
-def serve(pipe: Connection, rank: int, gpus: int) -> None:
-    """Do jobs until the pipe or the parent ends."""
+def serve(pipe: Connection, rank: int, gpus: int, imports: Sequence[str]) -> None:
+    """Do jobs until the pipe or the parent ends. imports: modules to load while there is nothing to do yet."""
     if gpus and "CUDA_VISIBLE_DEVICES" not in os.environ:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(rank % gpus)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     send_events_to(lambda event: pipe.send_bytes(EVENT + bytes(ForkingPickler.dumps(event))))
-    if not pipe.poll(IDLE):  # nothing to do yet: torch loads while the parent reads and checks the data
+    for name in imports:
         with suppress(ImportError):
-            import torch  # noqa: F401
+            pipe.poll(IDLE) or import_module(name)  # the parent reads and checks the data meanwhile
     while not stop.is_set():
         try:
             if pipe.poll(IDLE):
