@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from harness.errors import UserError
-from harness.metrics.sums import ClassMetric, columns, finite, mean_of_labels, mean_of_rows, number, ratio
+from harness.metrics.sums import (
+    ClassMetric,
+    columns,
+    finite,
+    mean_of_classes,
+    mean_of_labels,
+    mean_of_rows,
+    number,
+    ratio,
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,14 @@ class LogLoss(ProbabilityLoss):
     >>> round(metric.score(rows), 4)  # 1.5 log 2
     1.0397
 
+    weights: one of every class, more than 0. A row counts as often as its class says; of balanced means, and of
+    several labels a row, the mean over classes is weighted. A dog that counts as three cats:
+
+    >>> metric = LogLoss(("cat", "dog"), weights=(1, 3))
+    >>> rows = metric.statistics(np.array([0, 0, 0, 1]), np.array([[0.5, 0.5]] * 3 + [[0.75, 0.25]]))
+    >>> round(metric.score(rows), 4)  # (3 log 2 + 3 log 4) / 6
+    1.0397
+
     Several labels a row: the mean over labels of -log of the probability of what is true, clipped to clip..1 - clip.
 
     >>> metric = LogLoss(("cat", "dog"))
@@ -87,10 +104,18 @@ class LogLoss(ProbabilityLoss):
 
     clip: float = 1e-15
     balanced: bool = False
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.weights and (len(self.weights) != len(self.classes) or min(self.weights) <= 0):
+            raise UserError(
+                f"LogLoss has weights={self.weights}; give one above 0 for each of {len(self.classes)} classes"
+            )
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        return "balanced log loss" if self.balanced else "log loss"
+        kinds = ("balanced ", self.balanced), ("weighted ", bool(self.weights))
+        return "".join(kind for kind, asked in kinds if asked) + "log loss"
 
     def of_rows(self, truth: np.ndarray, probs: np.ndarray) -> np.ndarray:
         clipped = np.maximum(probs, self.clip)
@@ -103,7 +128,12 @@ class LogLoss(ProbabilityLoss):
         return -np.log(np.clip(np.where(truth > 0, probs, 1 - probs), self.clip, 1 - self.clip))
 
     def score(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> Any:
-        return ClassMetric.score(self, statistics, counts) if self.balanced else super().score(statistics, counts)
+        if self.balanced or statistics.ndim == 3:
+            return number(mean_of_classes(self.of_classes(statistics, counts), self.weights))
+        if self.weights:
+            of_rows = (np.array(self.weights) / min(self.weights))[statistics[:, 1].astype(int)]
+            counts = of_rows if counts is None else counts * of_rows
+        return super().score(statistics, counts)
 
 
 @dataclass(frozen=True)

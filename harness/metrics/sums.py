@@ -1,7 +1,7 @@
 """What metrics share: their bases, rows summed with their counts, means over the classes present, finite numbers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,10 +84,10 @@ def columns(counts: np.ndarray | None, rows: int) -> np.ndarray:
     return np.ones((rows, 1)) if counts is None else np.ascontiguousarray(np.atleast_2d(counts).T, np.float64)
 
 
-def mean_of_classes(values: np.ndarray) -> np.ndarray:
-    """The mean over the last axis of what is not NaN; NaN where nothing is left."""
-    there = ~np.isnan(values)
-    return np.where(there.any(-1), np.nansum(values, -1) / np.maximum(there.sum(-1), 1), np.nan)
+def mean_of_classes(values: np.ndarray, weights: Sequence[float] = ()) -> np.ndarray:
+    """The mean over the last axis of what is not NaN, weighted by class; NaN where nothing is left."""
+    shares = ~np.isnan(values) * (np.asarray(weights) / min(weights) if weights else 1.0)
+    return ratio(np.nansum(values * shares, -1), shares.sum(-1), np.nan)
 
 
 def ratio(part: np.ndarray, whole: np.ndarray, empty: float | np.ndarray) -> np.ndarray:

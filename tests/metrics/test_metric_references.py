@@ -88,6 +88,12 @@ def test_of_several_labels_a_row_they_are_those_of_scikit_learn_or_refused(seed:
             metric.statistics(truth, predicted)
 
 
+def test_a_log_loss_without_a_weight_for_every_class_is_refused() -> None:
+    for weights in ((1, 2), (1, 1, 1, 0)):
+        with pytest.raises(UserError, match="give one above 0 for each of 4 classes"):
+            LogLoss(CLASSES, weights=weights)
+
+
 def test_a_class_is_told_by_its_part_and_an_absent_one_is_left_out() -> None:
     """Of class a one of two is found, of b the only one; c is predicted alone, d is nowhere."""
     truth, predicted = np.array([0, 0, 1]), np.array([0, 2, 1])
@@ -128,6 +134,10 @@ def test_log_loss_and_area_are_those_of_scikit_learn(seed: int) -> None:
     counts, losses = resampled(LogLoss(CLASSES[:3]), truth, probs, seed)
     weighted = [usual.log_loss(truth, probs, sample_weight=times) for times in counts]
     assert losses == pytest.approx(weighted, abs=1e-12)
+    weights = (0.5, 3, 1.25)
+    counts, losses = resampled(LogLoss(CLASSES[:3], weights=weights), truth, probs, seed)
+    of_rows = [usual.log_loss(truth, probs, sample_weight=times * np.array(weights)[truth]) for times in counts]
+    assert losses == pytest.approx(of_rows, abs=1e-12)
     area = ROCAUC(CLASSES[:3])
     of_classes = area.by_class(area.statistics(truth, probs), counts)
     for label, name in enumerate(of_classes):

@@ -17,6 +17,7 @@ from harness.errors import UserError
 from tests.support.coco import boxes, case
 
 CLASSES = ("a", "b", "c", "d")
+WEIGHTS = (0.5, 1, 1, 3)
 ROWS = 30
 
 
@@ -116,11 +117,27 @@ OF_THE_HARNESS: list[tuple[Callable[[int], Rows], list[Any]]] = [
     (labels, [metrics.MacroF(CLASSES, beta=2)]),
     (several_labels, [metrics.Accuracy(CLASSES), metrics.MacroF1(CLASSES), metrics.MacroF(CLASSES, beta=0.5)]),
     (several_labels, [metrics.SampleF(CLASSES), metrics.SampleF(CLASSES, beta=2)]),
-    (probabilities, [metrics.LogLoss(CLASSES), metrics.LogLoss(CLASSES, balanced=True), metrics.Brier(CLASSES)]),
+    (
+        probabilities,
+        [
+            metrics.LogLoss(CLASSES),
+            metrics.LogLoss(CLASSES, balanced=True),
+            metrics.LogLoss(CLASSES, weights=WEIGHTS),
+            metrics.Brier(CLASSES),
+        ],
+    ),
     (probabilities, [metrics.ROCAUC(CLASSES), metrics.ROCAUC(CLASSES[:2]), metrics.Gini(CLASSES[:2])]),
     (probabilities, [metrics.AveragePrecision(CLASSES), metrics.AveragePrecision(CLASSES[:2])]),
     (probabilities, [metrics.TopK(CLASSES, k=2), metrics.MAPatK(CLASSES, k=3)]),
-    (several_probabilities, [metrics.ROCAUC(CLASSES), metrics.AveragePrecision(CLASSES), metrics.LogLoss(CLASSES)]),
+    (
+        several_probabilities,
+        [
+            metrics.ROCAUC(CLASSES),
+            metrics.AveragePrecision(CLASSES),
+            metrics.LogLoss(CLASSES),
+            metrics.LogLoss(CLASSES, weights=WEIGHTS),
+        ],
+    ),
     (several_probabilities, [metrics.Brier(CLASSES), metrics.TopK(CLASSES, k=1), metrics.MAPatK(CLASSES, k=3)]),
     (numbers, [metrics.RMSE(), metrics.MAE(), metrics.R2(), metrics.metric("smape", smape, higher_is_better=False)]),
     (numbers, [metrics.SMAPE(), metrics.Pinball(0.1)]),

@@ -16,7 +16,7 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root
         for name in ("harness", "leaderboard"):
-            shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("*.pyc.*"))
         (root / "competitions").mkdir()
         for name in ("competitions/__init__.py", "Makefile", "pyproject.toml"):
             shutil.copy(REPOSITORY / name, root / name)
