@@ -17,12 +17,12 @@ from harness.models import Learner, TrainingCost
 from harness.models.config import canonical
 from harness.options import Request
 from harness.prepare import Prepared
-from harness.training.cost import Work, fitted
+from harness.training.cost import Fit, Work, fitted
 from harness.training.fold import FoldJob, measure_model
 from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers, results, run
 
-FORMAT = 2  # of plan.json; a plan of another format is made again
+FORMAT = 3  # of plan.json; a plan of another format is made again
 SAMPLE_BUDGET = 240.0  # seconds, where no BUDGET is given and the data are a made sample
 
 
@@ -30,13 +30,15 @@ SAMPLE_BUDGET = 240.0  # seconds, where no BUDGET is given and the data are a ma
 class Plan:
     """epochs: by model, in the order of training; seconds: the estimate; budget: seconds of the command, or None.
 
-    fold_seconds: the estimate of one fold, by model. after: seconds reserved for what follows the training.
-    fast: by model, the fast paths that pay. left_out: model -> why. spent: seconds used, over all the commands that
-    worked on it, when it was last saved. file, key: where it is saved.
+    folds: of the split; trained: how many of them are trained, the first ones. fold_seconds: the estimate of one fold,
+    by model. after: seconds reserved for what follows the training. fast: by model, the fast paths that pay. left_out:
+    model -> why. spent: seconds used, over all the commands that worked on it, when it was last saved. file, key: where
+    it is saved.
     """
 
     epochs: Mapping[str, int]
     folds: int
+    trained: int
     workers: int
     threads: int
     fast: Mapping[str, Mapping[str, Any]]
@@ -98,7 +100,8 @@ def plan_for(request: Request, prepared: Prepared, folds: np.ndarray, workers: W
         request.say(f"left out {name}: {why}")
     slots = f"{plan.workers} x {plan.threads} thread{'s' * (plan.threads > 1)}"
     about = f"about {plan.seconds / 60:.1f} min" + (f" of {plan.budget / 60:.0f} min" if plan.budget else "")
-    request.say(f"plan: {schedules(plan.epochs)}; {plan.folds} folds on {slots}; {about}")
+    of_folds = f"{plan.trained} of {plan.folds} folds" if plan.trained < plan.folds else f"{plan.folds} folds"
+    request.say(f"plan: {schedules(plan.epochs)}; {of_folds} on {slots}; {about}")
     return plan
 
 
@@ -110,7 +113,9 @@ def nothing_to_train(request: Request, prepared: Prepared, folds: np.ndarray, wo
         return None
     epochs = {name: learner.epochs for name, learner in request.learners.items()}
     fast = {name: model_run.manifest["fast"] for name, model_run in model_runs.items()}
-    return Plan(epochs, count, workers.slots, workers.threads, fast, {}, dict.fromkeys(epochs, 0.0), 0.0, 0.0, None)
+    return Plan(
+        epochs, count, count, workers.slots, workers.threads, fast, {}, dict.fromkeys(epochs, 0.0), 0.0, 0.0, None
+    )
 
 
 def measured(request: Request, prepared: Prepared, workers: Workers, budget: float | None, to_rank: bool) -> Plan:
@@ -119,17 +124,18 @@ def measured(request: Request, prepared: Prepared, workers: Workers, budget: flo
     if request.fast:
         nothing: dict[str, Any] = {name: {} for name in learners}
         quick = dict.fromkeys(learners, 5.0)
-        return Plan(dict.fromkeys(learners, 1), count, *machine, nothing, {}, quick, 0.0, 60.0, None)
+        return Plan(dict.fromkeys(learners, 1), count, count, *machine, nothing, {}, quick, 0.0, 60.0, None)
     work, fast = measured_work(request, prepared, workers, to_rank)
     if budget is None:
-        epochs, left_out = {name: learner.epochs for name, learner in learners.items()}, dict[str, str]()
+        fit = Fit({name: learner.epochs for name, learner in learners.items()}, {}, count)
     else:
-        epochs, left_out = fitted(work, budget - request.spent)
+        fit = fitted(work, budget - request.spent)
+    epochs, work = fit.epochs, replace(work, trained=fit.folds)
     per_fold = {name: work.fold(name, count) for name, count in epochs.items()}
     fast = {name: fast[name] for name in epochs}
     after = work.after(list(epochs))
     total = request.spent + work.training(epochs) + after
-    return Plan(epochs, count, *machine, fast, left_out, per_fold, after, total, budget)
+    return Plan(epochs, count, fit.folds, *machine, fast, fit.left_out, per_fold, after, total, budget)
 
 
 def measured_work(

@@ -1,8 +1,9 @@
 """What a run will cost in seconds, and the longest schedules that fit a budget."""
 
 import heapq
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from harness.errors import UserError
 from harness.models import Learner, TrainingCost
@@ -13,7 +14,8 @@ MARGIN = 0.92  # of the time left is planned: a shared machine's speed drifts by
 @dataclass(frozen=True)
 class Work:
     """The work of a command. costs: by model, on one fold's training rows. views: predictions per row, the plain one
-    included. fixed: seconds for the ensemble, the files and the judge. Workers take folds in their order.
+    included. fixed: seconds for the ensemble, the files and the judge. trained: how many of the folds are trained, the
+    first ones; 0: all. Workers take folds in their order.
     """
 
     learners: Mapping[str, Learner]
@@ -25,6 +27,7 @@ class Work:
     holdout: int
     official: int
     fixed: float
+    trained: int = 0
 
     def fold(self, name: str, epochs: float) -> float:
         """Seconds of one fold with its predictions."""
@@ -35,13 +38,13 @@ class Work:
         """Seconds until the last fold of these models ends."""
         free = [0.0] * self.workers
         for name, count in epochs.items():
-            for _ in range(self.folds):
+            for _ in range(self.trained or self.folds):
                 heapq.heappush(free, heapq.heappop(free) + self.fold(name, count))
         return max(free)
 
     def after(self, names: Sequence[str]) -> float:
         """Seconds from the last fold to the rank: the ensemble, and the official test by all folds of these models."""
-        predictions = self.official * self.views * self.folds
+        predictions = self.official * self.views * (self.trained or self.folds)
         return self.fixed + sum(predictions * self.costs[name].predict / self.workers for name in names)
 
     def shrunk(self, names: Sequence[str], seconds: float) -> dict[str, int]:
@@ -61,23 +64,48 @@ class Work:
         return {name: min(of.epochs, max(of.fewest_epochs, int(of.epochs * low))) for name, of in declared.items()}
 
 
-def fitted(work: Work, budget: float) -> tuple[dict[str, int], dict[str, str]]:
-    """(model -> epochs, model left out -> why) for `budget` seconds; the last models are left out first.
+class Fit(NamedTuple):
+    """epochs: by model. left_out: model -> why. folds: how many of them are trained, the first ones."""
 
-    Raise `UserError` where not even one model fits.
+    epochs: dict[str, int]
+    left_out: dict[str, str]
+    folds: int
+
+
+def fitted(work: Work, budget: float) -> Fit:
+    """What fits `budget` seconds: all models, else without the last ones, else one model, else fewer folds of it.
+
+    Raise `UserError` where not one fold of the cheapest model fits.
     """
-    names, left_out = list(work.learners), dict[str, str]()
-    while True:
-        available = budget * MARGIN - work.after(names)
-        epochs = work.shrunk(names, available)
-        if work.training(epochs) <= available:
-            return epochs, left_out
-        if len(names) == 1:
-            needed = (work.training(epochs) + work.after(names)) / MARGIN
-            raise UserError(
-                f"the time is too short for {names[0]} with {work.folds} folds on this machine: {needed / 60:.1f} min "
-                f"are needed and {budget / 60:.1f} min left; give a longer BUDGET, or fewer folds (FOLDS=2)"
+    for names, folds in fewer_and_fewer(work):
+        part = replace(work, trained=folds)
+        available = budget * MARGIN - part.after(names)
+        epochs = part.shrunk(names, available)
+        if part.training(epochs) <= available:
+            return Fit(
+                epochs, {name: too_long(work.learners[name]) for name in work.learners if name not in names}, folds
             )
-        last = names.pop()
-        fewest = work.learners[last].fewest_epochs
-        left_out[last] = f"fewer than {fewest} epochs would fit the budget" if fewest > 1 else "too long for the budget"
+    needed = (part.training(epochs) + part.after(names)) / MARGIN
+    raise UserError(
+        f"the time is too short for one fold of {names[0]} on this machine: {needed / 60:.1f} min are needed and "
+        f"{budget / 60:.1f} min left; give a longer BUDGET"
+    )
+
+
+def fewer_and_fewer(work: Work) -> Iterator[tuple[list[str], int]]:
+    """(models, folds) in the order in which they are wanted; always with a model for all classes."""
+    names = list(work.learners)
+    general = [name for name in names if work.learners[name].target_class is None]
+    by_cost = sorted(general, key=lambda name: work.fold(name, work.learners[name].fewest_epochs))
+    for count in range(len(names), 0, -1):
+        if set(names[:count]) & set(general):
+            yield names[:count], work.folds
+    for name in by_cost:
+        yield [name], work.folds
+    for folds in range(work.folds - 1, 0, -1):
+        yield by_cost[:1], folds
+
+
+def too_long(learner: Learner) -> str:
+    fewest = learner.fewest_epochs
+    return f"fewer than {fewest} epochs would fit the budget" if fewest > 1 else "too long for the budget"

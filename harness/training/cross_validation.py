@@ -33,7 +33,7 @@ def cross_validate(
     jobs = []
     for name, model_run in model_runs.items():
         sweep_partials(model_run.folder)
-        for fold in sorted(set(range(plan.folds)) - set(model_run.held(plan.folds))):
+        for fold in sorted(set(range(plan.trained)) - set(model_run.held(plan.folds))):
             place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
             when = (plan.deadline(request), plan.fold_seconds[name])
             jobs.append((FoldJob(*place, plan.threads, plan.fast[name], *when),))

@@ -60,7 +60,7 @@ def run(request: Request) -> Run:
     once = dict.fromkeys(request.learners, 1)
     seconds = dict.fromkeys(once, 1.0)
     fast: dict[str, Any] = {name: {} for name in once}
-    plan = Plan(once, count, Here.slots, Here.threads, fast, {}, seconds, 1.0, 1.0, None, file=file, key="here")
+    plan = Plan(once, count, count, Here.slots, Here.threads, fast, {}, seconds, 1.0, 1.0, None, file=file, key="here")
     model_runs = cross_validate(request, prepared, folds, plan, Here())
     fitted_ensemble, oof = ensemble(request, prepared, folds, model_runs, competition.ensemble)
     return Run(

@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.models import TrainingCost
 from harness.options import Request
 from harness.training.budget import SAMPLE_BUDGET, plan_for, seconds
-from harness.training.cost import MARGIN, Work, fitted
+from harness.training.cost import MARGIN, Fit, Work, fitted
 from tests.support.here import Here
 from tests.support.tiny_data import tiny_dataset, tiny_declaration
 
@@ -28,18 +28,17 @@ class Learner(models.Learner):
     fewest_epochs: int = FEWEST_EPOCHS
 
 
-def planned(
-    budget: float, costs: dict[str, TrainingCost], workers: int = 1, fixed: float = 0, **epochs: int
-) -> tuple[dict[str, int], dict[str, str]]:
-    """(epochs, left out): two folds of 100 rows, 50 held out, 1000 official, in one view.
+def planned(budget: float, costs: dict[str, TrainingCost], workers: int = 1, fixed: float = 0, **epochs: int) -> Fit:
+    """Two folds of 100 rows, 50 held out, 1000 official, in one view.
 
     budget: what is left of it after the margin, in which the plan must end.
     """
     learners = {name: Learner(epochs.get(name, 20)) for name in costs}
     work = Work(learners, costs, 2, workers, 1, 100, 50, 1000, fixed)
-    chosen, left_out = fitted(work, budget / MARGIN)
-    assert work.training(chosen) + work.after(list(chosen)) <= budget
-    return chosen, left_out
+    fit = fitted(work, budget / MARGIN)
+    work = replace(work, trained=fit.folds)
+    assert work.training(fit.epochs) + work.after(list(fit.epochs)) <= budget
+    return fit
 
 
 @pytest.mark.parametrize(
@@ -55,25 +54,42 @@ def planned(
     ],
 )
 def test_schedules_shrink_until_the_budget_holds(budget, workers, cost, fixed, epochs) -> None:
-    assert planned(budget, {"a": cost}, workers, fixed) == ({"a": epochs}, {})
+    assert planned(budget, {"a": cost}, workers, fixed) == ({"a": epochs}, {}, 2)
 
 
 def test_all_schedules_shrink_by_one_factor() -> None:
-    assert planned(610, {"a": TEN_SECONDS, "b": TEN_SECONDS}, a=40, b=20)[0] == {"a": 20, "b": 10}  # half of 1200 s
+    assert planned(610, {"a": TEN_SECONDS, "b": TEN_SECONDS}, a=40, b=20).epochs == {"a": 20, "b": 10}  # half of 1200 s
 
 
 def test_the_last_models_are_left_out_first_and_named() -> None:
     """60 s are three epochs of one model on two folds."""
-    chosen, left_out = planned(61, dict.fromkeys("abc", TEN_SECONDS))
-    assert chosen == {"a": FEWEST_EPOCHS}
-    assert list(left_out) == ["c", "b"]
+    fit = planned(61, dict.fromkeys("abc", TEN_SECONDS))
+    assert fit.epochs == {"a": FEWEST_EPOCHS}
+    assert list(fit.left_out) == ["b", "c"]
+
+
+def test_a_cheaper_model_is_trained_where_the_first_does_not_fit() -> None:
+    fit = planned(61, {"large": TrainingCost(0, 50, 0), "small": TEN_SECONDS})
+    assert (fit.epochs, list(fit.left_out), fit.folds) == ({"small": FEWEST_EPOCHS}, ["large"], 2)
+
+
+def test_where_not_all_folds_fit_fewer_are_trained() -> None:
+    """30 s are three epochs of one fold."""
+    fit = planned(45, {"a": TEN_SECONDS, "b": TrainingCost(0, 20, 0)})
+    assert (fit.epochs, list(fit.left_out), fit.folds) == ({"a": 4}, ["b"], 1)
+
+
+def test_a_specialist_is_never_trained_alone() -> None:
+    learners = {"rare": Learner(target_class=1), "general": Learner()}
+    work = Work(learners, {"rare": TrainingCost(0, 1, 0), "general": TEN_SECONDS}, 2, 1, 1, 100, 50, 0, 0)
+    assert list(fitted(work, 61 / MARGIN).epochs) == ["general"]
 
 
 def test_a_budget_that_is_too_small_is_refused_with_one_that_works() -> None:
-    with pytest.raises(UserError, match=r"too short for a with 2 folds.*BUDGET.*FOLDS=2") as refusal:
-        planned(50, {"a": TEN_SECONDS, "b": TEN_SECONDS})
+    with pytest.raises(UserError, match=r"too short for one fold of a on this machine.*BUDGET") as refusal:
+        planned(25, {"a": TEN_SECONDS, "b": TEN_SECONDS})
     needed = float(re.search(r"([\d.]+) min are needed", str(refusal.value)).group(1)) * 60 * MARGIN
-    assert planned(needed + 3, {"a": TEN_SECONDS})[0] == {"a": FEWEST_EPOCHS}
+    assert planned(needed + 3, {"a": TEN_SECONDS}).epochs == {"a": FEWEST_EPOCHS}
 
 
 @pytest.mark.parametrize(
