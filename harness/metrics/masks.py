@@ -1,4 +1,8 @@
-"""Metrics of label maps: IoU on the pixels of all images together, Dice and IoU image by image."""
+"""Metrics of masks: IoU on the pixels of all images together, Dice and IoU image by image.
+
+With multilabel=True classes overlap: masks hold sets of classes (`harness.data.bit_sets`), and every class is scored.
+Else class 0 is the background, which the metrics that go image by image leave out.
+"""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.bit_sets import pixels_of
 from harness.metrics.sums import ClassMetric, chunks, mean_of_rows, pooled, ratio
 
 PIXELS = 2**16  # counted at once: their joint labels stay in the cache
@@ -21,6 +26,24 @@ def confusion_per_image(truth: np.ndarray, predicted: np.ndarray, classes: int) 
         joint += size * np.arange(len(joint))[:, None]
         confusion[rows] = np.bincount(joint.ravel(), minlength=size * len(joint)).reshape(-1, size)
     return confusion.reshape(-1, classes, classes)
+
+
+def areas_per_image(
+    truth: np.ndarray, predicted: np.ndarray, classes: int, multilabel: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n, classes) pixels of every image and class: where both have it, and those of truth plus those of prediction.
+
+    truth, predicted: (n, h, w) label maps, or masks of sets.
+    """
+    if not multilabel:
+        confusion = confusion_per_image(truth, predicted, classes)
+        return np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(2) + confusion.sum(1)
+    shared, both = np.empty((2, len(truth), classes), np.int64)
+    for label in range(classes):
+        true, said = (pixels_of(masks, label, multilabel=True) for masks in (truth, predicted))
+        shared[:, label] = np.count_nonzero(true & said, (1, 2))
+        both[:, label] = np.count_nonzero(true, (1, 2)) + np.count_nonzero(said, (1, 2))
+    return shared, both
 
 
 @dataclass(frozen=True)
@@ -44,17 +67,32 @@ class MeanIoU(ClassMetric):
 
     >>> metric.score(metric.statistics(truth, np.array([[[1, 0, 2, 2]]], np.uint8)))
     0.25
+
+    Classes that overlap, one pixel with both of them and one with the first:
+
+    >>> metric = MeanIoU(("bowel", "stomach"), multilabel=True)
+    >>> metric.score(metric.statistics(np.array([[[3, 1]]], np.uint8), np.array([[[1, 1]]], np.uint8)))
+    0.5
     """
 
     void: int | None = None
+    multilabel: bool = False
     name = "mean IoU"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C, C) int32: the confusion of every image, true labels in rows; truth, predicted (n, h, w) uint8."""
+        """(n, C, C) int32: the confusion of every image, true labels in rows; truth, predicted (n, h, w) uint8.
+
+        Where classes overlap (n, 2, C) int64: the two of `areas_per_image`.
+        """
+        if self.multilabel:
+            return np.stack(areas_per_image(truth, predicted, len(self.classes), multilabel=True), 1)
         return confusion_per_image(truth, predicted, len(self.classes))
 
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         """(..., C) IoU, NaN of void and where a class is in neither truth nor prediction."""
+        if self.multilabel:
+            shared, both = np.moveaxis(pooled(statistics, counts), -2, 0)
+            return ratio(shared, both - shared, np.nan)
         confusion = pooled(statistics, counts)
         if self.void is not None:
             confusion[..., self.void, :] = 0
@@ -71,19 +109,17 @@ class MeanIoU(ClassMetric):
 
 @dataclass(frozen=True)
 class _PerImage(ClassMetric):
-    """Means over images; class 0 is the background, which is not scored."""
+    """Means over images; class 0 is the background, which is not scored, unless classes overlap."""
+
+    multilabel: bool = False
 
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         return mean_of_rows(statistics, counts)
 
-    def _areas(self, truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n, C - 1) pixels of every image and class: where both have it, and those of truth plus those of prediction.
-
-        truth, predicted: (n, h, w) uint8.
-        """
-        confusion = confusion_per_image(truth, predicted, len(self.classes))
-        shared = np.diagonal(confusion, axis1=1, axis2=2)
-        return shared[:, 1:], (confusion.sum(2) + confusion.sum(1))[:, 1:]
+    def _areas(self, truth: np.ndarray, predicted: np.ndarray) -> list[np.ndarray]:
+        """The two of `areas_per_image`, of the classes that are scored."""
+        areas = areas_per_image(truth, predicted, len(self.classes), self.multilabel)
+        return [area[:, 0 if self.multilabel else 1 :] for area in areas]
 
 
 @dataclass(frozen=True)
@@ -112,7 +148,7 @@ class MeanDice(_PerImage):
     name = "mean Dice"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C - 1) float64: the Dice of every image and class but 0; truth, predicted (n, h, w) uint8."""
+        """(n, C - 1) float64: the Dice of every image and class but 0, or (n, C); truth, predicted (n, h, w)."""
         shared, both = self._areas(truth, predicted)
         return ratio(2 * shared, both, empty=1)
 
@@ -133,6 +169,6 @@ class MeanImageIoU(_PerImage):
     name = "mean image IoU"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C - 1) float64: the IoU of every image and class but 0; truth, predicted (n, h, w) uint8."""
+        """(n, C - 1) float64: the IoU of every image and class but 0, or (n, C); truth, predicted (n, h, w)."""
         shared, both = self._areas(truth, predicted)
         return ratio(shared, both - shared, empty=1)

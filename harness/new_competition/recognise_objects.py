@@ -23,6 +23,7 @@ CORNERS = (
     ("x y w h", ("x", "y", "width", "height")),
     ("x y w h", ("x", "y", "w", "h")),
 )
+FOUR_NUMBERS = 3  # spaces between them: a box
 LOOKED_AT = 60  # masks from which the order of pixels is told
 CLEAR = 1.2  # how much further masks must stand out in one order of pixels than in the other
 
@@ -39,14 +40,25 @@ def id_column_of(host: Host, keys: SampleKeys) -> str:
 
 
 def column_of_runs(host: Host, keys: SampleKeys) -> str | None:
-    """The column of train that is named as the predicted one, and holds run lengths with at most one word for none."""
-    column = host.column(host.train, keys.predicted[0]) if len(keys.predicted) == 1 else None
-    if column is None:
+    """The column of train that is named as the predicted one, and holds run lengths with at most one word for none.
+
+    Where train has no column of that name, the only one that holds run lengths.
+    """
+    if len(keys.predicted) != 1:
         return None
+    train, column = host.frame(host.train), host.column(host.train, keys.predicted[0])
+    if column:
+        return column if holds_runs(host, column) else None
+    found = [
+        name for name in train.columns if holds_runs(host, name) and train[name].str.count(" ").max() > FOUR_NUMBERS
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def holds_runs(host: Host, column: str) -> bool:
     cells = host.frame(host.train)[column]
     is_pairs = cells.str.fullmatch(PAIRS)
-    found = is_pairs.any() and cells[~is_pairs].nunique() <= 1 and cells[is_pairs].str.count(" ").max() > 2
-    return column if found else None
+    return bool(is_pairs.any() and cells[~is_pairs].nunique() <= 1 and cells[is_pairs].str.count(" ").max() > 2)
 
 
 def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
@@ -64,6 +76,9 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     reading.shape, size = common_shape(host)
     if size:
         raise UserError(f"the images of {', '.join(folders)} have several sizes; masks need images of one size")
+    if both := image_with_overlap(ids, train[column], coding, reading.shape) if keys.labels else None:
+        host.say(f"overlap: pixels of {both} have several classes; so a pixel has a set of them (multilabel=True)")
+        reading.overlap, reading.classes = True, classes[1:]
     reading.coding = repr(coding)
     reading.cells = f"Runs({predicted!r}, RUNS{', each_object=True' if each_object else ''})"
     reading.rows = ids.nunique()
@@ -71,7 +86,21 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     arguments = [f"id={id_column!r}", f"runs={column!r}", "classes=CLASSES", "coding=RUNS"]
     arguments += [f"key={key!r}"] if composed else []
     arguments += [f"label={host.require_column(label)!r}"] if label else []
+    arguments += ["multilabel=True"] if reading.overlap else []
     return finish(host, keys, reading, "images_and_runs", folders, arguments)
+
+
+def image_with_overlap(ids: pd.Series, cells: pd.Series, coding: RunLengths, shape: Sequence[int]) -> str | None:
+    """The first image of which two rows, each of a class, share a pixel; None where no image has such rows."""
+    filled = cells[cells.str.fullmatch(PAIRS)]
+    for name, of_image in filled.groupby(ids[filled.index], sort=False):
+        try:
+            masks = [coding.decode(cell, (shape[0], shape[1])) for cell in of_image]
+        except ValueError as error:
+            raise UserError(f"the run lengths of {name} cannot be read: {error}") from None
+        if len(masks) > 1 and (np.sum(masks, axis=0) > 1).any():
+            return str(name)
+    return None
 
 
 def masks_beside_images(host: Host) -> tuple[str, str] | None:

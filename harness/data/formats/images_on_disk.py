@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, images_of
-from harness.data.formats.mask_files import Values, label_masks
+from harness.data.formats.mask_files import Values, label_masks, set_masks
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange
@@ -121,7 +121,7 @@ def _rows_of_images(
 
 def images_and_masks(
     images: Folders,
-    masks: Folders,
+    masks: Folders | Mapping[str, Folders],
     values: Values | None = None,
     size: Size | None = None,
     test: Test | None = None,
@@ -132,8 +132,13 @@ def images_and_masks(
     values: the label k is the mask's value values[k], as in (0, 255) or, of coloured masks, ((0, 0, 0), (255, 0, 0));
     else the value itself. test: images, the official part "test"; those of `images` without a mask are another,
     "unlabelled".
+
+    masks: or class -> the folder of its masks, in the order of the classes. Then classes may overlap: targets are sets
+    (`harness.data.bit_sets`), and an image without a mask in one of the folders shows none of that class.
     """
-    file_of, mask_of = _by_stem(images), _by_stem(masks)
+    file_of = _by_stem(images)
+    of_class = [_by_stem(folders) for folders in (masks.values() if isinstance(masks, Mapping) else [masks])]
+    mask_of = {name: mask for masks_of_class in of_class for name, mask in masks_of_class.items()}
     for name in mask_of:
         if name not in file_of:
             raise UserError(f"{shown(mask_of[name])} belongs to none of the images{nearest(name, file_of)}")
@@ -142,7 +147,10 @@ def images_and_masks(
     if size is None and len(of_shape) > 1:
         two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
         raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
-    targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size)
+    if isinstance(masks, Mapping):
+        targets = set_masks(known, of_class, values, size)
+    else:
+        targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size)
     tested = set(_files_of(test))
     others = {name: file for name, file in file_of.items() if name not in mask_of and file not in tested}
     return dataset_of(known, targets, None, others, test, size, value_range=value_range)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
+from harness.data.bit_sets import dtype_of
 from harness.data.pixels import Size, decode_deep_colours, is_deep, opened, orientation, upright
 from harness.data.pixels.picture_file import head, readable
 from harness.errors import UserError
@@ -56,6 +57,23 @@ def label_masks(mask_of: Mapping[Path, Path], values: Values | None, size: Size 
     if values is None and 255 in found and found <= {0, 255}:
         raise UserError(f"the masks of {shown(mask.parent)} hold 0 and 255 alone; declare values=(0, 255) to read them")
     return np.stack(labels)
+
+
+def set_masks(
+    images: Mapping[str, Path], of_class: Sequence[Mapping[str, Path]], values: Values | None, size: Size | None
+) -> np.ndarray:
+    """(n, h, w) sets of classes, of a mask for every class of an image; one that is not there shows none of it.
+
+    images: name -> image, those of one size or resized. of_class: name -> mask, for every class; 0 is without it.
+    """
+    height, width = size or head(next(iter(images.values()))).size
+    sets = np.zeros((len(images), height, width), dtype_of(len(of_class)))
+    place = {name: k for k, name in enumerate(images)}
+    for label, mask_of in enumerate(of_class):
+        masks = label_masks({images[name]: mask for name, mask in mask_of.items()}, values, size)
+        for name, mask in zip(mask_of, masks, strict=True):
+            sets[place[name]][mask > 0] |= 1 << label
+    return sets
 
 
 def stored_mask(file: Path) -> StoredMask:
