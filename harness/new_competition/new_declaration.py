@@ -39,7 +39,10 @@ MODULES = {
         ("asked_ids", "class_folders", "csv_table", "files_named", "images_and_boxes", "images_and_csv"),
         "harness.data.formats",
     ),
-    **dict.fromkeys(("images_and_masks", "images_and_runs", "pixels_in_csv", "rows_named"), "harness.data.formats"),
+    **dict.fromkeys(
+        ("images_and_masks", "images_and_objects", "images_and_runs", "pixels_in_csv", "rows_named"),
+        "harness.data.formats",
+    ),
 }
 STRATIFY = {"segmentation": "labels_in_masks", "detection": "labels_of_boxes", "regression": "quantile_bins"}
 

@@ -86,7 +86,7 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     arguments = [f"id={id_column!r}", f"runs={column!r}", "classes=CLASSES", "coding=RUNS"]
     arguments += [f"key={key!r}"] if composed else []
     arguments += [f"label={host.require_column(label)!r}"] if label else []
-    arguments += ["multilabel=True"] if reading.overlap else []
+    arguments += ["multilabel=True"] if reading.overlap else ["apart=True"] if each_object else []
     return finish(host, keys, reading, "images_and_runs", folders, arguments)
 
 
@@ -113,19 +113,50 @@ def masks_beside_images(host: Host) -> tuple[str, str] | None:
     return None
 
 
-def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Reading:
-    """Masks of two values; the order of pixels in the submission must be said, as no run lengths are there."""
+def folder_of_objects(host: Host) -> str | None:
+    """The folder that holds a folder for every image, with images/ and, in some of them, masks/ in it."""
+    for folder, files in host.images.items():
+        inside = {file.relative_to(host.raw / folder).parts[1:-1] for file in files}
+        if inside == {("images",), ("masks",)}:
+            return folder
+    return None
+
+
+def objects_in_files(host: Host, keys: SampleKeys, folder: str) -> Reading:
+    """A mask file for every object; a line for every object in the submission."""
+    coding = said_coding(host, keys, folder)
+    reading = Reading(
+        "segmentation", "the objects in an image", metric_for(host, "segmentation"), ("background", "object")
+    )
+    images = [file for file in host.images[folder] if file.parent.name == "images"]
+    host.say(f"target: objects, a mask for each in {folder}/<image>/masks; those that touch are kept apart")
+    reading.shape, size = common_shape(host)
+    if size:
+        raise UserError(f"the images of {folder} have several sizes; masks need images of one size")
+    reading.coding, reading.rows = repr(coding), len(images)
+    reading.cells = f"Runs({keys.predicted[0]!r}, RUNS, each_object=True)"
+    return finish(host, keys, reading, "images_and_objects", [folder], [])
+
+
+def said_coding(host: Host, keys: SampleKeys, folder: str) -> RunLengths:
+    """The order of pixels in the submission must be said, as no run lengths are there."""
     if host.options.pixels is None:
         raise UserError(
             f"{keys.predicted[0]} holds run lengths, and the masks are files in {folder}: are pixels counted down the "
             "columns or along the rows? The host's page tells; say PIXELS=columns or PIXELS=rows"
         )
+    asked = host.frame(host.sample)[keys.predicted[0]]
+    none = next(iter(asked[~asked.str.fullmatch(PAIRS)]), "")
+    return RunLengths(host.options.pixels == "columns", 1, False, none)
+
+
+def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Reading:
+    """Masks of two values."""
+    coding = said_coding(host, keys, folder)
     some = host.images[folder][:: max(1, len(host.images[folder]) // LOOKED_AT)]
     values = tuple(np.unique(np.concatenate([np.unique(np.asarray(read_images([file]))) for file in some])).tolist())
     if len(values) != 2:
         raise UserError(f"the masks in {folder} hold {len(values)} values, not two; write the folder with TASK=")
-    asked = host.frame(host.sample)[keys.predicted[0]]
-    none = next(iter(asked[~asked.str.fullmatch(PAIRS)]), "")
     reading = Reading(
         "segmentation", "the pixels of an image", metric_for(host, "segmentation"), ("background", "object")
     )
@@ -133,7 +164,7 @@ def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Re
     if size:
         raise UserError("the images have several sizes; masks need images of one size")
     host.say(f"target: masks in {folder} of the images in {images}, {values[1]} where the object is")
-    reading.coding = repr(RunLengths(host.options.pixels == "columns", 1, False, none))
+    reading.coding = repr(coding)
     reading.cells, reading.rows = f"Runs({keys.predicted[0]!r}, RUNS)", len(host.images[folder])
     return finish(host, keys, reading, "images_and_masks", [images, folder], [f"values={values}"])
 

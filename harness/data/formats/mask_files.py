@@ -76,6 +76,28 @@ def set_masks(
     return sets
 
 
+def object_mask(image: Path, files: Sequence[Path]) -> np.ndarray:
+    """(h, w) uint8: 1 where one of the files has an object, whatever its value there; objects are kept apart."""
+    whole = np.zeros(head(image).size, np.uint8)
+    for file in files:
+        require_one_size(file, image)
+        seen = stored_mask(file).numbers != 0
+        whole[apart_from(seen.any(2) if seen.ndim == 3 else seen, whole > 0)] = 1
+    return whole
+
+
+def apart_from(pixels: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """The pixels (h, w) bool of an object that do not touch, at a corner either, those that are there.
+
+    A gap of one pixel keeps objects that touch, or overlap, two connected parts, as entrants of the 2018 Data Science
+    Bowl did. An object that is thinner than the gap is gone.
+    """
+    import cv2
+
+    near = cv2.dilate(there.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return pixels & (near == 0)
+
+
 def stored_mask(file: Path) -> StoredMask:
     """Raise `UserError` where it is not a mask: fractions, or labels in its alpha channel."""
     palette = None

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.bit_sets import dtype_of
+from harness.data.bit_sets import dtype_of, pixels_of
 from harness.data.formats.asked import ID, pattern_of
 from harness.data.formats.found_boxes import FIELDS, PIXELS, SHARES, FoundBoxes, frame_of
 from harness.data.formats.image_files import ImageFiles
 from harness.data.formats.images_on_disk import Folders, as_list, dataset_of
+from harness.data.formats.mask_files import apart_from
 from harness.data.pixels.picture_file import head
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
@@ -38,13 +39,15 @@ def images_and_runs(
     group: str | None = None,
     test: Test | None = None,
     multilabel: bool = False,
+    apart: bool = False,
 ) -> Dataset:
     """Read images and a table of run lengths, one row or several an image: a label under every pixel.
 
     classes: the first is the background. key: what stands in the column `id`, such as "{id}_{class}"; label: the column
     of the class, where there is one; with neither, all runs are of the second class. An image that the table does not
     name has no such pixel. test: id -> file, the official part "test"; it is not learned from. multilabel: classes
-    overlap, and none is the background; the masks hold sets of classes (`harness.data.bit_sets`).
+    overlap, and none is the background; the masks hold sets of classes (`harness.data.bit_sets`). apart: a row is an
+    object, and one that touches another of its class loses its border there (`mask_files.apart_from`).
     """
     rows, first = Table.read(table), 0 if multilabel else 1
     empty = np.isin(rows.filled(runs).astype(str), ("", coding.none))
@@ -62,6 +65,8 @@ def images_and_runs(
         except ValueError as error:
             raise rows.wrong(row, runs, f"cannot be read: {error}") from None
         of_image = masks[place[name]]
+        if apart:
+            mask = apart_from(mask, pixels_of(of_image, c + first, multilabel))
         if multilabel:
             of_image[mask] |= 1 << c
             continue
