@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from harness.data.samples import Samples, numbered
+from harness.errors import UserError
 from harness.models import Context
 from harness.models.augment import Augment
 from harness.models.losses import IGNORED, InverseFrequency, binary_cross_entropy, dice, tversky
@@ -90,6 +91,8 @@ def test_rows_are_chosen_by_any_of_their_classes() -> None:
     train = Samples(numbered(4), np.zeros((4, 8, 16, 3), np.uint8), masks, np.arange(4))
     assert Showing(1, several=True)(masks).tolist() == [True, True, False, False]
     assert batches_of(train, oversample=Showing(0, several=True)).marked.tolist() == [True, True, True, False]
+    with pytest.raises(UserError, match=r"several=True"):
+        batches_of(train, oversample=Showing(0))
     assert batches_of(train, drop_single_class=True).rows.tolist() == [0, 2]  # of the others all pixels are alike
     assert batches_of(train, paste=Paste(of=(1,))).donors.tolist() == [0, 1]
 

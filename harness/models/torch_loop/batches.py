@@ -16,6 +16,7 @@ import numpy as np
 from harness.data.bit_sets import pixels_of
 from harness.data.samples import Samples
 from harness.data.splits import membership
+from harness.errors import UserError
 from harness.models import Context
 from harness.models.torch_loop.outputs import TargetEncoding
 
@@ -30,6 +31,11 @@ class Batches:
 
     def __init__(self, learner: TorchLearner, encoding: TargetEncoding, train: Samples, context: Context):
         self.learner, self.encoding, self.train, self.context = learner, encoding, train, context
+        if getattr(learner.oversample, "several", encoding.several) != encoding.several:
+            raise UserError(
+                f"oversample={learner.oversample} does not go with the targets; Showing(class, several=True) is for "
+                "several labels a row or a pixel"
+            )
         keep = np.ones(len(train), bool)
         if learner.drop_single_class and encoding.several:
             keep = (train.targets != train.targets[:, :1, :1]).any((1, 2))
