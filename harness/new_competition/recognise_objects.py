@@ -76,7 +76,7 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     reading.shape, size = common_shape(host)
     if size:
         raise UserError(f"the images of {', '.join(folders)} have several sizes; masks need images of one size")
-    if both := image_with_overlap(ids, train[column], coding, reading.shape) if keys.labels else None:
+    if both := image_with_overlap(ids, train[column], coding) if keys.labels else None:
         host.say(f"overlap: pixels of {both} have several classes; so a pixel has a set of them (multilabel=True)")
         reading.overlap, reading.classes = True, classes[1:]
     reading.coding = repr(coding)
@@ -90,15 +90,13 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     return finish(host, keys, reading, "images_and_runs", folders, arguments)
 
 
-def image_with_overlap(ids: pd.Series, cells: pd.Series, coding: RunLengths, shape: Sequence[int]) -> str | None:
+def image_with_overlap(ids: pd.Series, cells: pd.Series, coding: RunLengths) -> str | None:
     """The first image of which two rows, each of a class, share a pixel; None where no image has such rows."""
     filled = cells[cells.str.fullmatch(PAIRS)]
     for name, of_image in filled.groupby(ids[filled.index], sort=False):
-        try:
-            masks = [coding.decode(cell, (shape[0], shape[1])) for cell in of_image]
-        except ValueError as error:
-            raise UserError(f"the run lengths of {name} cannot be read: {error}") from None
-        if len(masks) > 1 and (np.sum(masks, axis=0) > 1).any():
+        starts, stops = np.concatenate([coding.spans(cell) for cell in of_image], axis=1)
+        order = np.argsort(starts, kind="stable")
+        if (starts[order][1:] < np.maximum.accumulate(stops[order])[:-1]).any():
             return str(name)
     return None
 
