@@ -224,12 +224,15 @@ class DiceHausdorff(_PerImage):
 def hausdorff(truth: np.ndarray, predicted: np.ndarray) -> float:
     """The Hausdorff distance of the pixels of two masks (h, w) bool, not both empty, from 0 to 1; 1 where one is empty.
 
-    In places divided by height and width, and by the diagonal; by distance transforms, which are linear in pixels.
+    In places divided by height and width, and by the diagonal; by distance transforms, which are linear in pixels, of
+    the part of the image that holds both.
     """
     from scipy.ndimage import distance_transform_edt
 
     if not truth.any() or not predicted.any():
         return 1.0
-    unit = 1 / np.array(truth.shape)
-    ways = ((truth, predicted), (predicted, truth))
+    unit, either = 1 / np.array(truth.shape), truth | predicted
+    ys, xs = np.flatnonzero(either.any(1)), np.flatnonzero(either.any(0))
+    part = slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)
+    ways = ((truth[part], predicted[part]), (predicted[part], truth[part]))
     return max(float(distance_transform_edt(~to, sampling=unit)[of].max()) for of, to in ways) / 2**0.5
