@@ -37,6 +37,9 @@ def test_sets_are_encoded_as_a_plane_for_every_class() -> None:
     assert SEVERAL.encode(masks).tolist() == [[[[0, 1], [0, 1]], [[0, 0], [1, 1]]]]
     one = TargetEncoding(TASK, target_class=1, several=True)
     assert one.encode(masks).tolist() == [[[[0, 0], [1, 1]]]] and one.outputs == 1
+    assert SEVERAL.encode(masks | 4)[0, :, 0, 0].tolist() == [IGNORED, IGNORED]  # a third bit, of no class
+    whole = TargetEncoding(Segmentation(tuple("abcdefgh"), (1, 1), multilabel=True), several=True)
+    assert whole.encode(np.array([[[255]]], np.uint8)).ravel().tolist() == [1] * 8
     assert SEVERAL.count(masks).tolist() == [2, 2] and SEVERAL.outputs == 2
     presence = np.full((1, 1, 2, 2), 0.75, np.float32)
     assert one.decode(presence)[0, :, 0, 0].tolist() == [0, 0.75]

@@ -56,7 +56,10 @@ class TargetEncoding:
         return self.several or self.target_class is not None
 
     def encode(self, targets: np.ndarray) -> np.ndarray:
-        """(n, ...) int16 codes, or (n, outputs, ...) of 0 and 1 where there are several labels."""
+        """(n, ...) int16 codes, or (n, outputs, ...) of 0 and 1 where there are several labels.
+
+        A pixel whose set holds a bit of no class is beyond a border: it is ignored.
+        """
         if self.several != (self.task.multilabel and targets.ndim > 1):
             raise UserError(
                 f"targets of shape {targets.shape} do not go with this loss: several labels a row or a pixel need "
@@ -64,8 +67,12 @@ class TargetEncoding:
             )
         if not self.several:
             return self.codes.take(targets)
-        planes = targets if targets.ndim == 2 else unpacked(targets, len(self.task.classes))
-        return (planes if self.target_class is None else planes[:, [self.target_class]]).astype(np.int16)
+        chosen = slice(None) if self.target_class is None else [self.target_class]
+        if targets.ndim == 2:
+            return targets[:, chosen].astype(np.int16)
+        classes = len(self.task.classes)
+        beyond = (targets >> classes != 0)[:, None]
+        return np.where(beyond, np.int16(IGNORED), unpacked(targets, classes)[:, chosen])
 
     def decode(self, probs: np.ndarray) -> Any:
         """(n, outputs, ...) probabilities to (n, classes, ...) float16, void exactly 0."""
