@@ -150,6 +150,12 @@ class Competition:
                 f"{self.name}: {self.metric.name} needs {self.metric.needs}, but the submissions of this task carry "
                 f"what is {self.task.output}; declare another layout or another metric"
             )
+        for metric in (self.metric, *self.reported):
+            if getattr(metric, "multilabel", self.task.multilabel) != self.task.multilabel:
+                raise UserError(
+                    f"{self.name}: the task has multilabel={self.task.multilabel}, but {metric.name} would read its "
+                    f"masks otherwise; declare multilabel={self.task.multilabel} in the metric too"
+                )
         named = {"default": self.default, "search": self.search, "ensemble": self.ensemble.members}
         for kind, name in ((kind, name) for kind, names in named.items() for name in names):
             if name not in self.models:

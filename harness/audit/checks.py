@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.audit.inspection import Inspection, are_images
+from harness.data.bit_sets import pixels_of
 from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Ragged, Samples
 from harness.data.splits import Holdout, Split
@@ -68,7 +69,7 @@ def label_matrix(task: Task, targets: Any) -> np.ndarray:
         return counts
     targets = np.asarray(targets)
     if targets.ndim == 3:
-        return np.stack([(targets == label).mean((1, 2)) for label in range(size)], 1)
+        return np.stack([pixels_of(targets, label, task.multilabel).mean((1, 2)) for label in range(size)], 1)
     if targets.ndim == 1:
         targets = np.eye(size)[targets] if size else targets[:, None]
     return np.asarray(targets, np.float64)

@@ -36,21 +36,25 @@ class RunLengths:
             given[1:] = starts[1:] - stops[:-1]
         return " ".join(map(str, np.stack([given, stops - starts], axis=1).ravel().tolist())) or self.none
 
+    def spans(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """The first pixel of every run, counted from 0, and the one after its last; ValueError where it has no runs."""
+        numbers = text.split()
+        if not numbers or len(numbers) % 2 or not _NUMBERS.fullmatch(text) or max(map(len, numbers)) > 9:
+            raise ValueError(f"{text[:40]!r} is not made of `start length` pairs")
+        given, lengths = np.array(list(map(int, numbers)), np.int64).reshape(-1, 2).T
+        before = np.concatenate([[0], lengths[:-1]]) if self.relative else 0
+        starts = (np.cumsum(given + before) if self.relative else given) - self.first
+        return starts, starts + lengths
+
     def decode(self, text: str, size: tuple[int, int]) -> np.ndarray:
         """(h, w) bool; raise ValueError unless the runs are positive, ordered, disjoint and inside."""
         pixels = size[0] * size[1]
         steps = np.zeros(pixels + 1, np.int8)
         if text != self.none:
-            numbers = text.split()
-            if not numbers or len(numbers) % 2 or not _NUMBERS.fullmatch(text) or max(map(len, numbers)) > 9:
-                raise ValueError(f"{text[:40]!r} is not made of `start length` pairs")
-            given, lengths = np.array(list(map(int, numbers)), np.int64).reshape(-1, 2).T
-            before = np.concatenate([[0], lengths[:-1]]) if self.relative else 0
-            starts = (np.cumsum(given + before) if self.relative else given) - self.first
-            stops = starts + lengths
-            wrong = (starts < np.concatenate([[0], stops[:-1]])) | (lengths < 1) | (stops > pixels)
+            starts, stops = self.spans(text)
+            wrong = (starts < np.concatenate([[0], stops[:-1]])) | (stops <= starts) | (stops > pixels)
             if wrong.any():
-                run = f"{given[wrong.argmax()]} {lengths[wrong.argmax()]}"
+                run = " ".join(text.split()[2 * wrong.argmax() :][:2])
                 raise ValueError(f"the run {run} overlaps, is out of order or leaves the {pixels} pixels")
             np.add.at(steps, starts, 1)
             np.add.at(steps, stops, -1)

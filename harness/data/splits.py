@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from harness.data.bit_sets import pixels_of
 from harness.data.samples import Ragged, Samples
 from harness.errors import UserError
 
@@ -116,6 +117,12 @@ def quantile_bins(targets: np.ndarray) -> np.ndarray:
 def labels_in_masks(targets: np.ndarray) -> np.ndarray:
     """(n, labels) bool: the labels that occur in every mask (n, h, w)."""
     return np.stack([(targets == label).any((1, 2)) for label in range(int(targets.max()) + 1)], axis=1)
+
+
+def sets_in_masks(targets: np.ndarray) -> np.ndarray:
+    """(n, classes) bool: the classes that occur in every mask of sets (n, h, w), where classes overlap."""
+    count = int(targets.max(initial=0)).bit_length()
+    return np.stack([pixels_of(targets, label, True).any((1, 2)) for label in range(count)], axis=1)
 
 
 def labels_of_boxes(targets: Ragged) -> np.ndarray:

@@ -6,7 +6,7 @@
 from harness.metrics.average_precision import MeanAveragePrecision, VOCAveragePrecision
 from harness.metrics.f_scores import MacroF, MacroF1, SampleF
 from harness.metrics.labels import MCC, Accuracy, BalancedAccuracy, Cost, Precision, QuadraticKappa, Recall
-from harness.metrics.masks import MeanDice, MeanImageIoU, MeanIoU, confusion_per_image
+from harness.metrics.masks import DiceHausdorff, MeanDice, MeanImageIoU, MeanIoU, confusion_per_image
 from harness.metrics.objects import BoxPrecision, ObjectF, ObjectPrecision
 from harness.metrics.plain_function import PlainMetric, metric
 from harness.metrics.probabilities import ROCAUC, AveragePrecision, Brier, Gini, LogLoss
@@ -29,6 +29,7 @@ __all__ = [
     "BoxPrecision",
     "Brier",
     "Cost",
+    "DiceHausdorff",
     "Gini",
     "LogLoss",
     "MAPatK",

@@ -203,6 +203,12 @@ METRICS = (
     ),
     MetricName(("image IoU", "mean image iou", "image jaccard"), (SEGMENTATION,), "labels", "MeanImageIoU(CLASSES)"),
     MetricName(
+        ("Dice and Hausdorff", "dice hausdorff", "mean dice and 3d hausdorff distance", "uw madison"),
+        (SEGMENTATION,),
+        "labels",
+        "DiceHausdorff(CLASSES)",
+    ),
+    MetricName(
         ("F<beta> IoU", "object f<beta>", "f<beta>", "f<beta> score"),
         (SEGMENTATION,),
         "labels",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.data.bit_sets import pixels_of
 from harness.data.samples import Ragged
 from harness.errors import UserError
 from harness.metrics.average_precision import matched, places
@@ -36,7 +37,7 @@ class ObjectPrecision(ObjectMetric):
 
     Objects of a class are its connected parts (8 neighbours); class 0 is the background. Found: the intersection over
     union is more than the threshold. thresholds: from .5 on, so that no two objects can be found by one. connected:
-    False takes all pixels of a class as one object, as TGS salt does.
+    False takes all pixels of a class as one object, as TGS salt does. multilabel: classes overlap, as in `masks`.
 
     Two objects; the first is predicted as it is, the second by two of three pixels, found at .5 to .65 of ten.
 
@@ -55,6 +56,7 @@ class ObjectPrecision(ObjectMetric):
 
     thresholds: tuple[float, ...] = OVERLAPS
     connected: bool = True
+    multilabel: bool = False
 
     def __post_init__(self) -> None:
         require_thresholds(self.thresholds)
@@ -64,10 +66,18 @@ class ObjectPrecision(ObjectMetric):
         return "object precision"
 
     def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C - 1) float64: the value of every image and class but 0; truth, predicted (n, h, w) uint8."""
-        labels = range(1, len(self.classes))
+        """(n, C - 1) float64: the value of every image and class but 0, or (n, C); truth, predicted (n, h, w)."""
+        labels = range(0 if self.multilabel else 1, len(self.classes))
         seen = (
-            [found_parts(true == label, said == label, self.thresholds, self.connected) for label in labels]
+            [
+                found_parts(
+                    pixels_of(true, label, self.multilabel),
+                    pixels_of(said, label, self.multilabel),
+                    self.thresholds,
+                    self.connected,
+                )
+                for label in labels
+            ]
             for true, said in zip(truth, predicted, strict=True)
         )
         table = np.array([[self.of_objects(objects).mean() for objects in of_image] for of_image in seen], np.float64)

@@ -2,8 +2,9 @@
 
 Each takes logits (n, classes, ...) float32, targets (n, ...) int64 in which `IGNORED` (void) counts nowhere, and class
 weights (classes,) or None, and returns a scalar tensor; 0 where all is ignored. One logit is the binary form: the
-targets are 0 and 1, and the probability of 1 is its sigmoid. Cross-entropy and focal use the class weights; the
-overlap losses weigh classes alike by themselves.
+targets are 0 and 1, and the probability of 1 is its sigmoid. With several labels a row or a pixel the targets are
+(n, classes, ...) of 0 and 1. Cross-entropy and focal use the class weights; the overlap losses weigh classes alike by
+themselves.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ IGNORED = -100  # torch's own default
 class Loss:
     """What can be added and weighted.
 
-    several: whether it is for several labels a row, one sigmoid each. overlaps: whether it looks at the overlap of
-    whole masks, rather than pixel by pixel.
+    several: whether it is for several labels a row or a pixel, one sigmoid each. overlaps: whether it looks at the
+    overlap of whole masks, rather than pixel by pixel.
     """
 
     overlaps: ClassVar[bool] = False
@@ -76,7 +77,7 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True, kw_only=True)
 class BinaryCrossEntropy(Loss):
-    """For several labels a row: logits and targets (n, classes), targets 0 and 1; the mean over both axes."""
+    """For several labels a row or a pixel: logits and targets (n, classes, ...); the mean over all that count."""
 
     @property
     def several(self) -> bool:
@@ -85,7 +86,11 @@ class BinaryCrossEntropy(Loss):
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        return binary_cross_entropy_with_logits(logits, targets.float(), weights)
+        counts = (targets != IGNORED).float()
+        if weights is not None:
+            counts = counts * weights.view(-1, *(1,) * (logits.ndim - 2))
+        summed = binary_cross_entropy_with_logits(logits, targets.clamp_min(0).float(), counts, reduction="sum")
+        return summed / (targets != IGNORED).sum().clamp_min(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +159,10 @@ def _overlap(name: str, logits: Tensor, targets: Tensor, **options: Any) -> Tens
     from segmentation_models_pytorch import losses
 
     kind = getattr(losses, name)
+    if targets.ndim == logits.ndim:
+        shown = (targets > 0).transpose(0, 1).flatten(1).any(1).nonzero().flatten().tolist()
+        overlap = kind("multilabel", classes=shown, ignore_index=IGNORED, **options)
+        return overlap(logits, targets) if shown else logits.sum() * 0
     if logits.shape[1] == 1:
         return kind("binary", ignore_index=IGNORED, **options)(logits, targets)
     present = targets[targets != IGNORED].bincount().nonzero().flatten().tolist()  # unique() takes ten times as long

@@ -63,7 +63,7 @@ def loss(trial: Any, declared: Loss, masks: bool) -> Loss:
 
     masks: whether the learner predicts nothing else. For others an overlap term in the declared loss shows it.
     """
-    if declared.several or not (masks or any(term.overlaps for _, term in terms_of(declared))):
+    if not (masks or any(term.overlaps for _, term in terms_of(declared))):
         return declared
     return with_overlap(declared, trial.suggest_float("loss_overlap", 0.0, 0.9))
 

@@ -32,13 +32,17 @@ MODULES = {
     **dict.fromkeys(("boosted_labels", "boosted_numbers", "linear_labels", "linear_numbers"), "harness.models.tabular"),
     **dict.fromkeys(("trees_labels", "trees_numbers", "words_labels"), "harness.models.tabular"),
     **dict.fromkeys(
-        ("labels", "labels_in_masks", "labels_of_boxes", "quantile_bins", "stratified_grouped"), "harness.data.splits"
+        ("labels", "labels_in_masks", "labels_of_boxes", "quantile_bins", "sets_in_masks", "stratified_grouped"),
+        "harness.data.splits",
     ),
     **dict.fromkeys(
         ("asked_ids", "class_folders", "csv_table", "files_named", "images_and_boxes", "images_and_csv"),
         "harness.data.formats",
     ),
-    **dict.fromkeys(("images_and_masks", "images_and_runs", "pixels_in_csv", "rows_named"), "harness.data.formats"),
+    **dict.fromkeys(
+        ("images_and_masks", "images_and_objects", "images_and_runs", "pixels_in_csv", "rows_named"),
+        "harness.data.formats",
+    ),
 }
 STRATIFY = {"segmentation": "labels_in_masks", "detection": "labels_of_boxes", "regression": "quantile_bins"}
 
@@ -49,6 +53,8 @@ def declaration(name: str, title: str, sample: str, reading: Reading, slug: str 
     parts = [classes if reading.classes else "", f"SAMPLE = {sample!r}", coding if reading.coding else ""]
     body = "\n".join(filter(None, parts))
     models = models_of(reading)
+    several = ", multilabel=True)" if reading.overlap else ")"  # of the metric, which ends so
+    strata = "sets_in_masks" if reading.overlap else STRATIFY.get(reading.kind, "labels")
     folds = 3 if reading.kind == "detection" else 5  # a detector learns slowly
     lines = [
         body,
@@ -65,10 +71,10 @@ def declaration(name: str, title: str, sample: str, reading: Reading, slug: str 
         "competition = Competition(",
         f"    name={name!r},",
         f"    task={task_of(reading)},",
-        f"    metric={reading.metric.expression},",
+        f"    metric={reading.metric.expression.removesuffix(')')}{several},",
         f"    sources=({sources_of(reading, slug)},),",
         "    load=load,",
-        f"    split=stratified_grouped(by={STRATIFY.get(reading.kind, 'labels')}, folds={folds}),",
+        f"    split=stratified_grouped(by={strata}, folds={folds}),",
         "    models=models,",
         *([f"    tta={views},"] if (views := tta_of(reading)) else []),
         "    sample=SAMPLE,",
@@ -87,7 +93,8 @@ def task_of(reading: Reading) -> str:
     if reading.kind == "regression":
         return f"Regression({reading.target!r}, {layout})"
     if reading.kind == "segmentation":
-        return f"Segmentation(CLASSES, {tuple(reading.shape)!r}, layout={layout})"
+        several = ", multilabel=True" if reading.overlap else ""
+        return f"Segmentation(CLASSES, {tuple(reading.shape)!r}, layout={layout}{several})"
     if reading.kind == "detection":
         return f"Detection(CLASSES, {layout})"
     return f"Classification(CLASSES, {layout}{', multilabel=True' if reading.kind == 'multilabel' else ''})"
@@ -110,7 +117,8 @@ def models_of(reading: Reading) -> dict[str, str]:
     epochs = int(min(60, max(8, 40 * 500 / max(reading.rows, 1))))
     if reading.kind == "segmentation":
         options = f"channels=3, epochs={min(epochs, 30)}, lr=2e-3, batch=8"
-        learned = "loss=cross_entropy + dice, augment=Augment(hflip=0.5)"
+        pixels = "binary_cross_entropy" if reading.overlap else "cross_entropy"
+        learned = f"loss={pixels} + dice, augment=Augment(hflip=0.5)"
         return {"unet": f'Smp("Unet", encoder="tu-resnet10t", {options}, {learned})'}
     if reading.kind == "detection":
         imgsz = min(max(-(-max(reading.shape) // 32) * 32, 64), 320)

@@ -8,7 +8,7 @@ from harness.new_competition.host_files import Host
 
 @dataclass
 class Reading:
-    """kind: of the tasks of `metric_names`. what: what is learned, in words.
+    """kind: of the tasks of `metric_names`. what: what is learned, in words. overlap: whether classes share pixels.
 
     classes: names, the index is the label; () for numbers. target: the column or columns. coding: of run lengths.
     cells, keys, columns: of the `Layout`. load: the call that reads the host's files. shape: (height, width) of images,
@@ -29,6 +29,7 @@ class Reading:
     shape: tuple[int, ...] = ()
     rows: int = 0
     texts: bool = False
+    overlap: bool = False
     needs: list[str] = field(default_factory=list)
 
 

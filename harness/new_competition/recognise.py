@@ -12,9 +12,11 @@ from harness.new_competition.recognise_objects import (
     boxes,
     column_of_runs,
     columns_of_boxes,
+    folder_of_objects,
     masks,
     masks_beside_images,
     masks_in_files,
+    objects_in_files,
 )
 from harness.new_competition.sample_keys import sample_keys
 
@@ -33,6 +35,8 @@ def recognise(host: Host) -> Reading:
     if column := column_of_runs(host, keys):
         return masks(host, keys, column)
     no_target = len(keys.predicted) == 1 and host.column(host.train, keys.predicted[0]) is None
+    if no_target and (folder := folder_of_objects(host)):
+        return objects_in_files(host, keys, folder)
     if no_target and (folders := masks_beside_images(host)):
         return masks_in_files(host, keys, *folders)
     if len(keys.predicted) == 1 and (found := columns_of_boxes(host)):

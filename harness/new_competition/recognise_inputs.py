@@ -118,7 +118,7 @@ def finish(
     row: str | None = None,
 ) -> Reading:
     """A call that reads images; those of the test by the ids of the sample, or with row= by a table of them."""
-    if reader not in ("class_folders", "images_and_masks"):
+    if reader not in ("class_folders", "images_and_masks", "images_and_objects"):
         arguments = [f"raw / {host.train!r}", *arguments, *group_of(host, row)]
         reading.needs = [host.train or ""]
     if row:

@@ -23,6 +23,7 @@ CORNERS = (
     ("x y w h", ("x", "y", "width", "height")),
     ("x y w h", ("x", "y", "w", "h")),
 )
+FOUR_NUMBERS = 3  # spaces between them: a box
 LOOKED_AT = 60  # masks from which the order of pixels is told
 CLEAR = 1.2  # how much further masks must stand out in one order of pixels than in the other
 
@@ -39,14 +40,25 @@ def id_column_of(host: Host, keys: SampleKeys) -> str:
 
 
 def column_of_runs(host: Host, keys: SampleKeys) -> str | None:
-    """The column of train that is named as the predicted one, and holds run lengths with at most one word for none."""
-    column = host.column(host.train, keys.predicted[0]) if len(keys.predicted) == 1 else None
-    if column is None:
+    """The column of train that is named as the predicted one, and holds run lengths with at most one word for none.
+
+    Where train has no column of that name, the only one that holds run lengths.
+    """
+    if len(keys.predicted) != 1:
         return None
+    train, column = host.frame(host.train), host.column(host.train, keys.predicted[0])
+    if column:
+        return column if holds_runs(host, column) else None
+    found = [
+        name for name in train.columns if holds_runs(host, name) and train[name].str.count(" ").max() > FOUR_NUMBERS
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def holds_runs(host: Host, column: str) -> bool:
     cells = host.frame(host.train)[column]
     is_pairs = cells.str.fullmatch(PAIRS)
-    found = is_pairs.any() and cells[~is_pairs].nunique() <= 1 and cells[is_pairs].str.count(" ").max() > 2
-    return column if found else None
+    return bool(is_pairs.any() and cells[~is_pairs].nunique() <= 1 and cells[is_pairs].str.count(" ").max() > 2)
 
 
 def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
@@ -64,6 +76,9 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     reading.shape, size = common_shape(host)
     if size:
         raise UserError(f"the images of {', '.join(folders)} have several sizes; masks need images of one size")
+    if both := image_with_overlap(ids, train[column], coding) if keys.labels else None:
+        host.say(f"overlap: pixels of {both} have several classes; so a pixel has a set of them (multilabel=True)")
+        reading.overlap, reading.classes = True, classes[1:]
     reading.coding = repr(coding)
     reading.cells = f"Runs({predicted!r}, RUNS{', each_object=True' if each_object else ''})"
     reading.rows = ids.nunique()
@@ -71,7 +86,19 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     arguments = [f"id={id_column!r}", f"runs={column!r}", "classes=CLASSES", "coding=RUNS"]
     arguments += [f"key={key!r}"] if composed else []
     arguments += [f"label={host.require_column(label)!r}"] if label else []
+    arguments += ["multilabel=True"] if reading.overlap else ["apart=True"] if each_object else []
     return finish(host, keys, reading, "images_and_runs", folders, arguments)
+
+
+def image_with_overlap(ids: pd.Series, cells: pd.Series, coding: RunLengths) -> str | None:
+    """The first image of which two rows, each of a class, share a pixel; None where no image has such rows."""
+    filled = cells[cells.str.fullmatch(PAIRS)]
+    for name, of_image in filled.groupby(ids[filled.index], sort=False):
+        starts, stops = np.concatenate([coding.spans(cell) for cell in of_image], axis=1)
+        order = np.argsort(starts, kind="stable")
+        if (starts[order][1:] < np.maximum.accumulate(stops[order])[:-1]).any():
+            return str(name)
+    return None
 
 
 def masks_beside_images(host: Host) -> tuple[str, str] | None:
@@ -84,19 +111,50 @@ def masks_beside_images(host: Host) -> tuple[str, str] | None:
     return None
 
 
-def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Reading:
-    """Masks of two values; the order of pixels in the submission must be said, as no run lengths are there."""
+def folder_of_objects(host: Host) -> str | None:
+    """The folder that holds a folder for every image, with images/ and, in some of them, masks/ in it."""
+    for folder, files in host.images.items():
+        inside = {file.relative_to(host.raw / folder).parts[1:-1] for file in files}
+        if inside == {("images",), ("masks",)}:
+            return folder
+    return None
+
+
+def objects_in_files(host: Host, keys: SampleKeys, folder: str) -> Reading:
+    """A mask file for every object; a line for every object in the submission."""
+    coding = said_coding(host, keys, folder)
+    reading = Reading(
+        "segmentation", "the objects in an image", metric_for(host, "segmentation"), ("background", "object")
+    )
+    images = [file for file in host.images[folder] if file.parent.name == "images"]
+    host.say(f"target: objects, a mask for each in {folder}/<image>/masks; those that touch are kept apart")
+    reading.shape, size = common_shape(host)
+    if size:
+        raise UserError(f"the images of {folder} have several sizes; masks need images of one size")
+    reading.coding, reading.rows = repr(coding), len(images)
+    reading.cells = f"Runs({keys.predicted[0]!r}, RUNS, each_object=True)"
+    return finish(host, keys, reading, "images_and_objects", [folder], [])
+
+
+def said_coding(host: Host, keys: SampleKeys, folder: str) -> RunLengths:
+    """The order of pixels in the submission must be said, as no run lengths are there."""
     if host.options.pixels is None:
         raise UserError(
             f"{keys.predicted[0]} holds run lengths, and the masks are files in {folder}: are pixels counted down the "
             "columns or along the rows? The host's page tells; say PIXELS=columns or PIXELS=rows"
         )
+    asked = host.frame(host.sample)[keys.predicted[0]]
+    none = next(iter(asked[~asked.str.fullmatch(PAIRS)]), "")
+    return RunLengths(host.options.pixels == "columns", 1, False, none)
+
+
+def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Reading:
+    """Masks of two values."""
+    coding = said_coding(host, keys, folder)
     some = host.images[folder][:: max(1, len(host.images[folder]) // LOOKED_AT)]
     values = tuple(np.unique(np.concatenate([np.unique(np.asarray(read_images([file]))) for file in some])).tolist())
     if len(values) != 2:
         raise UserError(f"the masks in {folder} hold {len(values)} values, not two; write the folder with TASK=")
-    asked = host.frame(host.sample)[keys.predicted[0]]
-    none = next(iter(asked[~asked.str.fullmatch(PAIRS)]), "")
     reading = Reading(
         "segmentation", "the pixels of an image", metric_for(host, "segmentation"), ("background", "object")
     )
@@ -104,7 +162,7 @@ def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Re
     if size:
         raise UserError("the images have several sizes; masks need images of one size")
     host.say(f"target: masks in {folder} of the images in {images}, {values[1]} where the object is")
-    reading.coding = repr(RunLengths(host.options.pixels == "columns", 1, False, none))
+    reading.coding = repr(coding)
     reading.cells, reading.rows = f"Runs({keys.predicted[0]!r}, RUNS)", len(host.images[folder])
     return finish(host, keys, reading, "images_and_masks", [images, folder], [f"values={values}"])
 

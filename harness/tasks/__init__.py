@@ -36,12 +36,14 @@ class ClassSpecialist(NamedTuple):
 class Task(ABC):
     """A kind of prediction. A *prediction* holds rows of probabilities; *decided* rows are what a submission carries.
 
-    classes: names, the index is the label. void: the label that is never predicted. ensemble_steps: which of
-    "stacking", "calibration", "offsets" and "least score" an ensemble may try (`harness.ensemble`).
+    classes: names, the index is the label. void: the label that is never predicted. multilabel: whether a row, or a
+    pixel, may have any number of classes. ensemble_steps: which of "stacking", "calibration", "offsets" and "least
+    score" an ensemble may try (`harness.ensemble`).
     """
 
     classes: tuple[str, ...]
     void: int | None = None
+    multilabel: bool = False
     ensemble_steps: Sequence[str] = ()
 
     @property

@@ -17,7 +17,6 @@ class ArrayTask(Task):
     part: the name of the stored array. dtype: of predictions in memory; stored_dtype: on disk.
     """
 
-    multilabel: bool = False
     part: str = "probabilities"
     dtype: type[np.floating] = np.float32
     stored_dtype: type[np.floating] = np.float16

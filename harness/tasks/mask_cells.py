@@ -1,11 +1,13 @@
 """Cells of masks: a column for every pixel, or run lengths."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from harness.data.bit_sets import pixels_of
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.tasks.layout import Layout, Line
 
@@ -49,7 +51,7 @@ class Runs:
     """Run lengths of the pixels of a class.
 
     each_object: a line for every object, a connected part of the mask; else one a sample, or one for every class but
-    the background where the key names a class.
+    the background where the key names a class. Where pixels have several labels, no class is the background.
     """
 
     column: str = "rle"
@@ -61,30 +63,34 @@ class Runs:
         return [self.column]
 
     def labels(self, task: Any) -> Sequence[int]:
-        return range(1, len(task.classes))
+        return range(0 if task.multilabel else 1, len(task.classes))
 
     def encode(self, task: Any, row: np.ndarray, label: int | None, size: Size) -> list[list[str]]:
-        mask = row == (1 if label is None else label)
+        mask = pixels_of(row, self.labels(task)[0] if label is None else label, task.multilabel)
         objects = parts(mask) if self.each_object else [mask]
         return [[self.runs.encode(each)] for each in objects or [mask]]
 
     def decode(self, task: Any, lines: Sequence[Line], size: Size) -> np.ndarray:
         size = size or task.shape
-        mask = np.zeros(size, np.uint8)
+        mask = np.zeros(size, task.mask_dtype)
+        lines_of = Counter(line.label for line in lines)
         for line in lines:
             try:
                 pixels = self.runs.decode(line.cells[0], size)
             except ValueError as error:
                 raise line.wrong(0, str(error)) from None
-            if self.each_object and len(lines) > 1 and not pixels.any():
+            if self.each_object and lines_of[line.label] > 1 and not pixels.any():
                 raise line.wrong(0, "a line without a pixel beside others of the same image")
-            if mask[pixels].any():
-                raise line.wrong(0, "a pixel is given to two classes" if line.label else "two objects share a pixel")
-            mask[pixels] = line.label or 1
+            label = self.labels(task)[0] if line.label is None else line.label
+            given = pixels_of(mask, label, True) if task.multilabel else mask > 0
+            if given[pixels].any():
+                two_classes = not task.multilabel and line.label is not None
+                raise line.wrong(0, "a pixel is given to two classes" if two_classes else "two objects share a pixel")
+            mask[pixels] |= 1 << label if task.multilabel else label
         return mask
 
     def collect(self, task: Any, rows: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array(rows, np.uint8)
+        return np.array(rows, task.mask_dtype)
 
 
 def parts(mask: np.ndarray) -> list[np.ndarray]:
@@ -105,3 +111,4 @@ def _one_figure_each(cells: list[str]) -> np.ndarray | None:
 
 WIDE = Layout(Pixels())  # id,0,1,...
 RUN_LENGTH = Layout(Runs())  # id,rle
+RUNS_BY_CLASS = Layout(Runs(), {"id": "{id}", "class": "{class}"})  # id,class,rle

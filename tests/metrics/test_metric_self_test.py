@@ -72,6 +72,12 @@ def masks(classes: int) -> Rows:
     return Rows(truth, truth, (truth + 1) % classes, constant, np.where(said > 0, truth, said))
 
 
+def sets(classes: int) -> Rows:
+    """Masks whose classes overlap; the worst finds nothing."""
+    truth, said = np.random.default_rng(0).integers(0, 2**classes, (2, ROWS, 5, 6)).astype(np.uint8)
+    return Rows(truth, truth, 0 * truth, np.full_like(truth, 2**classes - 1), np.where(said > 2, truth, said))
+
+
 def detections(classes: int) -> Rows:
     truth, some = case(2, images=ROWS, classes=classes)
     sure = np.insert(truth.flat, 1, 1, axis=1)
@@ -146,6 +152,8 @@ OF_THE_HARNESS: list[tuple[Callable[[int], Rows], list[Any]]] = [
     (masks, [metrics.MeanIoU(CLASSES), metrics.MeanIoU(CLASSES, void=0), metrics.MeanDice(CLASSES)]),
     (masks, [metrics.MeanImageIoU(CLASSES), metrics.ObjectF(CLASSES), metrics.ObjectPrecision(CLASSES)]),
     (masks, [metrics.ObjectPrecision(CLASSES, connected=False)]),
+    (sets, [metrics.MeanIoU(CLASSES, multilabel=True), metrics.MeanDice(CLASSES, multilabel=True)]),
+    (sets, [metrics.ObjectF(CLASSES, multilabel=True), metrics.DiceHausdorff(CLASSES, multilabel=True)]),
     (detections, [metrics.MeanAveragePrecision(CLASSES), metrics.MeanAveragePrecision(CLASSES, iou=0.5)]),
     (detections, [metrics.VOCAveragePrecision(CLASSES)]),
     (crowded, [metrics.BoxPrecision(CLASSES)]),
@@ -237,7 +245,7 @@ def test_an_absent_class_is_defined(case: Case) -> None:
     assert case.scored(truth, some) <= case.scored(rows.truth, rows.best)  # and not NaN
 
 
-LABELS = (labels, several_labels, masks)  # are whole numbers and cannot be NaN
+LABELS = (labels, several_labels, masks, sets)  # are whole numbers and cannot be NaN
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.make not in LABELS], ids=named)

@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.spatial.distance import directed_hausdorff
 
 from harness import metrics
 from harness.data.samples import Ragged
 from harness.errors import UserError
+from harness.metrics.metric_names import find
 from tests.support.coco import case
 
 CLASSES = ("a", "b", "c", "d")
@@ -123,3 +125,48 @@ def test_by_the_rule_of_voc_a_second_box_on_an_object_finds_nothing_and_half_an_
     half = Ragged.of([np.array([[0, 0.9, 0, 0, 10, 5]])])
     assert scored(metrics.VOCAveragePrecision(("fish",)), truth, half) == 0
     assert scored(metrics.MeanAveragePrecision(("fish",), iou=0.5), truth, half) == pytest.approx(51 / 101)
+
+
+# -- Dice and Hausdorff ------------------------------------------------------------------------------------------------
+
+
+def of_a_pair(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """0.4 Dice + 0.6 (1 - distance) of two masks (h, w) bool by scipy's directed distances; NaN of two empty ones."""
+    if not truth.any() and not predicted.any():
+        return np.nan
+    if not truth.any() or not predicted.any():
+        return 0.0
+    places = [np.argwhere(mask) / mask.shape for mask in (truth, predicted)]
+    distance = max(directed_hausdorff(*places)[0], directed_hausdorff(*places[::-1])[0]) / np.sqrt(2)
+    return 0.4 * 2 * (truth & predicted).sum() / (truth.sum() + predicted.sum()) + 0.6 * (1 - distance)
+
+
+@SEEDS
+@pytest.mark.parametrize("overlap", [False, True])
+def test_dice_and_hausdorff_is_that_of_scipy_s_distances(overlap: bool, seed: int) -> None:
+    truth, predicted = (masks[:, :15] for masks in blobs(seed))  # height and width differ
+    metric = metrics.DiceHausdorff(CLASSES[:2] if overlap else CLASSES[:3], multilabel=overlap)
+    planes = [[masks & 1 > 0, masks & 2 > 0] if overlap else [masks == 1, masks == 2] for masks in (truth, predicted)]
+    expected = np.array(
+        [[of_a_pair(*pair) for pair in zip(*of_class, strict=True)] for of_class in zip(*planes, strict=True)]
+    )
+    statistics = metric.statistics(truth, predicted)
+    assert np.isnan(expected).any() and statistics.shape == (12, 2, 2)
+    assert metric.score(statistics) == pytest.approx(np.nanmean(expected))
+    assert list(metric.by_class(statistics).values()) == pytest.approx(np.nanmean(expected, 1))
+    counts = np.array([[1, 0, 2, 1, 0, 1, 1, 3, 1, 1, 1, 0]])
+    repeated = np.repeat(expected, counts[0], axis=1)
+    assert metric.score(statistics, counts) == pytest.approx([np.nanmean(repeated)])
+
+
+def test_dice_and_hausdorff_of_opposite_corners_and_of_nothing() -> None:
+    """A distance of the whole diagonal but a pixel each way; the truth itself; and no image with anything to find."""
+    metric = metrics.DiceHausdorff(CLASSES[:2])
+    truth, predicted = np.zeros((2, 1, 10, 20), np.uint8)
+    truth[0, 0, 0] = predicted[0, 9, 19] = 1
+    far = np.hypot(9 / 10, 19 / 20) / np.sqrt(2)
+    assert scored(metric, truth, predicted) == pytest.approx(0.6 * (1 - far))
+    assert scored(metric, truth, truth) == 1
+    assert scored(metric, truth, 0 * truth) == scored(metric, 0 * truth, truth) == 0
+    assert np.isnan(scored(metric, 0 * truth, 0 * truth))
+    assert find("uw-madison", "segmentation").expression == "DiceHausdorff(CLASSES)"

@@ -102,7 +102,7 @@ UNET = Smp("Linknet", encoder="tu-resnet10t")
         (replace(NETWORK, augment=Augment(), class_weights=InverseFrequency()), {"width", "augment", "class_power"}),
         (replace(NETWORK, loss=cross_entropy + dice), {"width", "loss_overlap"}),
         (UNET, {"architecture", "encoder", "loss_overlap"}),
-        (replace(UNET, loss=binary_cross_entropy), {"architecture", "encoder"}),
+        (replace(UNET, loss=binary_cross_entropy), {"architecture", "encoder", "loss_overlap"}),
         (replace(UNET, options=(("decoder_channels", (8,)),)), {"loss_overlap"}),  # options are of one architecture,
         (replace(UNET, pretrained=True), {"loss_overlap"}),  # and weights of one encoder
         (SCRATCH, {"head_dropout"}),

@@ -199,6 +199,44 @@ def test_masks_in_files_beside_images_of_the_same_names(tmp_path: Path) -> None:
     assert 'images_and_masks(\n        raw / "train/images",\n        raw / "train/masks"' in source
 
 
+def nuclei() -> dict[str, bytes]:
+    """As the 2018 Data Science Bowl: a folder for every image, and in those of train a mask for every object."""
+    files, mask = dict[str, bytes](), np.zeros((8, 12), np.uint8)
+    mask[2:5, 3:7] = 255
+    out = io.BytesIO()
+    Image.fromarray(mask).save(out, "PNG")
+    for k in ROWS:
+        files[f"stage1_train/a{k}/images/a{k}.png"], files[f"stage1_test/b{k}/images/b{k}.png"] = png(k), png(k)
+        files |= {f"stage1_train/a{k}/masks/{k}f{part}.png": out.getvalue() for part in range(k % 3)}
+    files["stage1_sample_submission.csv"] = table("ImageId,EncodedPixels", *((f"b{k}", "") for k in ROWS))
+    return files
+
+
+def test_a_mask_file_for_every_object(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="PIXELS=columns or PIXELS=rows"):
+        looked_at(tmp_path, nuclei(), metric="dsb")
+    reading, source = looked_at(tmp_path, {}, metric="dsb", pixels="columns")
+    assert reading.classes == ("background", "object")
+    assert reading.cells == "Runs('EncodedPixels', RUNS, each_object=True)"
+    assert 'images_and_objects(\n        raw / "stage1_train"' in source and "stage1_test" in source
+    large = {"stage1_train/z/images/z.png": png(1, (16, 16))}
+    with pytest.raises(UserError, match="several sizes"):
+        looked_at(tmp_path, large, metric="dsb", pixels="columns")
+
+
+def test_a_table_of_objects_beside_their_mask_files_tells_the_order_of_pixels(tmp_path: Path) -> None:
+    files, rows = nuclei(), list[tuple[str, str]]()
+    for k in ROWS:
+        masks = np.zeros((2, 8, 12), bool)
+        masks[0, 1:3, 2:5], masks[1, 3:6, 2 + k % 4 : 9] = True, True
+        files[f"stage1_train/a{k}/images/a{k}.png"] = png(k, mask=masks.any(0))
+        rows += [(f"a{k}", RunLengths(by_columns=True).encode(mask)) for mask in masks]
+    files["stage1_train_labels.csv"] = table("ImageId,EncodedPixels", *rows)
+    reading, source = looked_at(tmp_path, files, metric="dsb")
+    assert reading.cells == "Runs('EncodedPixels', RUNS, each_object=True)"
+    assert "images_and_runs(" in source and "apart=True" in source and "by_columns=True" in source
+
+
 def test_run_lengths_and_masks_in_files_are_told_by_the_images(tmp_path: Path) -> None:
     """As TGS Salt: train/images and train/masks hold files of the same names, and a table has the same masks."""
     coding, files, rows = RunLengths(True), dict[str, bytes](), list[tuple[str, str]]()

@@ -6,6 +6,7 @@ images_and_masks    a folder of images, and a folder of masks of the same names
 npz                 arrays in an .npz file
 csv_table           a table, to learn one of its columns from the others, or several
 pixels_in_csv       a table with a column for every pixel
+images_and_objects  a folder for every image, with a mask of every object in it
 images_and_runs     a folder of images, and a table of masks as run lengths
 images_and_boxes    a folder of images, and a table with a row for every box
 coco, yolo, voc     images and boxes, one part each; coco_parts: a folder train/ and folders without boxes
@@ -22,7 +23,7 @@ from harness.data.formats.box_annotations import voc, yolo
 from harness.data.formats.coco_annotations import coco, coco_images, coco_parts
 from harness.data.formats.csv_samples import csv_table, pixels_in_csv
 from harness.data.formats.image_files import files_named
-from harness.data.formats.images_on_disk import class_folders, images_and_csv, images_and_masks
+from harness.data.formats.images_on_disk import class_folders, images_and_csv, images_and_masks, images_and_objects
 from harness.data.formats.objects_in_csv import images_and_boxes, images_and_runs
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "images_and_boxes",
     "images_and_csv",
     "images_and_masks",
+    "images_and_objects",
     "images_and_runs",
     "npz",
     "pixels_in_csv",

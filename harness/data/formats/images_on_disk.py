@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, images_of
-from harness.data.formats.mask_files import Values, label_masks
+from harness.data.formats.mask_files import Values, label_masks, object_mask, set_masks
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange
@@ -121,7 +121,7 @@ def _rows_of_images(
 
 def images_and_masks(
     images: Folders,
-    masks: Folders,
+    masks: Folders | Mapping[str, Folders],
     values: Values | None = None,
     size: Size | None = None,
     test: Test | None = None,
@@ -132,20 +132,58 @@ def images_and_masks(
     values: the label k is the mask's value values[k], as in (0, 255) or, of coloured masks, ((0, 0, 0), (255, 0, 0));
     else the value itself. test: images, the official part "test"; those of `images` without a mask are another,
     "unlabelled".
+
+    masks: or class -> the folder of its masks, in the order of the classes. Then classes may overlap: targets are sets
+    (`harness.data.bit_sets`), and an image without a mask in one of the folders shows none of that class.
     """
-    file_of, mask_of = _by_stem(images), _by_stem(masks)
+    file_of = _by_stem(images)
+    of_class = [_by_stem(folders) for folders in (masks.values() if isinstance(masks, Mapping) else [masks])]
+    mask_of = {name: mask for masks_of_class in of_class for name, mask in masks_of_class.items()}
     for name in mask_of:
         if name not in file_of:
             raise UserError(f"{shown(mask_of[name])} belongs to none of the images{nearest(name, file_of)}")
     known = {name: file_of[name] for name in mask_of}
-    of_shape = {head(file)[0]: file for file in known.values()}
-    if size is None and len(of_shape) > 1:
-        two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
-        raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
-    targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size)
+    require_equal_sizes(list(known.values()), size)
+    if isinstance(masks, Mapping):
+        targets = set_masks(known, of_class, values, size)
+    else:
+        targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size)
     tested = set(_files_of(test))
     others = {name: file for name, file in file_of.items() if name not in mask_of and file not in tested}
     return dataset_of(known, targets, None, others, test, size, value_range=value_range)
+
+
+def images_and_objects(
+    folder: Path, size: Size | None = None, test: Test | None = None, value_range: ValueRange | None = None
+) -> Dataset:
+    """Read a folder for every image, with the image in images/ and a mask of every object in masks/: a label 0 or 1.
+
+    So the 2018 Data Science Bowl hands them out. Of objects that touch, the later one loses the pixels at the border,
+    so that both stay connected parts of their own. An image without masks shows nothing. size: what images and masks
+    are resized to; needed where images differ. test: images, the official part "test".
+    """
+    import cv2
+
+    inside: dict[Path, dict[str, list[Path]]] = {}
+    for file in files_below(folder):
+        inside.setdefault(file.parent.parent, {}).setdefault(file.parent.name, []).append(file)
+    images, targets = dict[str, Path](), list[np.ndarray]()
+    for place, kinds in inside.items():
+        if len(kinds.get("images", ())) != 1:
+            raise UserError(f"{shown(place / 'images')} should hold one image; its objects are in {place.name}/masks")
+        (image,) = kinds["images"]
+        images[image.stem] = image
+        mask = object_mask(image, kinds.get("masks", []))
+        targets.append(mask if size is None else cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST))
+    require_equal_sizes(list(images.values()), size)
+    return dataset_of(images, np.stack(targets), test=test, size=size, value_range=value_range)
+
+
+def require_equal_sizes(images: Sequence[Path], size: Size | None) -> None:
+    of_shape = {head(file)[0]: file for file in images}
+    if size is None and len(of_shape) > 1:
+        two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
+        raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
 
 
 def as_list(paths: Path | Sequence[Path]) -> list[Path]:

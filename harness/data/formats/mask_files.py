@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
+from harness.data.bit_sets import dtype_of
 from harness.data.pixels import Size, decode_deep_colours, is_deep, opened, orientation, upright
 from harness.data.pixels.picture_file import head, readable
 from harness.errors import UserError
@@ -56,6 +57,45 @@ def label_masks(mask_of: Mapping[Path, Path], values: Values | None, size: Size 
     if values is None and 255 in found and found <= {0, 255}:
         raise UserError(f"the masks of {shown(mask.parent)} hold 0 and 255 alone; declare values=(0, 255) to read them")
     return np.stack(labels)
+
+
+def set_masks(
+    images: Mapping[str, Path], of_class: Sequence[Mapping[str, Path]], values: Values | None, size: Size | None
+) -> np.ndarray:
+    """(n, h, w) sets of classes, of a mask for every class of an image; one that is not there shows none of it.
+
+    images: name -> image, those of one size or resized. of_class: name -> mask, for every class; 0 is without it.
+    """
+    height, width = size or head(next(iter(images.values()))).size
+    sets = np.zeros((len(images), height, width), dtype_of(len(of_class)))
+    place = {name: k for k, name in enumerate(images)}
+    for label, mask_of in enumerate(of_class):
+        masks = label_masks({images[name]: mask for name, mask in mask_of.items()}, values, size)
+        for name, mask in zip(mask_of, masks, strict=True):
+            sets[place[name]][mask > 0] |= 1 << label
+    return sets
+
+
+def object_mask(image: Path, files: Sequence[Path]) -> np.ndarray:
+    """(h, w) uint8: 1 where one of the files has an object, whatever its value there; objects are kept apart."""
+    whole = np.zeros(head(image).size, np.uint8)
+    for file in files:
+        require_one_size(file, image)
+        seen = stored_mask(file).numbers != 0
+        whole[apart_from(seen.any(2) if seen.ndim == 3 else seen, whole > 0)] = 1
+    return whole
+
+
+def apart_from(pixels: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """The pixels (h, w) bool of an object that do not touch, at a corner either, those that are there.
+
+    A gap of one pixel keeps objects that touch, or overlap, two connected parts, as entrants of the 2018 Data Science
+    Bowl did. An object that is thinner than the gap is gone.
+    """
+    import cv2
+
+    near = cv2.dilate(there.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return pixels & (near == 0)
 
 
 def stored_mask(file: Path) -> StoredMask:

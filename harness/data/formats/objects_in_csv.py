@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.bit_sets import dtype_of, pixels_of
 from harness.data.formats.asked import ID, pattern_of
 from harness.data.formats.found_boxes import FIELDS, PIXELS, SHARES, FoundBoxes, frame_of
 from harness.data.formats.image_files import ImageFiles
 from harness.data.formats.images_on_disk import Folders, as_list, dataset_of
+from harness.data.formats.mask_files import apart_from
 from harness.data.pixels.picture_file import head
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
@@ -36,32 +38,45 @@ def images_and_runs(
     label: str | None = None,
     group: str | None = None,
     test: Test | None = None,
+    multilabel: bool = False,
+    apart: bool = False,
 ) -> Dataset:
     """Read images and a table of run lengths, one row or several an image: a label under every pixel.
 
     classes: the first is the background. key: what stands in the column `id`, such as "{id}_{class}"; label: the column
     of the class, where there is one; with neither, all runs are of the second class. An image that the table does not
-    name has no such pixel. test: id -> file, the official part "test"; it is not learned from.
+    name has no such pixel. test: id -> file, the official part "test"; it is not learned from. multilabel: classes
+    overlap, and none is the background; the masks hold sets of classes (`harness.data.bit_sets`). apart: a row is an
+    object, and one that touches another of its class loses its border there (`mask_files.apart_from`).
     """
-    rows = Table.read(table)
-    of_row = _keys(rows, id, key, label, classes[1:])
+    rows, first = Table.read(table), 0 if multilabel else 1
+    empty = np.isin(rows.filled(runs).astype(str), ("", coding.none))
+    of_row = _keys(rows, id, key, label, classes[first:], empty)
     named = _named([name for name, _ in of_row], images, test)
     shapes = {head(file)[0] for file in named.values()}
     if len(shapes) > 1:
         raise UserError(f"the images beside {shown(table)} have {len(shapes)} sizes; masks need images of one size")
     (size,) = shapes
-    place, masks, shared = {name: k for k, name in enumerate(named)}, np.zeros((len(named), *size), np.uint8), 0
+    dtype = dtype_of(len(classes)) if multilabel else np.uint8
+    place, masks, shared = {name: k for k, name in enumerate(named)}, np.zeros((len(named), *size), dtype), 0
     for row, ((name, c), text) in enumerate(zip(of_row, rows.filled(runs), strict=True)):
         try:
             mask = np.zeros(size, bool) if not text else coding.decode(text, size)
         except ValueError as error:
             raise rows.wrong(row, runs, f"cannot be read: {error}") from None
-        shared += int((masks[place[name]][mask] > 0).any() and masks[place[name]][mask].max() != c + 1)
-        masks[place[name]][mask] = c + 1
+        of_image = masks[place[name]]
+        if apart:
+            mask = apart_from(mask, pixels_of(of_image, c + first, multilabel))
+        if multilabel:
+            of_image[mask] |= 1 << c
+            continue
+        shared += int((of_image[mask] > 0).any() and of_image[mask].max() != c + 1)
+        of_image[mask] = c + 1
     if shared:
         logging.getLogger(__name__).warning(
-            "%s: in %d rows a pixel has two classes; the later row counts", shown(table), shared
-        )
+            "%s: in %d rows a pixel has two classes; the later row counts, where multilabel=True keeps both",
+            shown(table), shared,
+        )  # fmt: skip
     return dataset_of(named, masks, _groups(rows, group, of_row, named), test=test)
 
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.data.bit_sets import pixels_of
 from harness.data.samples import Samples
 from harness.data.splits import membership
+from harness.errors import UserError
 from harness.models import Context
 from harness.models.torch_loop.outputs import TargetEncoding
 
@@ -29,8 +31,15 @@ class Batches:
 
     def __init__(self, learner: TorchLearner, encoding: TargetEncoding, train: Samples, context: Context):
         self.learner, self.encoding, self.train, self.context = learner, encoding, train, context
+        if getattr(learner.oversample, "several", encoding.several) != encoding.several:
+            raise UserError(
+                f"oversample={learner.oversample} does not go with the targets; Showing(class, several=True) is for "
+                "several labels a row or a pixel"
+            )
         keep = np.ones(len(train), bool)
-        if learner.drop_single_class:
+        if learner.drop_single_class and encoding.several:
+            keep = (train.targets != train.targets[:, :1, :1]).any((1, 2))
+        elif learner.drop_single_class:
             present = [(train.targets == c).any((1, 2)) for c in encoding.choices]
             keep = np.sum(present, 0) >= 2
         if learner.versus is not None:
@@ -38,7 +47,8 @@ class Batches:
         self.rows = np.flatnonzero(keep if keep.any() else ~keep)
         marks = learner.oversample(train.targets) if learner.oversample else np.zeros(len(train), bool)
         self.marked = np.asarray(marks, bool)[self.rows]
-        self.donors = learner.paste.donors(train.targets) if learner.paste else self.rows[:0]
+        several = encoding.several
+        self.donors = learner.paste.donors(train.targets, several) if learner.paste else self.rows[:0]
         self.few = learner.prime.choose(train, self.rows, context.rng(0, PRIME)) if learner.prime else self.rows[:0]
         self.primed = round(learner.prime.share * learner.epochs) if learner.prime else 0  # epochs
 
@@ -58,7 +68,7 @@ class Batches:
             positions = slice(end - len(rows), end)
             images, targets = self.train.inputs[rows], self.train.targets[rows]
             if learner.paste and pastes is not None:
-                learner.paste(images, targets, self.train, self.donors, pastes[positions])
+                learner.paste(images, targets, self.train, self.donors, pastes[positions], self.encoding.several)
             if learner.augment and draws is not None:
                 images, masks = learner.augment(images, targets if targets.ndim > 2 else None, draws[positions])
                 targets = targets if masks is None else masks
@@ -95,7 +105,8 @@ class Showing:
     several: bool = False
 
     def __call__(self, targets: np.ndarray) -> np.ndarray:
-        shown = targets[:, self.label] > 0 if self.several else targets == self.label
+        several_a_row = self.several and targets.ndim == 2
+        shown = targets[:, self.label] > 0 if several_a_row else pixels_of(targets, self.label, self.several)
         return np.asarray(np.reshape(shown, (len(targets), -1)).any(1))
 
 
@@ -143,12 +154,22 @@ class Paste:
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
         return rng.random((count, 5))
 
-    def donors(self, targets: np.ndarray) -> np.ndarray:
-        """The rows that have something to give."""
-        return np.flatnonzero(np.isin(targets, self.of).any((1, 2)))
+    def donors(self, targets: np.ndarray, several: bool = False) -> np.ndarray:
+        """The rows that have something to give. several: the masks hold sets of classes."""
+        return np.flatnonzero(self.region(targets, several).any((1, 2)))
+
+    def region(self, masks: np.ndarray, several: bool) -> np.ndarray:
+        """(...) bool: the pixels that are given."""
+        return np.any([pixels_of(masks, label, several) for label in self.of], axis=0)
 
     def __call__(
-        self, images: np.ndarray, masks: np.ndarray, train: Samples, donors: np.ndarray, draws: np.ndarray
+        self,
+        images: np.ndarray,
+        masks: np.ndarray,
+        train: Samples,
+        donors: np.ndarray,
+        draws: np.ndarray,
+        several: bool = False,
     ) -> None:
         """Change images (n, h, w[, 3]) and masks (n, h, w) in place; draws: one row a tile."""
         for tile in np.flatnonzero(draws[:, 0] < self.share) if len(donors) else ():
@@ -156,7 +177,7 @@ class Paste:
             donor = donors[int(which * len(donors))]
             step = -1 if mirrored < 0.5 else 1
             image, mask = train.inputs[donor][:, ::step], train.targets[donor][:, ::step]
-            region = np.isin(mask, self.of)
+            region = self.region(mask, several)
             ys, xs = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
             source = slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1)
             cut = region[source]

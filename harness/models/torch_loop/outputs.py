@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.bit_sets import pixels_of, unpacked
 from harness.errors import UserError
 from harness.models.losses import IGNORED
 from harness.tasks import Task
@@ -16,7 +17,9 @@ from harness.tasks import Task
 
 @dataclass(frozen=True)
 class TargetEncoding:
-    """target_class: the one class to tell from the rest, or None. several: whether targets are (n, classes) 0, 1.
+    """target_class: the one class to tell from the rest, or None.
+
+    several: whether targets are (n, classes) of 0 and 1, or masks of sets, (n, h, w).
 
     versus: the one other class to tell `target_class` from; all further ones are ignored.
     """
@@ -53,14 +56,23 @@ class TargetEncoding:
         return self.several or self.target_class is not None
 
     def encode(self, targets: np.ndarray) -> np.ndarray:
-        if self.several != (targets.ndim == 2):
+        """(n, ...) int16 codes, or (n, outputs, ...) of 0 and 1 where there are several labels.
+
+        A pixel whose set holds a bit of no class is beyond a border: it is ignored.
+        """
+        if self.several != (self.task.multilabel and targets.ndim > 1):
             raise UserError(
-                f"targets of shape {targets.shape} do not go with this loss: several labels a row, (n, classes), need "
-                "loss=binary_cross_entropy, and all others another"
+                f"targets of shape {targets.shape} do not go with this loss: several labels a row or a pixel need "
+                "loss=binary_cross_entropy, alone or with an overlap loss, and all others another"
             )
         if not self.several:
             return self.codes.take(targets)
-        return (targets if self.target_class is None else targets[:, [self.target_class]]).astype(np.int16)
+        chosen = slice(None) if self.target_class is None else [self.target_class]
+        if targets.ndim == 2:
+            return targets[:, chosen].astype(np.int16)
+        classes = len(self.task.classes)
+        beyond = (targets >> classes != 0)[:, None]
+        return np.where(beyond, np.int16(IGNORED), unpacked(targets, classes)[:, chosen])
 
     def decode(self, probs: np.ndarray) -> Any:
         """(n, outputs, ...) probabilities to (n, classes, ...) float16, void exactly 0."""
@@ -74,8 +86,10 @@ class TargetEncoding:
 
     def count(self, targets: np.ndarray) -> np.ndarray:
         """How many targets each loss class has, without void: (outputs,), or (2,) for a specialist."""
-        if self.several:
+        if self.several and targets.ndim == 2:
             return targets.sum(0, dtype=np.int64)
+        if self.several:
+            return np.array([pixels_of(targets, label, True).sum() for label in self.choices])
         counts = np.zeros(len(self.task.classes), np.int64)
         for row in range(0, len(targets), 256):
             counts += np.bincount(targets[row : row + 256].ravel(), minlength=len(counts))

@@ -7,6 +7,7 @@ from harness.report.diagnostics.box_diagnostics import BoxDiagnostics
 from harness.report.diagnostics.defaults import Diagnostics
 from harness.report.diagnostics.label_diagnostics import LabelDiagnostics, NumberDiagnostics
 from harness.report.diagnostics.mask_diagnostics import MaskDiagnostics
+from harness.report.diagnostics.overlap_diagnostics import OverlapDiagnostics
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
 from harness.tasks.regression import Regression
@@ -22,6 +23,6 @@ def diagnostics(task: Any) -> Diagnostics:
 
 
 diagnostics.register(Classification, LabelDiagnostics)
-diagnostics.register(Segmentation, MaskDiagnostics)
+diagnostics.register(Segmentation, lambda task: (OverlapDiagnostics if task.multilabel else MaskDiagnostics)(task))
 diagnostics.register(Detection, BoxDiagnostics)
 diagnostics.register(Regression, NumberDiagnostics)
