@@ -32,9 +32,11 @@ class Context:
     """What a fit is given besides its data.
 
     folder: where checkpoints and `log.jsonl` go; a fit into a folder that holds a finished one loads it.
-    deadline: on the clock `time.monotonic()`, or None. report: called with one dict per epoch, and now and then with
-    the progress inside one. stop: asked after every step (a signal came). look: called after every epoch with the share
-    of the schedule that is done and a function inputs -> predictions, by learners with epochs; it may raise (pruning).
+    deadline: on the clock `time.monotonic()`, or None. until: when the epochs should end, on the same clock, or None; a
+    learner that can lowers their number to that, or raises it to `most_epochs` at most. report: called with a dict per
+    epoch, and now and then with the progress inside one. stop: asked after every step (a signal came). look: called
+    after every epoch with the share of the schedule that is done and a function inputs -> predictions, by learners with
+    epochs; it may raise (pruning).
     channels_last: the memory format of images and weights, as `fast_paths` measured it on this machine.
     """
 
@@ -44,6 +46,8 @@ class Context:
     fold: int = 0
     threads: int = 1
     deadline: float | None = None
+    until: float | None = None
+    most_epochs: int = 0
     report: Callable[[dict[str, Any]], None] = lambda event: None
     stop: Callable[[], bool] = lambda: False
     look: Callable[[float, Callable[[Any], Any]], None] = lambda share, predict: None

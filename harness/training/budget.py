@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from harness.training.fold import FoldJob, measure_model
 from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers, results, run
 
-FORMAT = 3  # of plan.json; a plan of another format is made again
+FORMAT = 4  # of plan.json; a plan of another format is made again
 SAMPLE_BUDGET = 240.0  # seconds, where no BUDGET is given and the data are a made sample
 
 
@@ -30,10 +30,10 @@ SAMPLE_BUDGET = 240.0  # seconds, where no BUDGET is given and the data are a ma
 class Plan:
     """epochs: by model, in the order of training; seconds: the estimate; budget: seconds of the command, or None.
 
-    folds: of the split; trained: how many of them are trained, the first ones. fold_seconds: the estimate of one fold,
-    by model. after: seconds reserved for what follows the training. fast: by model, the fast paths that pay. left_out:
-    model -> why. spent: seconds used, over all the commands that worked on it, when it was last saved. file, key: where
-    it is saved.
+    folds: of the split; trained: how many of them are trained, the first ones. fold_seconds: by model, the estimate of
+    one fold: what no shorter schedule saves, its official test included, and its planned epochs. after: seconds
+    reserved for the ensemble, the files and the judge. fast: by model, the fast paths that pay. left_out: model -> why.
+    spent: seconds used, over all commands that worked on it, when it was last saved. file, key: where it is saved.
     """
 
     epochs: Mapping[str, int]
@@ -43,7 +43,7 @@ class Plan:
     threads: int
     fast: Mapping[str, Mapping[str, Any]]
     left_out: Mapping[str, str]
-    fold_seconds: Mapping[str, float]
+    fold_seconds: Mapping[str, Sequence[float]]
     after: float
     seconds: float
     budget: float | None
@@ -113,9 +113,8 @@ def nothing_to_train(request: Request, prepared: Prepared, folds: np.ndarray, wo
         return None
     epochs = {name: learner.epochs for name, learner in request.learners.items()}
     fast = {name: model_run.manifest["fast"] for name, model_run in model_runs.items()}
-    return Plan(
-        epochs, count, count, workers.slots, workers.threads, fast, {}, dict.fromkeys(epochs, 0.0), 0.0, 0.0, None
-    )
+    machine, no_time = (workers.slots, workers.threads), dict.fromkeys(epochs, (0.0, 0.0))
+    return Plan(epochs, count, count, *machine, fast, {}, no_time, 0.0, 0.0, None)
 
 
 def measured(request: Request, prepared: Prepared, workers: Workers, budget: float | None, to_rank: bool) -> Plan:
@@ -123,7 +122,7 @@ def measured(request: Request, prepared: Prepared, workers: Workers, budget: flo
     learners, count, machine = request.learners, request.fold_count, (workers.slots, workers.threads)
     if request.fast:
         nothing: dict[str, Any] = {name: {} for name in learners}
-        quick = dict.fromkeys(learners, 5.0)
+        quick = dict.fromkeys(learners, (0.0, 5.0))
         return Plan(dict.fromkeys(learners, 1), count, count, *machine, nothing, {}, quick, 0.0, 60.0, None)
     work, fast = measured_work(request, prepared, workers, to_rank)
     if budget is None:
@@ -131,11 +130,10 @@ def measured(request: Request, prepared: Prepared, workers: Workers, budget: flo
     else:
         fit = fitted(work, budget - request.spent)
     epochs, work = fit.epochs, replace(work, trained=fit.folds)
-    per_fold = {name: work.fold(name, count) for name, count in epochs.items()}
+    per_fold = {name: work.parts_of_fold(name, count) for name, count in epochs.items()}
     fast = {name: fast[name] for name in epochs}
-    after = work.after(list(epochs))
-    total = request.spent + work.training(epochs) + after
-    return Plan(epochs, count, fit.folds, *machine, fast, fit.left_out, per_fold, after, total, budget)
+    total = request.spent + work.training(epochs) + work.after(list(epochs))
+    return Plan(epochs, count, fit.folds, *machine, fast, fit.left_out, per_fold, work.fixed, total, budget)
 
 
 def measured_work(

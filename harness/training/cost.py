@@ -34,6 +34,11 @@ class Work:
         cost = self.costs[name]
         return cost.start + epochs * cost.epoch + (self.train / self.folds + self.holdout) * self.views * cost.predict
 
+    def parts_of_fold(self, name: str, epochs: float) -> list[float]:
+        """Seconds of one fold that no shorter schedule saves, its official test included, and of its epochs."""
+        fixed = self.fold(name, 0)
+        return [fixed + self.official * self.views * self.costs[name].predict, self.fold(name, epochs) - fixed]
+
     def training(self, epochs: Mapping[str, float]) -> float:
         """Seconds until the last fold of these models ends."""
         free = [0.0] * self.workers

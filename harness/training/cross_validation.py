@@ -1,6 +1,6 @@
 """Train every planned model on every fold, as far as the time reaches, and describe each run in its run.json."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from harness.options import Request
 from harness.prepare import Prepared
 from harness.training.budget import Plan
 from harness.training.fold import FoldJob, train_fold
+from harness.training.pace import RESERVE, Pace
 from harness.training.predictions import ModelRun, run_folder
 from harness.training.workers import Workers, run
 
@@ -30,21 +31,36 @@ def cross_validate(
     stored = 2 * competition.task.row_bytes * (len(folds) + plan.folds * len(prepared.holdout))  # in two views
     require_free(paths.root(), stored * sum(not model_run.held(plan.folds) for model_run in model_runs.values()))
 
-    jobs = []
-    for name, model_run in model_runs.items():
+    for model_run in model_runs.values():
         sweep_partials(model_run.folder)
-        for fold in sorted(set(range(plan.trained)) - set(model_run.held(plan.folds))):
-            place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
-            when = (plan.deadline(request), plan.fold_seconds[name])
-            jobs.append((FoldJob(*place, plan.threads, plan.fast[name], *when),))
-    if jobs and not any(model_runs[name].held(plan.folds) for name in learners if learners[name].target_class is None):
-        # without one fold of a model for all classes there is nothing to submit: the first such has no deadline
-        first = next((k for k, (job,) in enumerate(jobs) if job.learner.target_class is None), 0)
-        jobs[first] = (jobs[first][0]._replace(deadline=None),)
-    for index, result in run(workers, train_fold, jobs):
-        job = jobs[index][0]
+    parts = range(plan.trained), range(plan.trained, plan.folds)
+    planned, spare = (
+        [(name, fold) for name in learners for fold in part if fold not in model_runs[name].held(plan.folds)]
+        for part in parts
+    )
+    todo = planned + spare
+    deadline, reserve = plan.deadline(request), RESERVE * (plan.budget or 0)
+    end = None if deadline is None else deadline - reserve
+    pace = Pace([plan.fold_seconds[name] for name, _ in todo], len(planned), workers.slots, end)
+    certain = certain_fold(learners, model_runs, todo, plan.folds)
+
+    started = list[int]()
+
+    def jobs() -> Iterator[tuple[FoldJob]]:
+        for k, (name, fold) in enumerate(todo):
+            shortest = learners[name].fewest_epochs / learners[name].epochs
+            if pace.fits(k, shortest):
+                place = (competition.name, prepared.data_hash, name, learners[name], fold, plan.folds)
+                fixed, epochs = plan.fold_seconds[name]
+                when = (None if k == certain else deadline, fixed + shortest * epochs, pace.start(k))
+                started.append(k)
+                yield (FoldJob(*place, plan.threads, plan.fast[name], *when, request.learners[name].epochs),)
+
+    for index, result in run(workers, train_fold, jobs()):
+        pace.finish(started[index])
         if isinstance(result, OutOfTime):
-            request.say(f"{job.model}, fold {job.fold}: no time left; what was trained is kept")
+            name, fold = todo[started[index]]
+            request.say(f"{name}, fold {fold}: no time left; what was trained is kept")
         elif isinstance(result, BaseException):
             raise result
         plan.save(request)
@@ -52,6 +68,16 @@ def cross_validate(
         if model_run.held(plan.folds):
             describe(request, prepared, folds, name, learners[name], plan.fast[name], model_run)
     return {name: model_run for name, model_run in model_runs.items() if model_run.held(plan.folds)}
+
+
+def certain_fold(
+    learners: Mapping[str, Learner], model_runs: Mapping[str, ModelRun], todo: Sequence[tuple[str, int]], count: int
+) -> int | None:
+    """The one of `todo` that has no deadline: without a fold of a model for all classes there is nothing to submit."""
+    general = [name for name, learner in learners.items() if learner.target_class is None]
+    if any(model_runs[name].held(count) for name in general):
+        return None
+    return next((k for k, (name, _) in enumerate(todo) if name in general), 0)
 
 
 def describe(

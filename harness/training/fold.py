@@ -32,7 +32,8 @@ class FoldJob(NamedTuple):
     """One fold of one model. learner: the declared one with the planned epochs, or a variant of it.
 
     fast: fields of `Context` that sped up the measured steps. deadline: seconds since the epoch, so that every machine
-    counts alike. seconds: the estimate of the whole fold.
+    counts alike. seconds: the least that the whole fold takes. until: when its epochs should end, likewise; their
+    number is lowered to that, or raised to `most_epochs` at most.
     """
 
     competition: str
@@ -45,6 +46,8 @@ class FoldJob(NamedTuple):
     fast: Mapping[str, Any]
     deadline: float | None = None
     seconds: float = 0.0
+    until: float | None = None
+    most_epochs: int = 0
 
 
 class FoldModels(NamedTuple):
@@ -176,12 +179,15 @@ def predict_views(competition: Competition, fitted: Fitted, inputs: Any) -> Memb
 
 
 def _context(declared: Competition, job: FoldJob, folder: Path, look: Look = lambda done, predict: None) -> Context:
+    since_epoch = time.time() - time.monotonic()
     return Context(
         declared.task,
         folder,
         fold=job.fold,
         threads=job.threads,
-        deadline=job.deadline and time.monotonic() + job.deadline - time.time(),
+        deadline=job.deadline and job.deadline - since_epoch,
+        until=job.until and job.until - since_epoch,
+        most_epochs=job.most_epochs,
         stop=stopping,
         look=look,
         report=lambda event: report({"model": job.model, "fold": job.fold, **event}),

@@ -63,6 +63,18 @@ def test_a_deadline_saves_and_the_same_call_goes_on(uninterrupted, tmp_path):
     assert predicted(tmp_path) == uninterrupted
 
 
+@pytest.mark.parametrize(("late", "epochs"), [(True, [0, 1]), (False, [0, 1, 2, 3, 4])])
+def test_a_fit_that_is_late_or_early_ends_its_schedule_sooner_or_later(late: bool, epochs: list[int], tmp_path) -> None:
+    """And it goes on so after an interruption, whatever the clock then says."""
+    clock = {"until": time.monotonic() + (-1 if late else 3600), "most_epochs": 5}
+    whole = predicted(tmp_path / "whole", **clock)
+    assert [entry["epoch"] for entry in logged(tmp_path / "whole")] == epochs
+    assert json.loads((tmp_path / "whole" / "finished.json").read_text())["epochs"] == len(epochs)
+    with pytest.raises(Interrupted):
+        predicted(tmp_path / "cut", stop=stop_at(5), **clock)
+    assert predicted(tmp_path / "cut") == whole
+
+
 def test_another_seed_or_fold_is_another_model(uninterrupted, tmp_path):
     assert predicted(tmp_path / "seed", seed=1) != uninterrupted != predicted(tmp_path / "fold", fold=1)
 

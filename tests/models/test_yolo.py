@@ -117,6 +117,21 @@ def test_an_interrupted_fit_ends_with_the_same_bytes(
     assert weights(tmp_path / "another") != weights(finished)
 
 
+@pytest.mark.parametrize(("late", "epochs"), [(True, [0, 1]), (False, [0, 1, 2, 3, 4])])
+def test_a_fit_that_is_late_or_early_ends_its_schedule_sooner_or_later(
+    late: bool, epochs: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it goes on so after an interruption, whatever the clock then says."""
+    monkeypatch.setattr(training, "SAVE_SECONDS", -1)
+    clock = {"until": time.monotonic() + (-1 if late else 3600), "most_epochs": 5}
+    LONGER.fit(squares(), None, context(tmp_path / "whole", **clock))
+    assert logged_epochs(tmp_path / "whole") == epochs
+    with pytest.raises(Interrupted):
+        LONGER.fit(squares(), None, context(tmp_path / "cut", stop=stop_at(3), **clock))
+    LONGER.fit(squares(), None, context(tmp_path / "cut"))
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+
+
 def test_a_deadline_that_passes_stops_the_fit(tmp_path: Path) -> None:
     with pytest.raises(OutOfTime, match="after step 1 of 4"):
         YOLO.fit(squares(), None, context(tmp_path / "fit", deadline=time.monotonic() - 1))

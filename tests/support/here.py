@@ -58,7 +58,7 @@ def run(request: Request) -> Run:
     folds = prepared.folds(competition, count)
     file = paths.runs(competition.name, prepared.train_hash(folds)) / "plan.json"
     once = dict.fromkeys(request.learners, 1)
-    seconds = dict.fromkeys(once, 1.0)
+    seconds = dict.fromkeys(once, (0.0, 1.0))
     fast: dict[str, Any] = {name: {} for name in once}
     plan = Plan(once, count, count, Here.slots, Here.threads, fast, {}, seconds, 1.0, 1.0, None, file=file, key="here")
     model_runs = cross_validate(request, prepared, folds, plan, Here())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.models import Context
 from harness.models.torch_loop.parameter_groups import set_scales
+from harness.models.torch_loop.progress import Progress
 
 if TYPE_CHECKING:
     import torch
@@ -90,13 +91,18 @@ class State:
         self.optimizer = learner.optimizer.build(self.network, learner.weight_decay)
         set_scales(self.optimizer, self.groups)
         self.scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.half == torch.float16)
-        self.steps = steps
-        self.reach = max(1.0, learner.ema * steps)
-        self.stride = max(1, min(FOLLOW_STEPS, int(self.reach / 8)))
+        self.ema = learner.ema
+        self.schedule(Progress(steps))
         self.epoch, self.step = 0, 0  # of the epoch
         self.loss = torch.zeros((), device=machine.device)  # summed over the steps of the epoch
         self.seconds = 0.0  # spent in the epoch
         self.log: list[dict[str, Any]] = []
+
+    def schedule(self, progress: Progress) -> None:
+        """Go on by this schedule; the average reaches back by a share of all its steps."""
+        self.progress = progress
+        self.reach = max(1.0, self.ema * progress.total)
+        self.stride = max(1, min(FOLLOW_STEPS, int(self.reach / 8)))
 
     def open(self, done: float) -> None:
         """Let train what trains where a share `done` of all steps lies behind, and nothing else."""
@@ -107,7 +113,7 @@ class State:
         """Move the average after the network, some steps at once; far at first, so that it forgets where it started."""
         import torch
 
-        if step % self.stride == 0 or step == self.steps:
+        if step % self.stride == 0 or step == self.progress.total:
             decay = 1 - 1 / min(self.reach, 1 + step / 10)
             torch._foreach_lerp_(self.average, self.tracked, 1 - decay**self.stride)
 
@@ -139,6 +145,7 @@ class State:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "position": [self.epoch, self.step],
+            "progress": list(astuple(self.progress)),
             "loss": self.loss,
             "seconds": self.seconds,
             "log": self.log,
@@ -153,6 +160,7 @@ class State:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scaler.load_state_dict(saved["scaler"])
         self.epoch, self.step = saved["position"]
+        self.schedule(Progress(*saved["progress"]))
         self.loss = saved["loss"].to(self.loss.device)
         self.seconds, self.log = saved["seconds"], saved["log"]
         restore_random_states(saved["random"])

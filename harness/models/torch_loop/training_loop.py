@@ -16,6 +16,7 @@ from harness.models import Context, Diverged, Interrupted, OutOfTime
 from harness.models.torch_loop import checkpoint
 from harness.models.torch_loop.batches import RECALIBRATE, Batches
 from harness.models.torch_loop.fitted import TorchFitted, recalibrate
+from harness.models.torch_loop.progress import fitting_epochs
 from harness.models.torch_loop.state import State
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class TrainingLoop:
         self.learner, self.context = learner, context
         self.machine, self.encoding = learner.set_up(context)
         self.batches = Batches(learner, self.encoding, train, context)
-        self.steps = learner.epochs * self.batches.steps
-        self.state = State(learner, learner.network(self.encoding.outputs), self.machine, self.steps)
+        steps = learner.epochs * self.batches.steps
+        self.state = State(learner, learner.network(self.encoding.outputs), self.machine, steps)
         self.weights = None
         if learner.class_weights:
             counts = self.encoding.count(train.targets[self.batches.rows])
@@ -50,7 +51,7 @@ class TrainingLoop:
             self.state.restore(saved)
         self.write_log()
         rule = self.learner.early_stopping
-        while self.state.epoch < self.learner.epochs and not (rule and rule.stop(self.watched)):
+        while self.state.epoch < self.epochs and not (rule and rule.stop(self.watched)):
             self.run_epoch()
             self.close_epoch(valid)
         return self.finish()
@@ -63,6 +64,16 @@ class TrainingLoop:
     def done(self) -> int:
         """Steps, of all epochs."""
         return self.state.epoch * self.batches.steps + self.state.step
+
+    @property
+    def epochs(self) -> int:
+        """Of the schedule, as long as it now is."""
+        return self.state.progress.total // self.batches.steps
+
+    @property
+    def share(self) -> float:
+        """Of the schedule, that is done."""
+        return self.state.progress.done(self.done)
 
     def run_epoch(self) -> None:
         state = self.state
@@ -77,7 +88,7 @@ class TrainingLoop:
     def step(self, images: np.ndarray, targets: np.ndarray) -> None:
         """One optimizer step on a batch of `Batches`."""
         state, rate = self.state, self.rate()
-        state.open(self.done / self.steps)
+        state.open(self.share)
         for group in state.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         state.optimizer.zero_grad(set_to_none=True)
@@ -107,24 +118,25 @@ class TrainingLoop:
             utils.clip_grads_with_norm_(self.state.parameters, largest, norm)
 
     def rate(self) -> float:
-        return self.learner.lr * self.learner.schedule.factor(self.done / self.steps, self.watched)
+        return self.learner.lr * self.learner.schedule.factor(self.share, self.watched)
 
     def after_step(self, now: float) -> None:
         """Save what must not be lost, and stop at the deadline or on a signal."""
+        total = self.state.progress.total
         if self.state.step % CHECK_STEPS == 0:
             self.check(math.isfinite(self.state.loss.item()))
         if now - self.reported > REPORT_SECONDS:
             self.reported = now
-            left = (self.steps - self.done) * self.state.seconds / self.state.step
-            self.context.report({"step": self.done, "steps_total": self.steps, "seconds_left": left})
+            left = (total - self.done) * self.state.seconds / self.state.step
+            self.context.report({"step": self.done, "steps_total": total, "seconds_left": left})
         stopped = self.context.stop()
-        late = self.context.deadline is not None and now > self.context.deadline and self.done < self.steps
+        late = self.context.deadline is not None and now > self.context.deadline and self.done < total
         if stopped or late or now - self.saved > SAVE_SECONDS:
             self.save()
         if stopped:
-            raise Interrupted(f"stopped after step {self.done} of {self.steps}; the same command goes on from there")
+            raise Interrupted(f"stopped after step {self.done} of {total}; the same command goes on from there")
         if late:
-            raise OutOfTime(f"out of time after step {self.done} of {self.steps}; the same command goes on from there")
+            raise OutOfTime(f"out of time after step {self.done} of {total}; the same command goes on from there")
 
     def check(self, finite: bool) -> None:
         if not finite:
@@ -155,12 +167,20 @@ class TrainingLoop:
         state.log.append(entry)
         state.epoch, state.step, state.seconds = state.epoch + 1, 0, 0.0
         state.loss.zero_()
+        self.fit_to_clock()
         if time.monotonic() - self.saved > SAVE_SECONDS:
             self.save()
         self.write_log()
-        self.context.report({**entry, "step": self.done, "steps_total": self.steps})
-        if state.epoch < learner.epochs:
-            self.context.look(state.epoch / learner.epochs, self.predict)
+        self.context.report({**entry, "step": self.done, "steps_total": state.progress.total})
+        if state.epoch < self.epochs:
+            self.context.look(self.share, self.predict)
+
+    def fit_to_clock(self) -> None:
+        """Change the length of the schedule at the end of an epoch, where the fit would end too late or too early."""
+        state, planned = self.state, self.epochs
+        epochs = fitting_epochs(self.context, planned, [entry["seconds"] for entry in state.log], time.monotonic())
+        if state.epoch < planned and epochs != planned:
+            state.schedule(state.progress.of_length(epochs * self.batches.steps, self.done))
 
     def predict(self, inputs: Any) -> Any:
         """Predictions of the averaged weights so far."""

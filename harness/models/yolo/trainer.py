@@ -9,6 +9,7 @@ import math
 import shutil
 import time
 from contextlib import redirect_stdout, suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ import numpy as np
 from harness.data.samples import Samples
 from harness.files import write_bytes
 from harness.models import Context, Diverged, Interrupted, OutOfTime, TrainingCost
+from harness.models.optim import half_cosine
 from harness.models.torch_loop import checkpoint
+from harness.models.torch_loop.progress import Progress, fitting_epochs
 from harness.models.yolo.predictor import YoloFitted
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class DetectorFit:
         self.long_sides = (int(sides.min()), int(sides.max()))
         self.classes, self.source = learner.classes(context.task), learner.source()
         self.log: list[dict[str, Any]] = []
+        self.progress = Progress(learner.epochs)  # in epochs
         self.steps = self.done = 0  # of all epochs: planned, and so far
         self.epoch_began = self.reported = self.saved = time.monotonic()
 
@@ -49,7 +53,7 @@ class DetectorFit:
         with redirect_stdout(io.StringIO()):  # the progress bar cannot be turned off, and standard output is for JSON
             trainer.train()
         facts = {
-            "epochs": self.learner.epochs,
+            "epochs": self.progress.total,
             "seconds": round(sum(entry["seconds"] for entry in self.log), 3),
             "long_sides": self.long_sides,
             "source_classes": None if self.source is None else len(self.source.names),
@@ -143,6 +147,8 @@ class DetectorFit:
         trainer.optimizer.load_state_dict(state["optimizer"])
         trainer.start_epoch = state["epoch"]
         self.log = state["log"]
+        if (progress := Progress(*state["progress"])).since:  # else ultralytics' own schedule goes on
+            self.schedule(trainer, progress)
         criterion = trainer.model.init_criterion()
         if hasattr(criterion, "update"):  # end-to-end heads weigh their two losses by the epoch
             criterion.updates = trainer.start_epoch - 1
@@ -161,7 +167,7 @@ class DetectorFit:
         from ultralytics.utils.torch_utils import init_seeds
 
         batches = len(trainer.train_loader)
-        self.steps, self.done = self.learner.epochs * batches, trainer.epoch * batches
+        self.steps, self.done = self.progress.total * batches, trainer.epoch * batches
         self.epoch_began = time.monotonic()
         key = [self.context.seed, self.context.fold, trainer.epoch]
         seed = int(np.random.SeedSequence(key).generate_state(1)[0])
@@ -200,7 +206,9 @@ class DetectorFit:
             "images_per_second": round(len(self.train) / spent, 1),
         }
         self.log.append(entry)
-        last = trainer.epoch + 1 == self.learner.epochs
+        last = trainer.epoch + 1 == self.progress.total
+        if not last:
+            self.fit_to_clock(trainer)
         if time.monotonic() - self.saved > SAVE_SECONDS and not last:
             # in full precision: ultralytics' own last.pt keeps halves, and no resume is exact with it
             state = {
@@ -210,6 +218,7 @@ class DetectorFit:
                 "updates": trainer.ema.updates,
                 "optimizer": trainer.optimizer.state_dict(),
                 "log": self.log,
+                "progress": list(astuple(self.progress)),
             }
             checkpoint.save(self.context.folder, state, self.done)
             self.saved = time.monotonic()
@@ -217,8 +226,23 @@ class DetectorFit:
         write_bytes(self.context.folder / "log.jsonl", lines.encode())
         self.context.report({**entry, "step": self.done, "steps_total": self.steps})
         if not last:
-            share = (trainer.epoch + 1) / self.learner.epochs
+            share = self.progress.done(trainer.epoch + 1)
             self.context.look(share, lambda inputs: self.fitted(trainer).predict(inputs))
+
+    def fit_to_clock(self, trainer: Any) -> None:
+        """Change the length of the schedule where the fit would end too late or too early."""
+        planned, seconds = self.progress.total, [entry["seconds"] for entry in self.log]
+        epochs = fitting_epochs(self.context, planned, seconds, time.monotonic())
+        if epochs != planned:
+            self.schedule(trainer, self.progress.of_length(epochs, trainer.epoch + 1))
+
+    def schedule(self, trainer: Any, progress: Progress) -> None:
+        """Go on by this schedule: its cosine, and the epoch in which the mosaics end."""
+        self.progress, trainer.epochs = progress, progress.total
+        trainer.lf = lambda epoch: half_cosine(progress.done(epoch))
+        trainer.scheduler.lr_lambdas = [trainer.lf] * len(trainer.scheduler.lr_lambdas)
+        ends = next((k for k in range(progress.total) if progress.done(k) >= self.learner.mosaic), progress.total)
+        trainer.args.close_mosaic = progress.total - ends
 
 
 class _Measured(Exception):

@@ -6,7 +6,7 @@ saves, and raises `Interrupted`.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, Self
@@ -55,8 +55,11 @@ class WorkerDied(UserError):
         self.memory = memory
 
 
-def run(workers: Workers, function: Function, jobs: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
-    """Yield (index of the job, its result or the exception it raised) as jobs finish; they start in their order."""
+def run(workers: Workers, function: Function, jobs: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+    """Yield (index of the job, its result or the exception it raised) as jobs finish; they start in their order.
+
+    The next job is asked for when a slot is free for it.
+    """
     todo, running = iter(enumerate(jobs)), dict[int, int]()
     while True:
         for index, job in islice(todo, workers.free):
