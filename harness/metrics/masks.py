@@ -6,13 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.sized_masks import Masks, in_batches
 from harness.metrics.sums import ClassMetric, chunks, mean_of_rows, pooled, ratio
 
 PIXELS = 2**16  # counted at once: their joint labels stay in the cache
 
 
-def confusion_per_image(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """(n, classes, classes) int32 confusion matrices, true labels in rows, of label maps (n, h, w) below `classes`."""
+def confusion_per_image(truth: Any, predicted: Any, classes: int) -> np.ndarray:
+    """(n, classes, classes) int32 confusion matrices, true labels in rows, of label maps below `classes`.
+
+    truth, predicted: (n, h, w), or `Masks`.
+    """
+    if isinstance(truth, Masks):
+        parts = [confusion_per_image(true, said, classes) for true, said in in_batches(1, truth, predicted)]
+        return np.concatenate([np.empty((0, classes, classes), np.int32), *parts])
     pixels, size = math.prod(truth.shape[1:]), classes**2
     confusion = np.empty((len(truth), size), np.int32)
     for rows in chunks(len(truth), max(1, PIXELS // max(1, pixels))):
@@ -49,8 +56,11 @@ class MeanIoU(ClassMetric):
     void: int | None = None
     name = "mean IoU"
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C, C) int32: the confusion of every image, true labels in rows; truth, predicted (n, h, w) uint8."""
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, C, C) int32: the confusion of every image, true labels in rows.
+
+        truth, predicted: (n, h, w) uint8 or `Masks`.
+        """
         return confusion_per_image(truth, predicted, len(self.classes))
 
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
@@ -76,10 +86,10 @@ class _PerImage(ClassMetric):
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         return mean_of_rows(statistics, counts)
 
-    def _areas(self, truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _areas(self, truth: Any, predicted: Any) -> tuple[np.ndarray, np.ndarray]:
         """(n, C - 1) pixels of every image and class: where both have it, and those of truth plus those of prediction.
 
-        truth, predicted: (n, h, w) uint8.
+        truth, predicted: (n, h, w) uint8 or `Masks`.
         """
         confusion = confusion_per_image(truth, predicted, len(self.classes))
         shared = np.diagonal(confusion, axis1=1, axis2=2)
@@ -111,8 +121,8 @@ class MeanDice(_PerImage):
 
     name = "mean Dice"
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C - 1) float64: the Dice of every image and class but 0; truth, predicted (n, h, w) uint8."""
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, C - 1) float64: the Dice of every image and class but 0; truth, predicted (n, h, w) uint8 or `Masks`."""
         shared, both = self._areas(truth, predicted)
         return ratio(2 * shared, both, empty=1)
 
@@ -132,7 +142,7 @@ class MeanImageIoU(_PerImage):
 
     name = "mean image IoU"
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C - 1) float64: the IoU of every image and class but 0; truth, predicted (n, h, w) uint8."""
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, C - 1) float64: the IoU of every image and class but 0; truth, predicted (n, h, w) uint8 or `Masks`."""
         shared, both = self._areas(truth, predicted)
         return ratio(shared, both - shared, empty=1)

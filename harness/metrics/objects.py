@@ -6,6 +6,7 @@ neither, the value is 1: it was found to be absent; predicted where there is non
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,8 +64,8 @@ class ObjectPrecision(ObjectMetric):
     def name(self) -> str:  # type: ignore[override]
         return "object precision"
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C - 1) float64: the value of every image and class but 0; truth, predicted (n, h, w) uint8."""
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, C - 1) float64: the value of every image and class but 0; truth, predicted (n, h, w) uint8 or `Masks`."""
         labels = range(1, len(self.classes))
         seen = (
             [found_parts(true == label, said == label, self.thresholds, self.connected) for label in labels]

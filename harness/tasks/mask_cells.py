@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
+from harness.data.sized_masks import Masks
 from harness.tasks.layout import Layout, Line
 
 Size = tuple[int, int] | None
@@ -83,8 +84,8 @@ class Runs:
             mask[pixels] = line.label or 1
         return mask
 
-    def collect(self, task: Any, rows: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array(rows, np.uint8)
+    def collect(self, task: Any, rows: Sequence[np.ndarray]) -> Any:
+        return Masks(rows) if task.shape is None else np.array(rows, np.uint8)
 
 
 def parts(mask: np.ndarray) -> list[np.ndarray]:

@@ -1,16 +1,21 @@
-"""Segmentation: a label under every pixel. Probabilities (n, classes, h, w) float16, decided masks (n, h, w) uint8."""
+"""Segmentation: a label under every pixel. Probabilities (n, classes, h, w) float16, decided masks (n, h, w) uint8.
+
+Where masks have the sizes of their images, both are `sized_masks.Masks`, and are combined image by image.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from harness.data.sized_masks import Masks, image_by_image
 from harness.errors import UserError, listed
 from harness.tasks import ClassSpecialist, View
 from harness.tasks.array_task import ArrayTask
 from harness.tasks.layout import Asked, Layout
-from harness.tasks.mask_cells import WIDE
+from harness.tasks.mask_cells import WIDE, Pixels
 from harness.tasks.tta import PIXEL_VIEWS, SQUARE_VIEWS
 
 THIN_PIXELS = 256  # pixels an image keeps for fitting weights: labels are regions, neighbours agree
@@ -18,19 +23,26 @@ THIN_PIXELS = 256  # pixels an image keeps for fitting weights: labels are regio
 
 @dataclass(frozen=True)
 class Segmentation(ArrayTask):
-    """classes: names, the index is the label; shape: (h, w) of every mask.
+    """classes: names, the index is the label; shape: (h, w) of every mask, None where a mask has that of its image.
 
     void: the label of unlabelled pixels, never predicted. layout: of submissions, as `WIDE` or
     `RUN_LENGTH`.
     """
 
     classes: tuple[str, ...]
-    shape: tuple[int, int]
+    shape: tuple[int, int] | None = None
     void: int | None = None
     layout: Layout = WIDE
 
     ensemble_steps = ("stacking", "offsets")
     dtype = np.float16
+
+    def __post_init__(self) -> None:
+        if self.shape is None and isinstance(self.layout.cells, Pixels):
+            raise UserError(
+                "masks of several sizes cannot be written with a column for every pixel; declare layout=RUN_LENGTH, or "
+                "the shape=(height, width) of all masks"
+            )
 
     @property
     def table(self) -> Layout:
@@ -38,40 +50,95 @@ class Segmentation(ArrayTask):
 
     @property
     def views(self) -> Mapping[str, View]:
-        """Flips and half a turn; quarter turns and transpositions where the masks are square."""
-        return SQUARE_VIEWS if self.shape[0] == self.shape[1] else PIXEL_VIEWS
+        """Flips and half a turn; quarter turns and transpositions where masks are square, or networks see tiles."""
+        return SQUARE_VIEWS if self.shape is None or self.shape[0] == self.shape[1] else PIXEL_VIEWS
 
-    @property
-    def row_bytes(self) -> int:
-        return 2 * len(self.classes) * self.shape[0] * self.shape[1]
+    def row_bytes(self, targets: Any) -> int:
+        pixels = np.mean([mask.size for mask in targets]) if self.shape is None else self.shape[0] * self.shape[1]
+        return int(2 * len(self.classes) * pixels)
+
+    # -- masks of several sizes ----------------------------------------------------------------------------------------
+
+    def pack(self, prediction: Any) -> dict[str, np.ndarray]:
+        if isinstance(prediction, Masks):
+            return {"pixels": np.asarray(prediction.pixels, self.stored_dtype), "shapes": prediction.shapes}
+        return super().pack(prediction)
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        return Masks.of(arrays["pixels"], arrays["shapes"]) if "pixels" in arrays else super().unpack(arrays)
+
+    def join(self, predictions: Sequence[Any]) -> Any:
+        return Masks.join(predictions) if isinstance(predictions[0], Masks) else super().join(predictions)
+
+    def average(self, predictions: Sequence[Any], weights: Sequence[float]) -> Any:
+        mean = super().average
+        return image_by_image(lambda *images: mean(images, weights), *predictions)
+
+    def blend_class(
+        self, prediction: Any, specialist: Any, target_class: int, share: float, versus: int | None = None
+    ) -> Any:
+        blend = super().blend_class
+        return image_by_image(lambda one, own: blend(one, own, target_class, share, versus), prediction, specialist)
+
+    # -- labels --------------------------------------------------------------------------------------------------------
 
     def decide(
         self,
-        prediction: np.ndarray,
+        prediction: Any,
         offsets: Sequence[float] | None = None,
         class_specialist: ClassSpecialist | None = None,
-    ) -> np.ndarray:
+    ) -> Any:
         """The most probable label but void; a specialist's class wins where it passes its threshold, and only there."""
-        return self.most_probable(prediction, offsets, class_specialist, np.uint8)
+        return image_by_image(lambda probs: self.most_probable(probs, offsets, class_specialist, np.uint8), prediction)
 
-    def subsample(self, rows: np.ndarray) -> np.ndarray:
-        """Every k-th pixel both ways, about 256 an image; probabilities as float32."""
+    def subsample(self, rows: Any) -> np.ndarray:
+        """Every k-th pixel both ways, about 256 an image; probabilities as float32.
+
+        Of images of several sizes an even grid of 16 x 16 pixels, so that they are one array.
+        """
+        if isinstance(rows, Masks):
+            thinned = np.stack([on_grid(row) for row in rows])
+            return thinned if thinned.dtype == np.uint8 else thinned.astype(np.float32)
         height, width = rows.shape[-2:]
         step = max(1, int((height * width / THIN_PIXELS) ** 0.5))
         thinned = np.ascontiguousarray(rows[..., step // 2 :: step, step // 2 :: step])
         return thinned if thinned.dtype == np.uint8 else thinned.astype(np.float32)
 
     def sample_submission(self, asked: Asked, file: Path) -> None:
-        self.write(asked, np.full((len(asked), *self.shape), self.choices[0], np.uint8), file)
+        sizes = (self.shape or asked.size(row) or () for row in range(len(asked)))
+        self.write(asked, [np.full(size, self.choices[0], np.uint8) for size in sizes], file)
 
-    def check_targets(self, targets: np.ndarray) -> None:
-        if targets.ndim != 3 or targets.shape[1:] != self.shape:
-            raise UserError(f"masks have shape {targets.shape}, but (n, {self.shape[0]}, {self.shape[1]}) is declared")
+    def check_targets(self, targets: Any) -> None:
+        self.check_sizes(targets)
         if targets.dtype != np.uint8:
             raise UserError(f"masks are {targets.dtype}, but labels are stored as uint8")
-        if int(targets.max(initial=0)) >= len(self.classes):
-            row = int(np.flatnonzero((targets >= len(self.classes)).any((1, 2)))[0])
+        highest = np.array([mask.max(initial=0) for mask in targets], int)
+        if highest.max(initial=0) >= len(self.classes):
+            row = int((highest >= len(self.classes)).argmax())
             raise UserError(
                 f"mask {row} holds the class {int(targets[row].max())}, but the labels are "
                 f"0 to {len(self.classes) - 1} ({listed(self.classes)})"
             )
+
+    def check_sizes(self, targets: Any) -> None:
+        """Raise `UserError` where masks are of several sizes and a shape is declared, or the other way round."""
+        if isinstance(targets, Masks):
+            if self.shape is not None:
+                (h, w), (height, width) = self.shape, targets[0].shape
+                raise UserError(
+                    f"images have several sizes (mask 0 is {height} x {width}), but the shape ({h}, {w}) is declared; "
+                    "declare no shape and models with crop=(256, 256), or resize them where they are read, with size="
+                )
+        elif self.shape is None:
+            raise UserError(
+                f"masks have shape {targets.shape}: they are of one size; declare it, shape=(height, width)"
+            )
+        elif targets.ndim != 3 or targets.shape[1:] != self.shape:
+            raise UserError(f"masks have shape {targets.shape}, but (n, {self.shape[0]}, {self.shape[1]}) is declared")
+
+
+def on_grid(image: np.ndarray) -> np.ndarray:
+    """(..., 16, 16): evenly spaced pixels of (..., h, w); in a smaller image some stand twice."""
+    side = int(THIN_PIXELS**0.5)
+    rows, columns = ((2 * np.arange(side) + 1) * length // (2 * side) for length in image.shape[-2:])
+    return image[..., rows[:, None], columns]

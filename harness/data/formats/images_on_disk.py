@@ -21,8 +21,9 @@ from harness.data.formats.mask_files import Values, label_masks
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange
-from harness.data.pixels.picture_file import PictureHead, head, heads_of, value_range_of
+from harness.data.pixels.picture_file import PictureHead, heads_of, value_range_of
 from harness.data.samples import Dataset, Samples
+from harness.data.sized_masks import Masks
 from harness.data.tables.table import Table
 from harness.errors import UserError, nearest
 from harness.files import short_hash
@@ -130,18 +131,14 @@ def images_and_masks(
     """Read images and masks of the same names, whatever their suffix: a label under every pixel.
 
     values: the label k is the mask's value values[k], as in (0, 255) or, of coloured masks, ((0, 0, 0), (255, 0, 0));
-    else the value itself. test: images, the official part "test"; those of `images` without a mask are another,
-    "unlabelled".
+    else the value itself. Masks of images of several sizes are `Masks`, for `Segmentation(classes)`. test: images, the
+    official part "test"; those of `images` without a mask are another, "unlabelled".
     """
     file_of, mask_of = _by_stem(images), _by_stem(masks)
     for name in mask_of:
         if name not in file_of:
             raise UserError(f"{shown(mask_of[name])} belongs to none of the images{nearest(name, file_of)}")
     known = {name: file_of[name] for name in mask_of}
-    of_shape = {head(file)[0]: file for file in known.values()}
-    if size is None and len(of_shape) > 1:
-        two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
-        raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
     targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size)
     tested = set(_files_of(test))
     others = {name: file for name, file in file_of.items() if name not in mask_of and file not in tested}
@@ -191,6 +188,8 @@ def dataset_of(
         files = [file for (file,) in of_rows]
         read = EncodedImages.stored if encoded else partial(images_of, size=size)
         inputs = read(files, [head_of[file] for file in files], value_range=value_range)
+    if isinstance(inputs, EncodedImages) and isinstance(targets, np.ndarray) and targets.ndim == 3:
+        targets = Masks(list(targets))  # only images without a mask have another size
     sizes = {each.size for each in head_of.values()}
     reading = {
         "value_range": value_range,
