@@ -3,9 +3,9 @@
 Images may lie in folders inside the one that is named. Litter of archives and file managers is not read.
 
 Images of one size, or resized with `size`, become one array: (n, h, w) uint8 where all are grey, else (n, h, w, 3),
-red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes. Of pictures of
-more than 8 bits the values of `value_range` become 0 to 255, by default those from the lowest to the highest in all
-files, also of the official parts.
+red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes; their masks are
+`sized_masks.Masks`. Of pictures of more than 8 bits the values of `value_range` become 0 to 255, by default those from
+the lowest to the highest in all files, also of the official parts.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from harness.data.sized_masks import Masks, rows_showing
 from harness.data.splits import membership
 from harness.errors import UserError
 from harness.models import Context
-from harness.models.torch_loop.crops import DRAWS, Crops, Whole, repeated_rows
+from harness.models.torch_loop.crops import DRAWS, PADDING, Crops, Remembered, Whole, repeated_rows
 from harness.models.torch_loop.outputs import TargetEncoding
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ class Batches:
     """inputs may be memory-mapped: only the rows of a batch are read."""
 
     def __init__(self, learner: TorchLearner, encoding: TargetEncoding, train: Samples, context: Context):
-        require_crop(learner, train)
+        require_crop(learner, train, len(encoding.task.classes))
+        if learner.crop and isinstance(train.inputs, EncodedImages):
+            train = replace(train, inputs=Remembered(train.inputs))
         self.learner, self.encoding, self.train, self.context = learner, encoding, train, context
         keep = np.ones(len(train), bool)
         if learner.drop_single_class:
@@ -107,9 +109,13 @@ class Batches:
         return [np.concatenate(pair) for pair in pairs]
 
 
-def require_crop(learner: TorchLearner, train: Samples) -> None:
-    """Raise `UserError` where images of several sizes would need a crop, or a crop has no mask to go with."""
+def require_crop(learner: TorchLearner, train: Samples, classes: int) -> None:
+    """Raise `UserError` where images of several sizes would need a crop, or crops are of no use."""
     of_masks = train.targets.ndim > 2
+    if learner.crop and classes > PADDING:
+        raise UserError(
+            f"crop= is for at most {PADDING} classes, not {classes}: one number marks what is beyond a border"
+        )
     if learner.crop and not of_masks:
         raise UserError(
             "crop= is for masks, which are cropped too; here a whole image has one answer: resize large images with "
