@@ -67,8 +67,8 @@ def gathered(masks: Sequence[np.ndarray]) -> Any:
 
 
 def in_batches(count: int, *sides: Any) -> Iterator[tuple[np.ndarray, ...]]:
-    """Some aligned rows of every side at once: of arrays `count`, of `Masks` one, as arrays (1, ...)."""
-    if isinstance(sides[0], Masks):
+    """Some aligned rows of every side at once: of arrays `count`; where a side is `Masks` one, as arrays (1, ...)."""
+    if any(isinstance(side, Masks) for side in sides):
         yield from (tuple(row[None] for row in rows) for rows in zip(*sides, strict=True))
     else:
         yield from (tuple(side[first : first + count] for side in sides) for first in range(0, len(sides[0]), count))
@@ -76,7 +76,7 @@ def in_batches(count: int, *sides: Any) -> Iterator[tuple[np.ndarray, ...]]:
 
 def image_by_image(work: Callable[..., np.ndarray], *sides: Any) -> Any:
     """What `work` makes of arrays (n, ...); of `Masks` it sees one image after the other, as arrays (1, ...)."""
-    if not isinstance(sides[0], Masks):
+    if not any(isinstance(side, Masks) for side in sides):
         return work(*sides)
     return Masks([work(*images)[0] for images in in_batches(1, *sides)])
 

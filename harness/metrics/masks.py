@@ -17,7 +17,7 @@ def confusion_per_image(truth: Any, predicted: Any, classes: int) -> np.ndarray:
 
     truth, predicted: (n, h, w), or `Masks`.
     """
-    if isinstance(truth, Masks):
+    if isinstance(truth, Masks) or isinstance(predicted, Masks):
         parts = [confusion_per_image(true, said, classes) for true, said in in_batches(1, truth, predicted)]
         return np.concatenate([np.empty((0, classes, classes), np.int32), *parts])
     pixels, size = math.prod(truth.shape[1:]), classes**2

@@ -109,7 +109,14 @@ class Segmentation(ArrayTask):
         self.write(asked, [np.full(size, self.choices[0], np.uint8) for size in sizes], file)
 
     def check_targets(self, targets: Any) -> None:
-        self.check_sizes(targets)
+        if self.shape is not None and isinstance(targets, Masks):
+            raise UserError(
+                f"images have several sizes (mask 0 is {' x '.join(map(str, targets[0].shape))}), but the shape "
+                f"{self.shape} is declared; declare none, and crop=(256, 256) in the models, or resize them with size="
+            )
+        if targets.ndim != 3 or (isinstance(targets, np.ndarray) and self.shape not in (None, targets.shape[1:])):
+            declared = ", ".join(map(str, self.shape or ("h", "w")))
+            raise UserError(f"masks have shape {(len(targets), *targets[0].shape)}, but (n, {declared}) is declared")
         if targets.dtype != np.uint8:
             raise UserError(f"masks are {targets.dtype}, but labels are stored as uint8")
         highest = np.array([mask.max(initial=0) for mask in targets], int)
@@ -119,22 +126,6 @@ class Segmentation(ArrayTask):
                 f"mask {row} holds the class {int(targets[row].max())}, but the labels are "
                 f"0 to {len(self.classes) - 1} ({listed(self.classes)})"
             )
-
-    def check_sizes(self, targets: Any) -> None:
-        """Raise `UserError` where masks are of several sizes and a shape is declared, or the other way round."""
-        if isinstance(targets, Masks):
-            if self.shape is not None:
-                (h, w), (height, width) = self.shape, targets[0].shape
-                raise UserError(
-                    f"images have several sizes (mask 0 is {height} x {width}), but the shape ({h}, {w}) is declared; "
-                    "declare no shape and models with crop=(256, 256), or resize them where they are read, with size="
-                )
-        elif self.shape is None:
-            raise UserError(
-                f"masks have shape {targets.shape}: they are of one size; declare it, shape=(height, width)"
-            )
-        elif targets.ndim != 3 or targets.shape[1:] != self.shape:
-            raise UserError(f"masks have shape {targets.shape}, but (n, {self.shape[0]}, {self.shape[1]}) is declared")
 
 
 def on_grid(image: np.ndarray) -> np.ndarray:

@@ -12,9 +12,9 @@ from harness.data.sized_masks import Masks
 from harness.errors import UserError
 from harness.models import Context, Interrupted
 from harness.models.augment import Augment
-from harness.models.losses import IGNORED, cross_entropy
+from harness.models.losses import IGNORED, InverseFrequency, cross_entropy
 from harness.models.optim import EarlyStopping
-from harness.models.torch_loop.batches import Batches, Paste, Showing
+from harness.models.torch_loop.batches import Batches, Paste, Prime, Showing
 from harness.models.torch_loop.crops import MOST, by_tiles, repeated_rows
 from harness.models.torch_loop.outputs import TargetEncoding
 from harness.tasks.classification import Classification
@@ -151,7 +151,8 @@ def test_regions_are_pasted_into_crops() -> None:
 
 
 def test_a_network_learns_and_predicts_images_of_several_sizes_at_their_own(tmp_path: Path) -> None:
-    declared = replace(cropped, epochs=30, early_stopping=EarlyStopping(patience=30), norm_rows=8)
+    options = {"class_weights": InverseFrequency(), "prime": Prime(images=2), "drop_single_class": True, "norm_rows": 8}
+    declared = replace(cropped, epochs=30, early_stopping=EarlyStopping(patience=30), **options)
     train = several_sizes()
     fitted = declared.fit(train, train, Context(OWN_SIZE, tmp_path))
     predicted = fitted.predict(train.inputs)

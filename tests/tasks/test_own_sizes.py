@@ -143,6 +143,10 @@ def test_metrics_count_image_by_image_or_all_pixels_together() -> None:
     assert rows.tolist() == [[[2, 0], [1, 1]], [[2, 1], [0, 3]]]
     assert pooled.score(rows) == pytest.approx((4 / 6 + 4 / 6) / 2)  # background 4 of 6, gland 4 of 6
     assert MeanDice(CLASSES).score(MeanDice(CLASSES).statistics(truth, said)) == pytest.approx((2 / 3 + 6 / 7) / 2)
+    assert pooled.statistics(np.zeros((2, 1, 1), int), labels([[1]], [[0]])).tolist() == [
+        [[0, 1], [0, 0]],
+        [[1, 0], [0, 0]],
+    ]
     objects = ObjectPrecision(CLASSES)  # IoU 1/2 passes no threshold; 3/4 passes .5 to .7 of ten
     assert objects.score(objects.statistics(truth, said)) == pytest.approx((0 + 0.5) / 2)
 
@@ -155,8 +159,9 @@ def test_what_does_not_go_with_sizes_of_their_own_is_refused() -> None:
         Segmentation(CLASSES)
     with pytest.raises(UserError, match=r"several sizes .*2 x 2.*\(4, 6\) is declared"):
         Segmentation(CLASSES, (4, 6)).check_targets(labels([[1, 1], [0, 0]]))
-    with pytest.raises(UserError, match=r"of one size; declare it"):
-        TASK.check_targets(np.zeros((2, 4, 6), np.uint8))
+    with pytest.raises(UserError, match=r"shape \(2, 4\), but \(n, h, w\)"):
+        TASK.check_targets(np.zeros((2, 4), np.uint8))
     with pytest.raises(UserError, match="mask 1 holds the class 2"):
         TASK.check_targets(labels([[1, 1]], [[0], [2]]))
     TASK.check_targets(labels([[1, 1]], [[0], [1]]))
+    TASK.check_targets(np.ones((2, 4, 6), np.uint8))  # of one size by chance
