@@ -3,6 +3,7 @@
 An image that is smaller is mirrored beyond its lower and its right border; no loss looks there.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,6 +129,15 @@ def by_tiles(
             total[:, *part] += window * probs
             weight[part] += window
     return (total / weight)[:, : image.shape[0], : image.shape[1]]
+
+
+def tile_count(size: Size, tile: Size) -> int:
+    """How many tiles an image of this size is predicted by.
+
+    >>> tile_count((300, 100), (256, 256)), tile_count((1040, 1388), (256, 256))
+    (2, 80)
+    """
+    return math.prod(len(starts(max(side, part), part)) for side, part in zip(size, tile, strict=True))
 
 
 def starts(side: int, tile: int) -> list[int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.samples import Samples
 from harness.models import Context, TrainingCost
+from harness.models.torch_loop.crops import tile_count
 from harness.models.torch_loop.training_loop import TrainingLoop
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ def cost(learner: TorchLearner, train: Samples, context: Context) -> TrainingCos
     openings = [group.opens for group in training.state.groups if group.opens <= 1]
     if frozen := sum(openings) / max(1, len(openings)):  # a share of all steps, which are cheaper
         step += frozen * (median_of(step_seconds(training)) - step)
-    inputs = train.inputs[:: max(1, len(train) // learner.batch)][: learner.batch]  # of every size
+    inputs = train.inputs[: learner.batch]
     fitted = training.fitted(training.state.network.eval())
     predict = median_of(seconds_of(lambda: fitted.predict(inputs)) for _ in itertools.count()) / len(inputs)
     forward, rows = predict, training.batches.rows
-    if learner.crop:  # of which an image is predicted by many
-        crops, _ = training.batches.parts(train, rows[: learner.batch], context.rng(0))[:]
-        forward = median_of(seconds_of(lambda: fitted.probabilities(crops)) for _ in itertools.count()) / len(crops)
+    if learner.crop:  # an image is predicted by so many tiles
+        tiles = [tile_count(mask.shape, learner.crop) for mask in train.targets]
+        forward = predict / statistics.fmean(tiles[: len(inputs)])
+        predict = forward * statistics.fmean(tiles)
     recalibration = min(learner.norm_rows, len(rows)) * forward
     return TrainingCost(max(0.0, start - step) + recalibration, step * training.batches.steps, predict)
 
