@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness import paths
-from harness.data.samples import Ragged
+from harness.data.columns import column_of
 from harness.errors import UserError, listed
 from harness.files import read_json
 from harness.tasks.layout import COPIED, Asked
+
+TARGETS = "targets"  # the names of the arrays of the targets begin so
 
 
 class JudgedData(NamedTuple):
@@ -92,8 +94,7 @@ def read_answers(data: JudgedData) -> Answers:
     file = _file(data)
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            ragged = "targets.flat" in arrays
-            targets = Ragged(arrays["targets.flat"], arrays["targets.offsets"]) if ragged else arrays["targets"]
+            targets = column_of({name[len(TARGETS) :]: arrays[name] for name in arrays if name.startswith(TARGETS)})
             copied = {name.removeprefix(COPIED): arrays[name] for name in arrays if name.startswith(COPIED)}
             asked = Asked(arrays["ids"], arrays.get("sizes"), copied)
             return Answers(asked, arrays["groups"], arrays["public"], targets)

@@ -10,6 +10,7 @@ from harness.audit.inspection import Inspection, are_images
 from harness.data.bit_sets import pixels_of
 from harness.data.images import EncodedImages
 from harness.data.samples import Dataset, Ragged, Samples
+from harness.data.sized_masks import Masks
 from harness.data.splits import Holdout, Split
 from harness.errors import UserError, listed
 from harness.tasks import Task
@@ -67,9 +68,9 @@ def label_matrix(task: Task, targets: Any) -> np.ndarray:
         rows = np.repeat(np.arange(len(targets)), np.diff(targets.offsets))
         np.add.at(counts, (rows, targets.flat[:, 0].astype(int)), 1)
         return counts
-    targets = np.asarray(targets)
     if targets.ndim == 3:
-        return np.stack([pixels_of(targets, label, task.multilabel).mean((1, 2)) for label in range(size)], 1)
+        return np.array([[pixels_of(mask, label, task.multilabel).mean() for label in range(size)] for mask in targets])
+    targets = np.asarray(targets)
     if targets.ndim == 1:
         targets = np.eye(size)[targets] if size else targets[:, None]
     return np.asarray(targets, np.float64)
@@ -86,12 +87,24 @@ def check_shapes(dataset: Dataset) -> Check:
             wrong.append(f"{part}: no samples")
         if len(np.unique(samples.ids)) < len(samples):
             wrong.append(f"{part}: two samples have the same id")
+        wrong += [f"{part}: {lines}" for lines in other_sizes(samples)]
         if difference(samples.inputs, labelled.inputs):
             wrong.append(f"{part}: {difference(samples.inputs, labelled.inputs)}")
     if wrong:
         return Check("shapes", "fail", listed(wrong, between="; "), "fix the files or the competition's load")
     sizes = listed(f"{part} {len(samples)}" for part, samples in dataset.official.items()) or "none"
     return Check("shapes", "pass", f"{len(labelled)} labelled samples of {kind_of(labelled.inputs)}; official: {sizes}")
+
+
+def other_sizes(samples: Samples) -> list[str]:
+    """Masks that have another size than their images, in words."""
+    if not isinstance(samples.targets, Masks) or len(samples.targets) != len(samples.inputs):
+        return []
+    masks, images = samples.targets.shapes, samples.inputs.sizes
+    return [
+        "the mask of {} is {} x {}, its image {} x {}".format(samples.ids[row], *masks[row], *images[row])
+        for row in np.flatnonzero((masks != images).any(1))
+    ]
 
 
 def kind_of(inputs: Any) -> str:

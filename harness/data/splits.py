@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from harness.data.bit_sets import pixels_of
 from harness.data.samples import Ragged, Samples
+from harness.data.sized_masks import rows_showing
 from harness.errors import UserError
 
 StratifyBy = Callable[[Any], np.ndarray]  # targets -> (n,) int, a stratum for every row; or (n, labels) 0/1
@@ -114,15 +114,16 @@ def quantile_bins(targets: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.quantile(targets, (0.25, 0.5, 0.75)), targets)
 
 
-def labels_in_masks(targets: np.ndarray) -> np.ndarray:
-    """(n, labels) bool: the labels that occur in every mask (n, h, w)."""
-    return np.stack([(targets == label).any((1, 2)) for label in range(int(targets.max()) + 1)], axis=1)
+def labels_in_masks(targets: Any) -> np.ndarray:
+    """(n, labels) bool: the labels that occur in every mask; targets: (n, h, w) or `Masks`."""
+    highest = max(int(mask.max()) for mask in targets)
+    return np.stack([rows_showing(targets, label) for label in range(highest + 1)], axis=1)
 
 
-def sets_in_masks(targets: np.ndarray) -> np.ndarray:
-    """(n, classes) bool: the classes that occur in every mask of sets (n, h, w), where classes overlap."""
-    count = int(targets.max(initial=0)).bit_length()
-    return np.stack([pixels_of(targets, label, True).any((1, 2)) for label in range(count)], axis=1)
+def sets_in_masks(targets: Any) -> np.ndarray:
+    """(n, classes) bool: the classes that occur in every mask of sets, (n, h, w) or `Masks`, where classes overlap."""
+    count = max(int(mask.max()) for mask in targets).bit_length()
+    return np.stack([rows_showing(targets, label, several=True) for label in range(count)], axis=1)
 
 
 def labels_of_boxes(targets: Ragged) -> np.ndarray:

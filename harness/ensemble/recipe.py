@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
+from harness.data.sized_masks import image_by_image
 from harness.ensemble.stacking import Stack, stacked
 from harness.metrics import Metric
 from harness.tasks import ClassSpecialist, Task
@@ -69,7 +70,8 @@ class Recipe:
         if self.stack is None:
             combined = task.average(predictions, list(self.weights.values()))
         else:
-            combined = stacked(predictions, self.stack, list(self.weights), task.void)
+            stack, names = self.stack, list(self.weights)
+            combined = image_by_image(lambda *images: stacked(images, stack, names, task.void), *predictions)
         if self.class_specialist is None:
             return combined
         model, target_class, share, _, versus = self.class_specialist

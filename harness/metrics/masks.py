@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 
 from harness.data.bit_sets import pixels_of
+from harness.data.sized_masks import Masks, in_batches
 from harness.metrics.sums import ClassMetric, chunks, mean_of_rows, number, pooled, ratio
 
+AT_ONCE = 256  # images
 PIXELS = 2**16  # counted at once: their joint labels stay in the cache
 
 
-def confusion_per_image(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """(n, classes, classes) int32 confusion matrices, true labels in rows, of label maps (n, h, w) below `classes`."""
+def confusion_per_image(truth: Any, predicted: Any, classes: int) -> np.ndarray:
+    """(n, classes, classes) int32 confusion matrices, true labels in rows, of label maps below `classes`.
+
+    truth, predicted: (n, h, w), or `Masks`.
+    """
+    if isinstance(truth, Masks) or isinstance(predicted, Masks):
+        parts = [confusion_per_image(true, said, classes) for true, said in in_batches(1, truth, predicted)]
+        return np.concatenate([np.empty((0, classes, classes), np.int32), *parts])
     pixels, size = math.prod(truth.shape[1:]), classes**2
     confusion = np.empty((len(truth), size), np.int32)
     for rows in chunks(len(truth), max(1, PIXELS // max(1, pixels))):
@@ -28,21 +36,21 @@ def confusion_per_image(truth: np.ndarray, predicted: np.ndarray, classes: int) 
     return confusion.reshape(-1, classes, classes)
 
 
-def areas_per_image(
-    truth: np.ndarray, predicted: np.ndarray, classes: int, multilabel: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def areas_per_image(truth: Any, predicted: Any, classes: int, multilabel: bool) -> tuple[np.ndarray, np.ndarray]:
     """(n, classes) pixels of every image and class: where both have it, and those of truth plus those of prediction.
 
-    truth, predicted: (n, h, w) label maps, or masks of sets.
+    truth, predicted: (n, h, w) label maps or masks of sets, or `Masks` of them.
     """
     if not multilabel:
         confusion = confusion_per_image(truth, predicted, classes)
         return np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(2) + confusion.sum(1)
-    shared, both = np.empty((2, len(truth), classes), np.int64)
-    for label in range(classes):
-        true, said = (pixels_of(masks, label, multilabel=True) for masks in (truth, predicted))
-        shared[:, label] = np.count_nonzero(true & said, (1, 2))
-        both[:, label] = np.count_nonzero(true, (1, 2)) + np.count_nonzero(said, (1, 2))
+    parts = [np.empty((2, 0, classes), np.int64)]
+    for true, said in in_batches(AT_ONCE, truth, predicted):
+        sides = [(pixels_of(true, label, True), pixels_of(said, label, True)) for label in range(classes)]
+        shared = [np.count_nonzero(there & given, (1, 2)) for there, given in sides]
+        both = [np.count_nonzero(there, (1, 2)) + np.count_nonzero(given, (1, 2)) for there, given in sides]
+        parts.append(np.moveaxis(np.array([shared, both]), 1, 2))
+    shared, both = np.concatenate(parts, axis=1)
     return shared, both
 
 
@@ -79,10 +87,10 @@ class MeanIoU(ClassMetric):
     multilabel: bool = False
     name = "mean IoU"
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C, C) int32: the confusion of every image, true labels in rows; truth, predicted (n, h, w) uint8.
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, C, C) int32: the confusion of every image, true labels in rows.
 
-        Where classes overlap (n, 2, C) int64: the two of `areas_per_image`.
+        truth, predicted: (n, h, w) or `Masks`. Where classes overlap (n, 2, C) int64: the two of `areas_per_image`.
         """
         if self.multilabel:
             return np.stack(areas_per_image(truth, predicted, len(self.classes), multilabel=True), 1)
@@ -116,7 +124,7 @@ class _PerImage(ClassMetric):
     def of_classes(self, statistics: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
         return mean_of_rows(statistics, counts)
 
-    def _areas(self, truth: np.ndarray, predicted: np.ndarray) -> list[np.ndarray]:
+    def _areas(self, truth: Any, predicted: Any) -> list[np.ndarray]:
         """The two of `areas_per_image`, of the classes that are scored."""
         areas = areas_per_image(truth, predicted, len(self.classes), self.multilabel)
         return [area[:, 0 if self.multilabel else 1 :] for area in areas]
@@ -147,8 +155,11 @@ class MeanDice(_PerImage):
 
     name = "mean Dice"
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C - 1) float64: the Dice of every image and class but 0, or (n, C); truth, predicted (n, h, w)."""
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, C - 1) float64: the Dice of every image and class but 0, or (n, C).
+
+        truth, predicted: (n, h, w) or `Masks`.
+        """
         shared, both = self._areas(truth, predicted)
         return ratio(2 * shared, both, empty=1)
 
@@ -168,8 +179,11 @@ class MeanImageIoU(_PerImage):
 
     name = "mean image IoU"
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C - 1) float64: the IoU of every image and class but 0, or (n, C); truth, predicted (n, h, w)."""
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, C - 1) float64: the IoU of every image and class but 0, or (n, C).
+
+        truth, predicted: (n, h, w) or `Masks`.
+        """
         shared, both = self._areas(truth, predicted)
         return ratio(shared, both - shared, empty=1)
 
@@ -201,7 +215,7 @@ class DiceHausdorff(_PerImage):
     share: float = 0.4
     name = "Dice and Hausdorff"
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
         """(n, C - 1, 2) float64: of every image and class but 0, or (n, C, 2), the value and whether it counts."""
         shared, both = self._areas(truth, predicted)
         near, first = np.zeros(shared.shape), 0 if self.multilabel else 1

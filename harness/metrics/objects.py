@@ -6,6 +6,7 @@ neither, the value is 1: it was found to be absent; predicted where there is non
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,8 +66,11 @@ class ObjectPrecision(ObjectMetric):
     def name(self) -> str:  # type: ignore[override]
         return "object precision"
 
-    def statistics(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """(n, C - 1) float64: the value of every image and class but 0, or (n, C); truth, predicted (n, h, w)."""
+    def statistics(self, truth: Any, predicted: Any) -> np.ndarray:
+        """(n, C - 1) float64: the value of every image and class but 0, or (n, C).
+
+        truth, predicted: (n, h, w) or `Masks`.
+        """
         labels = range(0 if self.multilabel else 1, len(self.classes))
         seen = (
             [

@@ -26,7 +26,10 @@ class PlainMetric(Metric):
         Raise `UserError` where they are not arrays, or predicted is not finite.
         """
         if not (isinstance(truth, np.ndarray) and isinstance(predicted, np.ndarray)):
-            raise UserError(f"{self.name} is a plain function, which needs arrays; boxes need a metric of two halves")
+            raise UserError(
+                f"{self.name} is a plain function, which needs arrays; boxes and masks of several sizes need a metric "
+                "of two halves"
+            )
         finite(predicted)
         columns = {"truth": truth, "predicted": predicted}
         rows = np.empty(len(truth), [(name, column.dtype, column.shape[1:]) for name, column in columns.items()])

@@ -93,8 +93,9 @@ def task_of(reading: Reading) -> str:
     if reading.kind == "regression":
         return f"Regression({reading.target!r}, {layout})"
     if reading.kind == "segmentation":
+        shape = f", {tuple(reading.shape)!r}" if reading.shape else ""
         several = ", multilabel=True" if reading.overlap else ""
-        return f"Segmentation(CLASSES, {tuple(reading.shape)!r}, layout={layout}{several})"
+        return f"Segmentation(CLASSES{shape}, layout={layout}{several})"
     if reading.kind == "detection":
         return f"Detection(CLASSES, {layout})"
     return f"Classification(CLASSES, {layout}{', multilabel=True' if reading.kind == 'multilabel' else ''})"
@@ -107,7 +108,7 @@ def sources_of(reading: Reading, slug: str | None) -> str:
 
 def tta_of(reading: Reading) -> str:
     """Views of photographs; of digits and letters a mirrored one is another."""
-    if not reading.shape and reading.kind != "detection":
+    if not reading.shape and reading.kind not in ("detection", "segmentation"):
         return ""
     return "" if reading.load.startswith("pixels_in_csv") else '("hflip",)'
 
@@ -116,7 +117,8 @@ def models_of(reading: Reading) -> dict[str, str]:
     """Two that see differently, from scratch, of a size that trains on a laptop."""
     epochs = int(min(60, max(8, 40 * 500 / max(reading.rows, 1))))
     if reading.kind == "segmentation":
-        options = f"channels=3, epochs={min(epochs, 30)}, lr=2e-3, batch=8"
+        crop = f", crop={tuple(reading.crop)!r}" if reading.crop else ""
+        options = f"channels=3, epochs={min(epochs, 30)}, lr=2e-3, batch=8{crop}"
         pixels = "binary_cross_entropy" if reading.overlap else "cross_entropy"
         learned = f"loss={pixels} + dice, augment=Augment(hflip=0.5)"
         return {"unet": f'Smp("Unet", encoder="tu-resnet10t", {options}, {learned})'}

@@ -12,8 +12,9 @@ class Reading:
 
     classes: names, the index is the label; () for numbers. target: the column or columns. coding: of run lengths.
     cells, keys, columns: of the `Layout`. load: the call that reads the host's files. shape: (height, width) of images,
-    () of tables. rows: labelled ones. texts: whether a column holds sentences. needs: paths in raw without which the
-    files are not the host's.
+    () of tables, and of masks of several sizes. crop: (height, width) that networks see, () for whole images. rows:
+    labelled ones. texts: whether a column holds sentences. needs: paths in raw without which the files are not the
+    host's.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Reading:
     columns: tuple[str, ...] = ()
     load: str = ""
     shape: tuple[int, ...] = ()
+    crop: tuple[int, ...] = ()
     rows: int = 0
     texts: bool = False
     overlap: bool = False

@@ -81,7 +81,7 @@ def holds_sentences(cells: pd.Series) -> bool:
 
 def common_shape(host: Host) -> tuple[Size, Size | None]:
     """(height, width) of all images, also of the test, and the size to which they are resized where they differ."""
-    shapes = [head(file)[0] for files in host.images.values() for file in files]
+    shapes = shapes_of(host)
     if len(set(shapes)) == 1:
         return shapes[0], None
     side = int(np.clip(np.median([min(shape) for shape in shapes]), *SIDES)) // 8 * 8
@@ -90,9 +90,13 @@ def common_shape(host: Host) -> tuple[Size, Size | None]:
 
 def median_shape(host: Host) -> Size:
     """(height, width) that half of the images exceed."""
-    shapes = [head(file)[0] for files in host.images.values() for file in files]
-    height, width = np.median(shapes, axis=0).astype(int).tolist()
+    height, width = np.median(shapes_of(host), axis=0).astype(int).tolist()
     return height, width
+
+
+def shapes_of(host: Host) -> list[Size]:
+    """(height, width) of every image, also of the test."""
+    return [head(file).size for files in host.images.values() for file in files]
 
 
 def require_folders(host: Host, ids: Sequence[str], what: str) -> list[str]:

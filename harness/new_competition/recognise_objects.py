@@ -11,7 +11,7 @@ from harness.data.run_lengths import RunLengths
 from harness.errors import UserError, listed
 from harness.new_competition.host_files import MASKS, Host
 from harness.new_competition.reading import Reading, in_order, metric_for
-from harness.new_competition.recognise_inputs import common_shape, finish, median_shape, require_folders
+from harness.new_competition.recognise_inputs import finish, median_shape, require_folders, shapes_of
 from harness.new_competition.sample_keys import SampleKeys
 
 PAIRS = r"\d+ \d+(?: \d+ \d+)*"
@@ -24,6 +24,7 @@ CORNERS = (
     ("x y w h", ("x", "y", "w", "h")),
 )
 FOUR_NUMBERS = 3  # spaces between them: a box
+LARGEST, CROP, STEP = 512, 256, 32  # pixels: the sides of whole images and of crops, at most; those of crops in steps
 LOOKED_AT = 60  # masks from which the order of pixels is told
 CLEAR = 1.2  # how much further masks must stand out in one order of pixels than in the other
 
@@ -73,12 +74,10 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     host.say(f"target: {column} holds run lengths, a row for {rows}; {coding}")
     classes = ("background", *sorted(keys.labels, key=in_order)) if keys.labels else ("background", "object")
     reading = Reading("segmentation", "the pixels of an image", metric_for(host, "segmentation"), classes)
-    reading.shape, size = common_shape(host)
-    if size:
-        raise UserError(f"the images of {', '.join(folders)} have several sizes; masks need images of one size")
     if both := image_with_overlap(ids, train[column], coding) if keys.labels else None:
         host.say(f"overlap: pixels of {both} have several classes; so a pixel has a set of them (multilabel=True)")
         reading.overlap, reading.classes = True, classes[1:]
+    set_sizes(host, reading, folders)
     reading.coding = repr(coding)
     reading.cells = f"Runs({predicted!r}, RUNS{', each_object=True' if each_object else ''})"
     reading.rows = ids.nunique()
@@ -128,9 +127,7 @@ def objects_in_files(host: Host, keys: SampleKeys, folder: str) -> Reading:
     )
     images = [file for file in host.images[folder] if file.parent.name == "images"]
     host.say(f"target: objects, a mask for each in {folder}/<image>/masks; those that touch are kept apart")
-    reading.shape, size = common_shape(host)
-    if size:
-        raise UserError(f"the images of {folder} have several sizes; masks need images of one size")
+    set_sizes(host, reading, [folder])
     reading.coding, reading.rows = repr(coding), len(images)
     reading.cells = f"Runs({keys.predicted[0]!r}, RUNS, each_object=True)"
     return finish(host, keys, reading, "images_and_objects", [folder], [])
@@ -158,13 +155,28 @@ def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Re
     reading = Reading(
         "segmentation", "the pixels of an image", metric_for(host, "segmentation"), ("background", "object")
     )
-    reading.shape, size = common_shape(host)
-    if size:
-        raise UserError("the images have several sizes; masks need images of one size")
+    set_sizes(host, reading, [images])
     host.say(f"target: masks in {folder} of the images in {images}, {values[1]} where the object is")
     reading.coding = repr(coding)
     reading.cells, reading.rows = f"Runs({keys.predicted[0]!r}, RUNS)", len(host.images[folder])
     return finish(host, keys, reading, "images_and_masks", [images, folder], [f"values={values}"])
+
+
+def set_sizes(host: Host, reading: Reading, folders: Sequence[str]) -> None:
+    """The shape of all images, also of the test, or () where they differ; and crops where networks need them.
+
+    Encoders halve a crop five times, so its sides are multiples of 32.
+    """
+    sizes = np.array(shapes_of(host))
+    if one_size := bool((sizes == sizes[0]).all()):
+        reading.shape = tuple(sizes[0].tolist())
+    if one_size and sizes.max() <= LARGEST:
+        return
+    sides = np.clip(-(-np.median(sizes, axis=0) // STEP) * STEP, STEP, CROP).astype(int)
+    reading.crop = tuple(sides.tolist())
+    smallest, largest = (" x ".join(map(str, sizes[at])) for at in (sizes.prod(1).argmin(), sizes.prod(1).argmax()))
+    found = f"{largest} pixels" if one_size else f"of several sizes, {smallest} to {largest} pixels; masks keep them"
+    host.say(f"images: {listed(folders)}, {found}; networks see parts of {reading.crop[0]} x {reading.crop[1]}")
 
 
 def coding_of(host: Host, keys: SampleKeys, cells: pd.Series, ids: pd.Series, folders: Sequence[str]) -> RunLengths:

@@ -60,7 +60,7 @@ def free_disk_space(competition: Competition, prepared: Prepared, folds: int, st
     largest: bytes of the largest complete run, 0 where none is complete: then its predictions in two views count.
     """
     rows = len(prepared.train) + folds * len(prepared.holdout)
-    needed = ROOM_FOR * max(2 * competition.task.row_bytes * rows, largest)
+    needed = ROOM_FOR * max(2 * competition.task.row_bytes(prepared.train.targets) * rows, largest)
     runs = paths.root() / "runs" / competition.name
     for name in study.pruned_names():
         if shutil.disk_usage(paths.root()).free >= needed:

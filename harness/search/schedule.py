@@ -100,7 +100,7 @@ def measured_schedule(request: Request, prepared: Prepared, workers: Workers, st
     costs = {name: TrainingCost(*known[name]["cost"]) for name in request.learners}
     fast = {name: known[name]["fast"] for name in request.learners}
     work = work_of(request, prepared, workers, True, costs)
-    row_bytes, count = request.competition.task.row_bytes, request.fold_count
+    row_bytes, count = request.competition.task.row_bytes(prepared.train.targets), request.fold_count
     ensemble = ensemble_seconds(work.train, row_bytes, 2, count) - ensemble_seconds(work.train, row_bytes, 1, count)
     official = (work.after(list(costs)) - work.fixed) / len(costs)
     pool = max(2, int(RESERVED * request.budget / (SAFETY * (ensemble + official))))

@@ -68,10 +68,9 @@ class Task(ABC):
         """The views of test-time augmentation, by name."""
         return {}
 
-    @property
     @abstractmethod
-    def row_bytes(self) -> int:
-        """About what `pack` stores for one row."""
+    def row_bytes(self, targets: Any) -> int:
+        """About what `pack` stores for one row, on average over rows like these."""
 
     @abstractmethod
     def pack(self, prediction: Any) -> dict[str, np.ndarray]:

@@ -21,8 +21,7 @@ class ArrayTask(Task):
     dtype: type[np.floating] = np.float32
     stored_dtype: type[np.floating] = np.float16
 
-    @property
-    def row_bytes(self) -> int:
+    def row_bytes(self, targets: Any) -> int:
         return np.dtype(self.stored_dtype).itemsize * max(1, len(self.classes))
 
     @property

@@ -40,7 +40,6 @@ class Detection(Task):
     layout: Layout | CocoResults = COCO_RESULTS
 
     ensemble_steps = ("calibration", "least score")
-    row_bytes = MOST * 6 * 4
     views = BOX_VIEWS
 
     @property
@@ -50,6 +49,9 @@ class Detection(Task):
     @property
     def official_suffix(self) -> str:
         return ".json" if isinstance(self.layout, CocoResults) else ".csv"
+
+    def row_bytes(self, targets: Ragged) -> int:
+        return MOST * 6 * 4
 
     def for_official(self, ids: np.ndarray, host: Mapping[str, Any]) -> Self:
         """With the host's numbers of the categories, and its ids as text or as numbers, in COCO results."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.data.bit_sets import pixels_of
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
+from harness.data.sized_masks import Masks
 from harness.tasks.layout import Layout, Line
 
 Size = tuple[int, int] | None
@@ -89,8 +90,8 @@ class Runs:
             mask[pixels] |= 1 << label if task.multilabel else label
         return mask
 
-    def collect(self, task: Any, rows: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array(rows, task.mask_dtype)
+    def collect(self, task: Any, rows: Sequence[np.ndarray]) -> Any:
+        return Masks(rows) if task.shape is None else np.array(rows, task.mask_dtype)
 
 
 def parts(mask: np.ndarray) -> list[np.ndarray]:

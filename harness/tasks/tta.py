@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.data.images import EncodedImages
 from harness.data.samples import Ragged
+from harness.data.sized_masks import image_by_image
 from harness.tasks import View
 
 Change = Callable[[np.ndarray], np.ndarray]  # images (n, h, w[, c]) to as many others
@@ -41,9 +42,13 @@ def of_image(name: str) -> View:
 
 
 def of_pixels(name: str) -> View:
-    """A view whose inverse is applied to the probabilities (n, classes, h, w) of its pixels."""
+    """A view whose inverse is applied to the probabilities of its pixels, (n, classes, h, w) or `Masks`."""
     inverse = TURNS[INVERSE[name]]
-    return View(TURNS[name], lambda probs_nchw, _: np.moveaxis(inverse(np.moveaxis(probs_nchw, 1, -1)), -1, 1))
+
+    def turned_back(probs_nchw: np.ndarray) -> np.ndarray:
+        return np.moveaxis(inverse(np.moveaxis(probs_nchw, 1, -1)), -1, 1)
+
+    return View(of_image(name).apply, lambda prediction, _: image_by_image(turned_back, prediction))
 
 
 # -- boxes: rows of label, score, x1, y1, x2, y2 -----------------------------------------------------------------------

@@ -154,7 +154,8 @@ def work_of(
 ) -> Work:
     learners, count, competition = request.learners, request.fold_count, request.competition
     rows = (len(prepared.train), len(prepared.holdout), sum(map(len, prepared.official.values())) if to_rank else 0)
-    fixed = ensemble_seconds(rows[0], competition.task.row_bytes, len(learners), count) if to_rank else 5.0
+    row_bytes = competition.task.row_bytes(prepared.train.targets)
+    fixed = ensemble_seconds(rows[0], row_bytes, len(learners), count) if to_rank else 5.0
     return Work(learners, costs, count, workers.slots, 1 + len(competition.tta), *rows, fixed)
 
 

@@ -28,7 +28,8 @@ def cross_validate(
     competition, train_hash = request.competition, prepared.train_hash(folds)
     learners = {name: plan.learner(name, request.learners[name]) for name in plan.epochs}
     model_runs = {name: ModelRun(run_folder(competition.name, train_hash, name, learners[name])) for name in learners}
-    stored = 2 * competition.task.row_bytes * (len(folds) + plan.folds * len(prepared.holdout))  # in two views
+    row_bytes = competition.task.row_bytes(prepared.train.targets)
+    stored = 2 * row_bytes * (len(folds) + plan.folds * len(prepared.holdout))  # in two views
     require_free(paths.root(), stored * sum(not model_run.held(plan.folds) for model_run in model_runs.values()))
 
     for model_run in model_runs.values():

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness import paths
 from harness.competition import Competition
 from harness.data.formats.new_inputs import inputs_like
+from harness.data.images import EncodedImages
 from harness.data.sources import locate
 from harness.ensemble import Recipe
 from harness.errors import UserError
@@ -21,6 +24,7 @@ from harness.training.predictions import ModelRun
 from harness.training.workers import Workers, results, run, start_workers
 
 CHUNK = 250  # rows a worker predicts at once: 20 MB of float16 probabilities of 40,000 bytes a row, for every fold
+PIXELS = 2**24  # likewise: 250 images of 256 x 256, or one of 4096 x 4096
 
 
 def predict_official(
@@ -59,9 +63,16 @@ def predict_rows(
     competition: Competition, inputs: Any, models: Mapping[str, FoldModels], recipe: Recipe, workers: Workers
 ) -> Any:
     """Decided rows of new inputs; nothing is stored per fold."""
-    jobs = [(competition.name, inputs[rows], models, recipe, workers.threads) for rows in chunks(len(inputs), CHUNK)]
+    slices = chunks(len(inputs), rows_at_once(inputs))
+    jobs = [(competition.name, inputs[rows], models, recipe, workers.threads) for rows in slices]
     parts = dict(results(run(workers, predict_chunk, jobs)))
     return competition.task.join([parts[k] for k in range(len(jobs))])
+
+
+def rows_at_once(inputs: Any) -> int:
+    """CHUNK, or of large images fewer, so that the predictions of their pixels fit into the memory."""
+    sizes = inputs.sizes if isinstance(inputs, EncodedImages) else np.array([inputs.shape[1:3]])
+    return int(np.clip(PIXELS // sizes.prod(1).max(initial=1), 1, CHUNK))
 
 
 def models_of(model_runs: Mapping[str, ModelRun], recipe: Recipe, final: bool = False) -> dict[str, FoldModels]:

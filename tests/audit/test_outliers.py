@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from harness.audit import audit
+from harness.data.images import EncodedImages, encode
 from harness.data.samples import Dataset, Ragged, Samples, numbered
+from harness.data.sized_masks import Masks
 from harness.tasks.classification import Classification
 from harness.tasks.detection import Detection
+from harness.tasks.mask_cells import RUN_LENGTH
 from harness.tasks.regression import Regression
 from harness.tasks.segmentation import Segmentation
 from tests.support.audited import (
@@ -24,6 +27,7 @@ from tests.support.audited import (
 )
 
 MASKS = Segmentation(("void", "soil", "bedrock", "sand", "rock"), (SIDE, SIDE), void=0)
+SEVERAL = Segmentation(MASKS.classes, void=0, layout=RUN_LENGTH)
 LABELS = Classification(("ant", "bee"))
 CELLS = Classification(tuple("abcdefgh"))
 
@@ -46,6 +50,23 @@ def test_pictures_with_one_mask_are_artefacts_and_leave_training(around: int) ->
     found = audit(Dataset(samples), MASKS)
     assert problems(found)["shared masks"] == "warn"
     assert found.exclusions == dict.fromkeys(("2", "5", "8"), "one mask under 3 pictures")
+
+
+def test_masks_of_several_sizes_are_looked_at_as_others_are_and_have_the_size_of_their_image() -> None:
+    samples = masked()
+    samples.targets[[2, 5, 8]] = 1
+    samples.targets[[2, 5, 8], 4:9, 4:9] = 4
+    images = EncodedImages.of(
+        [encode(np.repeat(image[row % 3 :, :, None], 3, 2)) for row, image in enumerate(samples.inputs)]
+    )
+    targets = Masks([samples.targets[row][row % 3 :] for row in range(len(samples))])
+    several = replace(samples, inputs=images, targets=targets)
+    found = audit(Dataset(several), SEVERAL)
+    assert found.exclusions == dict.fromkeys(("2", "5", "8"), "one mask under 3 pictures")
+    targets = Masks([*several.targets[:9], targets[9][:20]])
+    found = audit(Dataset(replace(several, targets=targets)), SEVERAL)
+    assert problems(found)["shapes"] == "fail"
+    assert "the mask of 9 is 20 x 32, its image 32 x 32" in evidence(found, "shapes")
 
 
 def test_a_plain_mask_is_not_an_artefact_although_many_tiles_share_it() -> None:

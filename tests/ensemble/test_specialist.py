@@ -145,8 +145,8 @@ def test_a_network_sees_the_class_in_half_of_every_batch_and_a_numpy_model_canno
 
 
 def test_to_a_pair_all_other_classes_are_nothing(tmp_path: Path) -> None:
-    codes = TargetEncoding(Classification(NAMES), target_class=2, versus=0).codes
-    assert codes.tolist() == [0, IGNORED, 1]
+    pair = TargetEncoding(Classification(NAMES), target_class=2, versus=0)
+    assert pair.encode(np.arange(3)).tolist() == [0, IGNORED, 1]
     several = TargetEncoding(Classification(NAMES, multilabel=True), target_class=1, several=True)
     assert several.encode(np.array([[1, 0, 1], [0, 1, 0]])).tolist() == [[0], [1]]
     rows = table().labelled

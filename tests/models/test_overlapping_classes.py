@@ -93,7 +93,7 @@ def test_rows_are_chosen_by_any_of_their_classes() -> None:
     masks[0, 0, 0], masks[1], masks[2, 0, 0] = 3, 3, 1
     train = Samples(numbered(4), np.zeros((4, 8, 16, 3), np.uint8), masks, np.arange(4))
     assert Showing(1, several=True)(masks).tolist() == [True, True, False, False]
-    assert batches_of(train, oversample=Showing(0, several=True)).marked.tolist() == [True, True, True, False]
+    assert batches_of(train, oversample=Showing(0, several=True)).marks.tolist() == [True, True, True, False]
     with pytest.raises(UserError, match=r"several=True"):
         batches_of(train, oversample=Showing(0))
     assert batches_of(train, drop_single_class=True).rows.tolist() == [0, 2]  # of the others all pixels are alike

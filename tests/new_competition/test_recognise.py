@@ -220,8 +220,8 @@ def test_a_mask_file_for_every_object(tmp_path: Path) -> None:
     assert reading.cells == "Runs('EncodedPixels', RUNS, each_object=True)"
     assert 'images_and_objects(\n        raw / "stage1_train"' in source and "stage1_test" in source
     large = {"stage1_train/z/images/z.png": png(1, (16, 16))}
-    with pytest.raises(UserError, match="several sizes"):
-        looked_at(tmp_path, large, metric="dsb", pixels="columns")
+    reading, source = looked_at(tmp_path, large, metric="dsb", pixels="columns")
+    assert reading.shape == () and "crop=(32, 32)" in source
 
 
 def test_a_table_of_objects_beside_their_mask_files_tells_the_order_of_pixels(tmp_path: Path) -> None:
@@ -235,6 +235,31 @@ def test_a_table_of_objects_beside_their_mask_files_tells_the_order_of_pixels(tm
     reading, source = looked_at(tmp_path, files, metric="dsb")
     assert reading.cells == "Runs('EncodedPixels', RUNS, each_object=True)"
     assert "images_and_runs(" in source and "apart=True" in source and "by_columns=True" in source
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape", "crop"),
+    [
+        (((8, 12),), "CLASSES, (8, 12), layout", ""),
+        (((520, 40),), "CLASSES, (520, 40), layout", "crop=(256, 64)"),  # steps of 32, up to 256
+        (((8, 12), (40, 70), (40, 66)), "CLASSES, layout", "crop=(64, 96)"),  # the median is 40 x 66
+    ],
+    ids=["small", "large", "several"],
+)
+def test_networks_see_crops_of_large_images_and_of_several_sizes(
+    sizes: tuple[tuple[int, int], ...], shape: str, crop: str, tmp_path: Path
+) -> None:
+    files, rows, coding = dict[str, bytes](), list[tuple[str, str]](), RunLengths(True)
+    for k in ROWS:
+        mask = np.zeros(sizes[k % len(sizes)], bool)
+        mask[1:6, 2 + k % 3 : 9] = True
+        files |= {f"train/a{k}.png": png(k, mask.shape, mask), f"test/b{k}.png": png(k, mask.shape)}
+        rows.append((f"a{k}", coding.encode(mask)))
+    files["train.csv"] = table("ImageId,EncodedPixels", *rows)
+    files["sample_submission.csv"] = table("ImageId,EncodedPixels", *((f"b{k}", "1 1") for k in ROWS))
+    _, source = looked_at(tmp_path, files, metric="dice")
+    assert shape in source
+    assert crop in source if crop else "crop" not in source
 
 
 def test_run_lengths_and_masks_in_files_are_told_by_the_images(tmp_path: Path) -> None:

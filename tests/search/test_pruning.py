@@ -19,6 +19,7 @@ from harness.search.study import TrialRun
 from harness.training.cost import Work
 from harness.training.workers import WorkerDied
 from harness.training.workers.process import WorkerError
+from tests.support.tiny_data import tiny_dataset
 from tests.support.tiny_search import EPOCHS, LEARNERS, Net, net_study, tiny_net
 
 # -- pruning -----------------------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def test_disk_space_is_for_two_runs_like_the_largest_and_only_pruned_trials_are_
     def disk(total: int, _: Path) -> SimpleNamespace:
         return SimpleNamespace(free=total - sum(file.stat().st_size for file in runs.rglob("*") if file.is_file()))
 
-    prepared: Any = SimpleNamespace(train=[], holdout=[])
+    prepared: Any = SimpleNamespace(train=tiny_dataset().labelled[:0], holdout=[])
     left = 5000 + 9000  # what is never deleted
     for total, fits, kept in ((left + 1800 + 10000, True, 3), (left + 600 + 10000, True, 1), (left + 9999, False, 0)):
         monkeypatch.setattr("shutil.disk_usage", partial(disk, total))

@@ -16,6 +16,7 @@ import pytest
 from harness import paths
 from harness.competition import Competition, find
 from harness.data.samples import Dataset, Ragged
+from harness.data.sized_masks import image_by_image
 from harness.data.sources import MadeSample
 from harness.data.splits import membership
 from harness.files import read_json
@@ -133,4 +134,7 @@ def as_submitted(competition: Competition, truth: Any) -> Any:
         return Ragged(np.insert(truth.flat, 1, 1.0, axis=1), truth.offsets)
     if task.output == "probabilities" and truth.ndim == 1:
         return np.eye(len(task.classes))[truth]
-    return truth if task.void is None else np.where(truth == task.void, (task.void + 1) % len(task.classes), truth)
+    if task.void is None:
+        return truth
+    other = (task.void + 1) % len(task.classes)
+    return image_by_image(lambda rows: np.where(rows == task.void, other, rows), truth)

@@ -48,7 +48,7 @@ def flat(rows: Any) -> np.ndarray:
 def test_predictions_are_packed_and_joined_and_the_average_of_one_is_itself(task: Any) -> None:
     prediction = predicted(task, 3)
     stored = task.pack(prediction)
-    assert sum(array.nbytes for array in stored.values()) <= 3 * task.row_bytes
+    assert sum(array.nbytes for array in stored.values()) <= 3 * task.row_bytes(None)
     joined = task.join([task.unpack(stored), prediction])
     assert len(joined) == 6
     np.testing.assert_allclose(flat(joined)[: len(flat(prediction))], flat(prediction), rtol=1e-3)

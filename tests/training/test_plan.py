@@ -9,12 +9,14 @@ import pytest
 
 from harness import models, prepare
 from harness.audit import Audit, Check
+from harness.data.images import EncodedImages, encode
 from harness.ensemble import Blend
 from harness.errors import UserError
 from harness.models import TrainingCost
 from harness.options import Request
 from harness.training.budget import SAMPLE_BUDGET, plan_for, seconds
 from harness.training.cost import MARGIN, Fit, Work, fitted
+from harness.training.predict import CHUNK, rows_at_once
 from tests.support.here import Here
 from tests.support.tiny_data import tiny_dataset, tiny_declaration
 
@@ -172,3 +174,11 @@ def test_on_made_data_there_is_a_default_budget_and_it_is_said() -> None:
     assert plan_for(request(budget=None, say=lines.append), *made, Measuring()).budget == SAMPLE_BUDGET
     assert any("4 minutes" in line for line in lines)
     assert plan_for(request(budget=None, fast=True), *made, Measuring()).epochs == {"a": 1, "b": 1}
+
+
+def test_fewer_rows_are_predicted_at_once_where_images_are_large() -> None:
+    images = [np.broadcast_to(np.uint8(0), (3, side, side)) for side in (28, 256, 1024, 9000)]
+    assert [rows_at_once(each) for each in images] == [CHUNK, CHUNK, 16, 1]
+    assert rows_at_once(np.zeros(3, [("a", "f8")])) == CHUNK
+    large = EncodedImages.of([encode(np.zeros((side, 2048, 3), np.uint8)) for side in (8, 1024)])
+    assert rows_at_once(large) == 8

@@ -3,9 +3,9 @@
 Images may lie in folders inside the one that is named. Litter of archives and file managers is not read.
 
 Images of one size, or resized with `size`, become one array: (n, h, w) uint8 where all are grey, else (n, h, w, 3),
-red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes. Of pictures of
-more than 8 bits the values of `value_range` become 0 to 255, by default those from the lowest to the highest in all
-files, also of the official parts.
+red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes; their masks are
+`sized_masks.Masks`. Of pictures of more than 8 bits the values of `value_range` become 0 to 255, by default those from
+the lowest to the highest in all files, also of the official parts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,9 @@ from harness.data.formats.mask_files import Values, label_masks, object_mask, se
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange
-from harness.data.pixels.picture_file import PictureHead, head, heads_of, value_range_of
+from harness.data.pixels.picture_file import PictureHead, heads_of, value_range_of
 from harness.data.samples import Dataset, Samples
+from harness.data.sized_masks import Masks, gathered
 from harness.data.tables.table import Table
 from harness.errors import UserError, nearest
 from harness.files import short_hash
@@ -130,8 +131,8 @@ def images_and_masks(
     """Read images and masks of the same names, whatever their suffix: a label under every pixel.
 
     values: the label k is the mask's value values[k], as in (0, 255) or, of coloured masks, ((0, 0, 0), (255, 0, 0));
-    else the value itself. test: images, the official part "test"; those of `images` without a mask are another,
-    "unlabelled".
+    else the value itself. Masks of images of several sizes are `Masks`, for `Segmentation(classes)`. test: images, the
+    official part "test"; those of `images` without a mask are another, "unlabelled".
 
     masks: or class -> the folder of its masks, in the order of the classes. Then classes may overlap: targets are sets
     (`harness.data.bit_sets`), and an image without a mask in one of the folders shows none of that class.
@@ -143,7 +144,6 @@ def images_and_masks(
         if name not in file_of:
             raise UserError(f"{shown(mask_of[name])} belongs to none of the images{nearest(name, file_of)}")
     known = {name: file_of[name] for name in mask_of}
-    require_equal_sizes(list(known.values()), size)
     if isinstance(masks, Mapping):
         targets = set_masks(known, of_class, values, size)
     else:
@@ -160,7 +160,7 @@ def images_and_objects(
 
     So the 2018 Data Science Bowl hands them out. Of objects that touch, the later one loses the pixels at the border,
     so that both stay connected parts of their own. An image without masks shows nothing. size: what images and masks
-    are resized to; needed where images differ. test: images, the official part "test".
+    are resized to. test: images, the official part "test".
     """
     import cv2
 
@@ -175,15 +175,7 @@ def images_and_objects(
         images[image.stem] = image
         mask = object_mask(image, kinds.get("masks", []))
         targets.append(mask if size is None else cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST))
-    require_equal_sizes(list(images.values()), size)
-    return dataset_of(images, np.stack(targets), test=test, size=size, value_range=value_range)
-
-
-def require_equal_sizes(images: Sequence[Path], size: Size | None) -> None:
-    of_shape = {head(file)[0]: file for file in images}
-    if size is None and len(of_shape) > 1:
-        two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
-        raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
+    return dataset_of(images, gathered(targets), test=test, size=size, value_range=value_range)
 
 
 def as_list(paths: Path | Sequence[Path]) -> list[Path]:
@@ -229,6 +221,8 @@ def dataset_of(
         files = [file for (file,) in of_rows]
         read = EncodedImages.stored if encoded else partial(images_of, size=size)
         inputs = read(files, [head_of[file] for file in files], value_range=value_range)
+    if isinstance(inputs, EncodedImages) and isinstance(targets, np.ndarray) and targets.ndim == 3:
+        targets = Masks(list(targets))  # only images without a mask have another size
     sizes = {each.size for each in head_of.values()}
     reading = {
         "value_range": value_range,

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from harness.data.bit_sets import dtype_of
 from harness.data.pixels import Size, decode_deep_colours, is_deep, opened, orientation, upright
 from harness.data.pixels.picture_file import head, readable
+from harness.data.sized_masks import gathered
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -37,8 +38,8 @@ class StoredMask(NamedTuple):
         return self.numbers if self.numbers.ndim == 3 else np.repeat(self.numbers[..., None], 3, axis=2)
 
 
-def label_masks(mask_of: Mapping[Path, Path], values: Values | None, size: Size | None) -> np.ndarray:
-    """(n, h, w) uint8 labels of the masks of images: image -> mask, those of one size or resized.
+def label_masks(mask_of: Mapping[Path, Path], values: Values | None, size: Size | None) -> Any:
+    """The uint8 labels of the masks of images, image -> mask: (n, h, w) of one size or resized, else `Masks`.
 
     values: the label k is values[k], a number or a colour; by default the number itself. Numbers of a palette count
     as they are, but where they have other colours in another mask, masks are read by their colours.
@@ -56,24 +57,23 @@ def label_masks(mask_of: Mapping[Path, Path], values: Values | None, size: Size 
         labels.append(coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST))
     if values is None and 255 in found and found <= {0, 255}:
         raise UserError(f"the masks of {shown(mask.parent)} hold 0 and 255 alone; declare values=(0, 255) to read them")
-    return np.stack(labels)
+    return gathered(labels)
 
 
 def set_masks(
     images: Mapping[str, Path], of_class: Sequence[Mapping[str, Path]], values: Values | None, size: Size | None
-) -> np.ndarray:
-    """(n, h, w) sets of classes, of a mask for every class of an image; one that is not there shows none of it.
+) -> Any:
+    """Sets of classes, of a mask for every class of an image; one that is not there shows none of it.
 
-    images: name -> image, those of one size or resized. of_class: name -> mask, for every class; 0 is without it.
+    images: name -> image. of_class: name -> mask, for every class; 0 is without it. (n, h, w), or `Masks`.
     """
-    height, width = size or head(next(iter(images.values()))).size
-    sets = np.zeros((len(images), height, width), dtype_of(len(of_class)))
-    place = {name: k for k, name in enumerate(images)}
+    dtype = dtype_of(len(of_class))
+    sets = {name: np.zeros(size or head(file).size, dtype) for name, file in images.items()}
     for label, mask_of in enumerate(of_class):
         masks = label_masks({images[name]: mask for name, mask in mask_of.items()}, values, size)
         for name, mask in zip(mask_of, masks, strict=True):
-            sets[place[name]][mask > 0] |= 1 << label
-    return sets
+            sets[name][mask > 0] |= 1 << label
+    return gathered(list(sets.values()))
 
 
 def object_mask(image: Path, files: Sequence[Path]) -> np.ndarray:

@@ -16,6 +16,7 @@ from harness.data.formats.mask_files import apart_from
 from harness.data.pixels.picture_file import head
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
+from harness.data.sized_masks import gathered
 from harness.data.tables.csv_files import line_of_row
 from harness.data.tables.table import Table
 from harness.errors import UserError
@@ -53,31 +54,27 @@ def images_and_runs(
     empty = np.isin(rows.filled(runs).astype(str), ("", coding.none))
     of_row = _keys(rows, id, key, label, classes[first:], empty)
     named = _named([name for name, _ in of_row], images, test)
-    shapes = {head(file)[0] for file in named.values()}
-    if len(shapes) > 1:
-        raise UserError(f"the images beside {shown(table)} have {len(shapes)} sizes; masks need images of one size")
-    (size,) = shapes
     dtype = dtype_of(len(classes)) if multilabel else np.uint8
-    place, masks, shared = {name: k for k, name in enumerate(named)}, np.zeros((len(named), *size), dtype), 0
+    masks, shared = {name: np.zeros(head(file).size, dtype) for name, file in named.items()}, 0
     for row, ((name, c), text) in enumerate(zip(of_row, rows.filled(runs), strict=True)):
+        mask = masks[name]
         try:
-            mask = np.zeros(size, bool) if not text else coding.decode(text, size)
+            pixels = np.zeros(mask.shape, bool) if not text else coding.decode(text, mask.shape)
         except ValueError as error:
             raise rows.wrong(row, runs, f"cannot be read: {error}") from None
-        of_image = masks[place[name]]
         if apart:
-            mask = apart_from(mask, pixels_of(of_image, c + first, multilabel))
+            pixels = apart_from(pixels, pixels_of(mask, c + first, multilabel))
         if multilabel:
-            of_image[mask] |= 1 << c
+            mask[pixels] |= 1 << c
             continue
-        shared += int((of_image[mask] > 0).any() and of_image[mask].max() != c + 1)
-        of_image[mask] = c + 1
+        shared += int((mask[pixels] > 0).any() and mask[pixels].max() != c + 1)
+        mask[pixels] = c + 1
     if shared:
         logging.getLogger(__name__).warning(
             "%s: in %d rows a pixel has two classes; the later row counts, where multilabel=True keeps both",
             shown(table), shared,
         )  # fmt: skip
-    return dataset_of(named, masks, _groups(rows, group, of_row, named), test=test)
+    return dataset_of(named, gathered(list(masks.values())), _groups(rows, group, of_row, named), test=test)
 
 
 def images_and_boxes(

@@ -78,7 +78,9 @@ def read_pixels(file: Path) -> np.ndarray:
 def whole_bytes(file: Path) -> np.ndarray:
     """(m,) uint8, of a file that Pillow knows. Raise `UserError` where it is cut off."""
     with readable(file), opened(file) as image:
-        image.draft("L", (image.width // 8, image.height // 8))  # of a JPEG, an eighth of the size is quick and tells
+        image.draft(
+            "L", (max(1, image.width // 8), max(1, image.height // 8))
+        )  # an eighth of a JPEG is quick, and tells
         image.load()
     return np.fromfile(file, np.uint8)
 

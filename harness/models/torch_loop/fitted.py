@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.data.images import EncodedImages
+from harness.data.pixels import Size
+from harness.data.sized_masks import Masks
 from harness.metrics import chunks
+from harness.models.torch_loop.crops import by_tiles
 from harness.models.torch_loop.outputs import TargetEncoding
 from harness.models.torch_loop.state import Machine
 
@@ -20,16 +24,28 @@ AT_ONCE = 64  # images: enough to fill a GPU with small images, 40 MB of logits 
 
 @dataclass(frozen=True)
 class TorchFitted:
-    """network: with its final weights, in evaluation mode."""
+    """network: with its final weights, in evaluation mode.
+
+    tile: the size of the images that it sees, where it predicts an image by overlapping tiles, `at_once` of them.
+    """
 
     encoding: TargetEncoding
     network: nn.Module
     machine: Machine
+    tile: Size | None = None
+    at_once: int = AT_ONCE
 
     def predict(self, inputs: Any) -> Any:
-        """inputs (n, h, w[, 3]) uint8, memory-mapped or a view; the task's prediction in float16."""
-        if not len(inputs):
+        """inputs (n, h, w[, 3]) uint8, memory-mapped or a view, or `EncodedImages` where there are tiles; the task's
+        prediction in float16.
+        """
+        several_sizes = isinstance(inputs, EncodedImages)
+        if not len(inputs) and not several_sizes:
             return self.predict(np.zeros((1, *inputs.shape[1:]), np.uint8))[:0]
+        if self.tile:
+            tiled = (by_tiles(self.probabilities, np.asarray(image), self.tile, self.at_once) for image in inputs)
+            decoded = [self.encoding.decode(probs[None])[0] for probs in tiled]
+            return Masks(decoded) if several_sizes else np.stack(decoded)
         prediction: Any = None
         for rows in chunks(len(inputs), AT_ONCE):
             part = self.encoding.decode(self.probabilities(inputs[rows]))
@@ -47,12 +63,14 @@ class TorchFitted:
         return (logits.sigmoid() if self.encoding.independent else logits.softmax(1)).cpu().numpy()
 
 
-def recalibrate(network: nn.Module, forward: Callable[[Any], Any], inputs: Any, rows: np.ndarray) -> None:
-    """Recalibrate batch norm: set its mean and variance to those of these rows of `inputs`, by the final weights.
+def recalibrate(network: nn.Module, forward: Callable[[np.ndarray], Any], count: int, at_once: int) -> None:
+    """Recalibrate batch norm: set its mean and variance to those of some images, by the final weights.
+
+    forward(places): a forward pass of the images at these places, of 0 to count - 1, of about `at_once` of them.
 
     Training leaves statistics of augmented and oversampled images, and of weights that have moved on since
     (precise batch norm: Wu and Johnson 2021, arXiv 2105.07576, sections 3 and 5). Frozen layers keep theirs; so do
-    all where there are fewer than two rows. Leaves the network in evaluation mode.
+    all where there are fewer than two images. Leaves the network in evaluation mode.
     """
     import torch
     from torch.nn.modules.batchnorm import _BatchNorm
@@ -60,13 +78,13 @@ def recalibrate(network: nn.Module, forward: Callable[[Any], Any], inputs: Any, 
     norms = [each for each in network.modules() if isinstance(each, _BatchNorm) and each.training]
     momenta = [norm.momentum for norm in norms]
     network.eval()
-    if not norms or len(rows) < 2:
+    if not norms or count < 2:
         return
     for norm in norms:
         norm.reset_running_stats()
         norm.train().momentum = None  # the mean of all batches
     with torch.inference_mode():
-        for part in np.array_split(rows, -(-len(rows) // AT_ONCE)):
-            forward(inputs[part])
+        for places in np.array_split(np.arange(count), -(-count // at_once)):
+            forward(places)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.eval().momentum = momentum

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from harness.data.pixels import Size
 from harness.data.samples import Samples
 from harness.errors import UserError
 from harness.files import sweep_partials
@@ -17,7 +18,7 @@ from harness.models.losses import InverseFrequency, Loss, cross_entropy, dice, f
 from harness.models.optim import AdamW, EarlyStopping, Optimizer, Schedule, WarmupCosine
 from harness.models.torch_loop import checkpoint
 from harness.models.torch_loop.batches import Paste, Prime, Showing
-from harness.models.torch_loop.fitted import TorchFitted
+from harness.models.torch_loop.fitted import AT_ONCE, TorchFitted
 from harness.models.torch_loop.outputs import TargetEncoding
 from harness.models.torch_loop.parameter_groups import ParameterGroup
 from harness.models.torch_loop.state import Machine, seed_everything
@@ -39,6 +40,8 @@ class TorchLearner(Learner):
     norm_rows: training rows, not augmented, that recalibrate batch norm at the end; 0 leaves it as trained.
     early_stopping, and a schedule that watches: take the loss on the validation rows after every epoch, or on the
     training rows where there are none.
+    crop: (height, width) of the parts of images and masks that are trained on, where images are large or of several
+    sizes; predictions are made of overlapping tiles of that size, `batch` at once. None: whole images of one size.
     target_class: train a specialist with one logit for this class; versus: on rows of this and that class alone.
     """
 
@@ -65,6 +68,7 @@ class TorchLearner(Learner):
     mixed_precision: bool = True
     norm_rows: int = 1024
     early_stopping: EarlyStopping | None = None
+    crop: Size | None = None
 
     slow_import: ClassVar[str] = "torch"
     masks: ClassVar[bool] = False  # whether it can predict nothing else
@@ -128,7 +132,11 @@ class TorchLearner(Learner):
                 f"{context.folder} holds weights of another network: its code has changed since; "
                 "delete the folder to train this fold again"
             ) from error
-        return TorchFitted(encoding, network, machine)
+        return self.fitted(encoding, network, machine)
+
+    def fitted(self, encoding: TargetEncoding, network: nn.Module, machine: Machine) -> TorchFitted:
+        """This network as what predicts."""
+        return TorchFitted(encoding, network, machine, self.crop, self.batch if self.crop else AT_ONCE)
 
     def set_up(self, context: Context) -> tuple[Machine, TargetEncoding]:
         """Threads and seeds of this process, where tensors live, and what the network's outputs mean."""

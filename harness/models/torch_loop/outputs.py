@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from harness.data.bit_sets import pixels_of, unpacked
+from harness.data.sized_masks import in_batches
 from harness.errors import UserError
 from harness.models.losses import IGNORED
+from harness.models.torch_loop.crops import PADDING
 from harness.tasks import Task
 
 
@@ -41,8 +43,8 @@ class TargetEncoding:
 
     @cached_property
     def codes(self) -> np.ndarray:
-        """(classes,): what each label is to the losses. int16, since the look-up of int64 takes 10 times as long."""
-        codes = np.full(len(self.task.classes), IGNORED, np.int16)
+        """What each label is to the losses; `PADDING` is ignored. int16: a look-up of int64 takes 10 times as long."""
+        codes = np.full(max(len(self.task.classes), PADDING + 1), IGNORED, np.int16)
         codes[self.choices] = (
             [c == self.target_class for c in self.choices] if self.target_class is not None else range(self.outputs)
         )
@@ -84,14 +86,15 @@ class TargetEncoding:
         prediction[:, self.choices] = probs
         return prediction
 
-    def count(self, targets: np.ndarray) -> np.ndarray:
+    def count(self, targets: Any) -> np.ndarray:
         """How many targets each loss class has, without void: (outputs,), or (2,) for a specialist."""
         if self.several and targets.ndim == 2:
             return targets.sum(0, dtype=np.int64)
         if self.several:
-            return np.array([pixels_of(targets, label, True).sum() for label in self.choices])
-        counts = np.zeros(len(self.task.classes), np.int64)
-        for row in range(0, len(targets), 256):
-            counts += np.bincount(targets[row : row + 256].ravel(), minlength=len(counts))
+            shown = [[np.count_nonzero(pixels_of(mask, label, True)) for label in self.choices] for mask in targets]
+            return np.array(shown, np.int64).sum(0)
         codes = self.codes
+        counts = np.zeros(len(codes), np.int64)
+        for (some,) in in_batches(256, targets):
+            counts += np.bincount(some.ravel(), minlength=len(counts))
         return np.bincount(codes[codes >= 0], counts[codes >= 0], max(2, self.outputs)).astype(np.int64)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.samples import Samples
 from harness.models import Context, TrainingCost
-from harness.models.torch_loop.fitted import TorchFitted
+from harness.models.torch_loop.crops import tile_count
 from harness.models.torch_loop.training_loop import TrainingLoop
 
 if TYPE_CHECKING:
@@ -34,9 +34,14 @@ def cost(learner: TorchLearner, train: Samples, context: Context) -> TrainingCos
     if frozen := sum(openings) / max(1, len(openings)):  # a share of all steps, which are cheaper
         step += frozen * (median_of(step_seconds(training)) - step)
     inputs = train.inputs[: learner.batch]
-    fitted = TorchFitted(training.encoding, training.state.network.eval(), training.machine)
+    fitted = training.fitted(training.state.network.eval())
     predict = median_of(seconds_of(lambda: fitted.predict(inputs)) for _ in itertools.count()) / len(inputs)
-    recalibration = min(learner.norm_rows, len(train)) * predict
+    forward, rows = predict, training.batches.rows
+    if learner.crop:  # an image is predicted by so many tiles
+        tiles = [tile_count(mask.shape, learner.crop) for mask in train.targets]
+        forward = predict / statistics.fmean(tiles[: len(inputs)])
+        predict = forward * statistics.fmean(tiles)
+    recalibration = min(learner.norm_rows, len(rows)) * forward
     return TrainingCost(max(0.0, start - step) + recalibration, step * training.batches.steps, predict)
 
 

@@ -14,13 +14,13 @@ from harness.files import write_bytes
 from harness.metrics import chunks
 from harness.models import Context, Diverged, Interrupted, OutOfTime
 from harness.models.torch_loop import checkpoint
-from harness.models.torch_loop.batches import RECALIBRATE, Batches
+from harness.models.torch_loop.batches import RECALIBRATE, VALIDATE, Batches
 from harness.models.torch_loop.fitted import TorchFitted, recalibrate
 from harness.models.torch_loop.progress import fitting_epochs
 from harness.models.torch_loop.state import State
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from harness.models.torch_loop.learner import TorchLearner
 
@@ -40,7 +40,7 @@ class TrainingLoop:
         self.state = State(learner, learner.network(self.encoding.outputs), self.machine, steps)
         self.weights = None
         if learner.class_weights:
-            counts = self.encoding.count(train.targets[self.batches.rows])
+            counts = self.encoding.count(train.targets[np.unique(self.batches.rows)])
             self.weights = self.machine.send(learner.class_weights(counts))
         self.saved = self.reported = time.monotonic()
 
@@ -185,21 +185,27 @@ class TrainingLoop:
     def predict(self, inputs: Any) -> Any:
         """Predictions of the averaged weights so far."""
         with self.state.averaged() as network:
-            return TorchFitted(self.encoding, network, self.machine).predict(inputs)
+            return self.fitted(network).predict(inputs)
+
+    def fitted(self, network: nn.Module) -> TorchFitted:
+        """This network, which is in evaluation mode, as what predicts."""
+        return self.learner.fitted(self.encoding, network, self.machine)
 
     def loss_on(self, samples: Samples) -> float:
-        """The mean loss per row, of the averaged weights."""
+        """The mean loss per row or crop, every epoch the same crops, of the averaged weights."""
         import torch
 
-        total = 0.0
+        rows, total = self.batches.repeated(np.arange(len(samples)), samples), 0.0
+        parts = self.batches.parts(samples, rows, self.context.rng(0, VALIDATE))
         with self.state.averaged() as network, torch.inference_mode():
-            for rows in chunks(len(samples), self.learner.batch):
-                images = self.machine.images(np.array(samples.inputs[rows], order="C"))
-                targets = self.machine.send(self.encoding.encode(samples.targets[rows])).long()
+            for places in chunks(len(rows), self.learner.batch):
+                seen, given = parts[places]
+                images = self.machine.images(np.array(seen, order="C"))
+                targets = self.machine.send(self.encoding.encode(given)).long()
                 with self.machine.autocast():
                     logits = network(images)
                 total += len(targets) * self.learner.loss(logits.float(), targets, self.weights).item()
-        return total / len(samples)
+        return total / len(rows)
 
     def write_log(self) -> None:
         lines = "".join(json.dumps(entry) + "\n" for entry in self.state.log)
@@ -214,12 +220,14 @@ class TrainingLoop:
         self.recalibrate_batch_norm()
         facts = {"epochs": state.epoch, "seconds": round(sum(entry["seconds"] for entry in state.log), 3)}
         checkpoint.finish(self.context.folder, state.network.state_dict(), facts)
-        return TorchFitted(self.encoding, state.network, self.machine)
+        return self.fitted(state.network)
 
     def recalibrate_batch_norm(self) -> None:
-        """On random training rows, of a pair's specialist those of the pair; what never trained stays as it is."""
-        network, inputs = self.state.network.train(), self.batches.train.inputs
+        """On random training rows or crops, of a pair's specialist those of the pair; what never trained stays."""
+        network, train, rng = self.state.network.train(), self.batches.train, self.context.rng(0, RECALIBRATE)
         self.state.open(1.0)
-        candidates = self.batches.rows if self.learner.versus is not None else np.arange(len(inputs))
-        rows = self.context.rng(0, RECALIBRATE).permutation(candidates)[: self.learner.norm_rows]
-        recalibrate(network, TorchFitted(self.encoding, network, self.machine).probabilities, inputs, rows)
+        everyone = self.batches.repeated(np.arange(len(train)), train)
+        candidates = self.batches.rows if self.learner.versus is not None else everyone
+        rows = rng.permutation(candidates)[: self.learner.norm_rows]
+        parts, fitted = self.batches.parts(train, rows, rng), self.fitted(network)
+        recalibrate(network, lambda places: fitted.probabilities(parts[places][0]), len(rows), fitted.at_once)

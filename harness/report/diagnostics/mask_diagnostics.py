@@ -1,10 +1,11 @@
 """Diagnostics of masks: the confusion of all pixels, label issues, and images under their labels."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from harness.metrics import chunks
+from harness.data.sized_masks import image_by_image, in_batches
 from harness.metrics.masks import confusion_per_image
 from harness.report.diagnostics.defaults import COLOURS, MISSED, Colour, Diagnostics, LabelIssues
 from harness.tasks import ClassSpecialist
@@ -15,12 +16,12 @@ PALE = 235.0
 
 
 class MaskDiagnostics(Diagnostics):
-    def label_issues(self, targets: np.ndarray, prediction: np.ndarray) -> LabelIssues:
+    def label_issues(self, targets: Any, prediction: Any) -> LabelIssues:
         """Score by the soft minimum over labelled pixels of the truth's probability (Lad and Mueller 2023).
 
         An issue needs a large share of unlikely pixels: at the edges of regions, some pixels always are.
         """
-        parts = [self._label_issues(targets[rows], prediction[rows]) for rows in chunks(len(targets), AT_ONCE)]
+        parts = [self._label_issues(*sides) for sides in in_batches(AT_ONCE, targets, prediction)]
         return LabelIssues(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _label_issues(self, targets: np.ndarray, prediction: np.ndarray) -> LabelIssues:
@@ -42,19 +43,21 @@ class MaskDiagnostics(Diagnostics):
     def _labelled(self, targets: np.ndarray) -> np.ndarray:
         return np.ones(targets.shape, bool) if self.task.void is None else np.asarray(targets) != self.task.void
 
-    def with_perfect_class(
-        self, targets: np.ndarray, prediction: np.ndarray, decided: np.ndarray, label: int
-    ) -> np.ndarray:
+    def with_perfect_class(self, targets: Any, prediction: Any, decided: Any, label: int) -> Any:
         """Where the class was predicted wrongly, the next most probable one replaces it."""
-        others = self.task.decide(prediction, class_specialist=ClassSpecialist("truth", label, 1.0, np.inf))
-        return np.where(targets == label, np.uint8(label), np.where(decided == label, others, decided))
 
-    def confusion(self, targets: np.ndarray, decided: np.ndarray) -> np.ndarray:
+        def perfect(targets: np.ndarray, prediction: np.ndarray, decided: np.ndarray) -> np.ndarray:
+            others = self.task.decide(prediction, class_specialist=ClassSpecialist("truth", label, 1.0, np.inf))
+            return np.where(targets == label, np.uint8(label), np.where(decided == label, others, decided))
+
+        return image_by_image(perfect, targets, prediction, decided)
+
+    def confusion(self, targets: Any, decided: Any) -> np.ndarray:
         """Counts of all pixels; the row of unlabelled pixels is 0."""
         size = len(self.task.classes)
         counts = np.zeros((size, size), np.int64)
-        for rows in chunks(len(decided), AT_ONCE):
-            counts += confusion_per_image(targets[rows], decided[rows], size).sum(0, dtype=np.int64)
+        for true, said in in_batches(AT_ONCE, targets, decided):
+            counts += confusion_per_image(true, said, size).sum(0, dtype=np.int64)
         if self.task.void is not None:
             counts[self.task.void] = 0
         return counts

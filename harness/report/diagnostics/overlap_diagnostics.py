@@ -1,11 +1,12 @@
 """Diagnostics of masks whose classes overlap: label issues, and images under the outlines of every class."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from harness.data.bit_sets import pixels_of, unpacked
-from harness.metrics import chunks
+from harness.data.sized_masks import image_by_image, in_batches
 from harness.report.diagnostics.defaults import COLOURS, FALSE, MISSED, Colour, Diagnostics, LabelIssues
 
 AT_ONCE = 64  # images
@@ -15,20 +16,22 @@ UNLIKELY, MUCH = 0.1, 0.25  # a probability of the truth; the share of a class's
 class OverlapDiagnostics(Diagnostics):
     """Every class is looked at alone: a pixel that is missed is not confused with another class."""
 
-    def label_issues(self, targets: np.ndarray, prediction: np.ndarray) -> LabelIssues:
+    def label_issues(self, targets: Any, prediction: Any) -> LabelIssues:
         """The worst class of an image: the mean probability of the truth under the pixels that either side gives it.
 
         An issue needs a large share of unlikely pixels there: at the edges of regions, some pixels always are. Images
         without a pixel of any class, in truth and prediction, have a quality of 1.
         """
-        quality, unlikely = np.ones(len(targets)), np.zeros(len(targets))
-        for rows in chunks(len(targets), AT_ONCE):
-            true, given = self._given(targets[rows], prediction[rows])
-            there = true | (given < 0.5)  # by the truth, or by the prediction: then a pixel outside is unlikely
-            count = np.maximum(there.sum((2, 3)), 1)
-            mean = np.where(there.any((2, 3)), (there * given).sum((2, 3)) / count, 1)
-            quality[rows], unlikely[rows] = mean.min(1), ((there & (given <= UNLIKELY)).sum((2, 3)) / count).max(1)
-        return LabelIssues(quality, unlikely >= MUCH)
+        parts = [self._label_issues(*sides) for sides in in_batches(AT_ONCE, targets, prediction)]
+        return LabelIssues(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _label_issues(self, targets: np.ndarray, prediction: np.ndarray) -> LabelIssues:
+        true, given = self._given(targets, prediction)
+        there = true | (given < 0.5)  # by the truth, or by the prediction: then a pixel outside is unlikely
+        count = np.maximum(there.sum((2, 3)), 1)
+        mean = np.where(there.any((2, 3)), (there * given).sum((2, 3)) / count, 1)
+        unlikely = ((there & (given <= UNLIKELY)).sum((2, 3)) / count).max(1)
+        return LabelIssues(mean.min(1), unlikely >= MUCH)
 
     def _given(self, targets: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n, classes, h, w): whether a pixel has a class, and the probability of that truth."""
@@ -38,18 +41,12 @@ class OverlapDiagnostics(Diagnostics):
 
     def errors(self, targets: np.ndarray, prediction: np.ndarray) -> np.ndarray:
         """1 - the mean probability of the truth over pixels and classes."""
-        parts = [
-            1 - self._given(targets[rows], prediction[rows])[1].mean((1, 2, 3))
-            for rows in chunks(len(targets), AT_ONCE)
-        ]
-        return np.concatenate(parts).astype(np.float64)
+        return 1 - self._given(targets, prediction)[1].mean((1, 2, 3), dtype=np.float64)
 
-    def with_perfect_class(
-        self, targets: np.ndarray, prediction: np.ndarray, decided: np.ndarray, label: int
-    ) -> np.ndarray:
+    def with_perfect_class(self, targets: Any, prediction: Any, decided: Any, label: int) -> Any:
         """The class's pixels as they are in truth; the others stay."""
         bit = decided.dtype.type(1 << label)
-        return (decided & ~bit) | (targets & bit)
+        return image_by_image(lambda true, said: (said & ~bit) | (true & bit), targets, decided)
 
     def confidence(self, targets: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How sure a pixel was to have each class or not."""
