@@ -58,7 +58,7 @@ def create_from(name: str, origin: str, options: Options, say: Callable[[str], N
     finally:
         for line in host.said:
             say(line)
-    text = declaration(name, title_of(name), host.sample or "", reading, slug)
+    text = declaration(name, title_of(name), "" if host.assumed else host.sample or "", reading, slug)
     readme = f"# {title_of(name)}\n\nWritten by `make new FROM={Path(origin).name} METRIC={options.metric}` from the "
     readme += "host's files:\n\n" + "".join(f"- {line}\n" for line in host.said)
     return {

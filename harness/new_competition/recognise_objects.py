@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.data.formats.image_files import files_named, read_images
+from harness.data.formats.image_files import read_images
+from harness.data.pixels.picture_file import read_pixels
 from harness.data.run_lengths import RunLengths
 from harness.errors import UserError, listed
 from harness.new_competition.host_files import MASKS, Host
-from harness.new_competition.reading import Reading, in_order, metric_for
+from harness.new_competition.reading import Reading, fits, in_order, metric_for
 from harness.new_competition.recognise_inputs import common_shape, finish, median_shape, require_folders
 from harness.new_competition.sample_keys import SampleKeys
 
@@ -39,14 +40,20 @@ def id_column_of(host: Host, keys: SampleKeys) -> str:
 
 
 def column_of_runs(host: Host, keys: SampleKeys) -> str | None:
-    """The column of train that is named as the predicted one, and holds run lengths with at most one word for none."""
-    column = host.column(host.train, keys.predicted[0]) if len(keys.predicted) == 1 else None
-    if column is None:
+    """The column of train that is named as the predicted one, or the only one, that holds run lengths."""
+    if len(keys.predicted) != 1:
         return None
-    cells = host.frame(host.train)[column]
+    if column := host.column(host.train, keys.predicted[0]):
+        return column if holds_runs(host.frame(host.train)[column]) else None
+    train = host.frame(host.train)
+    found = [name for name in train.columns if fits(host, "segmentation") and holds_runs(train[name])]
+    return found[0] if len(found) == 1 else None
+
+
+def holds_runs(cells: pd.Series) -> bool:
+    """Pairs of numbers, at most one word for none beside them, and more than one pair somewhere."""
     is_pairs = cells.str.fullmatch(PAIRS)
-    found = is_pairs.any() and cells[~is_pairs].nunique() <= 1 and cells[is_pairs].str.count(" ").max() > 2
-    return column if found else None
+    return bool(is_pairs.any()) and cells[~is_pairs].nunique() <= 1 and cells[is_pairs].str.count(" ").max() > 2
 
 
 def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
@@ -71,7 +78,7 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     arguments = [f"id={id_column!r}", f"runs={column!r}", "classes=CLASSES", "coding=RUNS"]
     arguments += [f"key={key!r}"] if composed else []
     arguments += [f"label={host.require_column(label)!r}"] if label else []
-    return finish(host, keys, reading, "images_and_runs", folders, arguments)
+    return finish(host, keys, reading, "images_and_runs", folders, arguments, ids.unique().tolist())
 
 
 def masks_beside_images(host: Host) -> tuple[str, str] | None:
@@ -106,7 +113,8 @@ def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Re
     host.say(f"target: masks in {folder} of the images in {images}, {values[1]} where the object is")
     reading.coding = repr(RunLengths(host.options.pixels == "columns", 1, False, none))
     reading.cells, reading.rows = f"Runs({keys.predicted[0]!r}, RUNS)", len(host.images[folder])
-    return finish(host, keys, reading, "images_and_masks", [images, folder], [f"values={values}"])
+    stems = [file.stem for file in host.images[folder]]
+    return finish(host, keys, reading, "images_and_masks", [images, folder], [f"values={values}"], stems)
 
 
 def coding_of(host: Host, keys: SampleKeys, cells: pd.Series, ids: pd.Series, folders: Sequence[str]) -> RunLengths:
@@ -139,10 +147,10 @@ def coding_of(host: Host, keys: SampleKeys, cells: pd.Series, ids: pd.Series, fo
 
 def contrast_of(host: Host, pairs: pd.Series, ids: pd.Series, folders: Sequence[str], coding: RunLengths) -> float:
     """How far pixels inside masks differ from those outside, in standard deviations; -1 where a mask does not fit."""
-    named = files_named(ids[pairs.index].unique().tolist(), *(host.raw / folder for folder in folders))
+    named = host.files_of(ids[pairs.index].unique().tolist(), folders)
     differences = [0.0]
     for name, cell in zip(ids[pairs.index], pairs, strict=True):
-        pixels = read_images([named[name]])[0].astype(np.float64)
+        pixels = read_pixels(named[name]).astype(np.float64)
         grey = pixels if pixels.ndim == 2 else pixels.mean(2)
         try:
             mask = coding.decode(cell, grey.shape)
@@ -191,7 +199,7 @@ def boxes(host: Host, keys: SampleKeys, fields: str, box: str | tuple[str, ...])
     arguments = [f"id={id_column!r}", f"box={box!r}", "classes=CLASSES", f"fields={fields!r}"]
     arguments += [f"label={label!r}"] if label else []
     arguments += ["shares=True"] if shares else []
-    return finish(host, keys, reading, "images_and_boxes", folders, arguments)
+    return finish(host, keys, reading, "images_and_boxes", folders, arguments, train[id_column].unique().tolist())
 
 
 def label_of_boxes(
