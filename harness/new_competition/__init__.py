@@ -43,12 +43,13 @@ def create(name: str, task: str) -> dict[str, Any]:
 def create_from(name: str, origin: str, options: Options, say: Callable[[str], None]) -> dict[str, Any]:
     """Bring the host's files to data/<name>/raw/, and write the declaration of what they are.
 
-    origin: a zip, a folder, or kaggle:<name of the competition>. Files that were brought before are looked at again.
-    Raise `UserError` with the option to give where the files can be read in two ways; the files stay.
+    origin: a zip, a folder, kaggle:<name of the competition>, or its address there. Files that were brought before are
+    looked at again. Raise `UserError` with the option to give where the files can be read in two ways; the files stay.
     """
     folder_of(name)
     raw = paths.data(name) / "raw"
-    slug = origin.removeprefix("kaggle:") if origin.startswith("kaggle:") else None
+    on_kaggle = re.fullmatch(r"(?:kaggle:|https?://(?:www\.)?kaggle\.com/(?:c|competitions)/)(.*?)(?:/.*)?", origin)
+    slug = on_kaggle[1] if on_kaggle else None
     if not (raw / ORIGIN).exists() or (raw / ORIGIN).read_text() != origin:
         bring(origin, slug, raw)
         write_bytes(raw / ORIGIN, origin.encode())
