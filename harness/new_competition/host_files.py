@@ -19,6 +19,7 @@ from harness.data.tables.table_inputs import counts_rows
 from harness.errors import UserError, listed, nearest
 
 TABLES = (".csv", ".tsv", ".json")
+UNREAD = {".7z": "unpack it with 7z", ".rar": "unpack it with unrar", ".parquet": "save it as CSV with pandas"}
 MASKS = re.compile(r".*(mask|annotation|ground.?truth).*", re.IGNORECASE)
 PARTS = re.compile(r"images?|imgs?|.*(mask|annotation|ground.?truth).*", re.IGNORECASE)
 
@@ -69,6 +70,8 @@ class Host:
             if file.suffix.lower() in TABLES and (file.suffix.lower() != ".json" or json_rows(file)):
                 tables[file.relative_to(raw).as_posix()] = plain(read_csv(file))
         host = cls(raw, options, tables, images)
+        for file in (file for file in files if file.suffix.lower() in UNREAD):
+            host.say(f"not read: {file.relative_to(raw)}; {UNREAD[file.suffix.lower()]} and give the folder as FROM=")
         host.sample = host._sample()
         host.test = host._named("test", "train")
         if host.test:  # an answer column that is empty there is what is asked for

@@ -88,6 +88,11 @@ def a_label(host: Host, keys: SampleKeys, column: str, classes: tuple[str, ...])
 def cells_of_label(host: Host, keys: SampleKeys, classes: tuple[str, ...], reading: Reading) -> str:
     """The one predicted column: a label, the k best, or a probability."""
     metric, (predicted,) = reading.metric, keys.predicted
+    shown = set(host.frame(host.sample)[predicted]) - {"", *classes}
+    if metric.needs == "labels" and shown:
+        host.say(
+            f"{predicted}: the sample holds {listed(sorted(shown), 3)}, no class; they are written as train has them"
+        )
     if metric.needs == "labels":
         numbered = list(classes) == [str(k) for k in range(len(classes))]
         return f"Label({predicted!r})" if numbered else f"Label({predicted!r}, CLASSES)"
@@ -192,6 +197,11 @@ def matching(values: set[str], predicted: Sequence[str]) -> dict[str, str]:
 
 def the_one_left(host: Host) -> str:
     """The only column that train has and the test has not."""
+    if host.train is None:
+        raise UserError(
+            f"what is learned from? None of {listed(host.tables)} is named train or has the column that is predicted, "
+            "and no folder or name of an image tells a class; is a file missing, or not CSV, TSV or rows of JSON?"
+        )
     train, test = host.frame(host.train), host.frame(host.test)
     images = host.naming_column(host.train)
     left = [name for name in train.columns if name not in test.columns and name != images]

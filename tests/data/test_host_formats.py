@@ -134,9 +134,9 @@ def test_rows_of_json_are_a_table(tmp_path: Path) -> None:
         read = csv_table(tmp_path / "train.json", "y", id="id")
         assert read.labelled.ids.tolist() == ["7"] and read.labelled.inputs["words"].tolist() == ["salt, olive oil"]
         assert read.official["unlabelled"].ids.tolist() == ["8"]
-    for text, why in (('{"a": [1]}', "holds no rows"), ("{", "not readable as JSON")):
+    for text in ('{"images": [{"id": 1}]}', '{"0": "cat"}', "[1, 2]", "{", "[{"):
         (tmp_path / "train.json").write_text(text)
-        with pytest.raises(UserError, match=why):
+        with pytest.raises(UserError, match=r"train\.json is no table"):
             csv_table(tmp_path / "train.json", "y")
 
 

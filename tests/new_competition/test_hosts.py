@@ -185,6 +185,21 @@ def test_rows_later_than_all_of_train_make_a_split_in_time_with_the_gap_before_t
     assert 'split=time_ordered(by="date", folds=5, gap=11),' in looked_at(tmp_path, "rmsle")[2]  # 14 to 25 July
 
 
+def test_what_cannot_be_read_and_labels_that_train_lacks_are_said(tmp_path: Path) -> None:
+    tables.whats_cooking(tmp_path)
+    (tmp_path / "more.7z").write_bytes(b"7z")
+    said = looked_at(tmp_path, "accuracy")[0].said
+    assert said[0] == "not read: more.7z; unpack it with 7z and give the folder as FROM="
+    assert any("the sample holds italian, no class" in line for line in said)
+
+
+def test_without_labels_the_error_says_where_they_were_looked_for(tmp_path: Path) -> None:
+    pictures.imet(tmp_path)
+    (tmp_path / "train.csv").unlink()
+    with pytest.raises(UserError, match=r"what is learned from\? None of labels\.csv, sample_submission\.csv"):
+        looked_at(tmp_path, "f2")
+
+
 # -- without a sample submission ---------------------------------------------------------------------------------------
 
 

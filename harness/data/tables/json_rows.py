@@ -11,18 +11,16 @@ from harness.paths import shown
 
 
 def json_rows(file: Path) -> list[dict[str, Any]] | None:
-    """The objects of a file, None where it holds something else (COCO annotations, names of classes).
-
-    Raise `UserError` where it is no JSON.
-    """
-    text = file.read_text(encoding="utf-8-sig")
+    """The objects of a file; None where it holds something else (COCO annotations, names of classes), or no JSON."""
     try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        try:
+        text = file.read_text(encoding="utf-8-sig")
+        if text.lstrip().startswith("{"):  # one object may be huge; its first line alone is none
             content = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except json.JSONDecodeError:
-            raise UserError(f"{shown(file)} is not readable as JSON: {error}") from error
+            content = content if len(content) > 1 else None
+        else:
+            content = json.loads(text)
+    except ValueError:  # no JSON, or not UTF-8
+        return None
     whole = isinstance(content, list) and content and all(isinstance(row, dict) and row for row in content)
     return content if whole else None
 
@@ -31,7 +29,7 @@ def as_csv(file: Path) -> bytes:
     """UTF-8 CSV; numbers of a list with a space between them, texts with a comma. Raise `UserError` of no rows."""
     rows = json_rows(file)
     if rows is None:
-        raise UserError(f"{shown(file)} holds no rows: a list of objects, or an object a line, is a table")
+        raise UserError(f"{shown(file)} is no table: a list of objects is one, or an object a line")
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
