@@ -19,7 +19,7 @@ from harness.competition import names
 from harness.errors import UserError, nearest
 from harness.files import TEMPORARY, write_bytes
 from harness.new_competition.host_files import Host, Options
-from harness.new_competition.new_declaration import declaration
+from harness.new_competition.new_declaration import CLASS_FILE, MOST_LISTED, declaration
 from harness.new_competition.recognise import recognise
 from harness.new_competition.unpack import bring
 
@@ -62,8 +62,11 @@ def create_from(name: str, origin: str, options: Options, say: Callable[[str], N
     text = declaration(name, title_of(name), "" if host.assumed else host.sample or "", reading, slug)
     readme = f"# {title_of(name)}\n\nWritten by `make new FROM={Path(origin).name} METRIC={options.metric}` from the "
     readme += "host's files:\n\n" + "".join(f"- {line}\n" for line in host.said)
+    files = {"competition.py": text, "README.md": readme}
+    if len(reading.classes) > MOST_LISTED:
+        files[CLASS_FILE] = "".join(f"{each}\n" for each in reading.classes)
     return {
-        **write_folder(name, {"competition.py": text, "README.md": readme}),
+        **write_folder(name, files),
         "said": host.said,
         "next": f"make submit COMP={name}",
     }

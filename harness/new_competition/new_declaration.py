@@ -42,12 +42,15 @@ MODULES = {
     **dict.fromkeys(("images_and_masks", "images_and_runs", "pixels_in_csv", "rows_named"), "harness.data.formats"),
     **dict.fromkeys(("classes_in_names", "files_matched", "part_of_id"), "harness.data.formats"),
 }
+MOST_LISTED, CLASS_FILE = 40, "classes.txt"  # more classes are lines of a file beside the declaration
 STRATIFY = {"segmentation": "labels_in_masks", "detection": "labels_of_boxes", "regression": "quantile_bins"}
 
 
 def declaration(name: str, title: str, sample: str, reading: Reading, slug: str | None = None) -> str:
     """Python source, formatted, with its imports."""
     classes, coding = f"CLASSES = {reading.classes!r}", f"RUNS = {reading.coding}"
+    if len(reading.classes) > MOST_LISTED:
+        classes = f'CLASSES = tuple((Path(__file__).parent / "{CLASS_FILE}").read_text(encoding="utf-8").splitlines())'
     paths = reading.paths and "PATHS = (" + ", ".join(map(as_source, reading.paths)) + ")"
     parts = [classes if reading.classes else "", sample and f"SAMPLE = {sample!r}", reading.coding and coding, paths]
     body = "\n".join(filter(None, parts))

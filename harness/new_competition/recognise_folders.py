@@ -72,6 +72,14 @@ def completed_images(
     folders: Sequence[str],
     stems: Sequence[str],
 ) -> Reading:
+    cells_shown = host.frame(host.sample)[keys.predicted].to_numpy().ravel()
+    shown = {word for cell in cells_shown for word in (cell, *cell.split())}
+    asked = reading.metric.needs == "labels" or "k=" in reading.metric.expression
+    if asked and not host.assumed and not shown & set(reading.classes):
+        raise UserError(
+            f"the labels in {host.sample} are such as {listed(sorted(shown), 3)}, but the classes of images would be "
+            f"{listed(reading.classes, 3)}, and no table has others; write the folder with TASK=classification"
+        )
     reading.cells = "Probabilities()" if len(keys.predicted) > 1 else cells(host, keys, reading.classes, reading)
     reading.rows = len(stems)
     reading.shape, size = common_shape(host)

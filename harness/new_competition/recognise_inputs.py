@@ -195,6 +195,12 @@ def finish(
         arguments = [f"raw / {host.train!r}", *arguments]
         reading.needs = [host.train or ""]
     arguments = [*arguments, *group_of(host, row, ids)]
+    if row is None and set(folders) <= set(host.folders_of(keys.ids)) and set(ids) & set(keys.ids):
+        name = next(name for name in ids if name in set(keys.ids))
+        raise UserError(
+            f"{host.train} names images of the test, such as {name}, and none of train's, whose names may have more "
+            "parts than one column holds; write the folder with TASK="
+        )
     if row:
         named = host.naming_column(host.test) or ""
         tested = require_folders(host, host.frame(host.test)[named].tolist(), host.test or "")

@@ -19,6 +19,7 @@ MANY = 20  # different numbers, from which on they are no classes
 
 def labels_or_numbers(host: Host, keys: SampleKeys) -> Reading:
     """Columns of train named as in the sample, or one whose values are the sample's columns, or folders named so."""
+    require_a_row_each(host, keys)
     train, predicted = host.frame(host.train), keys.predicted
     targets = [column for name in predicted if (column := host.column(host.train, name))]
     no_table = not targets and not host.options.target and host.naming_column(host.train) is None
@@ -43,6 +44,23 @@ def labels_or_numbers(host: Host, keys: SampleKeys) -> Reading:
         f"what is {', '.join(predicted[:3])} of {host.sample}? No column of {host.train} is named so, and none holds "
         "these as its values; say TARGET="
     )
+
+
+def require_a_row_each(host: Host, keys: SampleKeys) -> None:
+    """Raise `UserError` where an id has several rows of the test table, or a row asks for one of several columns."""
+    train, test = host.frame(host.train), host.frame(host.test)
+    if keys.id_column and not test[keys.id_column].is_unique and host.naming_column(host.test) is None:
+        raise UserError(
+            f"{host.test} has {len(test)} rows for {len(keys.ids)} of {keys.id_column}, and make new reads one row for "
+            "each; make one of them (the last, or means), also in train, and give the folder as FROM="
+        )
+    for name in test.columns:
+        values = set(test[name])
+        if len(values) > 1 and values <= set(train.columns):
+            raise UserError(
+                f"{host.sample} asks for {listed(sorted(values))} in rows of their own (column {name} of {host.test}), "
+                "and make new cannot read that; write the folder with TASK="
+            )
 
 
 def one_column(host: Host, keys: SampleKeys, column: str) -> Reading:

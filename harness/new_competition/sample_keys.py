@@ -76,9 +76,9 @@ def sample_keys(host: Host) -> SampleKeys:
     ]
     if explained:
         raise UserError(
-            f"{host.sample} asks for parts of what {explained[0]} lists by {columns[0]} (its columns are "
-            f"{listed(host.frame(explained[0]).columns)}), not for rows of a test table or images, and make new cannot "
-            "read that; write the folder with TASK="
+            f"{host.sample} names its rows by {columns[0]}, which only {explained[0]} lists (its columns are "
+            f"{listed(host.frame(explained[0]).columns)}): they are neither rows of a test table nor images, and make "
+            "new cannot read that; write the folder with TASK="
         )
     raise UserError(
         f"no column of {host.sample} ({listed(sample.columns)}) names images or rows of the test; is a folder or a "

@@ -75,7 +75,7 @@ def plant_seedlings(folder: Path) -> None:
     for k in range(90):
         place = f"train/{species[k % 3]}" if k < 66 else "test"
         save(folder / place / f"{hashed(k, 9)}.png", shown(rng, [k % 3], (24, 24 + k % 2 * 8)))
-        asked += [[f"{hashed(k, 9)}.png", "Sugar beet"]] if k >= 66 else []
+        asked += [[f"{hashed(k, 9)}.png", "Common wheat"]] if k >= 66 else []
     table(folder / "sample_submission.csv", "file,species", asked)
 
 

@@ -14,6 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import competitions
+import harness
+from harness.competition import find
 from harness.data.samples import Dataset
 from harness.errors import UserError
 from harness.new_competition.host_files import Host, Options
@@ -160,7 +163,7 @@ def test_a_host_s_folder_is_recognised_and_read(name: str, tmp_path: Path) -> No
         (pictures.retinopathy, "qwk", {"group": "(a)(b)"}, "2 pairs of parentheses"),
         (pictures.retinopathy, "qwk", {"group": "person"}, "no column 'person'"),
         (pictures.haemorrhage, "accuracy", {}, "METRIC= of probabilities"),
-        (tables.facial_keypoints, "rmse", {}, "IdLookupTable.csv lists by RowId.*TASK="),
+        (tables.facial_keypoints, "rmse", {}, "by RowId, which only IdLookupTable.csv lists.*TASK="),
     ],
 )
 def test_what_is_not_clear_is_an_error_with_the_option(make, metric: str, options, why: str, tmp_path: Path) -> None:
@@ -183,6 +186,75 @@ def test_rows_later_than_all_of_train_make_a_split_in_time_with_the_gap_before_t
     sample = pd.read_csv(tmp_path / "sample_submission.csv")
     sample[-len(test[test["date"] >= "2017-07-25"]) :].to_csv(tmp_path / "sample_submission.csv", index=False)
     assert 'split=time_ordered(by="date", folds=5, gap=11),' in looked_at(tmp_path, "rmsle")[2]  # 14 to 25 July
+
+
+def several_rows_an_id(folder: Path) -> None:
+    """Monthly statements of a customer, and one answer for each: American Express."""
+    rows = [[f"c{k // 3}", k % 3, k / 60] for k in range(60)]
+    tables.table(folder / "train_data.csv", "customer_ID,S_2,P_2", rows[:45])
+    tables.table(folder / "train_labels.csv", "customer_ID,target", [[f"c{k}", k % 2] for k in range(15)])
+    tables.table(folder / "test_data.csv", "customer_ID,S_2,P_2", rows[45:])
+    tables.table(folder / "sample_submission.csv", "customer_ID,prediction", [[f"c{k}", 0] for k in range(15, 20)])
+
+
+def a_column_a_row(folder: Path) -> None:
+    """Three answers for every image, each in a row: Bengali graphemes."""
+    for k in range(12):
+        pictures.save(folder / ("train" if k < 8 else "test") / f"I_{k}.png", np.full((8, 8), k, np.uint8))
+    tables.table(folder / "train.csv", "image_id,root,vowel", [[f"I_{k}", k % 2, k % 3] for k in range(8)])
+    asked = [[f"I_{k}_{name}", f"I_{k}", name] for k in range(8, 12) for name in ("root", "vowel")]
+    tables.table(folder / "test.csv", "row_id,image_id,component", asked)
+    tables.table(folder / "sample_submission.csv", "row_id,target", [[row[0], 0] for row in asked])
+
+
+def names_of_two_columns(folder: Path) -> None:
+    """train/1_2.png is the image 2 of the subject 1, and test/2.png has one number: nerves in ultrasound."""
+    for k in range(1, 7):
+        pictures.save(folder / "train" / f"1_{k}.png", np.full((8, 8), k, np.uint8))
+        pictures.save(folder / "test" / f"{k}.png", np.full((8, 8), k, np.uint8))
+    tables.table(folder / "train.csv", "subject,img,kind", [[1, k, "ab"[k % 2]] for k in range(1, 7)])
+    tables.table(folder / "sample_submission.csv", "img,kind", [[k, "a"] for k in range(1, 7)])
+
+
+def labels_of_annotations(folder: Path) -> None:
+    """Folders of images whose names are not the labels, which a JSON of another form holds: herbarium sheets."""
+    for k in range(12):
+        pictures.save(folder / "train" / f"{k % 3:03d}" / f"{k}.png", np.full((8, 8), k, np.uint8))
+        pictures.save(folder / "test" / f"t{k}.png", np.full((8, 8), k, np.uint8))
+    (folder / "train" / "metadata.json").write_text('{"annotations": [{"id": 1, "category_id": 7}]}')
+    tables.table(folder / "sample_submission.csv", "Id,Predicted", [[f"t{k}", 7] for k in range(12)])
+
+
+@pytest.mark.parametrize(
+    ("make", "metric", "why"),
+    [
+        (several_rows_an_id, "auc", r"test_data\.csv has 15 rows for 5 of customer_ID.*one of them"),
+        (a_column_a_row, "accuracy", r"asks for root, vowel in rows of their own \(column component.*TASK="),
+        (names_of_two_columns, "accuracy", r"train\.csv names images of the test, such as 1, .*TASK="),
+        (labels_of_annotations, "accuracy", "are such as 7, but the classes of images would be 000.*TASK="),
+    ],
+)
+def test_what_make_new_cannot_read_is_one_sentence(make, metric: str, why: str, tmp_path: Path) -> None:
+    make(tmp_path)
+    with pytest.raises(UserError, match=why) as refused:
+        looked_at(tmp_path, metric)
+    assert "\n" not in str(refused.value)
+
+
+def test_many_classes_are_lines_of_a_file_beside_the_declaration(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(competitions, "__path__", [str(own_home / "competitions")])
+    for k in range(150):
+        pictures.save(tmp_path / "host" / "train" / f"kind {k % 50}" / f"{k}.png", np.full((8, 8), k, np.uint8))
+    pictures.save(tmp_path / "host" / "test" / "a.png", np.zeros((8, 8), np.uint8))
+    tables.table(tmp_path / "host" / "sample_submission.csv", "file,kind", [["a.png", "kind 7"]])
+    harness.new("many", str(tmp_path / "host"), "accuracy", say=lambda line: None)
+    declared = find("many")
+    assert declared.task.classes == tuple(sorted(f"kind {k}" for k in range(50)))
+    assert len((own_home / "competitions" / "many" / "competition.py").read_text().splitlines()) < 50
+    dataset = declared.read(own_home / "data" / "many" / "raw")
+    assert [declared.task.classes[c] for c in dataset.labelled.targets[:2]] == ["kind 0", "kind 1"]
 
 
 def test_what_cannot_be_read_and_labels_that_train_lacks_are_said(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def json_rows(file: Path) -> list[dict[str, Any]] | None:
     try:
         text = file.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("{"):  # one object may be huge; its first line alone is none
-            content = [json.loads(line) for line in text.splitlines() if line.strip()]
+            content: Any = [json.loads(line) for line in text.splitlines() if line.strip()]
             content = content if len(content) > 1 else None
         else:
             content = json.loads(text)
