@@ -42,7 +42,7 @@ status: .venv/ready       ## COMP= | what is there, what runs, the disk it takes
 	$(run) harness status
 clean: .venv/ready        ## COMP= | free the disk; what best/ needs stays
 	$(run) harness clean
-new: .venv/ready          ## COMP= [FROM=host.zip METRIC=] [TARGET=] [GROUP=] [SAMPLE=] [PIXELS=] [TASK=] | a new competition folder that already runs, from the host's files or a template
+new: .venv/ready          ## COMP= [FROM=host.zip METRIC=] [TARGET=] [GROUP=] [SAMPLE=] [PIXELS=] [CLASS=] [TASK=] | a new competition folder that already runs, from the host's files or a template
 	$(run) harness new
 leaderboard: .venv/ready  ## COMP= [DATA=] [TRUST=1] [REVEAL=1] [SERVER=] | the ranking, and whether the lead means anything
 	$(run) leaderboard board

@@ -15,8 +15,8 @@ def new(
     """Declare a competition from a host's files, as `make new FROM=` does.
 
     Return {"competition", "path", "said", "next"}. origin: a zip, a folder, or kaggle:<name>. options: target, group,
-    task, sample, pixels, as in `Options`. say: gets a line for everything that was taken, and why. Raise `UserError`
-    where two readings are possible.
+    task, sample, pixels and class_, as in `Options`. say: gets a line for everything that was taken, and why. Raise
+    `UserError` where two readings are possible.
     """
     from harness.new_competition import Options, create_from
 

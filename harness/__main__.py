@@ -262,9 +262,15 @@ def new(
     from_: Annotated[str | None, typer.Option("--from", help="The host's zip or folder, or kaggle:<name>.")] = None,
     metric: Annotated[str | None, typer.Option(help="With --from: the host's metric, by its name.")] = None,
     target: Annotated[str | None, typer.Option(help="With --from: the column that is predicted.")] = None,
-    group: Annotated[str | None, typer.Option(help="With --from: the column of what belongs together.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="With --from: what belongs together, a column or a regular expression of the ids."),
+    ] = None,
     sample: Annotated[str | None, typer.Option(help="With --from: the sample submission, of several.")] = None,
     pixels: Annotated[str | None, typer.Option(help="With --from: rows or columns, the order in run lengths.")] = None,
+    class_: Annotated[
+        str | None, typer.Option("--class", help="With --from: of two, whose probability is asked.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """A new competition folder that already runs: from the host's files, or on a made sample."""
@@ -278,7 +284,7 @@ def new(
     elif metric is None:
         raise UserError("METRIC= is missing: the name of the host's metric, such as accuracy, auc, rmse or dice")
     else:
-        options = Options(metric, target, group, task, sample, pixels)
+        options = Options(metric, target, group, task, sample, pixels, class_)
         made = create_from(competition, from_, options, started().say)
         show(made if json_ else {name: value for name, value in made.items() if name != "said"}, json_)
 

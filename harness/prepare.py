@@ -57,7 +57,7 @@ class Prepared:
     def _everyone(self) -> Samples:
         """The training rows, the excluded ones too."""
         folder = self.folder / "train"
-        brought = ("stratify",) if (folder / "stratify.npy").exists() else ()
+        brought = [name for name in ("stratify", "details") if (folder / f"{name}.npy").exists()]
         return _read_samples(folder, ("ids", "inputs", "targets", "groups", *brought))
 
     @cached_property
@@ -227,7 +227,7 @@ def _write_private(folder: Path, competition: Competition, judged: Samples, stra
 
 
 def _write_samples(folder: Path, samples: Samples) -> None:
-    for name in ("ids", "inputs", "targets", "groups", "stratify"):
+    for name in ("ids", "inputs", "targets", "groups", "stratify", "details"):
         if (column := getattr(samples, name)) is not None:
             write_column(folder, name, column)
 
@@ -235,7 +235,9 @@ def _write_samples(folder: Path, samples: Samples) -> None:
 def _read_samples(folder: Path, names: tuple[str, ...] = ("ids", "inputs")) -> Samples:
     remedy = f"delete {paths.shown(folder.parents[1])} and run `make data` again"
     columns = {name: read_column(folder, name, remedy) for name in names}
-    in_memory = {name: np.asarray(columns[name]) for name in ("ids", "groups", "stratify") if name in columns}
+    in_memory = {
+        name: np.asarray(columns[name]) for name in ("ids", "groups", "stratify", "details") if name in columns
+    }
     return Samples(**(columns | in_memory))
 
 

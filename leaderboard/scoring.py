@@ -4,6 +4,7 @@ Stored are the file by its sha256, the metric's statistics of every row, and the
 these come ties and rank intervals.
 """
 
+import csv
 import hashlib
 import io
 import json
@@ -11,6 +12,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ from harness.competition import Competition
 from harness.errors import InvalidSubmission, UserError
 from harness.files import atomic, read_json
 from harness.metrics import Metric
+from harness.tasks.layout import Asked
 from leaderboard.answers import Answers, JudgedData, read_answers
 from leaderboard.database import PARTS, reading, resamples, scored_by, scores, statistics, submissions, writing
 
@@ -46,7 +49,7 @@ def score_file(competition: Competition, file: Path, answers: Answers) -> dict[s
     try:
         predicted = competition.task.read(file, answers.asked)
     except InvalidSubmission as refusal:
-        raise _explained(refusal, file, answers.ids, competition.name) from refusal
+        raise _explained(refusal, file, competition, answers.asked) from refusal
     metric, scored = competition.metric, dict[str, PartScore]()
     rows = metric.statistics(answers.targets, predicted)
     for part in PARTS:
@@ -64,19 +67,24 @@ def is_storable(value: float) -> bool:
     return math.isfinite(value) and abs(value) < 1e300
 
 
-def _explained(refusal: InvalidSubmission, file: Path, ids: np.ndarray, competition: str) -> InvalidSubmission:
+def _explained(refusal: InvalidSubmission, file: Path, competition: Competition, asked: Asked) -> InvalidSubmission:
     """If no id of a table is known, that is what to say, rather than which column came first."""
-    if file.suffix != ".csv":
+    layout = competition.task.table
+    if file.suffix != ".csv" or layout.id_column is None:
         return refusal
-    known = set(map(str, ids))
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        next(lines, "")
-        is_known = {line.split(",", 1)[0].strip().strip('"') in known for line in lines}
+    known, at = layout.id_cells(competition.task, asked), layout.header(competition.task).index(layout.id_column)
+    cells = set(known)
+    try:
+        with file.open(encoding="utf-8-sig", errors="replace", newline="") as content:
+            rows = islice(csv.reader(content), 1, None)
+            is_known = {row[at].strip() in cells for row in rows if len(row) > at}
+    except csv.Error:
+        return refusal
     if is_known != {False}:
         return refusal
     return InvalidSubmission(
-        f"{file.name}: none of the ids is one of the {len(known)} asked for in {competition}: "
-        f"the file was made for another competition or for other data ({refusal})"
+        f"{file.name}: none of the ids is one of the {len(known)} asked for in {competition.name} (column "
+        f"{layout.id_column}, such as {known[0]}): the file was made for another competition or other data ({refusal})"
     )
 
 

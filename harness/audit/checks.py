@@ -79,7 +79,7 @@ def label_matrix(task: Task, targets: Any) -> np.ndarray:
 def check_shapes(dataset: Dataset) -> Check:
     labelled, wrong = dataset.labelled, []
     for part, samples in {"labelled": labelled, **dataset.official}.items():
-        for name in ("inputs", "targets", "groups", "stratify"):
+        for name in ("inputs", "targets", "groups", "stratify", "details"):
             column = getattr(samples, name)
             if column is not None and len(column) != len(samples):
                 wrong.append(f"{part}: {len(column)} {name} for {len(samples)} ids")

@@ -39,8 +39,11 @@ def from_url(address: str, sha256: str, folder: Path) -> None:
 # -- Kaggle ------------------------------------------------------------------------------------------------------------
 
 
-def from_kaggle(slug: str, folder: Path) -> None:
-    """All files of a competition, unpacked into `folder`. The archive waits beside it, and is continued if cut off."""
+def from_kaggle(slug: str, folder: Path, otherwise: str = OWN_FILES) -> None:
+    """All files of a competition, unpacked into `folder`. The archive waits beside it, and is continued if cut off.
+
+    otherwise: how to do without Kaggle, the end of the sentence of an error.
+    """
     import requests
 
     archive = folder.with_name(f"{slug}.zip")
@@ -50,14 +53,14 @@ def from_kaggle(slug: str, folder: Path) -> None:
     except SystemExit as error:  # the client's reaction to a failed login
         raise UserError(
             "Kaggle's credentials are incomplete or expired; make a new token at https://www.kaggle.com/settings, "
-            f"remove the old one to do without Kaggle, {OWN_FILES}"
+            f"remove the old one to do without Kaggle, {otherwise}"
         ) from error
     except requests.HTTPError as error:
-        raise UserError(f"{kaggle_refusal(slug, error)}, {OWN_FILES}") from error
+        raise UserError(f"{kaggle_refusal(slug, error)}, {otherwise}") from error
     except (requests.RequestException, ValueError) as error:  # ValueError: fewer bytes than announced
         raise UserError(
             f"Kaggle could not be reached, or the download of {slug} broke off ({type(error).__name__}); "
-            f"run the same command again to go on, remove the credentials to do without Kaggle, {OWN_FILES}"
+            f"run the same command again to go on, remove the credentials to do without Kaggle, {otherwise}"
         ) from error
     try:
         unzip(archive, folder)
@@ -75,10 +78,11 @@ def kaggle_client() -> Any:
             return super().send(*args, **(options | {"timeout": (CONNECT_SECONDS, SILENT_SECONDS)}))
 
     class Client(KaggleApi):
-        def buildkaggle_client(self) -> Any:
-            client = super().buildkaggle_client()
+        def build_kaggle_client(self) -> Any:
+            client = super().build_kaggle_client()
             client.http_client()._init_session()
-            client.http_client()._session.mount("http", Impatient())
+            for scheme in ("https://", "http://"):  # a shorter prefix would not be looked at
+                client.http_client()._session.mount(scheme, Impatient())
             return client
 
     client = Client()
@@ -91,7 +95,7 @@ def kaggle_refusal(slug: str, error: Any) -> str:
     reasons = {
         401: "Kaggle does not accept the credentials; make a new token at https://www.kaggle.com/settings",
         403: f"Kaggle gives {slug} only to who has joined; accept its rules at https://www.kaggle.com/c/{slug}/rules",
-        404: f"Kaggle knows no competition {slug!r}; correct the name in the declaration",
+        404: f"Kaggle knows no competition {slug!r}; correct the name, the last part of its address",
     }
     status = getattr(error.response, "status_code", 0)
     return reasons.get(status, f"Kaggle refuses {slug} ({error}); try again later")

@@ -53,9 +53,10 @@ class Samples:
     array of named columns, images of different sizes as `images.EncodedImages`. targets: (n, ...) array, `Ragged`, or
     `sized_masks.Masks` of images of different sizes; None where they are not known. groups: (n,) int, the units that no
     split may part. stratify: (n,) int, the kinds of sample of which every part gets its share, where the targets do not
-    show them (a grade, a site). metadata: (n,) of `images.METADATA`, what the image files hold beside their pixels; the
-    audit alone reads it. reading: how image files became inputs, JSON values, so that new ones are read alike:
-    value_range, (low, high) or None where all hold 8 bits; size, (height, width) of the files or None where they
+    show them (a grade, a site). details: (n,) structured, columns of the host's table by which rows are split, and that
+    nothing learns from (a time, a fold). metadata: (n,) of `images.METADATA`, what the image files hold beside their
+    pixels; the audit alone reads it. reading: how image files became inputs, JSON values, so that new ones are read
+    alike: value_range, (low, high) or None where all hold 8 bits; size, (height, width) of the files or None where they
     differ; resized, whether a size was declared; together, the images of a row. host: JSON, what the host's own files
     call rows and classes, for `Task.for_official`; None where they are called as here.
     """
@@ -65,6 +66,7 @@ class Samples:
     targets: Any = None
     groups: Any = None
     stratify: Any = None
+    details: Any = None
     metadata: Any = None
     reading: Any = None
     host: Any = None
@@ -73,7 +75,8 @@ class Samples:
         return len(self.ids)
 
     def __getitem__(self, rows: np.ndarray | slice) -> "Samples":
-        columns = {name: getattr(self, name) for name in ("ids", "inputs", "targets", "groups", "stratify", "metadata")}
+        names = ("ids", "inputs", "targets", "groups", "stratify", "details", "metadata")
+        columns = {name: getattr(self, name) for name in names}
         return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
 

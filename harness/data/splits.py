@@ -10,10 +10,11 @@ import numpy as np
 
 from harness.data.samples import Ragged, Samples
 from harness.data.sized_masks import rows_showing
-from harness.errors import UserError
+from harness.data.tables.cell_values import date_parts
+from harness.errors import UserError, listed, nearest
 
 StratifyBy = Callable[[Any], np.ndarray]  # targets -> (n,) int, a stratum for every row; or (n, labels) 0/1
-Times = Callable[[Samples], np.ndarray]  # samples -> (n,) numbers, dates, or text that sorts as the times do
+OfRows = str | Callable[[Samples], np.ndarray]  # a column of the samples' own, or a function of them: (n,)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Split(Protocol):
     def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
         """(n,) int: the fold of every row, 0 to count - 1 or less; -1 for rows that are never predicted."""
 
-    def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
+    def training_rows(self, samples: Samples, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
         """(n,) bool: the rows that the model of this fold learns from."""
 
 
@@ -71,7 +72,37 @@ class Folds:
         count = min(count, max(2, len(np.unique(samples.groups))))
         return divide(self.stratify(samples), samples.groups, [1 / count] * count, f"folds {self.seed}".encode())
 
-    def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
+    def training_rows(self, samples: Samples, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
+        return fold_of_row != fold
+
+
+@dataclass(frozen=True)
+class HostFolds:
+    """The folds that the host gave: `given_folds` in a declaration.
+
+    fold: of every row, numbers or text. The last ones, with about `fraction` of the rows, are the judge's; where more
+    than `folds` are left, neighbours become one. Groups are not looked at, since the host's folds keep them whole.
+    """
+
+    fold: OfRows
+    folds: int = 5
+    by: StratifyBy | None = None
+
+    def stratify(self, samples: Samples) -> np.ndarray:
+        return np.zeros(len(samples), int) if self.by is None else self.by(samples.targets)
+
+    def held_out(self, samples: Samples, holdout: Holdout) -> np.ndarray:
+        names, fold = np.unique(of_rows(self.fold, samples), return_inverse=True)
+        if len(names) < 3:
+            raise UserError(f"the host gave {len(names)} folds, but one is the judge's and two are needed to train")
+        share_from = np.cumsum(np.bincount(fold)[::-1])[::-1] / len(samples)  # of this fold and those after it
+        return fold >= max(int(np.abs(share_from - holdout.fraction).argmin()), 2)
+
+    def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
+        names, fold = np.unique(of_rows(self.fold, samples), return_inverse=True)
+        return fold * min(count, len(names)) // len(names)
+
+    def training_rows(self, samples: Samples, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
         return fold_of_row != fold
 
 
@@ -79,26 +110,72 @@ class Folds:
 class Blocks:
     """Folds are blocks in time, and a model learns from earlier blocks alone: `time_ordered` in a declaration.
 
-    The hold-out is the latest part. What comes before the first fold is only learned from: it has no prediction.
+    by: numbers, dates, or text that sorts as the times do. gap: of this time before a block nothing is learned, days
+    where times are dates: as far ahead as the host asks. The hold-out is the latest part. What comes before the first
+    fold is only learned from: it has no prediction.
     """
 
-    by: Times
+    by: OfRows
     folds: int = 5
+    gap: float = 0
 
     def stratify(self, samples: Samples) -> np.ndarray:
         return np.zeros(len(samples), int)
 
     def held_out(self, samples: Samples, holdout: Holdout) -> np.ndarray:
-        return in_time(self.by(samples), samples.groups, [1 - holdout.fraction, holdout.fraction]) == 1
+        return in_time(times_of(self.by, samples), samples.groups, [1 - holdout.fraction, holdout.fraction]) == 1
 
     def assign_folds(self, samples: Samples, count: int) -> np.ndarray:
-        return in_time(self.by(samples), samples.groups, [1 / (count + 1)] * (count + 1)) - 1
+        return in_time(times_of(self.by, samples), samples.groups, [1 / (count + 1)] * (count + 1)) - 1
 
-    def training_rows(self, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
-        return fold_of_row < fold
+    def training_rows(self, samples: Samples, fold_of_row: np.ndarray, fold: int) -> np.ndarray:
+        earlier = fold_of_row < fold
+        if not self.gap:
+            return earlier
+        times = times_of(self.by, samples)
+        if times.dtype.kind not in "iuf":
+            raise UserError(f"gap={self.gap:g} needs times that are numbers or dates, not such as {str(times[0])!r}")
+        if not (learned := earlier & (times < times[fold_of_row == fold].min() - self.gap)).any():
+            raise UserError(
+                f"gap={self.gap:g} leaves no row to learn from before fold {fold}; give fewer folds or less"
+            )
+        return learned
 
 
-stratified_grouped, time_ordered = Folds, Blocks
+stratified_grouped, time_ordered, given_folds = Folds, Blocks, HostFolds
+
+
+# -- columns that rows are split by ------------------------------------------------------------------------------------
+
+
+def of_rows(by: OfRows, samples: Samples) -> np.ndarray:
+    """(n,) of a function of the samples, or of a column: of those kept for the split (`details=`), or of the inputs."""
+    if callable(by):
+        return np.asarray(by(samples))
+    known = [each for each in (samples.details, samples.inputs) if getattr(getattr(each, "dtype", None), "names", ())]
+    for rows in known:
+        if by in rows.dtype.names:
+            return np.asarray(rows[by])
+    names = [name for rows in known for name in rows.dtype.names]
+    raise UserError(
+        f"the split is by the column {by!r}{nearest(by, names)}, but rows have {listed(names) or 'no columns'}"
+    )
+
+
+def times_of(by: OfRows, samples: Samples) -> np.ndarray:
+    """(n,) float64 days since 1970 of dates; numbers and other text as they are."""
+    times = of_rows(by, samples)
+    if times.dtype.kind in "UO" and (parts := date_parts(times)):
+        try:
+            times = times.astype("datetime64[s]")  # 2015-01-31 13:05:00, to the second
+        except ValueError:
+            dates = zip(parts["year"], parts["month"], parts["day"], strict=True)
+            days = ["NaT" if y != y else f"{y:04.0f}-{m:02.0f}-{d:02.0f}" for y, m, d in dates]
+            hours = np.nan_to_num(parts.get("hour", np.zeros(len(days))))
+            times = np.array(days, "datetime64[s]") + hours.astype("timedelta64[h]")
+    if times.dtype.kind == "M":
+        return (times - np.datetime64(0, "s")) / np.timedelta64(1, "D")  # NaN where there is none
+    return times
 
 
 # -- what to stratify by -----------------------------------------------------------------------------------------------

@@ -48,6 +48,11 @@ class MeanAveragePrecision(ClassMetric):
             raise UserError(f"mAP at an overlap of {self.iou} is not COCO's: iou is one of .5, .55, ... .95, or None")
 
     @property
+    def overlaps(self) -> np.ndarray:
+        """Those at which finds are looked for, in order."""
+        return THRESHOLDS
+
+    @property
     def name(self) -> str:  # type: ignore[override]
         return "mAP 50-95" if self.iou is None else f"mAP {100 * self.iou:.0f}"
 
@@ -101,7 +106,7 @@ class MeanAveragePrecision(ClassMetric):
         boxes = weights[image[: hits[-1] + 1]]
         seen = np.cumsum(np.add.reduceat(boxes, np.concatenate([[0], hits[:-1] + 1])), axis=0)
         found, weights = found[hits], weights[image[hits]]
-        bits = [k for k, overlap in enumerate(THRESHOLDS) if self.iou is None or np.isclose(overlap, self.iou)]
+        bits = [k for k, overlap in enumerate(self.overlaps) if self.iou is None or np.isclose(overlap, self.iou)]
         hits_at = [np.flatnonzero(found >> bit & 1) for bit in bits]
         means = [self.area(weights[at], seen[at], true) for at in hits_at]
         return np.where(true > 0, np.mean(means, axis=0), np.nan)
@@ -119,8 +124,8 @@ class VOCAveragePrecision(MeanAveragePrecision):
     """Mean average precision by VOC's rule of 2010 (Everingham et al. 2010), as Open Images and most competitions.
 
     Unlike COCO's, the area below all of the curve of falling precision is measured, not at 101 recalls; the overlap
-    must be more than `iou`; and a box looks only at the true box of its class that it overlaps most: where a better
-    box has found that one, it finds nothing.
+    must be more than `iou`, which is any; and a box looks only at the true box of its class that it overlaps most:
+    where a better box has found that one, it finds nothing.
 
     The precision is 1 up to recall 1/2, where `MeanAveragePrecision` counts 51 of 101 points:
 
@@ -133,12 +138,22 @@ class VOCAveragePrecision(MeanAveragePrecision):
 
     iou: float | None = 0.5
 
+    def __post_init__(self) -> None:
+        if self.iou is not None and not 0 < self.iou < 1:
+            raise UserError(
+                f"VOC mAP at an overlap of {self.iou}: iou is above 0 and below 1, or None for all of COCO's"
+            )
+
+    @property
+    def overlaps(self) -> np.ndarray:
+        return THRESHOLDS if self.iou is None else np.array([self.iou])
+
     @property
     def name(self) -> str:  # type: ignore[override]
         return f"VOC {super().name}"
 
     def matched(self, truth: Ragged, predicted: Ragged) -> "Detections":
-        return matched(truth, predicted, len(self.classes), np.nextafter(THRESHOLDS.round(2), 1), nearest_only=True)
+        return matched(truth, predicted, len(self.classes), np.nextafter(self.overlaps.round(2), 1), nearest_only=True)
 
     def area(self, hits: np.ndarray, seen: np.ndarray, true: np.ndarray) -> np.ndarray:
         return (falling_precision(hits, seen) * hits).sum(0) / np.maximum(true, 1)

@@ -15,6 +15,7 @@ NUMBERS = {  # what may stand in a name where an alias has the key: only what th
     "<beta>": r"([1-9]\d*(?:\.\d+)?|0?\.\d*[1-9])",
     "<q>": r"(0?\.\d*[1-9])",
     "<iou>": r"(0?\.[5-9][05]?)",
+    "<overlap>": r"(0?\.[1-4][05]?)",
 }
 
 
@@ -103,6 +104,7 @@ def plain(name: str) -> str:
 METRICS = (
     # labels
     MetricName(("accuracy", "acc", "subset accuracy", "exact match"), EITHER, "labels", "Accuracy(CLASSES)"),
+    MetricName(("micro F1", "f1 micro", "mean f1", "mean f score"), (CLASSIFICATION,), "labels", "Accuracy(CLASSES)"),
     MetricName(("balanced accuracy", "mean recall"), (CLASSIFICATION,), "labels", "BalancedAccuracy(CLASSES)"),
     MetricName(("macro F1", "f1", "f1 score", "f1 macro"), (CLASSIFICATION,), "labels", "MacroF1(CLASSES)"),
     MetricName(("macro F1", "f1 macro"), (MULTILABEL,), "labels", "MacroF1(CLASSES)"),
@@ -239,6 +241,13 @@ METRICS = (
         (DETECTION,),
         "probabilities",
         "VOCAveragePrecision(CLASSES)",
+    ),
+    MetricName(
+        ("VOC mAP@<overlap>", "pascal voc map@<overlap>", "map@<overlap>"),  # COCO's has no overlap below 0.5
+        (DETECTION,),
+        "probabilities",
+        "VOCAveragePrecision(CLASSES, iou={})",
+        "0.4",
     ),
     MetricName(
         ("wheat mAP", "wheat", "box precision", "mean precision"),

@@ -50,9 +50,21 @@ def trees_numbers() -> Any:
 
 def words_labels() -> Any:
     """Logistic regression on the words and pieces of words of text (TF-IDF), and on standardised numbers."""
+    from sklearn.linear_model import LogisticRegression
+
+    return of_words(LogisticRegression(C=10, max_iter=1000))
+
+
+def words_numbers() -> Any:
+    """Ridge regression on the same, for a number or several."""
+    from sklearn.linear_model import Ridge
+
+    return of_words(Ridge(alpha=1.0))
+
+
+def of_words(estimator: Any) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -60,7 +72,7 @@ def words_labels() -> Any:
     pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True)
     text = make_pipeline(FunctionTransformer(joined), make_union(words, pieces))
     numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-    return _by_kind(numbers, text, LogisticRegression(C=10, max_iter=1000))
+    return _by_kind(numbers, text, estimator)
 
 
 def joined(columns: Any) -> Any:

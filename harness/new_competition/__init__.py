@@ -19,7 +19,7 @@ from harness.competition import names
 from harness.errors import UserError, nearest
 from harness.files import TEMPORARY, write_bytes
 from harness.new_competition.host_files import Host, Options
-from harness.new_competition.new_declaration import declaration
+from harness.new_competition.new_declaration import CLASS_FILE, MOST_LISTED, declaration
 from harness.new_competition.recognise import recognise
 from harness.new_competition.unpack import bring
 
@@ -43,12 +43,13 @@ def create(name: str, task: str) -> dict[str, Any]:
 def create_from(name: str, origin: str, options: Options, say: Callable[[str], None]) -> dict[str, Any]:
     """Bring the host's files to data/<name>/raw/, and write the declaration of what they are.
 
-    origin: a zip, a folder, or kaggle:<name of the competition>. Files that were brought before are looked at again.
-    Raise `UserError` with the option to give where the files can be read in two ways; the files stay.
+    origin: a zip, a folder, kaggle:<name of the competition>, or its address there. Files that were brought before are
+    looked at again. Raise `UserError` with the option to give where the files can be read in two ways; the files stay.
     """
     folder_of(name)
     raw = paths.data(name) / "raw"
-    slug = origin.removeprefix("kaggle:") if origin.startswith("kaggle:") else None
+    on_kaggle = re.fullmatch(r"(?:kaggle:|https?://(?:www\.)?kaggle\.com/(?:c|competitions)/)(.*?)(?:/.*)?", origin)
+    slug = on_kaggle[1] if on_kaggle else None
     if not (raw / ORIGIN).exists() or (raw / ORIGIN).read_text() != origin:
         bring(origin, slug, raw)
         write_bytes(raw / ORIGIN, origin.encode())
@@ -58,11 +59,14 @@ def create_from(name: str, origin: str, options: Options, say: Callable[[str], N
     finally:
         for line in host.said:
             say(line)
-    text = declaration(name, title_of(name), host.sample or "", reading, slug)
+    text = declaration(name, title_of(name), "" if host.assumed else host.sample or "", reading, slug)
     readme = f"# {title_of(name)}\n\nWritten by `make new FROM={Path(origin).name} METRIC={options.metric}` from the "
     readme += "host's files:\n\n" + "".join(f"- {line}\n" for line in host.said)
+    files = {"competition.py": text, "README.md": readme}
+    if len(reading.classes) > MOST_LISTED:
+        files[CLASS_FILE] = "".join(f"{each}\n" for each in reading.classes)
     return {
-        **write_folder(name, {"competition.py": text, "README.md": readme}),
+        **write_folder(name, files),
         "said": host.said,
         "next": f"make submit COMP={name}",
     }

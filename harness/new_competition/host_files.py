@@ -5,18 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.data.formats.image_files import SUFFIXES, composed, is_hidden, names_of
+from harness.data.formats.image_files import SUFFIXES, composed, files_matched, files_named, is_hidden, names_of
 from harness.data.tables.cell_values import numbers_in
 from harness.data.tables.csv_files import read_csv
+from harness.data.tables.json_rows import json_rows
 from harness.data.tables.table import UNNAMED
 from harness.data.tables.table_inputs import counts_rows
 from harness.errors import UserError, listed, nearest
 
-TABLES = (".csv", ".tsv")
+TABLES = (".csv", ".tsv", ".json")
+UNREAD = {".7z": "unpack it with 7z", ".rar": "unpack it with unrar", ".parquet": "save it as CSV with pandas"}
 MASKS = re.compile(r".*(mask|annotation|ground.?truth).*", re.IGNORECASE)
 PARTS = re.compile(r"images?|imgs?|.*(mask|annotation|ground.?truth).*", re.IGNORECASE)
 
@@ -31,13 +34,16 @@ class Options:
     task: str | None = None
     sample: str | None = None
     pixels: str | None = None  # "columns" or "rows"
+    class_: str | None = None  # of two, whose probability is asked
 
 
 @dataclass
 class Host:
     """tables: path in raw -> cells as text. images: folder in raw with images, as `folder_of` has it -> their files.
 
-    sample, train, test: paths of tables; None where there is none. said: what was taken and why, a line each.
+    sample, train, test: paths of tables; None where there is none. answers: the table of the target, where it is
+    another than train, whose rows have it beside then. assumed: whether the sample is only in memory, as the host hands
+    out none. template: as in `files_matched`, where parts of paths are ids. said: what was taken and why, a line each.
     """
 
     raw: Path
@@ -47,6 +53,9 @@ class Host:
     sample: str | None = None
     train: str | None = None
     test: str | None = None
+    answers: str | None = None
+    template: tuple[str, str] | None = None
+    assumed: bool = False
     said: list[str] = field(default_factory=list)
 
     @classmethod
@@ -58,15 +67,18 @@ class Host:
                 images.setdefault(folder_of(file.relative_to(raw)), []).append(file)
         tables = {}
         for file in files:
-            if file.suffix.lower() in TABLES:
+            if file.suffix.lower() in TABLES and (file.suffix.lower() != ".json" or json_rows(file)):
                 tables[file.relative_to(raw).as_posix()] = plain(read_csv(file))
         host = cls(raw, options, tables, images)
+        for file in (file for file in files if file.suffix.lower() in UNREAD):
+            host.say(f"not read: {file.relative_to(raw)}; {UNREAD[file.suffix.lower()]} and give the folder as FROM=")
         host.sample = host._sample()
         host.test = host._named("test", "train")
         if host.test:  # an answer column that is empty there is what is asked for
             test = tables[host.test]
             tables[host.test] = test.loc[:, (test != "").any()]
         host.train = host._train()
+        host._add_answers()
         return host
 
     def say(self, line: str) -> None:
@@ -111,10 +123,32 @@ class Host:
         fitting = [path for path in rest if shared & {name.casefold() for name in self.tables[path].columns}]
         named = [path for path in rest if "train" in Path(path).stem.lower()]
         both = [path for path in named if path in fitting]
-        for choice in (both, named, fitting):
+        rest = rest if self.sample is None and not self.options.target else []
+        for choice in (both, named, fitting, rest):
             if len(choice) == 1 or (choice and choice is both):
                 return max(choice, key=lambda path: len(self.tables[path].columns))
         return None
+
+    def _add_answers(self) -> None:
+        """Look for a target that train lacks in a table with the same ids, and put it beside train's columns."""
+        asked = [self.options.target] if self.options.target else list(self.frame(self.sample).columns[1:])
+        missing = [name for name in asked if self.column(self.train, name) is None]
+        if not missing or self.train is None:
+            return
+        train = self.frame(self.train)
+        for path in self.tables:
+            columns = [name for each in missing if (name := self.column(path, each))]
+            if path in (self.sample, self.test, self.train) or len(columns) < len(missing):
+                continue
+            for id in [name for name in train.columns if name in self.frame(path).columns]:
+                known = self.frame(path).set_index(id)
+                if train[id].is_unique and known.index.is_unique and set(train[id]) <= set(known.index):
+                    self.tables[self.train] = train.assign(
+                        **{name: known[name][train[id]].to_numpy() for name in columns}
+                    )
+                    self.answers = path
+                    self.say(f"answers: {listed(columns)} of {path}, by {id} for the rows of {self.train}")
+                    return
 
     def _is_sample(self, path: str) -> bool:
         return bool(re.search(r"sample|submission", Path(path).name, re.IGNORECASE))
@@ -151,9 +185,28 @@ class Host:
     def image_names(self) -> dict[str, set[str]]:
         """How the images of every folder may be named."""
         return {
-            folder: {composed(name) for file in files for name in names_of(file, self.raw / folder)}
+            folder: {composed(name) for file in files for name in self.names_of(file, self.raw / folder)}
             for folder, files in self.images.items()
         }
+
+    def names_of(self, file: Path, folder: Path) -> set[str]:
+        if self.template is None:
+            return names_of(file, folder)
+        match = re.search(self.template[0], file.relative_to(folder).with_suffix("").as_posix())
+        return {match.expand(self.template[1])} if match else set()
+
+    def files_of(self, ids: Sequence[str], folders: Sequence[str]) -> dict[str, Any]:
+        """id -> image, or images; raise `UserError` for an id without one."""
+        if self.template is None:
+            return dict(files_named(ids, *(self.raw / folder for folder in folders)))
+        found = dict[str, Any]()
+        for folder in folders:
+            found |= files_matched(self.raw / folder, *self.template)
+        return {name: found[name] for name in ids}
+
+    def use_template(self, template: tuple[str, str] | None) -> None:
+        self.template = template
+        self.__dict__.pop("image_names", None)
 
     def naming_column(self, path: str | None, but: Sequence[str] = ()) -> str | None:
         """The column whose cells all name images."""

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from harness.new_competition.recognise import Reading
+from harness.new_competition.reading import Reading, as_source
 
 MODULES = {
     "Competition": "harness.competition",
@@ -30,9 +30,12 @@ MODULES = {
     **dict.fromkeys(("Probabilities", "Probability"), "harness.tasks.cells"),
     **dict.fromkeys(("binary_cross_entropy", "cross_entropy", "dice"), "harness.models.losses"),
     **dict.fromkeys(("boosted_labels", "boosted_numbers", "linear_labels", "linear_numbers"), "harness.models.tabular"),
-    **dict.fromkeys(("trees_labels", "trees_numbers", "words_labels"), "harness.models.tabular"),
+    **dict.fromkeys(("trees_labels", "trees_numbers", "words_labels", "words_numbers"), "harness.models.tabular"),
     **dict.fromkeys(
-        ("labels", "labels_in_masks", "labels_of_boxes", "quantile_bins", "sets_in_masks", "stratified_grouped"),
+        (
+            *("labels", "labels_in_masks", "labels_of_boxes", "quantile_bins", "sets_in_masks"),
+            *("stratified_grouped", "time_ordered"),
+        ),
         "harness.data.splits",
     ),
     **dict.fromkeys(
@@ -43,18 +46,22 @@ MODULES = {
         ("images_and_masks", "images_and_objects", "images_and_runs", "pixels_in_csv", "rows_named"),
         "harness.data.formats",
     ),
+    **dict.fromkeys(("classes_in_names", "files_matched", "part_of_id"), "harness.data.formats"),
 }
+MOST_LISTED, CLASS_FILE = 40, "classes.txt"  # more classes are lines of a file beside the declaration
 STRATIFY = {"segmentation": "labels_in_masks", "detection": "labels_of_boxes", "regression": "quantile_bins"}
 
 
 def declaration(name: str, title: str, sample: str, reading: Reading, slug: str | None = None) -> str:
     """Python source, formatted, with its imports."""
     classes, coding = f"CLASSES = {reading.classes!r}", f"RUNS = {reading.coding}"
-    parts = [classes if reading.classes else "", f"SAMPLE = {sample!r}", coding if reading.coding else ""]
+    if len(reading.classes) > MOST_LISTED:
+        classes = f'CLASSES = tuple((Path(__file__).parent / "{CLASS_FILE}").read_text(encoding="utf-8").splitlines())'
+    paths = reading.paths and "PATHS = (" + ", ".join(map(as_source, reading.paths)) + ")"
+    parts = [classes if reading.classes else "", sample and f"SAMPLE = {sample!r}", reading.coding and coding, paths]
     body = "\n".join(filter(None, parts))
     models = models_of(reading)
     several = ", multilabel=True)" if reading.overlap else ")"  # of the metric, which ends so
-    strata = "sets_in_masks" if reading.overlap else STRATIFY.get(reading.kind, "labels")
     folds = 3 if reading.kind == "detection" else 5  # a detector learns slowly
     lines = [
         body,
@@ -74,10 +81,10 @@ def declaration(name: str, title: str, sample: str, reading: Reading, slug: str 
         f"    metric={reading.metric.expression.removesuffix(')')}{several},",
         f"    sources=({sources_of(reading, slug)},),",
         "    load=load,",
-        f"    split=stratified_grouped(by={strata}, folds={folds}),",
+        f"    split={split_of(reading, folds)},",
         "    models=models,",
         *([f"    tta={views},"] if (views := tta_of(reading)) else []),
-        "    sample=SAMPLE,",
+        *(["    sample=SAMPLE,"] if sample else []),
         ")",
     ]
     source = "\n".join(lines)
@@ -88,7 +95,7 @@ def declaration(name: str, title: str, sample: str, reading: Reading, slug: str 
 def task_of(reading: Reading) -> str:
     keys = "" if reading.keys == {"id": "{id}"} else f", {reading.keys!r}"
     default = (*reading.keys, *(name for name in reading.columns if name not in reading.keys))
-    columns = "" if reading.columns == default else f", columns={reading.columns!r}"
+    columns = "" if reading.columns in (default, ()) else f", columns={reading.columns!r}"
     layout = f"Layout({reading.cells}{keys}{columns})"
     if reading.kind == "regression":
         return f"Regression({reading.target!r}, {layout})"
@@ -99,6 +106,13 @@ def task_of(reading: Reading) -> str:
     if reading.kind == "detection":
         return f"Detection(CLASSES, {layout})"
     return f"Classification(CLASSES, {layout}{', multilabel=True' if reading.kind == 'multilabel' else ''})"
+
+
+def split_of(reading: Reading, folds: int) -> str:
+    if reading.time:
+        return f"time_ordered(by={reading.time!r}, folds={folds}{f', gap={reading.gap:g}' if reading.gap else ''})"
+    strata = "sets_in_masks" if reading.overlap else STRATIFY.get(reading.kind, "labels")
+    return f"stratified_grouped(by={strata}, folds={folds})"
 
 
 def sources_of(reading: Reading, slug: str | None) -> str:
@@ -134,11 +148,9 @@ def models_of(reading: Reading) -> dict[str, str]:
         network = f'Timm("resnet10t", epochs={epochs}, lr=2e-3, batch=16, {loss}{augment})'
         small = reading.shape[0] * reading.shape[1] <= 48 * 48 and reading.kind == "classification"
         return {"network": network} | ({"trees": "Sklearn(trees_labels)"} if small else {})
-    if reading.kind == "regression":
-        return {"boosting": "Sklearn(boosted_numbers)", "linear": "Sklearn(linear_numbers)"}
-    if reading.texts:
-        return {"words": "Sklearn(words_labels)", "boosting": "Sklearn(boosted_labels)"}
-    return {"boosting": "Sklearn(boosted_labels)", "linear": "Sklearn(linear_labels)"}
+    of = "numbers" if reading.kind == "regression" else "labels"
+    names = ("words", "boosted") if reading.texts else ("boosted", "linear")
+    return {name.replace("boosted", "boosting"): f"Sklearn({name}_{of})" for name in names}
 
 
 def imports_of(source: str, of_metric: Mapping[str, str]) -> str:

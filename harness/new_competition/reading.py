@@ -13,8 +13,9 @@ class Reading:
     classes: names, the index is the label; () for numbers. target: the column or columns. coding: of run lengths.
     cells, keys, columns: of the `Layout`. load: the call that reads the host's files. shape: (height, width) of images,
     () of tables, and of masks of several sizes. crop: (height, width) that networks see, () for whole images. rows:
-    labelled ones. texts: whether a column holds sentences. needs: paths in raw without which the files are not the
-    host's.
+    labelled ones. texts: whether a column holds sentences. time, gap: the column by which the test's rows are later
+    than all others, and the days between them. paths: as in `files_matched`. needs: paths in raw without which the
+    files are not the host's.
     """
 
     kind: str
@@ -32,6 +33,9 @@ class Reading:
     rows: int = 0
     texts: bool = False
     overlap: bool = False
+    time: str = ""
+    gap: float = 0
+    paths: tuple[str, str] | None = None
     needs: list[str] = field(default_factory=list)
 
 
@@ -43,6 +47,15 @@ def metric_for(host: Host, kind: str) -> MetricName:
 def fits(host: Host, kind: str) -> bool:
     """Whether METRIC= and TASK= allow this kind of task."""
     return host.options.task in (None, kind) and kind in tasks_of(host.options.metric)
+
+
+def as_source(pattern: str) -> str:
+    r"""A regular expression as Python source, raw where it can be.
+
+    >>> as_source(r"(\d+)_"), as_source("(.+)_")
+    ('r"(\\d+)_"', "'(.+)_'")
+    """
+    return f'r"{pattern}"' if "\\" in pattern and '"' not in pattern and not pattern.endswith("\\") else repr(pattern)
 
 
 def in_order(text: str) -> tuple[int, float, str]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.data.formats.image_files import files_named, read_images
+from harness.data.formats.image_files import read_images
+from harness.data.pixels.picture_file import read_pixels
 from harness.data.run_lengths import RunLengths
 from harness.errors import UserError, listed
 from harness.new_competition.host_files import MASKS, Host
-from harness.new_competition.reading import Reading, in_order, metric_for
+from harness.new_competition.reading import Reading, fits, in_order, metric_for
 from harness.new_competition.recognise_inputs import finish, median_shape, require_folders, shapes_of
 from harness.new_competition.sample_keys import SampleKeys
 
@@ -41,25 +42,20 @@ def id_column_of(host: Host, keys: SampleKeys) -> str:
 
 
 def column_of_runs(host: Host, keys: SampleKeys) -> str | None:
-    """The column of train that is named as the predicted one, and holds run lengths with at most one word for none.
-
-    Where train has no column of that name, the only one that holds run lengths.
-    """
+    """The column of train that is named as the predicted one, or the only one, that holds run lengths."""
     if len(keys.predicted) != 1:
         return None
-    train, column = host.frame(host.train), host.column(host.train, keys.predicted[0])
-    if column:
-        return column if holds_runs(host, column) else None
-    found = [
-        name for name in train.columns if holds_runs(host, name) and train[name].str.count(" ").max() > FOUR_NUMBERS
-    ]
-    return found[0] if len(found) == 1 else None
+    train = host.frame(host.train)
+    if column := host.column(host.train, keys.predicted[0]):
+        return column if spaces_in_runs(train[column]) >= FOUR_NUMBERS else None
+    found = [name for name in train.columns if spaces_in_runs(train[name]) > FOUR_NUMBERS]  # else it may be a box
+    return found[0] if len(found) == 1 and fits(host, "segmentation") else None
 
 
-def holds_runs(host: Host, column: str) -> bool:
-    cells = host.frame(host.train)[column]
+def spaces_in_runs(cells: pd.Series) -> int:
+    """The most spaces in a cell of pairs of numbers; 0 where more than one word stands for none beside them."""
     is_pairs = cells.str.fullmatch(PAIRS)
-    return bool(is_pairs.any() and cells[~is_pairs].nunique() <= 1 and cells[is_pairs].str.count(" ").max() > 2)
+    return int(cells[is_pairs].str.count(" ").max()) if is_pairs.any() and cells[~is_pairs].nunique() <= 1 else 0
 
 
 def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
@@ -86,7 +82,7 @@ def masks(host: Host, keys: SampleKeys, column: str) -> Reading:
     arguments += [f"key={key!r}"] if composed else []
     arguments += [f"label={host.require_column(label)!r}"] if label else []
     arguments += ["multilabel=True"] if reading.overlap else ["apart=True"] if each_object else []
-    return finish(host, keys, reading, "images_and_runs", folders, arguments)
+    return finish(host, keys, reading, "images_and_runs", folders, arguments, ids.unique().tolist())
 
 
 def image_with_overlap(ids: pd.Series, cells: pd.Series, coding: RunLengths) -> str | None:
@@ -125,12 +121,12 @@ def objects_in_files(host: Host, keys: SampleKeys, folder: str) -> Reading:
     reading = Reading(
         "segmentation", "the objects in an image", metric_for(host, "segmentation"), ("background", "object")
     )
-    images = [file for file in host.images[folder] if file.parent.name == "images"]
+    images = [file.stem for file in host.images[folder] if file.parent.name == "images"]
     host.say(f"target: objects, a mask for each in {folder}/<image>/masks; those that touch are kept apart")
     set_sizes(host, reading, [folder])
     reading.coding, reading.rows = repr(coding), len(images)
     reading.cells = f"Runs({keys.predicted[0]!r}, RUNS, each_object=True)"
-    return finish(host, keys, reading, "images_and_objects", [folder], [])
+    return finish(host, keys, reading, "images_and_objects", [folder], [], images)
 
 
 def said_coding(host: Host, keys: SampleKeys, folder: str) -> RunLengths:
@@ -159,7 +155,8 @@ def masks_in_files(host: Host, keys: SampleKeys, images: str, folder: str) -> Re
     host.say(f"target: masks in {folder} of the images in {images}, {values[1]} where the object is")
     reading.coding = repr(coding)
     reading.cells, reading.rows = f"Runs({keys.predicted[0]!r}, RUNS)", len(host.images[folder])
-    return finish(host, keys, reading, "images_and_masks", [images, folder], [f"values={values}"])
+    stems = [file.stem for file in host.images[folder]]
+    return finish(host, keys, reading, "images_and_masks", [images, folder], [f"values={values}"], stems)
 
 
 def set_sizes(host: Host, reading: Reading, folders: Sequence[str]) -> None:
@@ -209,10 +206,10 @@ def coding_of(host: Host, keys: SampleKeys, cells: pd.Series, ids: pd.Series, fo
 
 def contrast_of(host: Host, pairs: pd.Series, ids: pd.Series, folders: Sequence[str], coding: RunLengths) -> float:
     """How far pixels inside masks differ from those outside, in standard deviations; -1 where a mask does not fit."""
-    named = files_named(ids[pairs.index].unique().tolist(), *(host.raw / folder for folder in folders))
+    named = host.files_of(ids[pairs.index].unique().tolist(), folders)
     differences = [0.0]
     for name, cell in zip(ids[pairs.index], pairs, strict=True):
-        pixels = read_images([named[name]])[0].astype(np.float64)
+        pixels = read_pixels(named[name]).astype(np.float64)
         grey = pixels if pixels.ndim == 2 else pixels.mean(2)
         try:
             mask = coding.decode(cell, grey.shape)
@@ -261,7 +258,7 @@ def boxes(host: Host, keys: SampleKeys, fields: str, box: str | tuple[str, ...])
     arguments = [f"id={id_column!r}", f"box={box!r}", "classes=CLASSES", f"fields={fields!r}"]
     arguments += [f"label={label!r}"] if label else []
     arguments += ["shares=True"] if shares else []
-    return finish(host, keys, reading, "images_and_boxes", folders, arguments)
+    return finish(host, keys, reading, "images_and_boxes", folders, arguments, train[id_column].unique().tolist())
 
 
 def label_of_boxes(

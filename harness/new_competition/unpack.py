@@ -1,6 +1,7 @@
 """A host's files into data/<name>/raw/: from a folder or a zip, with the zips inside unpacked too."""
 
 import os
+import re
 import shutil
 import tarfile
 import zipfile
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from harness import paths
 from harness.data.downloads import from_kaggle
+from harness.data.sources import kaggle_credentials
 from harness.errors import UserError
 from harness.files import TEMPORARY
 
@@ -25,9 +27,9 @@ def bring(origin: str, slug: str | None, raw: Path) -> None:
     partial = raw.with_name(f".raw.{os.getpid()}{TEMPORARY}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        if slug:
+        if slug is not None:
             partial.mkdir(parents=True)
-            from_kaggle(slug, partial)
+            fetch(slug, partial)
         elif (place := Path(origin)).is_dir():
             shutil.copytree(place, partial, copy_function=link_or_copy)
         elif is_archive(place):
@@ -45,6 +47,21 @@ def bring(origin: str, slug: str | None, raw: Path) -> None:
         os.replace(partial, raw)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def fetch(slug: str, folder: Path) -> None:
+    """Raise `UserError` where the name cannot be one, where there are no credentials, or where Kaggle refuses."""
+    if not re.fullmatch(r"[a-zA-Z0-9-]+", slug):
+        raise UserError(
+            f"FROM=kaggle:{slug} names no competition; the last part of its address is right, such as kaggle:titanic"
+        )
+    instead = f"or download the zip from https://www.kaggle.com/c/{slug}/data and give FROM={slug}.zip"
+    if not kaggle_credentials():
+        raise UserError(
+            f"FROM=kaggle:{slug} needs Kaggle's credentials, and there are none here; make a token at "
+            f"https://www.kaggle.com/settings and put it into ~/.kaggle/access_token, {instead}"
+        )
+    from_kaggle(slug, folder, instead)
 
 
 def link_or_copy(source: str, target: str) -> None:

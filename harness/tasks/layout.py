@@ -109,6 +109,16 @@ class Layout:
         """The names in braces."""
         return [name for key in self.keys.values() for name in PLACE.findall(key)]
 
+    @property
+    def id_column(self) -> str | None:
+        """The column that holds the id, alone or as a part; None where the order of the lines counts."""
+        return next((name for name, key in self.keys.items() if "{id}" in key), None)
+
+    def id_cells(self, task: Any, asked: Asked) -> list[str]:
+        """What may stand in that column, each once."""
+        of_row = (self._keys(task, asked, row, label) for row in range(len(asked)) for label in self._labels(task))
+        return list(dict.fromkeys(keys[self.id_column or ""] for keys in of_row))
+
     def asked(self, samples: Samples) -> Asked:
         """The rows for these samples; raise `UserError` where their table lacks a column that is to be repeated."""
         inputs, copied = samples.inputs, {}
@@ -191,8 +201,7 @@ class Layout:
         return {name: PLACE.sub(lambda place: words[place[1]], key) for name, key in self.keys.items()}
 
     def _named(self, asked: Asked, row: int) -> str:
-        name = next((name for name, key in self.keys.items() if "{id}" in key), None)
-        return f"row {row + 1}" if name is None else f"{name} {asked.ids[row]}"
+        return f"row {row + 1}" if self.id_column is None else f"{self.id_column} {asked.ids[row]}"
 
     def _required(self, task: Any, file: Path, asked: Asked) -> "RequiredRows":
         keys = [

@@ -82,7 +82,7 @@ def measure_model(job: FoldJob) -> tuple[TrainingCost, dict[str, Any]]:
     """The cost of a fold on this machine, and the fast paths that pay."""
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     last = job.folds - 1  # where folds follow time, the one that trains on the most rows
-    train = prepared.train[declared.split.training_rows(prepared.folds(declared, job.folds), last)]
+    train = prepared.train[declared.split.training_rows(prepared.train, prepared.folds(declared, job.folds), last)]
     learner = job.learner
     context = Context(declared.task, paths.runs(job.competition, "probe"), threads=job.threads)
     fast = {name: value for name, value in learner.fast_paths(train, context).items() if name != "probe"}
@@ -138,7 +138,7 @@ def train_fold(job: FoldJob, look: Look = lambda done, predict: None) -> None:
     if job.deadline and not folder.exists() and time.time() + job.seconds * MIN_TIME_LEFT > job.deadline:
         raise OutOfTime
     valid = train[fold_of_row == job.fold]
-    learned = train[declared.split.training_rows(fold_of_row, job.fold)]
+    learned = train[declared.split.training_rows(train, fold_of_row, job.fold)]
     fitted = job.learner.fit(learned, valid, _context(declared, job, folder, look))
     for part, inputs in (("oof", valid.inputs), ("holdout", prepared.holdout.inputs)):
         for view, prediction in predict_views(declared, fitted, inputs)._asdict().items():
@@ -151,7 +151,8 @@ def train_final(job: FoldJob, raw: Path, folder: Path) -> None:
     """Fit a fold's training rows and the whole hold-out, with its labels from the raw files."""
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     labelled = declared.read(raw).labelled
-    training = prepared.train.ids[declared.split.training_rows(prepared.folds(declared, job.folds), job.fold)]
+    folds = prepared.folds(declared, job.folds)
+    training = prepared.train.ids[declared.split.training_rows(prepared.train, folds, job.fold)]
     wanted = np.concatenate([training, prepared.holdout.ids])
     if not np.isin(wanted, labelled.ids).all():
         raise UserError(f"{raw} does not hold the samples that were prepared; name their folder with DATA=")

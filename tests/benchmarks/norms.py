@@ -30,7 +30,7 @@ def main() -> None:
     fold_of_row, task, metric = prepared.folds(declared, declared.split.folds), declared.task, declared.metric
     scored: dict[tuple[str, str], list[np.ndarray]] = {}
     for fold in asked.folds:
-        train = prepared.train[declared.split.training_rows(fold_of_row, fold)]
+        train = prepared.train[declared.split.training_rows(prepared.train, fold_of_row, fold)]
         valid = prepared.train[fold_of_row == fold]
         with TemporaryDirectory() as folder:
             context = Context(task, Path(folder), fold=fold, threads=asked.threads)

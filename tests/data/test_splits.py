@@ -9,6 +9,7 @@ from harness.data.samples import Ragged, Samples
 from harness.data.splits import (
     Holdout,
     divide,
+    given_folds,
     in_time,
     labels,
     labels_in_masks,
@@ -168,9 +169,9 @@ def test_a_model_learns_from_earlier_rows_alone() -> None:
     samples = dated(np.random.default_rng(0).integers(0, 40, 200).astype(float))
     folds = split.assign_folds(samples, 5)
     for fold in range(5):
-        learned = split.training_rows(folds, fold)
+        learned = split.training_rows(samples, folds, fold)
         assert day(samples)[learned].max() < day(samples)[folds == fold].min()
-    assert stratified_grouped(by=len).training_rows(np.array([0, 1, 2, 1]), 1).tolist() == [True, False, True, False]
+    assert stratified_grouped(by=len).training_rows(samples, np.array([0, 1, 2, 1]), 1).tolist() == [True, False] * 2
 
 
 def test_a_group_stands_at_its_last_moment_and_is_never_cut() -> None:
@@ -198,3 +199,56 @@ def test_numbers_text_and_dates_are_times_and_a_row_without_is_named(times: np.n
 def test_too_few_moments_are_refused() -> None:
     with pytest.raises(UserError, match=r"2 different times and cannot make 4 parts.*FOLDS"):
         time_ordered(by=day).assign_folds(dated(np.array([1, 1, 2, 2, 2, 2])), 3)
+
+
+def test_within_the_gap_before_a_block_nothing_is_learned() -> None:
+    split, samples = time_ordered(by="day", gap=3), dated(np.arange(12.0))
+    folds = split.assign_folds(samples, 3)
+    assert folds.tolist() == [-1] * 3 + [0] * 3 + [1] * 3 + [2] * 3
+    assert np.flatnonzero(split.training_rows(samples, folds, 1)).tolist() == [0, 1, 2]  # the block begins on day 6
+    assert np.flatnonzero(split.training_rows(samples, folds, 2)).tolist() == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(UserError, match="gap=3 leaves no row to learn from before fold 0"):
+        split.training_rows(samples, folds, 0)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ["2024-01-31", "2024-02-01", "2024-02-29", "2024-03-01"],
+        ["31.1.2024", "1.2.2024", "29.2.2024", "1.3.2024"],
+        ["2024-01-31 10:00:00", "2024-02-01 10:00:00", "2024-02-29 10:00:00", "2024-03-01 10:00:00"],
+    ],
+    ids=["year first", "day first", "with the time"],
+)
+def test_a_column_of_dates_is_a_time_in_days(dates: list[str]) -> None:
+    ids = np.arange(4).astype(str)
+    samples = Samples(ids, np.array([(date,) for date in dates], [("sold", "U19")]), groups=np.arange(4))
+    split = time_ordered(by="sold", gap=1.5)
+    assert split.held_out(samples, Holdout(fraction=0.25)).tolist() == [False, False, False, True]
+    learned = split.training_rows(samples, np.array([-1, 0, 0, 1]), 1)
+    assert learned.tolist() == [True, True, False, False]  # the 29th is one day before
+    samples.inputs["sold"][1] = "NA"
+    with pytest.raises(UserError, match="row 1 has no time"):
+        split.held_out(samples, Holdout())
+
+
+def test_a_gap_needs_times_that_can_be_subtracted_and_a_column_that_is_there() -> None:
+    samples = Samples(np.array(["a", "b"]), np.array([("x",), ("y",)], [("term", "U1")]), groups=np.arange(2))
+    with pytest.raises(UserError, match="gap=2 needs times that are numbers or dates, not such as 'x'"):
+        time_ordered(by="term", gap=2).training_rows(samples, np.array([0, 1]), 1)
+    with pytest.raises(UserError, match="column 'tern'; did you mean term"):
+        time_ordered(by="tern").held_out(samples, Holdout())
+
+
+def test_the_folds_of_the_host_are_kept_and_the_last_is_the_judge_s() -> None:
+    fold = np.array([3, 0, 1, 2, 3, 0, 1, 2, 4, 4])
+    inputs, details = np.zeros(10, [("x", float)]), np.array([(f,) for f in fold], [("kfold", float)])
+    samples = Samples(np.arange(10).astype(str), inputs, groups=np.arange(10), details=details)
+    split = given_folds("kfold")
+    held_out = split.held_out(samples, Holdout(fraction=0.2))
+    assert held_out.tolist() == (fold == 4).tolist()
+    rest = samples[~held_out]
+    assert split.assign_folds(rest, 5).tolist() == fold[:8].tolist()
+    assert split.assign_folds(rest, 2).tolist() == (fold[:8] // 2).tolist()  # FOLDS=2: neighbours become one
+    with pytest.raises(UserError, match="the host gave 2 folds"):
+        split.held_out(samples[fold < 2], Holdout())

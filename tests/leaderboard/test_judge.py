@@ -13,8 +13,12 @@ from sqlalchemy import select
 from harness.bootstrap import Interval
 from harness.competition import Exact, Ladder, Rounded, Rules, find
 from harness.errors import InvalidSubmission, UserError
+from harness.metrics import RMSE
+from harness.tasks.cells import Numbers
+from harness.tasks.layout import Layout
+from harness.tasks.regression import Regression
 from leaderboard import scoring
-from leaderboard.answers import prepared
+from leaderboard.answers import prepared, read_answers
 from leaderboard.cli import text
 from leaderboard.database import open_database, reading, scores
 from leaderboard.host import read_choice, reveal_board
@@ -63,6 +67,24 @@ def test_a_file_that_cannot_be_scored_is_refused_and_costs_no_entry(home, name, 
     with pytest.raises(InvalidSubmission, match=sentence):
         judge(name, file, "red")
     assert judge(name, entry(home), "red").entries_today == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("1,z_x.png_b\n0,y.png_b\n", r"none of the ids is one of the 10 .*column Image_Class, such as a\.png_b\)"),
+        ("1,a.png_b\n1,a.png_b\n", "^it.csv, line 3: Image_Class 'a.png_b' is given a second time"),
+        ("1,a.png_c\n1,b.png_b\n", "^it.csv, line 2: Image_Class 'a.png_c' is not one of the 10 asked for"),
+    ],
+    ids=["none", "all", "one"],
+)
+def test_ids_are_looked_up_in_their_own_column_and_form(home, rows, sentence):
+    file, judged = home / "it.csv", read_answers(prepared("tiny"))
+    layout = Layout(Numbers(("value",)), {"Image_Class": "{id}.png_b"}, ("value", "Image_Class"))
+    competition = replace(find("tiny"), task=Regression("value", layout), metric=RMSE(), reported=())
+    file.write_text(f"value,Image_Class\n{rows}")
+    with pytest.raises(InvalidSubmission, match=sentence):
+        scoring.score_file(competition, file, judged)
 
 
 @pytest.mark.parametrize(

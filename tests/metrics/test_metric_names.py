@@ -28,7 +28,7 @@ EVERY = [(entry, name, task) for entry in METRICS for task in entry.tasks for na
 
 
 def with_number(name: str) -> str:
-    for key, number in {"<k>": "3", "<beta>": "1.5", "<q>": "0.9", "<iou>": "0.75"}.items():
+    for key, number in {"<k>": "3", "<beta>": "1.5", "<q>": "0.9", "<iou>": "0.75", "<overlap>": "0.35"}.items():
         name = name.replace(key, number)
     return name
 

@@ -10,7 +10,10 @@ SLUG = "toy-cup"
 
 
 class FakeKaggle(ThreadingHTTPServer):
-    """scores: what it says of entry 7, look after look, the last for ever; refusals: call -> (status, message)."""
+    """scores: what it says of entry 7, look after look, the last for ever; refusals: call -> (status, message).
+
+    archive: the zip with all files of the competition.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), KaggleHandler)
@@ -20,6 +23,7 @@ class FakeKaggle(ThreadingHTTPServer):
         self.received: list[bytes] = []
         self.calls: list[str] = []
         self.described = ""
+        self.archive = b""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def answer(self, call: str, asked: dict[str, str]) -> dict[str, Any]:
@@ -41,8 +45,20 @@ class KaggleHandler(BaseHTTPRequestHandler):
         self.server.calls.append(call)
         if refusal := self.server.refusals.get(call):
             self.say(refusal[0], {"code": refusal[0], "message": refusal[1]})
+        elif call == "DownloadDataFiles":  # Kaggle answers with the address of an archive
+            assert asked["competitionName"] == SLUG
+            self.send_response(302)
+            self.send_header("Location", f"{self.server.address}/store/archive.zip?signed=1")
+            self.end_headers()
         else:
             self.say(200, self.server.answer(call, asked))
+
+    def do_GET(self) -> None:
+        self.server.calls.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.archive)))
+        self.end_headers()
+        self.wfile.write(self.server.archive)
 
     def do_PUT(self) -> None:
         self.server.received.append(self.body())

@@ -1,6 +1,7 @@
-"""The ids that a host's sample submission asks for, and the images of rows that have several."""
+"""Ids: those that a host's sample submission asks for, their parts, and the images that they name."""
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.data.formats.image_files import files_named
@@ -42,6 +43,31 @@ def pattern_of(key: str) -> re.Pattern[str]:
     """Matches a key, with the groups `id` and, where it names one, `class`."""
     text = re.escape(key).replace(re.escape(ID), "(?P<id>.+)").replace(re.escape(CLASS), "(?P<class>.+?)")
     return re.compile(text.replace("(?P<id>.+)", "(?P<id>.*)") if CLASS not in key else text, re.DOTALL)
+
+
+def part_of_id(pattern: str) -> Callable[[Sequence[str]], list[str]]:
+    r"""What `group=` takes where the ids say what belongs together: the part in a pattern's parentheses.
+
+    pattern: a regular expression; it may match anywhere in an id. Raise `UserError` for an id without it, and
+    where the pattern does not have one pair of parentheses.
+
+    >>> part_of_id(r"C(\d+)_")(["C12_left", "C7_right"])
+    ['12', '7']
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"{pattern!r} is not a regular expression: {error}") from error
+    if compiled.groups != 1:
+        raise UserError(f"{pattern!r} has {compiled.groups} pairs of parentheses; put the part that counts into one")
+
+    def parts(ids: Sequence[str]) -> list[str]:
+        found = [compiled.search(name) for name in ids]
+        if None in found:
+            raise UserError(f"the id {ids[found.index(None)]!r} has no part that is {pattern}")
+        return [match[1] or "" for match in found if match]
+
+    return parts
 
 
 def rows_named(table: Path, id: str, row: str, *folders: Path) -> dict[str, list[Path]]:

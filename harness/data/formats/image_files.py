@@ -3,7 +3,7 @@
 import logging
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,10 @@ class ImageFiles:
             raise UserError(f"{name!r} names {two}; rename one, or give the path in the id")
         return found[0]
 
+    def others(self, named: Mapping[str, Path], tested: set[Path], with_suffix: bool) -> dict[str, Path]:
+        """id -> image, of those that are neither named nor of the test."""
+        return files_by_name(sorted(set(self.files) - set(named.values()) - tested), with_suffix)
+
     def numbered(self, name: str) -> list[Path]:
         """The images whose names are this number with zeros before it."""
         if not NUMBERED.match(name):
@@ -120,6 +124,46 @@ class ImageFiles:
                 "%r is taken for %s: numbers have lost the zeros before them", name, shown(found[0])
             )
         return found
+
+
+class MatchedFiles:
+    """Images by ids that no file is named by: id -> its file, or several."""
+
+    def __init__(self, file_of: Mapping[str, Any]):
+        self.file_of = file_of
+
+    def find(self, name: str) -> Any:
+        if name not in self.file_of:
+            raise UserError(f"{name!r} is the id of none of {len(self.file_of)} images{nearest(name, self.file_of)}")
+        return self.file_of[name]
+
+    def others(self, named: Mapping[str, Any], tested: set[Path], with_suffix: bool) -> dict[str, Any]:
+        """As those of `ImageFiles`."""
+        rest = {name: files for name, files in self.file_of.items() if name not in named}
+        return {name: files for name, files in rest.items() if tested.isdisjoint(as_list(files))}
+
+
+def as_list(paths: Path | Sequence[Path]) -> list[Path]:
+    """One path or several as a list."""
+    return [paths] if isinstance(paths, Path) else list(paths)
+
+
+def files_matched(folder: Path, pattern: str, id: str = r"\1", ids: Sequence[str] | None = None) -> dict[str, Any]:
+    r"""id -> image, where parts of its path make the id; id -> images, where some ids have several.
+
+    pattern: a regular expression that is searched for in paths below the folder, without suffix. id: what is made of
+    its parentheses: r"\1_\2" of r"(day\d+)/scans/(slice_\d+)_". ids: those that are wanted; raise `UserError` where
+    one has no image.
+    """
+    found = dict[str, list[Path]]()
+    for file in files_below(folder):
+        if match := re.search(pattern, file.relative_to(folder).with_suffix("").as_posix()):
+            found.setdefault(composed(match.expand(id)), []).append(file)
+    if lost := [name for name in ids or () if name not in found]:
+        raise UserError(f"{shown(folder)} holds no image of {len(lost)} ids, the first is {lost[0]!r}, by {pattern}")
+    found = found if ids is None else {name: found[name] for name in ids}
+    several = any(len(files) > 1 for files in found.values())
+    return {name: files if several else files[0] for name, files in sorted(found.items())}
 
 
 def files_named(ids: Sequence[str], *folders: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ red first. Images of several sizes stay encoded (`images.EncodedImages`), which 
 the lowest to the highest in all files, also of the official parts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, images_of
+from harness.data.formats.asked import CLASS, ID, pattern_of
+from harness.data.formats.image_files import (
+    ImageFiles,
+    MatchedFiles,
+    as_list,
+    files_below,
+    files_by_name,
+    images_of,
+)
 from harness.data.formats.mask_files import Values, label_masks, object_mask, set_masks
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
@@ -24,7 +32,7 @@ from harness.data.pixels.depth import ValueRange
 from harness.data.pixels.picture_file import PictureHead, heads_of, value_range_of
 from harness.data.samples import Dataset, Samples
 from harness.data.sized_masks import Masks, gathered
-from harness.data.tables.table import Table
+from harness.data.tables.table import FLAGS, Group, Table
 from harness.errors import UserError, nearest
 from harness.files import short_hash
 from harness.paths import shown
@@ -42,10 +50,12 @@ def class_folders(
     size: Size | None = None,
     test: Test | None = None,
     value_range: ValueRange | None = None,
+    group: Callable[[Sequence[str]], Sequence[str]] | None = None,
 ) -> Dataset:
     """Read a folder for every class, named as it; test: images without a class, the official part "test".
 
-    Ids are the names of the files, and the rows in their order, which must not tell the class.
+    Ids are the names of the files, and the rows in their order, which must not tell the class. group: ids -> the group
+    of each, as `part_of_id` makes it.
     """
     if not folder.is_dir():
         raise UserError(f"{shown(folder)} does not exist; it should hold a folder for every class")
@@ -64,31 +74,66 @@ def class_folders(
         names = [f"{file.stem}-{short_hash(*file.relative_to(folder).parts)[:6]}" for file in label_of]
     images = dict(sorted(zip(names, label_of, strict=True)))
     targets = np.array([label_of[file] for file in images.values()], np.min_scalar_type(len(classes) - 1))
-    return dataset_of(images, targets, test=test, size=size, value_range=value_range)
+    groups = None if group is None else np.unique(np.array(group(list(images))), return_inverse=True)[1]
+    return dataset_of(images, targets, groups, test=test, size=size, value_range=value_range)
+
+
+def classes_in_names(
+    folder: Folders,
+    classes: Sequence[str],
+    label: Callable[[Sequence[str]], Sequence[str]],
+    size: Size | None = None,
+    test: Test | None = None,
+    value_range: ValueRange | None = None,
+    group: Callable[[Sequence[str]], Sequence[str]] | None = None,
+) -> Dataset:
+    """Read images whose names tell the class, as cat.12.jpg does: label=part_of_id(r"^([a-z]+)").
+
+    label, group: names without suffix -> the class and the group of each. test: as in `class_folders`. Ids are hashes
+    of the names, and the rows in their order.
+    """
+    tested = set(files_of_test(test))
+    files = {short_hash(file.name): file for file in files_below(*as_list(folder)) if file not in tested}
+    images = dict(sorted(files.items()))
+    stems = [file.stem for file in images.values()]
+    names = label(stems)
+    for file, name in zip(images.values(), names, strict=True):
+        if name not in classes:
+            raise UserError(f"{shown(file)} is of the class {name!r}{nearest(name, classes)}, which is not declared")
+    targets = np.array([list(classes).index(name) for name in names], np.min_scalar_type(len(classes) - 1))
+    groups = None if group is None else np.unique(np.array(group(stems)), return_inverse=True)[1]
+    return dataset_of(images, targets, groups, test=test, size=size, value_range=value_range)
 
 
 def images_and_csv(
-    folder: Folders,
+    folder: Folders | Images,
     table: Path,
     id: str,
     target: str | Sequence[str],
     classes: Sequence[str] | None = None,
-    group: str | None = None,
+    group: Group = None,
     size: Size | None = None,
     test: Test | None = None,
     separator: str | None = None,
     row: str | None = None,
     value_range: ValueRange | None = None,
+    key: str = ID,
 ) -> Dataset:
     """Read images and a table that names each in the column `id`: by its name, with or without suffix, or its path.
 
+    folder: folders of images, or the image of every id, as `files_matched` finds them.
     target, classes, separator: as in `Table.targets`. row: a column that says which images are one row (a patient),
-    with one target; they are seen together, one above the other. test: images, the official part "test". Images that
+    with one target; they are seen together, one above the other. key: what stands in the column `id`; with {class} in
+    it, a row for every class of an image, whose target is 0 or 1. test: images, the official part "test". Images that
     the table does not name, and that are not of the test, are another, "unlabelled".
     """
     rows = Table.read(table)
-    files = ImageFiles(*as_list(folder))
-    names, file_of = rows.ids(id), dict[str, Path]()
+    files = MatchedFiles(folder) if isinstance(folder, Mapping) else ImageFiles(*as_list(folder))
+    if CLASS in key:
+        found, targets = flags_of_images(rows, id, key, str(target), classes or ())
+        images = {name: files.find(name) for name in found}
+        return dataset_of(images, targets, rows.groups(group, found), test=test, size=size, value_range=value_range)
+    names, file_of = rows.ids(id), dict[str, Any]()
     for k, name in enumerate(names):
         try:
             file_of[str(name)] = files.find(str(name))
@@ -96,16 +141,34 @@ def images_and_csv(
             raise rows.wrong(k, id, f"names no image: {error}") from None
     labelled = rows.is_labelled(target, classes)
     answered, known = rows[labelled], names[labelled].tolist()
-    targets, groups = answered.targets(target, classes, separator), answered.groups(group)
+    targets, groups = answered.targets(target, classes, separator), answered.groups(group, known)
     if row is not None:
         members, first = _rows_of_images(answered, row, known, targets)
-        images: Images = {name: [file_of[each] for each in of_row] for name, of_row in members.items()}
-        of_rows = None if groups is None else groups[first]
-        return dataset_of(images, targets[first], of_rows, test=test, size=size, value_range=value_range)
-    with_suffix = any(file_of[name].name == name for name in known)
-    rest = sorted(set(files.files) - {file_of[name] for name in known} - set(_files_of(test)))
-    chosen, others = {name: file_of[name] for name in known}, files_by_name(rest, with_suffix)
+        of_rows: Images = {name: [file_of[each] for each in of_row] for name, of_row in members.items()}
+        of_groups = None if groups is None else groups[first]
+        return dataset_of(of_rows, targets[first], of_groups, test=test, size=size, value_range=value_range)
+    chosen = {name: file_of[name] for name in known}
+    with_suffix = any(isinstance(file, Path) and file.name == name for name, file in chosen.items())
+    others = files.others(chosen, set(files_of_test(test)), with_suffix)
     return dataset_of(chosen, targets, groups, others, test, size, with_suffix, value_range=value_range)
+
+
+def flags_of_images(
+    rows: Table, id: str, key: str, target: str, classes: Sequence[str]
+) -> tuple[list[str], np.ndarray]:
+    """The ids, and (n, classes) uint8 of a table with a row for every image and class; each must be there once."""
+    pattern, flags = pattern_of(key), rows.labels(target, FLAGS)
+    flag_of = dict[tuple[str, str], int]()
+    for row, cell in enumerate(rows.ids(id).tolist()):
+        match = pattern.fullmatch(cell)
+        if match is None or match["class"] not in classes:
+            raise rows.wrong(row, id, f"is not of the form {key} with one of the classes {', '.join(classes)}")
+        flag_of[match["id"], match["class"]] = int(flags[row])
+    names = list(dict.fromkeys(name for name, _ in flag_of))
+    for name in names:
+        if lost := [c for c in classes if (name, c) not in flag_of]:
+            raise UserError(f"{shown(rows.file)} has no row of the image {name} for {', '.join(lost)}")
+    return names, np.array([[flag_of[name, c] for c in classes] for name in names], np.uint8)
 
 
 def _rows_of_images(
@@ -127,12 +190,14 @@ def images_and_masks(
     size: Size | None = None,
     test: Test | None = None,
     value_range: ValueRange | None = None,
+    group: Callable[[Sequence[str]], Sequence[str]] | None = None,
 ) -> Dataset:
     """Read images and masks of the same names, whatever their suffix: a label under every pixel.
 
     values: the label k is the mask's value values[k], as in (0, 255) or, of coloured masks, ((0, 0, 0), (255, 0, 0));
-    else the value itself. Masks of images of several sizes are `Masks`, for `Segmentation(classes)`. test: images, the
-    official part "test"; those of `images` without a mask are another, "unlabelled".
+    else the value itself. Masks of images of several sizes are `Masks`, for `Segmentation(classes)`. group: as in
+    `class_folders`. test: images, the official part "test"; those of `images` without a mask are another,
+    "unlabelled".
 
     masks: or class -> the folder of its masks, in the order of the classes. Then classes may overlap: targets are sets
     (`harness.data.bit_sets`), and an image without a mask in one of the folders shows none of that class.
@@ -148,19 +213,28 @@ def images_and_masks(
         targets = set_masks(known, of_class, values, size)
     else:
         targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size)
-    tested = set(_files_of(test))
+    tested = set(files_of_test(test))
     others = {name: file for name, file in file_of.items() if name not in mask_of and file not in tested}
-    return dataset_of(known, targets, None, others, test, size, value_range=value_range)
+    return dataset_of(known, targets, groups_of(group, list(known)), others, test, size, value_range=value_range)
+
+
+def groups_of(group: Callable[[Sequence[str]], Sequence[Any]] | None, names: Sequence[str]) -> np.ndarray | None:
+    """(n,) int: the group of every id."""
+    return None if group is None else np.unique(np.array(group(names)), return_inverse=True)[1]
 
 
 def images_and_objects(
-    folder: Path, size: Size | None = None, test: Test | None = None, value_range: ValueRange | None = None
+    folder: Path,
+    size: Size | None = None,
+    test: Test | None = None,
+    value_range: ValueRange | None = None,
+    group: Callable[[Sequence[str]], Sequence[Any]] | None = None,
 ) -> Dataset:
     """Read a folder for every image, with the image in images/ and a mask of every object in masks/: a label 0 or 1.
 
     So the 2018 Data Science Bowl hands them out. Of objects that touch, the later one loses the pixels at the border,
     so that both stay connected parts of their own. An image without masks shows nothing. size: what images and masks
-    are resized to. test: images, the official part "test".
+    are resized to. test: images, the official part "test". group: as in `class_folders`.
     """
     import cv2
 
@@ -175,11 +249,8 @@ def images_and_objects(
         images[image.stem] = image
         mask = object_mask(image, kinds.get("masks", []))
         targets.append(mask if size is None else cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST))
-    return dataset_of(images, gathered(targets), test=test, size=size, value_range=value_range)
-
-
-def as_list(paths: Path | Sequence[Path]) -> list[Path]:
-    return [paths] if isinstance(paths, Path) else list(paths)
+    groups = groups_of(group, list(images))
+    return dataset_of(images, gathered(targets), groups, test=test, size=size, value_range=value_range)
 
 
 def _by_stem(folders: Folders) -> dict[str, Path]:
@@ -260,7 +331,7 @@ def _seen_together(
     return rows.reshape(len(rows), count * rows.shape[2], *rows.shape[3:])
 
 
-def _files_of(test: Test | None) -> list[Path]:
+def files_of_test(test: Test | None) -> list[Path]:
     if test is None:
         return []
     if isinstance(test, Mapping):

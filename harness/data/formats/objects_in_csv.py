@@ -10,26 +10,24 @@ import numpy as np
 from harness.data.bit_sets import dtype_of, pixels_of
 from harness.data.formats.asked import ID, pattern_of
 from harness.data.formats.found_boxes import FIELDS, PIXELS, SHARES, FoundBoxes, frame_of
-from harness.data.formats.image_files import ImageFiles
-from harness.data.formats.images_on_disk import Folders, as_list, dataset_of
+from harness.data.formats.image_files import ImageFiles, MatchedFiles, as_list
+from harness.data.formats.images_on_disk import Folders, Test, dataset_of, files_of_test
 from harness.data.formats.mask_files import apart_from
 from harness.data.pixels.picture_file import head
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
 from harness.data.sized_masks import gathered
 from harness.data.tables.csv_files import line_of_row
-from harness.data.tables.table import Table
+from harness.data.tables.table import Group, Table
 from harness.errors import UserError
 from harness.paths import shown
-
-Test = Mapping[str, Path]  # id -> file of the official test
 
 NO_NUMBER = ("", "nan", "none", "null", "na", "n/a")  # what a cell without a box holds
 FRAME = ("width", "height")  # columns that hold the size of the annotated image, where they are no part of the box
 
 
 def images_and_runs(
-    images: Folders,
+    images: Folders | Mapping[str, Path],
     table: Path,
     id: str,
     runs: str,
@@ -37,7 +35,7 @@ def images_and_runs(
     coding: RunLengths = ALONG_ROWS,
     key: str = ID,
     label: str | None = None,
-    group: str | None = None,
+    group: Group = None,
     test: Test | None = None,
     multilabel: bool = False,
     apart: bool = False,
@@ -78,7 +76,7 @@ def images_and_runs(
 
 
 def images_and_boxes(
-    images: Folders,
+    images: Folders | Mapping[str, Path],
     table: Path,
     id: str,
     box: str | Sequence[str],
@@ -87,7 +85,7 @@ def images_and_boxes(
     label: str | None = None,
     shares: bool = False,
     frame: Sequence[str] | None = None,
-    group: str | None = None,
+    group: Group = None,
     test: Test | None = None,
 ) -> Dataset:
     """Read images and a table with a row for every box.
@@ -164,11 +162,16 @@ def _keys(
     return found
 
 
-def _named(ids: Sequence[str], images: Folders, test: Test | None) -> dict[str, Path]:
+def _named(ids: Sequence[str], images: Folders | Mapping[str, Path], test: Test | None) -> dict[str, Path]:
     """id -> file of every labelled image: those of the table, and the others beside them, which show nothing."""
+    if isinstance(images, Mapping):
+        matched = MatchedFiles(images)
+        tested = set(files_of_test(test))
+        rest = {name: file for name, file in images.items() if file not in tested}
+        return dict(sorted(({name: matched.find(name) for name in dict.fromkeys(ids)} | rest).items()))
     files = ImageFiles(*as_list(images))
     named = {name: files.find(name) for name in dict.fromkeys(ids)}
-    known = {*named.values(), *(test or {}).values()}
+    known = {*named.values(), *files_of_test(test)}
     with_suffix = any(name == file.name for name, file in named.items())
     beside = {file.parent for file in named.values()}  # a folder with masks holds none
     for file in files.files:
@@ -178,11 +181,11 @@ def _named(ids: Sequence[str], images: Folders, test: Test | None) -> dict[str, 
 
 
 def _groups(
-    rows: Table, group: str | None, of_row: Sequence[tuple[str, int]], named: Mapping[str, Path]
+    rows: Table, group: Group, of_row: Sequence[tuple[str, int]], named: Mapping[str, Path]
 ) -> np.ndarray | None:
     """(n,) int: the group of every image; one that the table does not name is a group of its own."""
-    if group is None:
-        return None
+    if group is None or callable(group):
+        return rows.groups(group, list(named))
     cell_of: dict[str, str] = {}
     for row, ((name, _), cell) in enumerate(zip(of_row, rows.text(group), strict=True)):
         if cell_of.setdefault(name, cell) != cell:

@@ -94,7 +94,7 @@ def factorized(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 # -- dates -------------------------------------------------------------------------------------------------------------
 
-TIME = r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
+TIME = r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC|GMT)|[+-]\d{2}:?\d{2})?)?"
 YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})([-/.])(?P<month>\d{{1,2}})\2(?P<day>\d{{1,2}}){TIME}")
 YEAR_LAST = re.compile(rf"(?P<one>\d{{1,2}})([-/.])(?P<two>\d{{1,2}})\2(?P<year>\d{{4}}){TIME}")
 

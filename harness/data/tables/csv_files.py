@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.data.tables.encodings import read_utf8
+from harness.data.tables.json_rows import as_csv
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -58,7 +59,7 @@ class CsvFile:
     @classmethod
     def open(cls, file: Path) -> "CsvFile":
         """Raise `UserError` where there is no header, or where a row has more or fewer cells than it."""
-        content = read_utf8(file)
+        content = as_csv(file) if file.suffix.lower() == ".json" else read_utf8(file)
         if declared := re.match(rb"sep=(.)\r?\n", content):  # spreadsheets write such a line
             content = b"\n" + content[declared.end() :]
         begin = content[:BEGINNING].decode(errors="ignore")

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from harness.paths import shown
 
 FLAGS = ("0", "1")
 UNNAMED = "Unnamed: "  # so pandas begins the name of a column that has none
+
+Group = str | Callable[[Sequence[str]], Sequence[str]] | None  # a column, or ids -> the group of each
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,21 @@ class Table:
             raise self.wrong(row, name, f"names {(text == text[row]).sum()} rows, but an id names one")
         return text.astype(str)
 
-    def groups(self, name: str | None) -> np.ndarray | None:
-        """(n,) int: rows with the same text are one group; None where no column is named."""
+    def in_order_of(self, id: str | None, ids: np.ndarray) -> "Table":
+        """The rows of these ids, in their order; raise `UserError` naming the first that has none."""
+        row_of = {name: row for row, name in enumerate(self.ids(id).tolist())}
+        if lost := [name for name in ids.tolist() if name not in row_of]:
+            raise UserError(
+                f"{shown(self.file)} has no row for {len(lost)} of {len(ids)} ids, the first is {lost[0]!r}"
+            )
+        return self[np.array([row_of[name] for name in ids.tolist()], int)]
+
+    def groups(self, name: Group, ids: Sequence[str] | np.ndarray) -> np.ndarray | None:
+        """(n,) int: rows with the same text in a column, or in a part of their ids, are one group; None of none."""
         if name is None:
             return None
+        if callable(name):
+            return np.unique(np.array(name(list(ids))), return_inverse=True)[1]
         text = self.text(name)
         if (missing := np.flatnonzero(text == "")).size:
             raise self.wrong(

@@ -70,7 +70,7 @@ def test_a_long_file_of_another_competition_is_refused_without_being_kept_in_mem
 def test_whatever_stands_in_a_cell_is_a_finite_number_or_a_refusal(value):
     task, file = find("cars").task, scratch(right(v2=value))
     try:
-        assert np.isfinite(task.read(file, np.array(IDS))).all()
+        assert np.isfinite(task.read(file, Asked(np.array(IDS)))).all()
     except InvalidSubmission as refusal:
         assert "line" in str(refusal) or "columns" in str(refusal) or "CSV" in str(refusal)
 
@@ -92,7 +92,7 @@ def test_a_score_is_the_same_to_the_last_bit_in_whatever_order_the_rows_stand(or
 def test_an_id_is_the_same_characters_or_another_one(name):
     quoted = '"' + name.replace('"', '""') + '"'
     with pytest.raises(InvalidSubmission):
-        find("cars").task.read(scratch(right() + f"{quoted},1\n".encode("utf-8", "replace")), np.array(IDS))
+        find("cars").task.read(scratch(right() + f"{quoted},1\n".encode("utf-8", "replace")), Asked(np.array(IDS)))
 
 
 RUNS = st.one_of(
@@ -110,7 +110,7 @@ RUNS = st.one_of(
 def test_run_lengths_are_refused_or_are_those_of_a_slow_reference(runs):
     expected = slowly(runs)
     try:
-        (read, *_) = find("glas").task.read(scratch(glas(runs)), np.array(["a", "b", "c"]))
+        (read, *_) = find("glas").task.read(scratch(glas(runs)), Asked(np.array(["a", "b", "c"])))
     except InvalidSubmission:
         assert expected is None
         return
