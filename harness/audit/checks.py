@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.audit.inspection import Inspection, are_images
 from harness.data.images import EncodedImages
-from harness.data.samples import Dataset, Ragged, Samples
+from harness.data.samples import Dataset, Joined, Ragged, Samples, table_of
 from harness.data.splits import Holdout, Split
 from harness.errors import UserError, listed
 from harness.tasks import Task
@@ -95,6 +95,8 @@ def check_shapes(dataset: Dataset) -> Check:
 
 def kind_of(inputs: Any) -> str:
     """The shape and dtype of one input, in words."""
+    if isinstance(inputs, Joined):
+        return f"{kind_of(inputs.images)} and {kind_of(inputs.table)}"
     if isinstance(inputs, EncodedImages):
         return "pictures of any size"
     if inputs.dtype.names:
@@ -104,7 +106,7 @@ def kind_of(inputs: Any) -> str:
 
 def difference(inputs: Any, labelled: Any) -> str:
     """In which kind inputs differ from the labelled ones, of tables the columns; "" where they do not."""
-    names, known = (() if isinstance(each, EncodedImages) else each.dtype.names or () for each in (inputs, labelled))
+    names, known = (() if table is None else table.dtype.names or () for table in map(table_of, (inputs, labelled)))
     if names and known and names != known:
         lacking, other = ([name for name in one if name not in two] for one, two in ((known, names), (names, known)))
         return f"the table lacks {listed(lacking) or 'no column'}, and has beside {listed(other) or 'no other one'}"
@@ -128,13 +130,15 @@ def check_finite(dataset: Dataset) -> Check:
     holes = sum(not_finite(samples.inputs) for samples in (labelled, *dataset.official.values()))
     if not holes:
         return Check("finite", "pass", "no NaN and no infinity")
-    verdict: Verdict = "fail" if are_images(labelled.inputs) else "warn"
+    verdict: Verdict = "warn" if table_of(labelled.inputs) is not None or not are_images(labelled.inputs) else "fail"
     remedy = "fill or drop them in the competition's load"
     return Check("finite", verdict, f"{holes} inputs have NaN or infinities", remedy)
 
 
 def not_finite(column: Any) -> int:
     """How many rows have a NaN or an infinity; in a table, how many values are one."""
+    if isinstance(column, Joined):
+        return not_finite(column.images) + not_finite(column.table)
     if isinstance(column, EncodedImages):
         return 0
     if isinstance(column, Ragged):

@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.audit.checks import Check
 from harness.audit.inspection import Inspection, digest, unit
-from harness.data.samples import Samples
+from harness.data.samples import Joined, Samples
 from harness.errors import listed
 
 HASHED = 12  # frequencies per axis in the hash: 143 signs
@@ -128,7 +128,11 @@ def check_test_duplicates(
 
 
 def check_conflicts(labelled: Samples, clusters: Sequence[list[int]]) -> Check:
-    """Find equal inputs with different labels."""
+    """Find equal inputs with different labels; one image may have two beside different columns of a table."""
+    if isinstance(labelled.inputs, Joined):
+        table = labelled.inputs.table
+        alike = [(rows, exact_duplicates(digest(table[row]) for row in rows)) for rows in clusters]
+        clusters = [[rows[k] for k in same] for rows, found in alike for same in found]
     torn = [rows for rows in clusters if len({digest(labelled.targets[row]) for row in rows}) > 1]
     if not torn:
         return Check("conflicting labels", "pass", "no input has two labels")

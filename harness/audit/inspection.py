@@ -1,13 +1,14 @@
 """One pass over every input, on which the checks rest: its digest, size, low frequencies and grey levels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.data.images import EncodedImages
-from harness.data.samples import Samples
+from harness.data.samples import Joined, Samples
 from harness.errors import UserError, listed
 
 FREQUENCIES = 24  # an axis; smaller images are alike by chance and only compared as bytes
@@ -21,8 +22,9 @@ SMALL = 256  # values of an input that is not an image and is taken as it is
 
 
 class Inspection(NamedTuple):
-    """digests: of every input. sizes: (n, 2) height and width; low: (n, FREQUENCIES, FREQUENCIES) in grey levels;
-    statistics: (n, 7), named by STATISTICS; all three None where the inputs are not images.
+    """digests: of every input, of images beside a table those of the images. sizes: (n, 2) height and width; low:
+    (n, FREQUENCIES, FREQUENCIES) in grey levels; statistics: (n, 7), named by STATISTICS; all three None where the
+    inputs are not images.
 
     The statistic "torn" is the share of the height, from below, that is the decoder's grey.
     """
@@ -47,6 +49,8 @@ class Inspection(NamedTuple):
 def inspect(samples: Samples) -> Inspection:
     """Read, and decode, every input once. Raise `UserError` naming those that cannot be decoded."""
     inputs = samples.inputs
+    if isinstance(inputs, Joined):
+        return inspect(replace(samples, inputs=inputs.images))._replace(inputs=inputs)
     if not are_images(inputs):
         return Inspection(inputs, [digest(row) for row in inputs])
     digests, sizes, low, statistics, broken = [], [], [], [], []
@@ -136,10 +140,16 @@ class Features(NamedTuple):
 
 
 def features(parts: Sequence[Inspection]) -> list[Features]:
-    """Columns of a table, or statistics and low frequencies of images, for several sets of samples.
+    """Columns of a table, or statistics and low frequencies of images, or both, for several sets of samples.
 
     A text has the same number in each of them.
     """
+    if isinstance(parts[0].inputs, Joined):
+        both = [
+            features([part._replace(inputs=part.inputs.images) for part in parts]),
+            features([Inspection(part.inputs.table, part.digests) for part in parts]),
+        ]
+        return [Features(a.names + b.names, np.hstack([a.values, b.values])) for a, b in zip(*both, strict=True)]
     if parts[0].low is not None:
         coloured = any(
             not np.allclose(part.statistic(name), part.statistic(COLOURS[0])) for part in parts for name in COLOURS

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness import paths
 from harness.data.images import EncodedImages
-from harness.data.samples import Ragged
+from harness.data.samples import Joined, Ragged
 from harness.errors import UserError
 from harness.files import atomic, short_hash
 
@@ -18,6 +18,8 @@ RAGGED: Mapping[str, type[Ragged]] = {"flat": Ragged, "encoded": EncodedImages}
 
 def parts_of(column: Any) -> dict[str, np.ndarray]:
     """The arrays in which a column of samples is stored, by their suffix in the name of the file."""
+    if isinstance(column, Joined):
+        return {f".images{part}": array for part, array in parts_of(column.images).items()} | {".table": column.table}
     for part, kind in RAGGED.items():
         if type(column) is kind:
             return {f".{part}": column.flat, ".offsets": column.offsets}
@@ -25,13 +27,15 @@ def parts_of(column: Any) -> dict[str, np.ndarray]:
 
 
 def write_column(folder: Path, name: str, column: Any) -> None:
-    """Write ids, inputs, targets or groups of samples: an array, `Ragged` or `EncodedImages`."""
+    """Write ids, inputs, targets or groups of samples: an array, `Ragged`, `EncodedImages` or `Joined`."""
     for part, array in parts_of(column).items():
         write_array(folder / f"{name}{part}.npy", array)
 
 
 def read_column(folder: Path, name: str, remedy: str) -> Any:
     """Read a column memory-mapped, as `write_column` wrote it."""
+    if (file := folder / f"{name}.table.npy").exists():
+        return Joined(read_column(folder, f"{name}.images", remedy), read_array(file, remedy))
     for part, kind in RAGGED.items():
         if (file := folder / f"{name}.{part}.npy").exists():
             return kind(read_array(file, remedy), np.asarray(read_array(folder / f"{name}.offsets.npy", remedy)))

@@ -46,18 +46,54 @@ class Ragged:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """Rows that hold an image and columns of a table.
+
+    images: (n, ...) uint8 or `images.EncodedImages`. table: (n,) structured array. An integer gives an image and its
+    row of the table; a name gives a column; a slice or an array of rows gives those rows, as with an array.
+    """
+
+    images: Any
+    table: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, rows: Any) -> Any:
+        if isinstance(rows, str):
+            return self.table[rows]
+        if isinstance(rows, int | np.integer):
+            return self.images[rows], self.table[rows]
+        return Joined(self.images[rows], self.table[rows])
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[row] for row in range(len(self)))
+
+
+def images_of(inputs: Any) -> Any:
+    """The images of inputs that hold a table too; any other inputs as they are."""
+    return inputs.images if isinstance(inputs, Joined) else inputs
+
+
+def table_of(inputs: Any) -> np.ndarray | None:
+    """The columns among the inputs, a structured array; None where there is no table."""
+    table = inputs.table if isinstance(inputs, Joined) else inputs
+    return table if isinstance(table, np.ndarray) and table.dtype.names else None
+
+
+@dataclass(frozen=True)
 class Samples:
     """Aligned rows. Indexing with an integer or boolean array gives the samples of those rows.
 
     ids: (n,) str, unique. inputs: (n, ...) array, memory-mapped when large: images as uint8, tables as a structured
-    array of named columns, images of different sizes as `images.EncodedImages`. targets: (n, ...) array or `Ragged`,
-    None where they are not known. groups: (n,) int, the units that no split may part. stratify: (n,) int, the kinds of
-    sample of which every part gets its share, where the targets do not show them (a grade, a site). metadata: (n,) of
-    `images.METADATA`, what the image files hold beside their pixels; the audit alone reads it. reading: how image files
-    became inputs, JSON values, so that new ones are read alike: value_range, (low, high) or None where all hold 8
-    bits; size, (height, width) of the files or None where they differ; resized, whether a size was declared; together,
-    the images of a row. host: JSON, what the host's own files call rows and classes, for `Task.for_official`; None
-    where they are called as here.
+    array of named columns, images of different sizes as `images.EncodedImages`, images beside a table as `Joined`.
+    targets: (n, ...) array or `Ragged`, None where they are not known. groups: (n,) int, the units that no split may
+    part. stratify: (n,) int, the kinds of sample of which every part gets its share, where the targets do not show them
+    (a grade, a site). metadata: (n,) of `images.METADATA`, what the image files hold beside their pixels; the audit
+    alone reads it. reading: how image files became inputs, JSON values, so that new ones are read alike: value_range,
+    (low, high) or None where all hold 8 bits; size, (height, width) of the files or None where they differ; resized,
+    whether a size was declared; together, the images of a row; named_by, the column of a table that names images. host:
+    JSON, what the host's own files call rows and classes, for `Task.for_official`; None where they are called as here.
     """
 
     ids: np.ndarray

@@ -12,8 +12,8 @@ class Reading:
 
     classes: names, the index is the label; () for numbers. target: the column or columns. coding: of run lengths.
     cells, keys, columns: of the `Layout`. load: the call that reads the host's files. shape: (height, width) of images,
-    () of tables. rows: labelled ones. texts: whether a column holds sentences. needs: paths in raw without which the
-    files are not the host's.
+    () of tables. beside: the columns that are learned from beside images. rows: labelled ones. texts: whether a column
+    holds sentences. needs: paths in raw without which the files are not the host's.
     """
 
     kind: str
@@ -27,6 +27,7 @@ class Reading:
     columns: tuple[str, ...] = ()
     load: str = ""
     shape: tuple[int, ...] = ()
+    beside: tuple[str, ...] = ()
     rows: int = 0
     texts: bool = False
     needs: list[str] = field(default_factory=list)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from harness.data.pixels import Size
 from harness.data.pixels.picture_file import head
+from harness.data.tables.cell_values import numbers_in
 from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
 from harness.new_competition.reading import Reading
@@ -43,7 +44,7 @@ def with_inputs(host: Host, keys: SampleKeys, reading: Reading, separator: str |
 
 
 def of_images(host: Host, keys: SampleKeys, reading: Reading, id_column: str, arguments: list[str]) -> Reading:
-    """Images of several sizes are resized to one."""
+    """Images of several sizes are resized to one. What the tables say of them beside the target is learned from too."""
     ids = host.frame(host.train)[id_column].unique().tolist()
     folders = require_folders(host, ids, f"{host.train}, column {id_column}")
     reading.shape, size = common_shape(host)
@@ -54,8 +55,35 @@ def of_images(host: Host, keys: SampleKeys, reading: Reading, id_column: str, ar
     if row:
         host.say(f"rows: the images of one {row} are one row, and have one answer")
         arguments += [f"row={row!r}"]
+    reading.beside = columns_beside(host, reading, id_column, row)
+    if reading.beside:
+        host.say(f"beside the images: {listed(reading.beside)} of {host.train}; each kind of model sees its part")
+        arguments += [f"columns={reading.beside!r}", f"test_table=raw / {host.test!r}"]
+        reading.needs = [host.test or ""]
     arguments = [f"id={id_column!r}", *arguments, *([f"size={size}"] if size else [])]
     return finish(host, keys, reading, "images_and_csv", folders, arguments, row)
+
+
+def columns_beside(host: Host, reading: Reading, id_column: str, row: str | None) -> tuple[str, ...]:
+    """What train and test both say of a row of images: numbers, and texts that repeat."""
+    train, test, key = host.frame(host.train), host.frame(host.test), row or id_column
+    if not {key, id_column} <= set(test.columns):
+        return ()
+    targets = [reading.target] if isinstance(reading.target, str) else reading.target
+    others = [name for name in train.columns if name in test.columns and name not in {*targets, id_column, row}]
+    return tuple(
+        name
+        for name in others
+        if says_something(train[name])
+        and not (PATIENT.fullmatch(name) or name == host.options.group)
+        and all(table.groupby(key)[name].nunique().max() == 1 for table in (train, test))
+    )
+
+
+def says_something(cells: pd.Series) -> bool:
+    """Whether they are different numbers, or texts of which each stands in three rows on average."""
+    numbers = not numbers_in(cells.to_numpy(object)).wrong.any()
+    return cells.nunique() > 1 and (numbers or cells.nunique() <= len(cells) / 3)
 
 
 def of_columns(host: Host, keys: SampleKeys, reading: Reading, targets: list[str], arguments: list[str]) -> Reading:
@@ -120,7 +148,7 @@ def finish(
     """A call that reads images; those of the test by the ids of the sample, or with row= by a table of them."""
     if reader not in ("class_folders", "images_and_masks"):
         arguments = [f"raw / {host.train!r}", *arguments, *group_of(host, row)]
-        reading.needs = [host.train or ""]
+        reading.needs = [host.train or "", *reading.needs]
     if row:
         named = host.naming_column(host.test) or ""
         tested = require_folders(host, host.frame(host.test)[named].tolist(), host.test or "")

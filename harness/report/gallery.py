@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.data.samples import images_of
 from harness.metrics import Metric
 from harness.report.last_run import LastRun
 
@@ -84,7 +85,7 @@ def draw_panels(run: LastRun, row: int, decided: Any) -> tuple[list[Panel], str]
     """
     import cv2
 
-    image = np.asarray(run.samples.inputs[row])
+    image = np.asarray(images_of(run.samples.inputs)[row])
     if image.ndim not in (2, 3) or image.dtype != np.uint8:
         return [], ""
     if image.ndim == 2:

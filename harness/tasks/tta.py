@@ -1,16 +1,17 @@
 """Views of test-time augmentation (TTA): flips and turns of whole images and masks, a flip and a scale for boxes.
 
-Images are (n, h, w) or (n, h, w, 3) uint8, or `EncodedImages`. Every view keeps the size of an image, but the quarter
-turns and transpositions of one that is not square, and the scale.
+Images are (n, h, w) or (n, h, w, 3) uint8, or `EncodedImages`; a table beside them stays as it is. Every view keeps
+the size of an image, but the quarter turns and transpositions of one that is not square, and the scale.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness.data.images import EncodedImages
-from harness.data.samples import Ragged
+from harness.data.samples import Joined, Ragged
 from harness.tasks import View
 
 Change = Callable[[np.ndarray], np.ndarray]  # images (n, h, w[, c]) to as many others
@@ -33,6 +34,8 @@ def of_image(name: str) -> View:
     change = TURNS[name]
 
     def apply(inputs: Any) -> Any:
+        if isinstance(inputs, Joined):
+            return replace(inputs, images=apply(inputs.images))
         if isinstance(inputs, EncodedImages):
             return inputs.map(lambda image: change(image[None])[0])
         return change(inputs)

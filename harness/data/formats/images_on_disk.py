@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, images_of
+from harness.data.formats.asked import rows_named
+from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, files_named, images_of
 from harness.data.formats.mask_files import Values, label_masks
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
@@ -24,6 +25,7 @@ from harness.data.pixels.depth import ValueRange
 from harness.data.pixels.picture_file import PictureHead, head, heads_of, value_range_of
 from harness.data.samples import Dataset, Samples
 from harness.data.tables.table import Table
+from harness.data.tables.table_inputs import beside_images, shared_columns
 from harness.errors import UserError, nearest
 from harness.files import short_hash
 from harness.paths import shown
@@ -78,33 +80,62 @@ def images_and_csv(
     separator: str | None = None,
     row: str | None = None,
     value_range: ValueRange | None = None,
+    columns: Sequence[str] | bool = False,
+    test_table: Path | None = None,
+    text: Sequence[str] = (),
+    missing: Sequence[str] = (),
 ) -> Dataset:
     """Read images and a table that names each in the column `id`: by its name, with or without suffix, or its path.
 
     target, classes, separator: as in `Table.targets`. row: a column that says which images are one row (a patient),
     with one target; they are seen together, one above the other. test: images, the official part "test". Images that
     the table does not name, and that are not of the test, are another, "unlabelled".
+
+    test_table: a table that names the images of the test, in `test` or else in `folder`, as `table` does the others.
+    columns: learn also from these columns, of True from all that both tables have but the id, the target and the group:
+    inputs are `Joined`, and every model sees the part that it is for. text, missing: as in `csv_table`.
     """
-    rows = Table.read(table)
-    files = ImageFiles(*as_list(folder))
-    names, file_of = rows.ids(id), dict[str, Path]()
-    for k, name in enumerate(names):
+    rows, files = Table.read(table, missing), ImageFiles(*as_list(folder))
+    tested = Table.read(test_table, missing) if test_table else None
+    if test_table and not isinstance(test, Mapping):
+        test = _images_of_table(test_table, id, row, as_list(test or folder))
+    file_of, labelled = _files_in(rows, id, files), rows.is_labelled(target, classes)
+    answered = rows[labelled]
+    targets, groups = answered.targets(target, classes, separator), answered.groups(group)
+
+    images: Images = {name: file_of[name] for name in answered.ids(id).tolist()}
+    left = set(file_of.values() if columns else files.files) - {file_of[name] for name in images} - {*_files_of(test)}
+    with_suffix = any(file_of[name].name == name for name in images)
+    others = files_by_name(sorted(left), with_suffix)
+    if columns:
+        others = {name: file for name, file in file_of.items() if file in left}
+    if row is not None:
+        members, first = _rows_of_images(answered, row, list(images), targets)
+        images, others = {name: [file_of[each] for each in of_row] for name, of_row in members.items()}, {}
+        targets, groups = targets[first], None if groups is None else groups[first]
+    parts = images, targets, groups, others, test
+    dataset = dataset_of(*parts, size, with_suffix, value_range=value_range, named_by=id)
+    if not columns:
+        return dataset
+    besides = {id, row, group, *([target] if isinstance(target, str) else target)}
+    return beside_images(dataset, shared_columns(columns, rows, tested, besides), row or id, rows, tested, text)
+
+
+def _images_of_table(table: Path, id: str, row: str | None, folders: Sequence[Path]) -> Images:
+    if row is not None:
+        return rows_named(table, id, row, *folders)
+    return files_named(Table.read(table).ids(id).tolist(), *folders)
+
+
+def _files_in(rows: Table, id: str, files: ImageFiles) -> dict[str, Path]:
+    """The file of every row, by its id."""
+    found = dict[str, Path]()
+    for k, name in enumerate(rows.ids(id).tolist()):
         try:
-            file_of[str(name)] = files.find(str(name))
+            found[name] = files.find(name)
         except UserError as error:
             raise rows.wrong(k, id, f"names no image: {error}") from None
-    labelled = rows.is_labelled(target, classes)
-    answered, known = rows[labelled], names[labelled].tolist()
-    targets, groups = answered.targets(target, classes, separator), answered.groups(group)
-    if row is not None:
-        members, first = _rows_of_images(answered, row, known, targets)
-        images: Images = {name: [file_of[each] for each in of_row] for name, of_row in members.items()}
-        of_rows = None if groups is None else groups[first]
-        return dataset_of(images, targets[first], of_rows, test=test, size=size, value_range=value_range)
-    with_suffix = any(file_of[name].name == name for name in known)
-    rest = sorted(set(files.files) - {file_of[name] for name in known} - set(_files_of(test)))
-    chosen, others = {name: file_of[name] for name in known}, files_by_name(rest, with_suffix)
-    return dataset_of(chosen, targets, groups, others, test, size, with_suffix, value_range=value_range)
+    return found
 
 
 def _rows_of_images(
@@ -171,10 +202,12 @@ def dataset_of(
     with_suffix: bool = False,
     encoded: bool = False,
     value_range: ValueRange | None = None,
+    named_by: str | None = None,
 ) -> Dataset:
     """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike.
 
     with_suffix: whether the files of test folders are named so. encoded: also images of one size stay encoded.
+    named_by: the column of a table that names images, or rows of them, for `make predict`.
     """
     if test is not None and not isinstance(test, Mapping):
         test = files_by_name(files_below(*as_list(test)), with_suffix)
@@ -197,6 +230,7 @@ def dataset_of(
         "size": sizes.pop() if len(sizes) == 1 else None,
         "resized": size is not None,
         "together": together,
+        "named_by": named_by,
     }
     metadata = file_metadata(file.read_bytes() for file, *_ in of_rows)
     ids = np.array([name for part in parts for name in part])

@@ -2,31 +2,36 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.data.formats.csv_samples import Table
-from harness.data.formats.image_files import decoded, files_below, files_by_name
+from harness.data.formats.image_files import decoded, files_below, files_by_name, files_named
 from harness.data.images import EncodedImages
 from harness.data.pixels.depth import ValueRange, learnt_range, used_by
 from harness.data.pixels.picture_file import PictureHead, head, read_pixels, value_range_of
-from harness.data.samples import Samples
-from harness.errors import UserError
+from harness.data.samples import Joined, Samples
+from harness.data.tables.table_inputs import structured_like
+from harness.errors import UserError, listed
 from harness.paths import shown
 
+TABLES = (".csv", ".tsv")
 log = logging.getLogger(__name__)
 
 
 def inputs_like(source: Path, like: Any, reading: Mapping[str, Any], id_columns: Sequence[str] = ()) -> Samples:
-    """The images of a folder, or the rows of a CSV table, in the form of the inputs `like`.
+    """The images of a folder, or the rows of a CSV table, or both, in the form of the inputs `like`.
 
     reading: as in `Samples`. id_columns: the columns of a table that may hold its ids. Raise `UserError` where the
     source is not of that form.
     """
     if isinstance(like, np.ndarray) and like.dtype.names:
         return rows_like(source, like, id_columns)
+    if isinstance(like, Joined):
+        return joined_like(source, like, reading)
     return images_like(source, like, reading)
 
 
@@ -37,26 +42,45 @@ def rows_like(file: Path, like: np.ndarray, id_columns: Sequence[str] = ()) -> S
     """
     if not file.is_file():
         raise UserError(f"{shown(file)} is not a file; the models see tables, so it should be a CSV file of new rows")
-    table, columns = Table.read(file), dict[str, np.ndarray]()
-    for name in like.dtype.names or ():
-        if like.dtype[name].kind == "f":
-            columns[name] = table.numbers(name)
-        else:
-            cells = table.text(name)
-            columns[name] = cells.astype(f"U{max(like.dtype[name].itemsize // 4, *map(len, cells))}")
-    rows = np.empty(len(table), [(name, column.dtype) for name, column in columns.items()])
-    for name, column in columns.items():
-        rows[name] = column
-    return Samples(table.ids(next((name for name in id_columns if name in table.columns), None)), rows)
+    table = Table.read(file)
+    ids = table.ids(next((name for name in id_columns if name in table.columns), None))
+    return Samples(ids, structured_like(table, like.dtype))
 
 
-def images_like(folder: Path, like: Any, reading: Mapping[str, Any] | None = None) -> Samples:
-    """Every image of the folder, with its name as its id, in the form of the inputs `like`.
+def joined_like(folder: Path, like: Joined, reading: Mapping[str, Any]) -> Samples:
+    """The images that a table in the folder names, or one beside it of the folder's name, and the table's columns.
+
+    Raise `UserError` where there is no table, or it is not of the form of the training's.
+    """
+    table = Table.read(table_of_folder(folder))
+    ids = table.ids(reading["named_by"])
+    samples = images_like(folder, like.images, reading, files_named(ids.tolist(), folder))
+    return replace(samples, inputs=Joined(samples.inputs, structured_like(table, like.table.dtype)))
+
+
+def table_of_folder(folder: Path) -> Path:
+    """The one table in a folder of images, else the one beside it that is named as the folder."""
+    inside = sorted(file for file in folder.glob("*") if file.suffix.lower() in TABLES)
+    beside = [file for suffix in TABLES if (file := folder.resolve().with_suffix(suffix)).is_file()]
+    found = inside or beside
+    if len(found) != 1:
+        there = f"there are {listed(map(shown, found))}" if found else "there is none"
+        raise UserError(
+            f"the models see images and columns of a table: {shown(folder)} should hold the images and one table that "
+            f"names them, but {there}"
+        )
+    return found[0]
+
+
+def images_like(
+    folder: Path, like: Any, reading: Mapping[str, Any] | None = None, named: Mapping[str, Path] | None = None
+) -> Samples:
+    """Images in the form of the inputs `like`: those that are named, else every one of the folder by its name.
 
     Images of another size are resized where those of the training were. Raise `UserError` where there are none, or one
     cannot be read, or has another size or depth than the training's.
     """
-    reading, named = reading or {}, files_by_name(files_below(folder))
+    reading, named = reading or {}, named or files_by_name(files_below(folder))
     ids, files = np.array(list(named)), list(named.values())
     heads = [head(file) for file in files]
     value_range = known_range(files, heads, reading)
