@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.audit.inspection import Inspection, are_images
 from harness.data.images import EncodedImages
-from harness.data.samples import Dataset, Joined, Ragged, Samples, table_of
+from harness.data.samples import Bags, Dataset, Joined, Ragged, Samples, bags_of, table_of
 from harness.data.splits import Holdout, Split
 from harness.errors import UserError, listed
 from harness.tasks import Task
@@ -81,6 +81,8 @@ def check_shapes(dataset: Dataset) -> Check:
             column = getattr(samples, name)
             if column is not None and len(column) != len(samples):
                 wrong.append(f"{part}: {len(column)} {name} for {len(samples)} ids")
+        if (bags := bags_of(samples.inputs)) is not None and (np.diff(bags.offsets) < 1).any():
+            wrong.append(f"{part}: {samples.ids[np.diff(bags.offsets) < 1][0]} has no image")
         if not len(samples):
             wrong.append(f"{part}: no samples")
         if len(np.unique(samples.ids)) < len(samples):
@@ -97,6 +99,8 @@ def kind_of(inputs: Any) -> str:
     """The shape and dtype of one input, in words."""
     if isinstance(inputs, Joined):
         return f"{kind_of(inputs.images)} and {kind_of(inputs.table)}"
+    if isinstance(inputs, Bags):
+        return f"several images each, {kind_of(inputs.flat)}"
     if isinstance(inputs, EncodedImages):
         return "pictures of any size"
     if inputs.dtype.names:
@@ -119,6 +123,9 @@ def check_labels(labelled: Samples, task: Task) -> Check:
         task.check_targets(labelled.targets)
     except UserError as error:
         return Check("labels", "fail", str(error), "fix the labels, or the classes in the declaration")
+    if bags_of(labelled.inputs) is not None and (isinstance(labelled.targets, Ragged) or labelled.targets.ndim > 2):
+        evidence = "masks and boxes belong to one image each, but here a row has several images"
+        return Check("labels", "fail", evidence, "make every image a row of its own")
     return Check("labels", "pass", f"{len(labelled)} labels are as the task declares")
 
 

@@ -16,7 +16,7 @@ from harness.audit.checks import Check, label_matrix
 from harness.audit.inspection import Inspection, features
 from harness.bootstrap import resamples
 from harness.data.images import EncodedImages, file_metadata
-from harness.data.samples import Samples, images_of
+from harness.data.samples import Bags, Samples, images_of
 from harness.errors import listed
 from harness.tasks import Task
 
@@ -123,7 +123,9 @@ def facts(samples: Samples, files: np.ndarray | None, rows: np.ndarray) -> dict[
         last = [float(figures[-1][-15:]) if (figures := re.findall(r"\d+", name)) else -1.0 for name in names]
         found["name"] = np.column_stack([_ranks(names), _ranks(letters), last, [len(name) for name in names]])
     if files is not None:
-        found["file size"] = unexplained_size(files["bytes"][rows], images_of(samples.inputs)[rows])
+        images = images_of(samples.inputs)[rows]
+        first = images.first if isinstance(images, Bags) else images
+        found["file size"] = unexplained_size(files["bytes"][rows], first)
         found["comment"], found["time"] = _ranks(files["comment"][rows]), _ranks(files["time"][rows])
     return _varying(found)
 

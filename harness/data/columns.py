@@ -9,7 +9,7 @@ import numpy as np
 
 from harness import paths
 from harness.data.images import EncodedImages
-from harness.data.samples import Joined, Ragged
+from harness.data.samples import Bags, Joined, Ragged
 from harness.errors import UserError
 from harness.files import atomic, short_hash
 
@@ -20,6 +20,8 @@ def parts_of(column: Any) -> dict[str, np.ndarray]:
     """The arrays in which a column of samples is stored, by their suffix in the name of the file."""
     if isinstance(column, Joined):
         return {f".images{part}": array for part, array in parts_of(column.images).items()} | {".table": column.table}
+    if isinstance(column, Bags):
+        return {f".bagged{part}": array for part, array in parts_of(column.flat).items()} | {".bags": column.offsets}
     for part, kind in RAGGED.items():
         if type(column) is kind:
             return {f".{part}": column.flat, ".offsets": column.offsets}
@@ -27,7 +29,7 @@ def parts_of(column: Any) -> dict[str, np.ndarray]:
 
 
 def write_column(folder: Path, name: str, column: Any) -> None:
-    """Write ids, inputs, targets or groups of samples: an array, `Ragged`, `EncodedImages` or `Joined`."""
+    """Write ids, inputs, targets or groups of samples: an array, `Ragged`, `EncodedImages`, `Bags` or `Joined`."""
     for part, array in parts_of(column).items():
         write_array(folder / f"{name}{part}.npy", array)
 
@@ -36,6 +38,8 @@ def read_column(folder: Path, name: str, remedy: str) -> Any:
     """Read a column memory-mapped, as `write_column` wrote it."""
     if (file := folder / f"{name}.table.npy").exists():
         return Joined(read_column(folder, f"{name}.images", remedy), read_array(file, remedy))
+    if (file := folder / f"{name}.bags.npy").exists():
+        return Bags(read_column(folder, f"{name}.bagged", remedy), np.asarray(read_array(file, remedy)))
     for part, kind in RAGGED.items():
         if (file := folder / f"{name}.{part}.npy").exists():
             return kind(read_array(file, remedy), np.asarray(read_array(folder / f"{name}.offsets.npy", remedy)))

@@ -53,7 +53,7 @@ def of_images(host: Host, keys: SampleKeys, reading: Reading, id_column: str, ar
     host.say(f"inputs: {count} images in {', '.join(folders)}, named by {id_column}{resized}")
     row = keys.id_column if keys.by == "table" and not host.folders_of(keys.ids) else None
     if row:
-        host.say(f"rows: the images of one {row} are one row, and have one answer")
+        host.say(f"rows: the images of one {row} are one row; its prediction is the mean of those of its images")
         arguments += [f"row={row!r}"]
     reading.beside = columns_beside(host, reading, id_column, row)
     if reading.beside:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.images import EncodedImages
-from harness.data.samples import Joined, Ragged
+from harness.data.samples import Bags, Joined, Ragged
 from harness.tasks import View
 
 Change = Callable[[np.ndarray], np.ndarray]  # images (n, h, w[, c]) to as many others
@@ -36,6 +36,8 @@ def of_image(name: str) -> View:
     def apply(inputs: Any) -> Any:
         if isinstance(inputs, Joined):
             return replace(inputs, images=apply(inputs.images))
+        if isinstance(inputs, Bags):
+            return replace(inputs, flat=apply(inputs.flat))
         if isinstance(inputs, EncodedImages):
             return inputs.map(lambda image: change(image[None])[0])
         return change(inputs)

@@ -23,7 +23,7 @@ from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange
 from harness.data.pixels.picture_file import PictureHead, head, heads_of, value_range_of
-from harness.data.samples import Dataset, Samples
+from harness.data.samples import Bags, Dataset, Samples
 from harness.data.tables.table import Table
 from harness.data.tables.table_inputs import beside_images, shared_columns
 from harness.errors import UserError, nearest
@@ -33,8 +33,6 @@ from harness.paths import shown
 Folders = Path | Sequence[Path]
 Images = Mapping[str, Path] | Mapping[str, Sequence[Path]]  # id -> file, or the files of one row
 Test = Folders | Images  # the official test: folders, whose names are the ids, or the images of ids
-
-MOST_A_ROW = 4  # images of one row that are seen together
 
 
 def class_folders(
@@ -79,6 +77,7 @@ def images_and_csv(
     test: Test | None = None,
     separator: str | None = None,
     row: str | None = None,
+    together: int = 1,
     value_range: ValueRange | None = None,
     columns: Sequence[str] | bool = False,
     test_table: Path | None = None,
@@ -88,8 +87,9 @@ def images_and_csv(
     """Read images and a table that names each in the column `id`: by its name, with or without suffix, or its path.
 
     target, classes, separator: as in `Table.targets`. row: a column that says which images are one row (a patient),
-    with one target; they are seen together, one above the other. test: images, the official part "test". Images that
-    the table does not name, and that are not of the test, are another, "unlabelled".
+    with one target: models see every image alone, and the prediction of a row is the mean of those of its images
+    (`Bags`). together: instead, up to so many images of a row are seen at once, one above the other. test: images, the
+    official part "test". Images that the table does not name, and that are not of the test, are another, "unlabelled".
 
     test_table: a table that names the images of the test, in `test` or else in `folder`, as `table` does the others.
     columns: learn also from these columns, of True from all that both tables have but the id, the target and the group:
@@ -103,18 +103,20 @@ def images_and_csv(
     answered = rows[labelled]
     targets, groups = answered.targets(target, classes, separator), answered.groups(group)
 
-    images: Images = {name: file_of[name] for name in answered.ids(id).tolist()}
-    left = set(file_of.values() if columns else files.files) - {file_of[name] for name in images} - {*_files_of(test)}
-    with_suffix = any(file_of[name].name == name for name in images)
-    others = files_by_name(sorted(left), with_suffix)
-    if columns:
-        others = {name: file for name, file in file_of.items() if file in left}
+    known, taken = {name: file_of[name] for name in answered.ids(id).tolist()}, {*_files_of(test)}
+    with_suffix = any(file.name == name for name, file in known.items())
+    rest = {name: file for name, file in file_of.items() if name not in known and file not in taken}
+    images: Images = known
+    others: Images = rest
     if row is not None:
-        members, first = _rows_of_images(answered, row, list(images), targets)
-        images, others = {name: [file_of[each] for each in of_row] for name, of_row in members.items()}, {}
+        row_of = dict(zip(file_of, rows.text(row), strict=True))
+        images, first = _grouped(known, row_of), _first_of_rows(answered, row, targets)
+        others = {name: files for name, files in _grouped(rest, row_of).items() if name not in images}
         targets, groups = targets[first], None if groups is None else groups[first]
+    elif not columns:  # those that no line names, too
+        others = files_by_name(sorted(set(files.files) - {*known.values()} - taken), with_suffix)
     parts = images, targets, groups, others, test
-    dataset = dataset_of(*parts, size, with_suffix, value_range=value_range, named_by=id)
+    dataset = dataset_of(*parts, size, with_suffix, False, value_range, together, {"named_by": id, "row": row})
     if not columns:
         return dataset
     besides = {id, row, group, *([target] if isinstance(target, str) else target)}
@@ -138,16 +140,20 @@ def _files_in(rows: Table, id: str, files: ImageFiles) -> dict[str, Path]:
     return found
 
 
-def _rows_of_images(
-    rows: Table, column: str, names: Sequence[str], targets: np.ndarray
-) -> tuple[dict[str, list[str]], list[int]]:
-    """Row -> the ids of its images, and where each row begins; raise `UserError` where their targets differ."""
-    members, first = dict[str, list[str]](), dict[str, int]()
-    for k, (cell, name) in enumerate(zip(rows.text(column), names, strict=True)):
+def _grouped(files: Mapping[str, Path], row_of: Mapping[str, str]) -> dict[str, list[Path]]:
+    found = dict[str, list[Path]]()
+    for name, file in files.items():
+        found.setdefault(row_of[name], []).append(file)
+    return found
+
+
+def _first_of_rows(rows: Table, column: str, targets: np.ndarray) -> list[int]:
+    """Where each row of images begins; raise `UserError` where the targets of its images differ."""
+    first = dict[str, int]()
+    for k, cell in enumerate(rows.text(column)):
         if (targets[k] != targets[first.setdefault(cell, k)]).any():
             raise rows.wrong(k, column, "has images with different targets")
-        members.setdefault(cell, []).append(name)
-    return members, list(first.values())
+    return list(first.values())
 
 
 def images_and_masks(
@@ -202,35 +208,38 @@ def dataset_of(
     with_suffix: bool = False,
     encoded: bool = False,
     value_range: ValueRange | None = None,
-    named_by: str | None = None,
+    together: int = 1,
+    reading: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike.
 
     with_suffix: whether the files of test folders are named so. encoded: also images of one size stay encoded.
-    named_by: the column of a table that names images, or rows of them, for `make predict`.
+    together: of several images a row, how many are one input. reading: what else is told of it, as in `Samples`.
     """
     if test is not None and not isinstance(test, Mapping):
         test = files_by_name(files_below(*as_list(test)), with_suffix)
     parts: list[Images] = [images, others or {}, test or {}]
     of_rows = [as_list(files) for part in parts for files in part.values()]
-    together = max(map(len, of_rows))
+    most = max(map(len, of_rows))
+    together = min(together, most)
     files = sorted({file for of_row in of_rows for file in of_row})
     head_of = dict(zip(files, heads_of(files), strict=True))
     value_range = value_range or value_range_of(files, list(head_of.values()))
     if together > 1:
-        together = min(together, MOST_A_ROW)
         inputs: Any = _seen_together(of_rows, together, head_of, size, value_range)
     else:
-        files = [file for (file,) in of_rows]
+        files = [file for of_row in of_rows for file in of_row]
         read = EncodedImages.stored if encoded else partial(images_of, size=size)
         inputs = read(files, [head_of[file] for file in files], value_range=value_range)
+        if most > 1:
+            inputs = Bags(inputs, np.cumsum([0, *map(len, of_rows)]))
     sizes = {each.size for each in head_of.values()}
     reading = {
+        **(reading or {}),
         "value_range": value_range,
         "size": sizes.pop() if len(sizes) == 1 else None,
         "resized": size is not None,
         "together": together,
-        "named_by": named_by,
     }
     metadata = file_metadata(file.read_bytes() for file, *_ in of_rows)
     ids = np.array([name for part in parts for name in part])

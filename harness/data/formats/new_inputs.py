@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.formats.asked import rows_named
 from harness.data.formats.csv_samples import Table
-from harness.data.formats.image_files import decoded, files_below, files_by_name, files_named
+from harness.data.formats.image_files import decoded, files_below, files_by_name
 from harness.data.images import EncodedImages
 from harness.data.pixels.depth import ValueRange, learnt_range, used_by
 from harness.data.pixels.picture_file import PictureHead, head, read_pixels, value_range_of
-from harness.data.samples import Joined, Samples
-from harness.data.tables.table_inputs import structured_like
+from harness.data.samples import Bags, Joined, Samples, images_of
+from harness.data.tables.table_inputs import lines_of_ids, structured_like
 from harness.errors import UserError, listed
 from harness.paths import shown
 
@@ -30,8 +31,8 @@ def inputs_like(source: Path, like: Any, reading: Mapping[str, Any], id_columns:
     """
     if isinstance(like, np.ndarray) and like.dtype.names:
         return rows_like(source, like, id_columns)
-    if isinstance(like, Joined):
-        return joined_like(source, like, reading)
+    if isinstance(like, Joined | Bags):
+        return several_like(source, like, reading)
     return images_like(source, like, reading)
 
 
@@ -47,27 +48,45 @@ def rows_like(file: Path, like: np.ndarray, id_columns: Sequence[str] = ()) -> S
     return Samples(ids, structured_like(table, like.dtype))
 
 
-def joined_like(folder: Path, like: Joined, reading: Mapping[str, Any]) -> Samples:
-    """The images that a table in the folder names, or one beside it of the folder's name, and the table's columns.
+def several_like(folder: Path, like: Joined | Bags, reading: Mapping[str, Any]) -> Samples:
+    """Rows of an image and a table's columns, or of several images, or of both.
 
-    Raise `UserError` where there is no table, or it is not of the form of the training's.
+    A table in the folder, or beside it with the folder's name, names the images, and their row where a row has several;
+    without one every image is a row. Raise `UserError` where the table is missing or not of the training's form.
     """
-    table = Table.read(table_of_folder(folder))
-    ids = table.ids(reading["named_by"])
-    samples = images_like(folder, like.images, reading, files_named(ids.tolist(), folder))
-    return replace(samples, inputs=Joined(samples.inputs, structured_like(table, like.table.dtype)))
+    if isinstance(like, Bags) and not tables_of_folder(folder):
+        samples = images_like(folder, like.flat, reading)
+        return replace(samples, inputs=Bags(samples.inputs, np.arange(len(samples) + 1)))
+    table, images = Table.read(table_of_folder(folder)), images_of(like)
+    column, row = reading["named_by"], reading.get("row")
+    key = row if row and isinstance(images, Bags) else column
+    files = rows_named(table.file, column, key, folder)
+    ids, alone = np.array(list(files)), [file for of_row in files.values() for file in of_row]
+    known = images.flat if isinstance(images, Bags) else images
+    inputs = images_like(folder, known, reading, {str(k): file for k, file in enumerate(alone)}).inputs
+    if isinstance(images, Bags):
+        inputs = Bags(inputs, np.cumsum([0, *map(len, files.values())]))
+    if not isinstance(like, Joined):
+        return Samples(ids, inputs)
+    line = lines_of_ids(table, key, [name for name in like.table.dtype.names or () if name in table.columns])
+    columns = structured_like(table, like.table.dtype)[[line[name] for name in ids.tolist()]]
+    return Samples(ids, Joined(inputs, columns))
+
+
+def tables_of_folder(folder: Path) -> list[Path]:
+    """The tables in a folder of images, else those beside it that are named as the folder."""
+    inside = sorted(file for file in folder.glob("*") if file.suffix.lower() in TABLES)
+    return inside or [file for suffix in TABLES if (file := folder.resolve().with_suffix(suffix)).is_file()]
 
 
 def table_of_folder(folder: Path) -> Path:
-    """The one table in a folder of images, else the one beside it that is named as the folder."""
-    inside = sorted(file for file in folder.glob("*") if file.suffix.lower() in TABLES)
-    beside = [file for suffix in TABLES if (file := folder.resolve().with_suffix(suffix)).is_file()]
-    found = inside or beside
+    """The only one; raise `UserError` where there is none, or several."""
+    found = tables_of_folder(folder)
     if len(found) != 1:
         there = f"there are {listed(map(shown, found))}" if found else "there is none"
         raise UserError(
-            f"the models see images and columns of a table: {shown(folder)} should hold the images and one table that "
-            f"names them, but {there}"
+            f"{shown(folder)} should hold the images and one table that says what the models have to know of each, but "
+            f"{there}"
         )
     return found[0]
 
