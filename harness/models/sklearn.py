@@ -50,20 +50,24 @@ class Sklearn(Learner):
                 estimator = OneVsRestClassifier(estimator)
         if is_classifier(estimator) and targets.ndim == 1 and self.target_class is None and len(set(targets)) == 1:
             estimator = DummyClassifier()  # a fold without the rare class, from which many estimators do not learn
-        return estimator.fit(features(train.inputs), targets)
+        return estimator.fit(self.features(train.inputs), targets)
 
     def predict(self, model: Any, inputs: Any, task: Task) -> np.ndarray:
         """(n, classes) float32 probabilities, a class that was in no training row 0; or (n,) float32 numbers."""
         from sklearn.base import is_classifier
 
         if not is_classifier(model):
-            return np.asarray(model.predict(features(inputs)), np.float32)
-        known_probs, known = model.predict_proba(features(inputs)), model.classes_
+            return np.asarray(model.predict(self.features(inputs)), np.float32)
+        known_probs, known = model.predict_proba(self.features(inputs)), model.classes_
         if self.target_class is not None:
             return task.expand(known_probs[:, list(known).index(True)].astype(np.float32), self.target_class)
         probs = np.zeros((len(known_probs), len(task.classes)), np.float32)
         probs[:, np.asarray(known, int)] = known_probs
         return probs
+
+    def features(self, inputs: Any) -> Any:
+        """What the estimator sees."""
+        return features(inputs)
 
     def estimator(self) -> Any:
         """Raise `UserError` for parameters that it does not have."""
