@@ -8,6 +8,7 @@ from typing import Any
 from harness.data import formats
 from harness.metrics.metric_names import METRICS
 from harness.models import tabular
+from harness.models.joint import Joint
 from harness.models.numpy_learner import NumpyLearner
 from harness.models.sklearn import Sklearn
 from harness.models.smp import Network, Smp
@@ -42,7 +43,7 @@ def page() -> str:
             "\n## Layouts of a submission\n\nFrom `harness.tasks.layout`, and cells from the modules beside it.\n",
             *lines(layouts),
             "\n## Models\n\nFrom `harness.models`; the last ones are builders for `Sklearn`.\n",
-            *lines([Timm, Smp, Network, Yolo, Sklearn, NumpyLearner, *builders]),
+            *lines([Timm, Smp, Network, Yolo, Sklearn, Joint, NumpyLearner, *builders]),
             "",
         ]
     )

@@ -9,7 +9,7 @@ import numpy as np
 from harness.audit.inspection import Inspection, are_images
 from harness.data.bit_sets import pixels_of
 from harness.data.images import EncodedImages
-from harness.data.samples import Dataset, Ragged, Samples
+from harness.data.samples import Bags, Dataset, Joined, Ragged, Samples, bags_of, table_of
 from harness.data.sized_masks import Masks
 from harness.data.splits import Holdout, Split
 from harness.errors import UserError, listed
@@ -83,6 +83,8 @@ def check_shapes(dataset: Dataset) -> Check:
             column = getattr(samples, name)
             if column is not None and len(column) != len(samples):
                 wrong.append(f"{part}: {len(column)} {name} for {len(samples)} ids")
+        if (bags := bags_of(samples.inputs)) is not None and (np.diff(bags.offsets) < 1).any():
+            wrong.append(f"{part}: {samples.ids[np.diff(bags.offsets) < 1][0]} has no image")
         if not len(samples):
             wrong.append(f"{part}: no samples")
         if len(np.unique(samples.ids)) < len(samples):
@@ -109,6 +111,10 @@ def other_sizes(samples: Samples) -> list[str]:
 
 def kind_of(inputs: Any) -> str:
     """The shape and dtype of one input, in words."""
+    if isinstance(inputs, Joined):
+        return f"{kind_of(inputs.images)} and {kind_of(inputs.table)}"
+    if isinstance(inputs, Bags):
+        return f"several images each, {kind_of(inputs.flat)}"
     if isinstance(inputs, EncodedImages):
         return "pictures of any size"
     if inputs.dtype.names:
@@ -118,7 +124,7 @@ def kind_of(inputs: Any) -> str:
 
 def difference(inputs: Any, labelled: Any) -> str:
     """In which kind inputs differ from the labelled ones, of tables the columns; "" where they do not."""
-    names, known = (() if isinstance(each, EncodedImages) else each.dtype.names or () for each in (inputs, labelled))
+    names, known = (() if table is None else table.dtype.names or () for table in map(table_of, (inputs, labelled)))
     if names and known and names != known:
         lacking, other = ([name for name in one if name not in two] for one, two in ((known, names), (names, known)))
         return f"the table lacks {listed(lacking) or 'no column'}, and has beside {listed(other) or 'no other one'}"
@@ -131,6 +137,9 @@ def check_labels(labelled: Samples, task: Task) -> Check:
         task.check_targets(labelled.targets)
     except UserError as error:
         return Check("labels", "fail", str(error), "fix the labels, or the classes in the declaration")
+    if bags_of(labelled.inputs) is not None and (isinstance(labelled.targets, Ragged) or labelled.targets.ndim > 2):
+        evidence = "masks and boxes belong to one image each, but here a row has several images"
+        return Check("labels", "fail", evidence, "make every image a row of its own")
     return Check("labels", "pass", f"{len(labelled)} labels are as the task declares")
 
 
@@ -142,13 +151,15 @@ def check_finite(dataset: Dataset) -> Check:
     holes = sum(not_finite(samples.inputs) for samples in (labelled, *dataset.official.values()))
     if not holes:
         return Check("finite", "pass", "no NaN and no infinity")
-    verdict: Verdict = "fail" if are_images(labelled.inputs) else "warn"
+    verdict: Verdict = "warn" if table_of(labelled.inputs) is not None or not are_images(labelled.inputs) else "fail"
     remedy = "fill or drop them in the competition's load"
     return Check("finite", verdict, f"{holes} inputs have NaN or infinities", remedy)
 
 
 def not_finite(column: Any) -> int:
     """How many rows have a NaN or an infinity; in a table, how many values are one."""
+    if isinstance(column, Joined):
+        return not_finite(column.images) + not_finite(column.table)
     if isinstance(column, EncodedImages):
         return 0
     if isinstance(column, Ragged):

@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.audit.checks import Check
 from harness.audit.inspection import Inspection, digest, unit
-from harness.data.samples import Samples
+from harness.data.samples import Joined, Samples, bags_of
 from harness.errors import listed
 
 HASHED = 12  # frequencies per axis in the hash: 143 signs
@@ -41,8 +41,11 @@ def near_duplicates(left: Inspection, right: Inspection) -> np.ndarray:
     A perceptual hash, the signs of the lowest frequencies (DCT), finds the candidates: each frequency has one vote, so
     that neither a common brightness gradient nor an even surface makes two images alike. The correlation of their
     blurred pixels, and how many grey levels it leaves between them, decide. Two constant images have no sign at all
-    and are never alike.
+    and are never alike. Of several images a row, two rows are alike where an image of one is, or nearly is, an image of
+    the other.
     """
+    if left.images is not None and right.images is not None:
+        return alike_in_an_image(left, right)
     if left.low is None or right.low is None:
         return np.zeros((0, 2), int)
     signs_left, signs_right = (np.sign(low[:, :HASHED, :HASHED]).reshape(len(low), -1) for low in (left.low, right.low))
@@ -62,6 +65,20 @@ def near_duplicates(left: Inspection, right: Inspection) -> np.ndarray:
     pairs = np.concatenate(near)
     differ = [left.digests[a] != right.digests[b] for a, b in pairs.tolist()]
     return pairs[np.array(differ, bool)]
+
+
+def alike_in_an_image(left: Inspection, right: Inspection) -> np.ndarray:
+    """(k, 2) rows, as `near_duplicates`."""
+    assert left.images is not None and right.images is not None
+    last = {content: image for image, content in enumerate(left.images.digests)}
+    same = [(last[content], image) for image, content in enumerate(right.images.digests) if content in last]
+    images = np.concatenate([np.array(same, int).reshape(-1, 2), near_duplicates(left.images, right.images)])
+    rows_left, rows_right = (bags.rows for side in (left, right) if (bags := bags_of(side.inputs)) is not None)
+    pairs = np.stack([rows_left[images[:, 0]], rows_right[images[:, 1]]], axis=1)
+    if left is right:
+        pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
+    pairs = np.unique(pairs, axis=0)
+    return pairs[[left.digests[a] != right.digests[b] for a, b in pairs.tolist()]]
 
 
 def merge(groups: np.ndarray, pairs: Iterable[Sequence[int]]) -> np.ndarray:
@@ -143,7 +160,11 @@ def check_test_duplicates(
 
 
 def check_conflicts(labelled: Samples, clusters: Sequence[list[int]]) -> Check:
-    """Find equal inputs with different labels."""
+    """Find equal inputs with different labels; one image may have two beside different columns of a table."""
+    if isinstance(labelled.inputs, Joined):
+        table = labelled.inputs.table
+        alike = [(rows, exact_duplicates(digest(table[row]) for row in rows)) for rows in clusters]
+        clusters = [[rows[k] for k in same] for rows, found in alike for same in found]
     torn = [rows for rows in clusters if len({digest(labelled.targets[row]) for row in rows}) > 1]
     if not torn:
         return Check("conflicting labels", "pass", "no input has two labels")

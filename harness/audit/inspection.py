@@ -1,13 +1,14 @@
 """One pass over every input, on which the checks rest: its digest, size, low frequencies and grey levels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.data.images import EncodedImages
-from harness.data.samples import Samples
+from harness.data.samples import Bags, Joined, Samples, bags_of
 from harness.errors import UserError, listed
 
 FREQUENCIES = 24  # an axis; smaller images are alike by chance and only compared as bytes
@@ -21,10 +22,12 @@ SMALL = 256  # values of an input that is not an image and is taken as it is
 
 
 class Inspection(NamedTuple):
-    """digests: of every input. sizes: (n, 2) height and width; low: (n, FREQUENCIES, FREQUENCIES) in grey levels;
-    statistics: (n, 7), named by STATISTICS; all three None where the inputs are not images.
+    """digests: of every input, of images beside a table those of the images. sizes: (n, 2) height and width; low:
+    (n, FREQUENCIES, FREQUENCIES) in grey levels; statistics: (n, 7), named by STATISTICS; all three None where the
+    inputs are not images.
 
-    The statistic "torn" is the share of the height, from below, that is the decoder's grey.
+    The statistic "torn" is the share of the height, from below, that is the decoder's grey. Of several images a row
+    `low` and `statistics` are their means, and sizes those of the largest; images: the same of every image.
     """
 
     inputs: Any
@@ -32,12 +35,17 @@ class Inspection(NamedTuple):
     sizes: np.ndarray | None = None
     low: np.ndarray | None = None
     statistics: np.ndarray | None = None
+    images: "Inspection | None" = None
 
     def at(self, rows: np.ndarray) -> "Inspection":
         """The same for these rows alone."""
         digests = [self.digests[row] for row in rows.tolist()]
         columns = (None if column is None else column[rows] for column in (self.sizes, self.low, self.statistics))
-        return Inspection(self.inputs[rows], digests, *columns)
+        at_rows, bags = Inspection(self.inputs[rows], digests, *columns), bags_of(self.inputs)
+        if self.images is None or bags is None:
+            return at_rows
+        of_rows = replace(bags, flat=np.arange(len(bags.flat)))[rows].flat
+        return at_rows._replace(images=self.images.at(of_rows))
 
     def statistic(self, name: str) -> np.ndarray:
         assert self.statistics is not None
@@ -47,6 +55,10 @@ class Inspection(NamedTuple):
 def inspect(samples: Samples) -> Inspection:
     """Read, and decode, every input once. Raise `UserError` naming those that cannot be decoded."""
     inputs = samples.inputs
+    if isinstance(inputs, Joined):
+        return inspect(replace(samples, inputs=inputs.images))._replace(inputs=inputs)
+    if isinstance(inputs, Bags):
+        return of_bags(inputs, inspect(Samples(samples.ids[inputs.rows], inputs.flat)))
     if not are_images(inputs):
         return Inspection(inputs, [digest(row) for row in inputs])
     digests, sizes, low, statistics, broken = [], [], [], [], []
@@ -67,6 +79,16 @@ def inspect(samples: Samples) -> Inspection:
     return Inspection(inputs, digests, np.array(sizes), np.stack(low), np.array(statistics, np.float32))
 
 
+def of_bags(bags: Bags, images: Inspection) -> Inspection:
+    """Of the rows, by the inspection of every image."""
+    begin, end = bags.offsets[:-1].tolist(), bags.offsets[1:].tolist()
+    digests = [b"".join(images.digests[first:last]) for first, last in zip(begin, end, strict=True)]
+    if images.sizes is None or images.low is None or images.statistics is None:
+        return Inspection(bags, digests, images=images)
+    sizes = np.maximum.reduceat(images.sizes, begin)
+    return Inspection(bags, digests, sizes, bags.means(images.low), bags.means(images.statistics), images)
+
+
 def digest(content: Any) -> bytes:
     array = np.ascontiguousarray(content)
     return sha256(f"{array.shape}{array.dtype}".encode() + array.tobytes()).digest()
@@ -75,6 +97,8 @@ def digest(content: Any) -> bytes:
 def are_images(inputs: Any) -> bool:
     if isinstance(inputs, EncodedImages):
         return True
+    if isinstance(inputs, Bags):
+        return are_images(inputs.flat)
     shape = inputs.shape[1:]
     return len(shape) in (2, 3) and min(shape[:2]) >= FREQUENCIES
 
@@ -136,15 +160,23 @@ class Features(NamedTuple):
 
 
 def features(parts: Sequence[Inspection]) -> list[Features]:
-    """Columns of a table, or statistics and low frequencies of images, for several sets of samples.
+    """Columns of a table, or statistics and low frequencies of images, or both, for several sets of samples.
 
     A text has the same number in each of them.
     """
+    if isinstance(parts[0].inputs, Joined):
+        both = [
+            features([part._replace(inputs=part.inputs.images) for part in parts]),
+            features([Inspection(part.inputs.table, part.digests) for part in parts]),
+        ]
+        return [Features(a.names + b.names, np.hstack([a.values, b.values])) for a, b in zip(*both, strict=True)]
     if parts[0].low is not None:
         coloured = any(
             not np.allclose(part.statistic(name), part.statistic(COLOURS[0])) for part in parts for name in COLOURS
         )
         return [_of_images(part, coloured) for part in parts]
+    if isinstance(parts[0].inputs, Bags):  # too small to be looked at
+        return [Features([], np.zeros((len(part.digests), 0))) for part in parts]
     if names := list(parts[0].inputs.dtype.names or ()):
         columns = [_numbers([part.inputs[name] for part in parts]) for name in names]
         return [Features(names, np.stack([column[k] for column in columns], 1)) for k in range(len(parts))]
@@ -158,7 +190,7 @@ def _of_images(part: Inspection, coloured: bool) -> Features:
     assert part.low is not None and part.sizes is not None
     names = [name for name in STATISTICS if coloured or name not in COLOURS]
     columns = [np.stack([part.statistic(name) for name in names], 1)]
-    if isinstance(part.inputs, EncodedImages):
+    if isinstance(part.inputs.flat if isinstance(part.inputs, Bags) else part.inputs, EncodedImages):
         names, columns = [*names, "height", "width"], [*columns, part.sizes]
     names += [f"frequency {k // COARSE}, {k % COARSE}" for k in range(1, COARSE**2)]
     low = part.low[:, :COARSE, :COARSE].reshape(len(part.low), -1)[:, 1:]

@@ -16,7 +16,7 @@ from harness.audit.checks import Check, label_matrix
 from harness.audit.inspection import Inspection, features
 from harness.bootstrap import resamples
 from harness.data.images import EncodedImages, file_metadata
-from harness.data.samples import Samples
+from harness.data.samples import Bags, Samples, images_of
 from harness.errors import listed
 from harness.tasks import Task
 
@@ -108,8 +108,9 @@ def check_simple_signals(found: Mapping[str, Explained]) -> list[Check]:
 
 def file_facts(samples: Samples) -> np.ndarray | None:
     """(n,) of `images.METADATA`; None where the samples came from no files of their own."""
-    if samples.metadata is None and isinstance(samples.inputs, EncodedImages):
-        return file_metadata(samples.inputs.encoded(row) for row in range(len(samples)))
+    images = images_of(samples.inputs)
+    if samples.metadata is None and isinstance(images, EncodedImages):
+        return file_metadata(images.encoded(row) for row in range(len(samples)))
     return samples.metadata
 
 
@@ -122,7 +123,9 @@ def facts(samples: Samples, files: np.ndarray | None, rows: np.ndarray) -> dict[
         last = [float(figures[-1][-15:]) if (figures := re.findall(r"\d+", name)) else -1.0 for name in names]
         found["name"] = np.column_stack([_ranks(names), _ranks(letters), last, [len(name) for name in names]])
     if files is not None:
-        found["file size"] = unexplained_size(files["bytes"][rows], samples.inputs[rows])
+        images = images_of(samples.inputs)[rows]
+        first = images.first if isinstance(images, Bags) else images
+        found["file size"] = unexplained_size(files["bytes"][rows], first)
         found["comment"], found["time"] = _ranks(files["comment"][rows]), _ranks(files["time"][rows])
     return _varying(found)
 
@@ -132,7 +135,7 @@ def simple_signals(inspection: Inspection) -> dict[str, np.ndarray]:
     if inspection.sizes is None:
         return {}
     found = {"mean grey": inspection.statistic("mean grey")[:, None]}
-    if isinstance(inspection.inputs, EncodedImages):
+    if isinstance(images_of(inspection.inputs), EncodedImages):
         found["dimensions"] = inspection.sizes.astype(float)
     return _varying(found)
 

@@ -8,8 +8,7 @@ import numpy as np
 from harness.audit.checks import Check
 from harness.audit.duplicates import exact_duplicates
 from harness.audit.inspection import Inspection, are_images, digest, spectrum, unit
-from harness.data.images import EncodedImages
-from harness.data.samples import Ragged, Samples
+from harness.data.samples import Bags, Ragged, Samples, bags_of, images_of, table_of
 from harness.errors import listed
 
 TINY = 16  # pixels on the shorter side
@@ -24,9 +23,9 @@ COVERED = 0.9  # share of one class that makes a mask plain: many images have it
 
 def check_odd_inputs(parts: Mapping[str, Samples], inspections: Mapping[str, Inspection]) -> Check:
     """parts, inspections: of the labelled samples and of the official test, by name."""
-    inputs = next(iter(parts.values())).inputs
-    columns = () if isinstance(inputs, EncodedImages) else inputs.dtype.names or ()
-    found = {"constant columns": [name for name in columns if len(np.unique(inputs[name])) == 1]}
+    table = table_of(next(iter(parts.values())).inputs)
+    columns = {} if table is None else {name: table[name] for name in table.dtype.names or ()}
+    found = {"constant columns": [name for name, values in columns.items() if len(np.unique(values)) == 1]}
     for part, samples in parts.items():
         names = np.array([str(name) if part == "labelled" else f"{part} {name}" for name in samples.ids])
         for what, rows in odd_images(inspections[part]).items():
@@ -39,7 +38,10 @@ def check_odd_inputs(parts: Mapping[str, Samples], inspections: Mapping[str, Ins
 
 
 def odd_images(inspection: Inspection) -> dict[str, np.ndarray]:
-    """What is wrong -> (n,) bool; {} where the inputs are not images."""
+    """What is wrong -> (n,) bool, of several images a row with any; {} where the inputs are not images."""
+    if inspection.images is not None and (bags := bags_of(inspection.inputs)) is not None:
+        found = odd_images(inspection.images)
+        return {what: np.logical_or.reduceat(odd, bags.offsets[:-1]) for what, odd in found.items()}
     if inspection.sizes is None:
         return {}
     constant, torn = inspection.statistic("contrast") == 0, inspection.statistic("torn") >= TORN
@@ -102,7 +104,7 @@ BLOCK = 1024  # rows compared at once
 
 
 def contaminated(labelled: Samples) -> list[list[int]]:
-    """The rows under each foreign motif that was laid over many images; only where an image has one label.
+    """The rows under each foreign motif that was laid over many images; only where every image has one label.
 
     Each low frequency in colour is taken relative to its spread over the data set, so that what all images have in
     common says nothing. Images under one motif then point in the same direction, however strongly it was blended in.
@@ -112,9 +114,10 @@ def contaminated(labelled: Samples) -> list[list[int]]:
     labels = labelled.targets
     if isinstance(labels, Ragged) or labels.ndim > 1 or labels.dtype.kind not in "ui":
         return []
-    if not are_images(labelled.inputs):
+    images = images_of(labelled.inputs)
+    if isinstance(images, Bags) or not are_images(images):
         return []
-    rows, motifs = directions(labelled.inputs), []
+    rows, motifs = directions(images), []
     left = np.ones(len(rows), bool)
     for leader in leaders(rows, labels, left):
         members, doubtful = neighbours(rows, leader, left)

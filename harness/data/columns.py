@@ -9,11 +9,12 @@ import numpy as np
 
 from harness import paths
 from harness.data.images import EncodedImages
-from harness.data.samples import Ragged
+from harness.data.samples import Bags, Joined, Ragged
 from harness.data.sized_masks import Masks
 from harness.errors import UserError
 from harness.files import atomic, short_hash
 
+RAGGED = {".flat": Ragged, ".encoded": EncodedImages}
 SECOND = {".flat": ".offsets", ".encoded": ".offsets", ".pixels": ".shapes"}  # first part -> second, as `parts_of`
 
 
@@ -21,8 +22,13 @@ def parts_of(column: Any) -> dict[str, np.ndarray]:
     """The arrays in which a column of samples is stored, by their suffix in the name of the file."""
     if isinstance(column, Masks):
         return {".pixels": column.pixels, ".shapes": column.shapes}
-    if isinstance(column, Ragged):
-        return {".encoded" if isinstance(column, EncodedImages) else ".flat": column.flat, ".offsets": column.offsets}
+    if isinstance(column, Joined):
+        return {f".images{part}": array for part, array in parts_of(column.images).items()} | {".table": column.table}
+    if isinstance(column, Bags):
+        return {f".bagged{part}": array for part, array in parts_of(column.flat).items()} | {".bags": column.offsets}
+    for part, kind in RAGGED.items():
+        if type(column) is kind:
+            return {part: column.flat, ".offsets": column.offsets}
     return {"": column}
 
 
@@ -30,20 +36,24 @@ def column_of(parts: Mapping[str, np.ndarray]) -> Any:
     """The column of which `parts_of` made these arrays; raise KeyError where one is missing."""
     if ".pixels" in parts:
         return Masks.of(parts[".pixels"], parts[".shapes"])
-    for part, kind in {".flat": Ragged, ".encoded": EncodedImages}.items():
+    for part, kind in RAGGED.items():
         if part in parts:
             return kind(parts[part], np.asarray(parts[".offsets"]))
     return parts[""]
 
 
 def write_column(folder: Path, name: str, column: Any) -> None:
-    """Write ids, inputs, targets or groups of samples: an array, `Ragged`, `EncodedImages` or `Masks`."""
+    """Write ids, inputs, targets or groups of samples: an array, or any of the kinds in `Samples`."""
     for part, array in parts_of(column).items():
         write_array(folder / f"{name}{part}.npy", array)
 
 
 def read_column(folder: Path, name: str, remedy: str) -> Any:
     """Read a column memory-mapped, as `write_column` wrote it."""
+    if (file := folder / f"{name}.table.npy").exists():
+        return Joined(read_column(folder, f"{name}.images", remedy), read_array(file, remedy))
+    if (file := folder / f"{name}.bags.npy").exists():
+        return Bags(read_column(folder, f"{name}.bagged", remedy), np.asarray(read_array(file, remedy)))
     first = next((part for part in SECOND if (folder / f"{name}{part}.npy").exists()), "")
     parts = (first, SECOND[first]) if first else (first,)
     return column_of({part: read_array(folder / f"{name}{part}.npy", remedy) for part in parts})

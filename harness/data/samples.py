@@ -39,10 +39,77 @@ class Ragged:
         lengths = np.diff(self.offsets)[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         positions = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
-        return replace(self, flat=np.asarray(self.flat[positions]), offsets=offsets)
+        return replace(self, flat=self.flat[positions], offsets=offsets)
 
     def __iter__(self) -> Iterator[Any]:
         return (self[row] for row in range(len(self)))
+
+
+@dataclass(frozen=True)
+class Bags(Ragged):
+    """Rows of several images, at least one each: every image is predicted alone, and a row's prediction is their mean.
+
+    flat: (m, ...) uint8 or `images.EncodedImages`; an integer gives the images of that row.
+    """
+
+    flat: Any
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(m,) int: the row of every image."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    @property
+    def first(self) -> Any:
+        """The first image of every row."""
+        return self.flat[self.offsets[:-1]]
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """(n, ...) float32: the means over each row's images of (m, ...) values."""
+        counts = np.diff(self.offsets).reshape(-1, *[1] * (values.ndim - 1))
+        return np.add.reduceat(np.asarray(values, np.float32), self.offsets[:-1]) / counts.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Rows that hold an image, or several, and columns of a table.
+
+    images: (n, ...) uint8, `images.EncodedImages` or `Bags`. table: (n,) structured array. An integer gives an image
+    and its row of the table; a name gives a column; a slice or an array of rows gives those rows, as with an array.
+    """
+
+    images: Any
+    table: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, rows: Any) -> Any:
+        if isinstance(rows, str):
+            return self.table[rows]
+        if isinstance(rows, int | np.integer):
+            return self.images[rows], self.table[rows]
+        return Joined(self.images[rows], self.table[rows])
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[row] for row in range(len(self)))
+
+
+def images_of(inputs: Any) -> Any:
+    """The images of inputs that hold a table too; any other inputs as they are."""
+    return inputs.images if isinstance(inputs, Joined) else inputs
+
+
+def table_of(inputs: Any) -> np.ndarray | None:
+    """The columns among the inputs, a structured array; None where there is no table."""
+    table = inputs.table if isinstance(inputs, Joined) else inputs
+    return table if isinstance(table, np.ndarray) and table.dtype.names else None
+
+
+def bags_of(inputs: Any) -> Bags | None:
+    """The bags among the inputs; None where a row has one image or none."""
+    images = images_of(inputs)
+    return images if isinstance(images, Bags) else None
 
 
 @dataclass(frozen=True)
@@ -50,15 +117,17 @@ class Samples:
     """Aligned rows. Indexing with an integer or boolean array gives the samples of those rows.
 
     ids: (n,) str, unique. inputs: (n, ...) array, memory-mapped when large: images as uint8, tables as a structured
-    array of named columns, images of different sizes as `images.EncodedImages`. targets: (n, ...) array, `Ragged`, or
-    `sized_masks.Masks` of images of different sizes; None where they are not known. groups: (n,) int, the units that no
-    split may part. stratify: (n,) int, the kinds of sample of which every part gets its share, where the targets do not
-    show them (a grade, a site). details: (n,) structured, columns of the host's table by which rows are split, and that
-    nothing learns from (a time, a fold). metadata: (n,) of `images.METADATA`, what the image files hold beside their
-    pixels; the audit alone reads it. reading: how image files became inputs, JSON values, so that new ones are read
-    alike: value_range, (low, high) or None where all hold 8 bits; size, (height, width) of the files or None where they
-    differ; resized, whether a size was declared; together, the images of a row. host: JSON, what the host's own files
-    call rows and classes, for `Task.for_official`; None where they are called as here.
+    array of named columns, images of different sizes as `images.EncodedImages`, images beside a table as `Joined`,
+    several images a row as `Bags`. targets: (n, ...) array, `Ragged`, or `sized_masks.Masks` of images of different
+    sizes; None where they are not known. groups: (n,) int, the units that no split may part. stratify: (n,) int, the
+    kinds of sample of which every part gets its share, where the targets do not show them (a grade, a site). details:
+    (n,) structured, columns of the host's table by which rows are split, and that nothing learns from (a time, a fold).
+    metadata: (n,) of `images.METADATA`, what the image files (the first of a row) hold beside their pixels; the audit
+    alone reads it. reading: how image files became inputs, JSON values, so that new ones are read alike: value_range,
+    (low, high) or None where all hold 8 bits; size, (height, width) of the files or None where they differ; resized,
+    whether a size was declared; together, the images of a row that are one input; named_by and row, the columns of a
+    table that name images and the row of each. host: JSON, what the host's own files call rows and classes, for
+    `Task.for_official`; None where they are called as here.
     """
 
     ids: np.ndarray

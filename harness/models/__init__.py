@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -89,7 +89,8 @@ class Learner:
 
     epochs: the length of its schedule. fewest_epochs: a shorter schedule is not worth its place in the ensemble.
     target_class: the one class that a specialist looks for, or None. versus: the one class to tell it from, None:
-    all others. pretrained: whether it starts from weights trained on other data (a rule may forbid it).
+    all others. pretrained: whether it starts from weights trained on other data (a rule may forbid it). sees: what it
+    is given of rows that hold images and a table (`samples.Joined`).
     """
 
     epochs: int = 1
@@ -97,6 +98,7 @@ class Learner:
     target_class: int | None = None
     versus: int | None = None
     pretrained: bool = False
+    sees: Literal["images", "table", "both"] = "images"
 
     package: ClassVar[str] = "scikit-learn"  # a model stored by another version of this package is not used
     slow_import: ClassVar[str] = ""  # what a worker may import while the data are read

@@ -1,13 +1,13 @@
 """Any estimator or pipeline with scikit-learn's interface, also of LightGBM: fitted whole or not at all."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from harness.data.images import EncodedImages
-from harness.data.samples import Samples
+from harness.data.samples import Joined, Samples
 from harness.errors import UserError
 from harness.models import Context, Learner
 from harness.models.tabular import space_of
@@ -22,11 +22,13 @@ class Sklearn(Learner):
     as flat rows of float32 in 0..1. A classifier must have `predict_proba`; for several labels a row it must give one
     column a class (`OneVsRestClassifier`, `MLPClassifier`). Every `random_state` is set from seed and fold, and every
     `n_jobs` to the threads of the fold. parameters: of the estimator that was built, set as pairs of scikit-learn's own
-    names ("svc__C"). target_class: tell this class from all others, or from `versus` alone.
+    names ("svc__C"). target_class: tell this class from all others, or from `versus` alone. sees: of images beside a
+    table, the table by default.
     """
 
     build: Callable[[], Any]
     parameters: tuple[tuple[str, Any], ...] = ()
+    sees: Literal["images", "table", "both"] = field(default="table", kw_only=True)
 
     slow_import: ClassVar[str] = "sklearn.ensemble"
 
@@ -50,20 +52,24 @@ class Sklearn(Learner):
                 estimator = OneVsRestClassifier(estimator)
         if is_classifier(estimator) and targets.ndim == 1 and self.target_class is None and len(set(targets)) == 1:
             estimator = DummyClassifier()  # a fold without the rare class, from which many estimators do not learn
-        return estimator.fit(features(train.inputs), targets)
+        return estimator.fit(self.features(train.inputs), targets)
 
     def predict(self, model: Any, inputs: Any, task: Task) -> np.ndarray:
         """(n, classes) float32 probabilities, a class that was in no training row 0; or (n,) float32 numbers."""
         from sklearn.base import is_classifier
 
         if not is_classifier(model):
-            return np.asarray(model.predict(features(inputs)), np.float32)
-        known_probs, known = model.predict_proba(features(inputs)), model.classes_
+            return np.asarray(model.predict(self.features(inputs)), np.float32)
+        known_probs, known = model.predict_proba(self.features(inputs)), model.classes_
         if self.target_class is not None:
             return task.expand(known_probs[:, list(known).index(True)].astype(np.float32), self.target_class)
         probs = np.zeros((len(known_probs), len(task.classes)), np.float32)
         probs[:, np.asarray(known, int)] = known_probs
         return probs
+
+    def features(self, inputs: Any) -> Any:
+        """What the estimator sees."""
+        return features(inputs)
 
     def estimator(self) -> Any:
         """Raise `UserError` for parameters that it does not have."""
@@ -86,6 +92,8 @@ def features(inputs: Any) -> Any:
     """What the estimator sees of structured rows (n,) or images (n, h, w[, 3]) uint8."""
     if isinstance(inputs, EncodedImages):
         raise UserError("images of different sizes make no table; resize them to one size in the competition's load")
+    if isinstance(inputs, Joined):
+        raise UserError('an estimator sees one table; declare sees="images" or sees="table"')
     if not inputs.dtype.names:
         return inputs.reshape(len(inputs), -1).astype(np.float32) / 255
     import pandas as pd

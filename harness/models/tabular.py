@@ -48,6 +48,20 @@ def trees_numbers() -> Any:
     return ExtraTreesRegressor(400)
 
 
+def layer_labels() -> Any:
+    """One hidden layer on standardised columns (Kingma and Ba 2015), for labels."""
+    from sklearn.neural_network import MLPClassifier
+
+    return linear(MLPClassifier(hidden_layer_sizes=(64,), alpha=1.0, learning_rate_init=3e-3, max_iter=1000))
+
+
+def layer_numbers() -> Any:
+    """The same for a number, or several."""
+    from sklearn.neural_network import MLPRegressor
+
+    return linear(MLPRegressor(hidden_layer_sizes=(64,), alpha=1.0, learning_rate_init=3e-3, max_iter=1000))
+
+
 def words_labels() -> Any:
     """Logistic regression on the words and pieces of words of text (TF-IDF), and on standardised numbers."""
     from sklearn.linear_model import LogisticRegression

@@ -121,14 +121,15 @@ def sources_of(reading: Reading, slug: str | None) -> str:
 
 
 def tta_of(reading: Reading) -> str:
-    """Views of photographs; of digits and letters a mirrored one is another."""
-    if not reading.shape and reading.kind not in ("detection", "segmentation"):
+    """Views of photographs; of digits and letters a mirrored one is another, and numbers have no views."""
+    of_images = reading.shape or reading.kind in ("detection", "segmentation")
+    if reading.kind == "regression" or not of_images:
         return ""
     return "" if reading.load.startswith("pixels_in_csv") else '("hflip",)'
 
 
 def models_of(reading: Reading) -> dict[str, str]:
-    """Two that see differently, from scratch, of a size that trains on a laptop."""
+    """Two that see differently, from scratch, of a size that trains on a laptop; of images and a table one each."""
     epochs = int(min(60, max(8, 40 * 500 / max(reading.rows, 1))))
     if reading.kind == "segmentation":
         crop = f", crop={tuple(reading.crop)!r}" if reading.crop else ""
@@ -140,12 +141,16 @@ def models_of(reading: Reading) -> dict[str, str]:
         imgsz = min(max(-(-max(reading.shape) // 32) * 32, 64), 320)
         return {"nano": f'Yolo(model="yolo11n", imgsz={imgsz}, epochs=70, batch=8, optimizer=Muon())'}
     if reading.shape:
+        if reading.kind == "regression" and reading.beside:
+            return {"trees": 'Sklearn(trees_numbers, sees="images")', "boosting": "Sklearn(boosted_numbers)"}
         if reading.kind == "regression":
             return {"trees": "Sklearn(trees_numbers)"}
         flip = "" if reading.load.startswith("pixels_in_csv") else "hflip=0.5, "
         loss = "loss=binary_cross_entropy, " if reading.kind == "multilabel" else ""
         augment = f"augment=Augment({flip}rotate=10, brightness=0.1)"
         network = f'Timm("resnet10t", epochs={epochs}, lr=2e-3, batch=16, {loss}{augment})'
+        if reading.beside:
+            return {"network": network, "boosting": "Sklearn(boosted_labels)"}
         small = reading.shape[0] * reading.shape[1] <= 48 * 48 and reading.kind == "classification"
         return {"network": network} | ({"trees": "Sklearn(trees_labels)"} if small else {})
     of = "numbers" if reading.kind == "regression" else "labels"

@@ -12,10 +12,10 @@ class Reading:
 
     classes: names, the index is the label; () for numbers. target: the column or columns. coding: of run lengths.
     cells, keys, columns: of the `Layout`. load: the call that reads the host's files. shape: (height, width) of images,
-    () of tables, and of masks of several sizes. crop: (height, width) that networks see, () for whole images. rows:
-    labelled ones. texts: whether a column holds sentences. time, gap: the column by which the test's rows are later
-    than all others, and the days between them. paths: as in `files_matched`. needs: paths in raw without which the
-    files are not the host's.
+    () of tables, and of masks of several sizes. crop: (height, width) that networks see, () for whole images. beside:
+    the columns that are learned from beside images. rows: labelled ones. texts: whether a column holds sentences. time,
+    gap: the column by which the test's rows are later than all others, and the days between them. paths: as in
+    `files_matched`. needs: paths in raw without which the files are not the host's.
     """
 
     kind: str
@@ -30,6 +30,7 @@ class Reading:
     load: str = ""
     shape: tuple[int, ...] = ()
     crop: tuple[int, ...] = ()
+    beside: tuple[str, ...] = ()
     rows: int = 0
     texts: bool = False
     overlap: bool = False

@@ -11,7 +11,7 @@ from harness.data.pixels import Size
 from harness.data.pixels.picture_file import head
 from harness.data.samples import Samples
 from harness.data.splits import times_of
-from harness.data.tables.cell_values import date_parts
+from harness.data.tables.cell_values import date_parts, numbers_in
 from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
 from harness.new_competition.reading import Reading, as_source
@@ -65,7 +65,7 @@ def columns_of_pixels(host: Host, targets: Sequence[str]) -> list[str]:
 
 
 def of_images(host: Host, keys: SampleKeys, reading: Reading, id_column: str, arguments: list[str]) -> Reading:
-    """Images of several sizes are resized to one."""
+    """Images of several sizes are resized to one. What the tables say of them beside the target is learned from too."""
     ids = host.frame(host.train)[id_column].unique().tolist()
     folders = require_folders(host, ids, f"{host.train}, column {id_column}")
     reading.shape, size = common_shape(host)
@@ -73,10 +73,39 @@ def of_images(host: Host, keys: SampleKeys, reading: Reading, id_column: str, ar
     host.say(f"inputs: {len(ids)} images in {', '.join(folders)}, named by {id_column}{resized}")
     row = keys.id_column if keys.by == "table" and not host.folders_of(keys.ids) else None
     if row:
-        host.say(f"rows: the images of one {row} are one row, and have one answer")
+        host.say(f"rows: the images of one {row} are one row; its prediction is the mean of those of its images")
         arguments += [f"row={row!r}"]
+    reading.beside = columns_beside(host, reading, id_column, row)
+    if reading.beside:
+        host.say(f"beside the images: {listed(reading.beside)} of {host.train}; each kind of model sees its part")
+        arguments += [f"columns={reading.beside!r}", f"test_table=raw / {host.test!r}"]
+        reading.needs = [host.test or ""]
     arguments = [f"id={id_column!r}", *arguments, *([f"size={size}"] if size else [])]
     return finish(host, keys, reading, "images_and_csv", folders, arguments, ids, row)
+
+
+def columns_beside(host: Host, reading: Reading, id_column: str, row: str | None) -> tuple[str, ...]:
+    """What train and test both say of a row of images: numbers, and texts that repeat."""
+    if not host.test:
+        return ()
+    train, test, key = host.frame(host.train), host.frame(host.test), row or id_column
+    if not {key, id_column} <= set(test.columns):
+        return ()
+    targets = [reading.target] if isinstance(reading.target, str) else reading.target
+    others = [name for name in train.columns if name in test.columns and name not in {*targets, id_column, row}]
+    return tuple(
+        name
+        for name in others
+        if says_something(train[name])
+        and not (PATIENT.fullmatch(name) or name == host.options.group)
+        and all(table.groupby(key)[name].nunique().max() == 1 for table in (train, test))
+    )
+
+
+def says_something(cells: pd.Series) -> bool:
+    """Whether they are different numbers, or texts of which each stands in three rows on average."""
+    numbers = not numbers_in(cells.to_numpy(object)).wrong.any()
+    return cells.nunique() > 1 and (numbers or cells.nunique() <= len(cells) / 3)
 
 
 def of_columns(host: Host, keys: SampleKeys, reading: Reading, targets: list[str], arguments: list[str]) -> Reading:
@@ -197,7 +226,7 @@ def finish(
     """
     if reader not in ("class_folders", "classes_in_names", "images_and_masks", "images_and_objects"):
         arguments = [f"raw / {host.train!r}", *arguments]
-        reading.needs = [host.train or ""]
+        reading.needs = [host.train or "", *reading.needs]
     arguments = [*arguments, *group_of(host, row, ids)]
     if row is None and set(folders) <= set(host.folders_of(keys.ids)) and set(ids) & set(keys.ids):
         name = next(name for name in ids if name in set(keys.ids))

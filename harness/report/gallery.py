@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.data.samples import Bags, images_of
 from harness.metrics import Metric
 from harness.report.last_run import LastRun
 
-EACH = 6  # rows of the worst, the middle and the best
+EACH, BAG = 6, 3  # rows of the worst, the middle and the best; images that are shown of a row
 LONGEST, SMALL, QUALITY = 300, 96, 82  # pixels of a side; up to which an image stays as it is; of JPEG
 TITLES = ("The worst", "In the middle", "The best")
 
@@ -80,22 +81,32 @@ def worst_to_best(scores: np.ndarray, errors: np.ndarray, most: int) -> list[lis
 def draw_panels(run: LastRun, row: int, decided: Any) -> tuple[list[Panel], str]:
     """Truth, prediction and difference, and the key to the difference; the image alone where nothing is drawn on it.
 
-    A row of a table has none. decided: of all rows. The contrast of a grey image is stretched.
+    A row of a table has none, of several images the first few are shown. decided: of all rows.
     """
-    import cv2
-
-    image = np.asarray(run.samples.inputs[row])
+    inputs = images_of(run.samples.inputs)
+    if isinstance(inputs, Bags):
+        images = inputs[row][:BAG]
+        return [panel("picture", in_colour(np.asarray(image))) for image in images], ""
+    image = np.asarray(inputs[row])
     if image.ndim not in (2, 3) or image.dtype != np.uint8:
         return [], ""
-    if image.ndim == 2:
-        stretched = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)  # type: ignore[call-overload]
-        image = np.repeat(stretched[..., None], 3, axis=2)
+    image = in_colour(image)
     target, draw = run.oof.targets[row], run.diagnostics.draw
     difference = run.diagnostics.draw_difference(image, target, decided[row])
     if difference is None:
         return [panel("picture", image)], ""
     drawn = {"truth": draw(image, target), "prediction": draw(image, decided[row]), "difference": difference[0]}
     return [panel(kind, drawing) for kind, drawing in drawn.items()], difference[1]
+
+
+def in_colour(image: np.ndarray) -> np.ndarray:
+    """(h, w, 3) of (h, w) or (h, w, 3) uint8; the contrast of a grey image is stretched."""
+    import cv2
+
+    if image.ndim == 3:
+        return image
+    stretched = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)  # type: ignore[call-overload]
+    return np.repeat(stretched[..., None], 3, axis=2)
 
 
 def panel(kind: str, image: np.ndarray) -> Panel:

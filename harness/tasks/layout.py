@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from harness.data.images import EncodedImages
-from harness.data.samples import Samples
+from harness.data.samples import Samples, images_of, table_of
 from harness.errors import InvalidSubmission, UserError
 from harness.files import write_bytes
 
@@ -121,11 +121,11 @@ class Layout:
 
     def asked(self, samples: Samples) -> Asked:
         """The rows for these samples; raise `UserError` where their table lacks a column that is to be repeated."""
-        inputs, copied = samples.inputs, {}
+        inputs, table, copied = images_of(samples.inputs), table_of(samples.inputs), {}
         for name in sorted(set(self.places) - BY_LAYOUT):
-            if name not in (getattr(inputs, "dtype", np.dtype(int)).names or ()):
+            if table is None or name not in (table.dtype.names or ()):
                 raise UserError(f"the layout repeats the column {name!r}, which the samples do not have")
-            copied[name] = np.array([text(value) for value in inputs[name].tolist()])
+            copied[name] = np.array([text(value) for value in table[name].tolist()])
         if isinstance(inputs, EncodedImages):
             return Asked(samples.ids, inputs.sizes, copied)
         images = isinstance(inputs, np.ndarray) and inputs.ndim > 2

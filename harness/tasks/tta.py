@@ -1,16 +1,17 @@
 """Views of test-time augmentation (TTA): flips and turns of whole images and masks, a flip and a scale for boxes.
 
-Images are (n, h, w) or (n, h, w, 3) uint8, or `EncodedImages`. Every view keeps the size of an image, but the quarter
-turns and transpositions of one that is not square, and the scale.
+Images are (n, h, w) or (n, h, w, 3) uint8, or `EncodedImages`; a table beside them stays as it is. Every view keeps
+the size of an image, but the quarter turns and transpositions of one that is not square, and the scale.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness.data.images import EncodedImages
-from harness.data.samples import Ragged
+from harness.data.samples import Bags, Joined, Ragged
 from harness.data.sized_masks import image_by_image
 from harness.tasks import View
 
@@ -34,6 +35,10 @@ def of_image(name: str) -> View:
     change = TURNS[name]
 
     def apply(inputs: Any) -> Any:
+        if isinstance(inputs, Joined):
+            return replace(inputs, images=apply(inputs.images))
+        if isinstance(inputs, Bags):
+            return replace(inputs, flat=apply(inputs.flat))
         if isinstance(inputs, EncodedImages):
             return inputs.map(lambda image: change(image[None])[0])
         return change(inputs)

@@ -20,6 +20,7 @@ from harness.files import write_json
 from harness.models import Context, Fitted, Learner, OutOfTime, TrainingCost
 from harness.prepare import Prepared
 from harness.training.predictions import ModelRun, code_hash, load_prediction, run_folder, save_prediction
+from harness.training.whole_rows import RowLearner
 from harness.training.workers.process import report, stopping
 
 Look = Callable[[float, Callable[[Any], Any]], None]  # (share of the schedule, predict) after every epoch
@@ -83,7 +84,7 @@ def measure_model(job: FoldJob) -> tuple[TrainingCost, dict[str, Any]]:
     declared, prepared = find(job.competition), Prepared(job.competition, job.data_hash)
     last = job.folds - 1  # where folds follow time, the one that trains on the most rows
     train = prepared.train[declared.split.training_rows(prepared.train, prepared.folds(declared, job.folds), last)]
-    learner = job.learner
+    learner = RowLearner(job.learner)
     context = Context(declared.task, paths.runs(job.competition, "probe"), threads=job.threads)
     fast = {name: value for name, value in learner.fast_paths(train, context).items() if name != "probe"}
     return learner.cost(train, replace(context, **fast)), fast
@@ -139,7 +140,7 @@ def train_fold(job: FoldJob, look: Look = lambda done, predict: None) -> None:
         raise OutOfTime
     valid = train[fold_of_row == job.fold]
     learned = train[declared.split.training_rows(train, fold_of_row, job.fold)]
-    fitted = job.learner.fit(learned, valid, _context(declared, job, folder, look))
+    fitted = RowLearner(job.learner).fit(learned, valid, _context(declared, job, folder, look))
     for part, inputs in (("oof", valid.inputs), ("holdout", prepared.holdout.inputs)):
         for view, prediction in predict_views(declared, fitted, inputs)._asdict().items():
             save_prediction(folder, f"{part}-{view}", prediction, declared.task)
@@ -156,7 +157,7 @@ def train_final(job: FoldJob, raw: Path, folder: Path) -> None:
     wanted = np.concatenate([training, prepared.holdout.ids])
     if not np.isin(wanted, labelled.ids).all():
         raise UserError(f"{raw} does not hold the samples that were prepared; name their folder with DATA=")
-    job.learner.fit(labelled[np.isin(labelled.ids, wanted)], None, _context(declared, job, folder))
+    RowLearner(job.learner).fit(labelled[np.isin(labelled.ids, wanted)], None, _context(declared, job, folder))
 
 
 def predict_chunk(competition: str, inputs: Any, models: Mapping[str, FoldModels], recipe: Recipe, threads: int) -> Any:
@@ -202,5 +203,6 @@ _in_memory: dict[Path, Fitted] = {}  # the next chunk needs the same networks
 def _loaded(declared: Competition, models: FoldModels, threads: int) -> list[Fitted]:
     for folder in models.folders:
         if folder not in _in_memory:
-            _in_memory[folder] = models.learner.load(Context(declared.task, folder, threads=threads, **models.fast))
+            context = Context(declared.task, folder, threads=threads, **models.fast)
+            _in_memory[folder] = RowLearner(models.learner).load(context)
     return [_in_memory[folder] for folder in models.folders]

@@ -10,6 +10,7 @@ from harness import paths
 from harness.competition import Competition
 from harness.data.formats.new_inputs import inputs_like
 from harness.data.images import EncodedImages
+from harness.data.samples import Bags, images_of
 from harness.data.sources import locate
 from harness.ensemble import Recipe
 from harness.errors import UserError
@@ -71,7 +72,10 @@ def predict_rows(
 
 def rows_at_once(inputs: Any) -> int:
     """CHUNK, or of large images fewer, so that the predictions of their pixels fit into the memory."""
-    sizes = inputs.sizes if isinstance(inputs, EncodedImages) else np.array([inputs.shape[1:3]])
+    images = images_of(inputs)
+    if isinstance(images, Bags):
+        return max(1, rows_at_once(images.flat) * len(images) // len(images.flat))
+    sizes = images.sizes if isinstance(images, EncodedImages) else np.array([images.shape[1:3]])
     return int(np.clip(PIXELS // sizes.prod(1).max(initial=1), 1, CHUNK))
 
 

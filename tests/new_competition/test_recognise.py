@@ -153,6 +153,26 @@ def test_several_images_of_a_patient_are_one_row(tmp_path: Path) -> None:
     assert reading.keys == {"patient_id": "{id}"} and 'row="patient_id"' in source
 
 
+def test_what_tables_say_of_images_is_learned_from_too(tmp_path: Path) -> None:
+    """But not who the patient is, what the test lacks, what never changes, and texts of one row each."""
+    known, asked = [f"a{k}" for k in ROWS], [f"b{k}" for k in ROWS]
+    files = images("train", known) | images("test", asked)
+
+    def said(k: int, name: str) -> tuple[object, ...]:
+        return name, f"p{k // 2}", 20 + k, "fm"[k % 2], 3, f"taken by {name}"
+
+    known_rows = ((*said(k, name), "mole", k % 3 % 2) for k, name in enumerate(known))
+    files["train.csv"] = table("image,patient_id,age,sex,year,note,diagnosis,target", *known_rows)
+    files["test.csv"] = table("image,patient_id,age,sex,year,note", *(said(k, name) for k, name in enumerate(asked)))
+    files["sample_submission.csv"] = table("image,target", *((name, 0) for name in asked))
+    reading, source = looked_at(tmp_path, files, metric="auc")
+    assert (reading.beside, reading.needs[:2]) == (("age", "sex"), ["train.csv", "test.csv"])
+    assert 'columns=("age", "sex")' in source and 'test_table=raw / "test.csv"' in source
+    assert 'group="patient_id"' in source and "Timm(" in source and "Sklearn(boosted_labels)" in source
+    reading, source = looked_at(tmp_path, files, metric="rmse", task="regression")
+    assert 'Sklearn(trees_numbers, sees="images")' in source and "tta=" not in source
+
+
 @pytest.mark.parametrize("by_columns", [True, False])
 def test_run_lengths_a_line_for_every_class(by_columns: bool, tmp_path: Path) -> None:
     coding, files, rows = RunLengths(by_columns), dict[str, bytes](), list[tuple[str, str]]()

@@ -30,18 +30,19 @@ from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
 from harness.data.pixels.depth import ValueRange
 from harness.data.pixels.picture_file import PictureHead, heads_of, value_range_of
-from harness.data.samples import Dataset, Samples
+from harness.data.samples import Bags, Dataset, Samples
 from harness.data.sized_masks import Masks, gathered
 from harness.data.tables.table import FLAGS, Group, Table
+from harness.data.tables.table_inputs import beside_images, shared_columns
 from harness.errors import UserError, nearest
 from harness.files import short_hash
 from harness.paths import shown
 
+MOST_OF_ID = 4  # images of one id that are seen together
+
 Folders = Path | Sequence[Path]
 Images = Mapping[str, Path] | Mapping[str, Sequence[Path]]  # id -> file, or the files of one row
 Test = Folders | Images  # the official test: folders, whose names are the ids, or the images of ids
-
-MOST_A_ROW = 4  # images of one row that are seen together
 
 
 def class_folders(
@@ -116,41 +117,61 @@ def images_and_csv(
     test: Test | None = None,
     separator: str | None = None,
     row: str | None = None,
+    together: int | None = None,
     value_range: ValueRange | None = None,
     key: str = ID,
+    columns: Sequence[str] | bool = False,
+    test_table: Path | None = None,
+    text: Sequence[str] = (),
+    missing: Sequence[str] = (),
 ) -> Dataset:
     """Read images and a table that names each in the column `id`: by its name, with or without suffix, or its path.
 
     folder: folders of images, or the image of every id, as `files_matched` finds them.
     target, classes, separator: as in `Table.targets`. row: a column that says which images are one row (a patient),
-    with one target; they are seen together, one above the other. key: what stands in the column `id`; with {class} in
-    it, a row for every class of an image, whose target is 0 or 1. test: images, the official part "test". Images that
-    the table does not name, and that are not of the test, are another, "unlabelled".
+    with one target: models see every image alone, and the prediction of a row is the mean of those of its images
+    (`Bags`). together: instead, up to so many images of a row are seen at once, one above the other; by default 4 of an
+    id that `files_matched` finds several of, as of the stains of one slide. key: what stands
+    in the column `id`; with {class} in it, a row for every class of an image, whose target is 0 or 1. test: images, the
+    official part "test". Images that the table does not name, and that are not of the test, are another, "unlabelled".
+
+    test_table: a table that names the images of the test, in `test` or else in `folder`, as `table` does the others.
+    columns: learn also from these columns, of True from all that both tables have but the id, the target and the group:
+    inputs are `Joined`, and every model sees the part that it is for. text, missing: as in `csv_table`.
     """
-    rows = Table.read(table)
+    rows = Table.read(table, missing)
     files = MatchedFiles(folder) if isinstance(folder, Mapping) else ImageFiles(*as_list(folder))
+    together = together or (MOST_OF_ID if isinstance(folder, Mapping) and row is None else 1)
     if CLASS in key:
-        found, targets = flags_of_images(rows, id, key, str(target), classes or ())
-        images = {name: files.find(name) for name in found}
-        return dataset_of(images, targets, rows.groups(group, found), test=test, size=size, value_range=value_range)
-    names, file_of = rows.ids(id), dict[str, Any]()
-    for k, name in enumerate(names):
-        try:
-            file_of[str(name)] = files.find(str(name))
-        except UserError as error:
-            raise rows.wrong(k, id, f"names no image: {error}") from None
-    labelled = rows.is_labelled(target, classes)
-    answered, known = rows[labelled], names[labelled].tolist()
-    targets, groups = answered.targets(target, classes, separator), answered.groups(group, known)
+        found, flags = flags_of_images(rows, id, key, str(target), classes or ())
+        flagged = {name: files.find(name) for name in found}
+        return dataset_of(flagged, flags, rows.groups(group, found), test=test, size=size, value_range=value_range)
+    tested = Table.read(test_table, missing) if test_table else None
+    if tested and not isinstance(test, Mapping):
+        test = _images_of_table(tested, id, row, ImageFiles(*as_list(test)) if test else files)
+    file_of, labelled = _files_in(rows, id, files), rows.is_labelled(target, classes)
+    answered = rows[labelled]
+    names = answered.ids(id).tolist()
+    targets, groups = answered.targets(target, classes, separator), answered.groups(group, names)
+
+    known, taken = {name: file_of[name] for name in names}, {*files_of_test(test)}
+    with_suffix = any(isinstance(file, Path) and file.name == name for name, file in known.items())
+    rest = {name: file for name, file in file_of.items() if name not in known and taken.isdisjoint(as_list(file))}
+    images: Images = known
+    others: Images = rest
     if row is not None:
-        members, first = _rows_of_images(answered, row, known, targets)
-        of_rows: Images = {name: [file_of[each] for each in of_row] for name, of_row in members.items()}
-        of_groups = None if groups is None else groups[first]
-        return dataset_of(of_rows, targets[first], of_groups, test=test, size=size, value_range=value_range)
-    chosen = {name: file_of[name] for name in known}
-    with_suffix = any(isinstance(file, Path) and file.name == name for name, file in chosen.items())
-    others = files.others(chosen, set(files_of_test(test)), with_suffix)
-    return dataset_of(chosen, targets, groups, others, test, size, with_suffix, value_range=value_range)
+        row_of = dict(zip(file_of, rows.text(row), strict=True))
+        images, first = _grouped(known, row_of), _first_of_rows(answered, row, targets)
+        others = {name: files for name, files in _grouped(rest, row_of).items() if name not in images}
+        targets, groups = targets[first], None if groups is None else groups[first]
+    elif not columns:  # those that no line names, too
+        others = files.others(known, taken, with_suffix)
+    parts = images, targets, groups, others, test
+    dataset = dataset_of(*parts, size, with_suffix, False, value_range, together, {"named_by": id, "row": row})
+    if not columns:
+        return dataset
+    besides = {id, row, group if isinstance(group, str) else None, *([target] if isinstance(target, str) else target)}
+    return beside_images(dataset, shared_columns(columns, rows, tested, besides), row or id, rows, tested, text)
 
 
 def flags_of_images(
@@ -171,16 +192,36 @@ def flags_of_images(
     return names, np.array([[flag_of[name, c] for c in classes] for name in names], np.uint8)
 
 
-def _rows_of_images(
-    rows: Table, column: str, names: Sequence[str], targets: np.ndarray
-) -> tuple[dict[str, list[str]], list[int]]:
-    """Row -> the ids of its images, and where each row begins; raise `UserError` where their targets differ."""
-    members, first = dict[str, list[str]](), dict[str, int]()
-    for k, (cell, name) in enumerate(zip(rows.text(column), names, strict=True)):
+def _images_of_table(rows: Table, id: str, row: str | None, files: ImageFiles | MatchedFiles) -> Images:
+    named = _files_in(rows, id, files)
+    return named if row is None else _grouped(named, dict(zip(named, rows.text(row), strict=True)))
+
+
+def _files_in(rows: Table, id: str, files: ImageFiles | MatchedFiles) -> dict[str, Any]:
+    """The file of every row, or its files, by its id."""
+    found = dict[str, Any]()
+    for k, name in enumerate(rows.ids(id).tolist()):
+        try:
+            found[name] = files.find(name)
+        except UserError as error:
+            raise rows.wrong(k, id, f"names no image: {error}") from None
+    return found
+
+
+def _grouped(files: Mapping[str, Any], row_of: Mapping[str, str]) -> dict[str, list[Path]]:
+    found = dict[str, list[Path]]()
+    for name, file in files.items():
+        found.setdefault(row_of[name], []).extend(as_list(file))
+    return found
+
+
+def _first_of_rows(rows: Table, column: str, targets: np.ndarray) -> list[int]:
+    """Where each row of images begins; raise `UserError` where the targets of its images differ."""
+    first = dict[str, int]()
+    for k, cell in enumerate(rows.text(column)):
         if (targets[k] != targets[first.setdefault(cell, k)]).any():
             raise rows.wrong(k, column, "has images with different targets")
-        members.setdefault(cell, []).append(name)
-    return members, list(first.values())
+    return list(first.values())
 
 
 def images_and_masks(
@@ -272,30 +313,36 @@ def dataset_of(
     with_suffix: bool = False,
     encoded: bool = False,
     value_range: ValueRange | None = None,
+    together: int = 1,
+    reading: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike.
 
     with_suffix: whether the files of test folders are named so. encoded: also images of one size stay encoded.
+    together: of several images a row, how many are one input. reading: what else is told of it, as in `Samples`.
     """
     if test is not None and not isinstance(test, Mapping):
         test = files_by_name(files_below(*as_list(test)), with_suffix)
     parts: list[Images] = [images, others or {}, test or {}]
     of_rows = [as_list(files) for part in parts for files in part.values()]
-    together = max(map(len, of_rows))
+    most = max(map(len, of_rows))
+    together = min(together, most)
     files = sorted({file for of_row in of_rows for file in of_row})
     head_of = dict(zip(files, heads_of(files), strict=True))
     value_range = value_range or value_range_of(files, list(head_of.values()))
     if together > 1:
-        together = min(together, MOST_A_ROW)
         inputs: Any = _seen_together(of_rows, together, head_of, size, value_range)
     else:
-        files = [file for (file,) in of_rows]
+        files = [file for of_row in of_rows for file in of_row]
         read = EncodedImages.stored if encoded else partial(images_of, size=size)
         inputs = read(files, [head_of[file] for file in files], value_range=value_range)
+        if most > 1:
+            inputs = Bags(inputs, np.cumsum([0, *map(len, of_rows)]))
     if isinstance(inputs, EncodedImages) and isinstance(targets, np.ndarray) and targets.ndim == 3:
         targets = Masks(list(targets))  # only images without a mask have another size
     sizes = {each.size for each in head_of.values()}
     reading = {
+        **(reading or {}),
         "value_range": value_range,
         "size": sizes.pop() if len(sizes) == 1 else None,
         "resized": size is not None,

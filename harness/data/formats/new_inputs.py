@@ -2,32 +2,37 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.data.formats.asked import rows_named
 from harness.data.formats.image_files import decoded, files_below, files_by_name
 from harness.data.images import EncodedImages
 from harness.data.pixels.depth import ValueRange, learnt_range, used_by
 from harness.data.pixels.picture_file import PictureHead, head, read_pixels, value_range_of
-from harness.data.samples import Samples
+from harness.data.samples import Bags, Joined, Samples, images_of
 from harness.data.tables.table import Table
-from harness.data.tables.table_inputs import structured_like
-from harness.errors import UserError
+from harness.data.tables.table_inputs import lines_of_ids, structured_like
+from harness.errors import UserError, listed
 from harness.paths import shown
 
+TABLES = (".csv", ".tsv")
 log = logging.getLogger(__name__)
 
 
 def inputs_like(source: Path, like: Any, reading: Mapping[str, Any], id_columns: Sequence[str] = ()) -> Samples:
-    """The images of a folder, or the rows of a CSV table, in the form of the inputs `like`.
+    """The images of a folder, or the rows of a CSV table, or both, in the form of the inputs `like`.
 
     reading: as in `Samples`. id_columns: the columns of a table that may hold its ids. Raise `UserError` where the
     source is not of that form.
     """
     if isinstance(like, np.ndarray) and like.dtype.names:
         return rows_like(source, like, id_columns)
+    if isinstance(like, Joined | Bags):
+        return several_like(source, like, reading)
     return images_like(source, like, reading)
 
 
@@ -43,13 +48,58 @@ def rows_like(file: Path, like: np.ndarray, id_columns: Sequence[str] = ()) -> S
     return Samples(table.ids(id_column), structured_like(table, like))
 
 
-def images_like(folder: Path, like: Any, reading: Mapping[str, Any] | None = None) -> Samples:
-    """Every image of the folder, with its name as its id, in the form of the inputs `like`.
+def several_like(folder: Path, like: Joined | Bags, reading: Mapping[str, Any]) -> Samples:
+    """Rows of an image and a table's columns, or of several images, or of both.
+
+    A table in the folder, or beside it with the folder's name, names the images, and their row where a row has several;
+    without one every image is a row. Raise `UserError` where the table is missing or not of the training's form.
+    """
+    if isinstance(like, Bags) and not tables_of_folder(folder):
+        samples = images_like(folder, like.flat, reading)
+        return replace(samples, inputs=Bags(samples.inputs, np.arange(len(samples) + 1)))
+    table, images = Table.read(table_of_folder(folder)), images_of(like)
+    column, row = reading["named_by"], reading.get("row")
+    key = row if row and isinstance(images, Bags) else column
+    files = rows_named(table.file, column, key, folder)
+    ids, alone = np.array(list(files)), [file for of_row in files.values() for file in of_row]
+    known = images.flat if isinstance(images, Bags) else images
+    inputs = images_like(folder, known, reading, {str(k): file for k, file in enumerate(alone)}).inputs
+    if isinstance(images, Bags):
+        inputs = Bags(inputs, np.cumsum([0, *map(len, files.values())]))
+    if not isinstance(like, Joined):
+        return Samples(ids, inputs)
+    line = lines_of_ids(table, key, [name for name in like.table.dtype.names or () if name in table.columns])
+    columns = structured_like(table, like.table)[[line[name] for name in ids.tolist()]]
+    return Samples(ids, Joined(inputs, columns))
+
+
+def tables_of_folder(folder: Path) -> list[Path]:
+    """The tables in a folder of images, else those beside it that are named as the folder."""
+    inside = sorted(file for file in folder.glob("*") if file.suffix.lower() in TABLES)
+    return inside or [file for suffix in TABLES if (file := folder.resolve().with_suffix(suffix)).is_file()]
+
+
+def table_of_folder(folder: Path) -> Path:
+    """The only one; raise `UserError` where there is none, or several."""
+    found = tables_of_folder(folder)
+    if len(found) != 1:
+        there = f"there are {listed(map(shown, found))}" if found else "there is none"
+        raise UserError(
+            f"{shown(folder)} should hold the images and one table that says what the models have to know of each, but "
+            f"{there}"
+        )
+    return found[0]
+
+
+def images_like(
+    folder: Path, like: Any, reading: Mapping[str, Any] | None = None, named: Mapping[str, Path] | None = None
+) -> Samples:
+    """Images in the form of the inputs `like`: those that are named, else every one of the folder by its name.
 
     Images of another size are resized where those of the training were. Raise `UserError` where there are none, or one
     cannot be read, or has another size or depth than the training's.
     """
-    reading, named = reading or {}, files_by_name(files_below(folder))
+    reading, named = reading or {}, named or files_by_name(files_below(folder))
     ids, files = np.array(list(named)), list(named.values())
     heads = [head(file) for file in files]
     value_range = known_range(files, heads, reading)

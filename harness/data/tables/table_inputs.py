@@ -3,10 +3,12 @@
 Whatever is not plain is said in a line: codes that stay text, dates, columns with some words among numbers, long texts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from harness.data.samples import Dataset, Joined, Samples
 from harness.data.tables.cell_values import CODE, NumberColumn, date_parts
 from harness.data.tables.table import UNNAMED, Table
 from harness.errors import UserError
@@ -37,6 +39,65 @@ def structured(names: Sequence[str], tables: Sequence[Table], text: Sequence[str
     for name, column in columns.items():
         rows[name] = column
     return rows
+
+
+def shared_columns(
+    wanted: Sequence[str] | bool, table: Table, test: Table | None, besides: Collection[str | None]
+) -> list[str]:
+    """The columns that were asked for; of True, all that the test table has too, but for `besides` and an index.
+
+    Raise `UserError` where a column is not there, or none is left; what is left out is said.
+    """
+    tables = [table] if test is None else [table, test]
+    if not isinstance(wanted, bool):
+        for name in wanted:
+            for each in tables:
+                each.place(name)
+        return list(wanted)
+    names = [name for name in table.columns if name not in besides and not is_index(name, tables)]
+    if left_out := [name for name in names if any(name not in each.columns for each in tables)]:
+        table.say(f"left out: {', '.join(left_out)}, which {shown(tables[-1].file)} does not have")
+    names = [name for name in names if name not in left_out]
+    if not names:
+        raise UserError(f"{shown(table.file)} has no column left to learn from; leave columns= out")
+    return names
+
+
+def beside_images(
+    dataset: Dataset, names: Sequence[str], key: str, table: Table, test: Table | None, text: Sequence[str] = ()
+) -> Dataset:
+    """The samples with these columns beside their images: of the line whose cell in the column `key` is their id.
+
+    test: the table of the official part "test", where that is another one.
+    """
+    values = structured(names, [table] if test is None else [table, test], text)
+
+    def joined(samples: Samples, known: Table, rows: np.ndarray) -> Samples:
+        line, ids = lines_of_ids(known, key, names), samples.ids.tolist()
+        for name in ids:
+            if name not in line:
+                raise UserError(f"{shown(known.file)}, column {key}, has no row of {name!r}, whose images are there")
+        return replace(samples, inputs=Joined(samples.inputs, rows[[line[name] for name in ids]]))
+
+    of_test = (table, values) if test is None else (test, values[len(table) :])
+    official = {
+        part: joined(samples, *(of_test if part == "test" else (table, values)))
+        for part, samples in dataset.official.items()
+    }
+    return Dataset(joined(dataset.labelled, table, values), official)
+
+
+def lines_of_ids(table: Table, key: str, names: Sequence[str]) -> dict[str, int]:
+    """id -> its first row; raise `UserError` where another row of the id says something else in a column."""
+    ids, first = table.text(key), dict[str, int]()
+    for row, name in enumerate(ids):
+        first.setdefault(name, row)
+    for name in names:
+        cells = table.text(name)
+        for row, (cell, of_row) in enumerate(zip(cells, ids, strict=True)):
+            if cell != cells[first[of_row]]:
+                raise table.wrong(row, name, f"is {cells[first[of_row]]!r} for another image of {of_row}; leave it out")
+    return first
 
 
 def structured_like(table: Table, like: np.ndarray) -> np.ndarray:
