@@ -16,6 +16,7 @@ from harness.audit.checks import Check, label_matrix
 from harness.audit.inspection import Inspection, features
 from harness.bootstrap import resamples
 from harness.data.images import EncodedImages, file_metadata
+from harness.data.pixels.depth import displayed
 from harness.data.samples import Samples
 from harness.errors import listed
 from harness.tasks import Task
@@ -152,7 +153,7 @@ def unexplained_size(lengths: np.ndarray, images: Any) -> np.ndarray:
     kinds = [".png", ".jpg"]
     if isinstance(images, EncodedImages):
         kinds = [".jpg"] if images.encoded(0)[:2] == b"\xff\xd8" else [".png"]
-    again = np.log([[len(cv2.imencode(kind, np.asarray(image))[1]) for kind in kinds] for image in images])
+    again = np.log([[len(cv2.imencode(kind, displayed(np.asarray(image)))[1]) for kind in kinds] for image in images])
     terms = np.column_stack([np.ones(len(again)), again, again**2])
     return (np.log(lengths) - terms @ np.linalg.lstsq(terms, np.log(lengths), rcond=None)[0])[:, None]
 

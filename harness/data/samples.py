@@ -49,15 +49,15 @@ class Ragged:
 class Samples:
     """Aligned rows. Indexing with an integer or boolean array gives the samples of those rows.
 
-    ids: (n,) str, unique. inputs: (n, ...) array, memory-mapped when large: images as uint8, tables as a structured
-    array of named columns, images of different sizes as `images.EncodedImages`. targets: (n, ...) array or `Ragged`,
-    None where they are not known. groups: (n,) int, the units that no split may part. stratify: (n,) int, the kinds of
-    sample of which every part gets its share, where the targets do not show them (a grade, a site). metadata: (n,) of
-    `images.METADATA`, what the image files hold beside their pixels; the audit alone reads it. reading: how image files
-    became inputs, JSON values, so that new ones are read alike: value_range, (low, high) or None where all hold 8
-    bits; size, (height, width) of the files or None where they differ; resized, whether a size was declared; together,
-    the images of a row. host: JSON, what the host's own files call rows and classes, for `Task.for_official`; None
-    where they are called as here.
+    ids: (n,) str, unique. inputs: (n, ...) array, memory-mapped when large: images as uint8, or uint16 where they have
+    more than 8 bits, tables as a structured array of named columns, images of different sizes as
+    `images.EncodedImages`. targets: (n, ...) array or `Ragged`, None where they are not known. groups: (n,) int, the
+    units that no split may part. stratify: (n,) int, the kinds of sample of which every part gets its share, where the
+    targets do not show them (a grade, a site). metadata: (n,) of `images.METADATA`, what the image files hold beside
+    their pixels; the audit alone reads it. reading: how image files became inputs, JSON values, so that new ones are
+    read alike: value_range, (low, high) or None where all hold 8 bits; size, (height, width) of the files or None where
+    they differ; resized, whether a size was declared; together, the images of a row. host: JSON, what the host's own
+    files call rows and classes, for `Task.for_official`; None where they are called as here.
     """
 
     ids: np.ndarray

@@ -13,7 +13,8 @@ class Reading:
     classes: names, the index is the label; () for numbers. target: the column or columns. coding: of run lengths.
     cells, keys, columns: of the `Layout`. load: the call that reads the host's files. shape: (height, width) of images,
     () of tables. rows: labelled ones. texts: whether a column holds sentences. needs: paths in raw without which the
-    files are not the host's.
+    files are not the host's. look: channels, mean and std of networks, of images with more than 8 bits or three
+    channels.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Reading:
     rows: int = 0
     texts: bool = False
     needs: list[str] = field(default_factory=list)
+    look: dict[str, object] = field(default_factory=dict)
 
 
 def metric_for(host: Host, kind: str) -> MetricName:

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from harness.data.formats.image_files import read_images
 from harness.data.pixels import Size
+from harness.data.pixels.channels import channels_in
+from harness.data.pixels.depth import full
 from harness.data.pixels.picture_file import head
 from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
@@ -15,6 +18,7 @@ from harness.new_competition.sample_keys import SampleKeys
 
 PATIENT = re.compile(r"(patient|subject|person|site|source|session|group|center|hospital)(_?id)?", re.IGNORECASE)
 SIDES = (32, 224)  # pixels, to which images of several sizes are resized
+LOOKED_AT = 50  # images of which networks get the mean and the deviation
 FEWEST_PIXELS = 50  # columns named pixel0, pixel1, ... that are an image
 
 
@@ -81,11 +85,29 @@ def holds_sentences(cells: pd.Series) -> bool:
 
 def common_shape(host: Host) -> tuple[Size, Size | None]:
     """(height, width) of all images, also of the test, and the size to which they are resized where they differ."""
-    shapes = [head(file)[0] for files in host.images.values() for file in files]
+    shapes = [head(file, channels_in(files[0])).size for files in host.images.values() for file in files]
     if len(set(shapes)) == 1:
         return shapes[0], None
     side = int(np.clip(np.median([min(shape) for shape in shapes]), *SIDES)) // 8 * 8
     return (side, side), (side, side)
+
+
+def with_look(host: Host, reading: Reading, folder: str) -> list[str]:
+    """The argument channels= of the reader, where it is needed; the look is that of some of the images, small."""
+    files = host.images.get(folder) or host.images[folder.split("/")[0]]
+    some, channels = files[:: -(-len(files) // LOOKED_AT)], channels_in(files[0])
+    if channels is None and not any(head(file).deep for file in some):
+        return []
+    images = read_images(some, (SIDES[0], SIDES[0]), channels=channels)
+    values = images.reshape(-1, images.shape[3] if images.ndim == 4 else 1) / full(images.dtype)
+    mean, std = values.mean(0).round(3).tolist(), np.maximum(values.std(0), 0.001).round(3).tolist()
+    reading.look = {"mean": tuple(mean), "std": tuple(std)}
+    bits = 8 * images.itemsize
+    host.say(f"channels: {len(mean)} of {bits} bits in {folder}; networks see them with their own mean and deviation")
+    if channels is None:
+        return []
+    reading.look = {"channels": channels, **reading.look}
+    return [f"channels={channels}"]
 
 
 def median_shape(host: Host) -> Size:
@@ -118,6 +140,8 @@ def finish(
     row: str | None = None,
 ) -> Reading:
     """A call that reads images; those of the test by the ids of the sample, or with row= by a table of them."""
+    if reader != "images_and_boxes":  # which are read with 8 bits and three channels
+        arguments = [*arguments, *with_look(host, reading, folders[0])]
     if reader not in ("class_folders", "images_and_masks"):
         arguments = [f"raw / {host.train!r}", *arguments, *group_of(host, row)]
         reading.needs = [host.train or ""]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.data.pixels.depth import displayed
 from harness.metrics import Metric
 from harness.report.last_run import LastRun
 
@@ -80,13 +81,14 @@ def worst_to_best(scores: np.ndarray, errors: np.ndarray, most: int) -> list[lis
 def draw_panels(run: LastRun, row: int, decided: Any) -> tuple[list[Panel], str]:
     """Truth, prediction and difference, and the key to the difference; the image alone where nothing is drawn on it.
 
-    A row of a table has none. decided: of all rows. The contrast of a grey image is stretched.
+    A row of a table has none. decided: of all rows. The contrast of a grey image is stretched, and that of a deep one.
     """
     import cv2
 
     image = np.asarray(run.samples.inputs[row])
-    if image.ndim not in (2, 3) or image.dtype != np.uint8:
+    if image.ndim not in (2, 3) or image.dtype not in (np.uint8, np.uint16):
         return [], ""
+    image = displayed(image)
     if image.ndim == 2:
         stretched = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)  # type: ignore[call-overload]
         image = np.repeat(stretched[..., None], 3, axis=2)

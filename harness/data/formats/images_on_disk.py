@@ -3,25 +3,33 @@
 Images may lie in folders inside the one that is named. Litter of archives and file managers is not read.
 
 Images of one size, or resized with `size`, become one array: (n, h, w) uint8 where all are grey, else (n, h, w, 3),
-red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes. Of pictures of
-more than 8 bits the values of `value_range` become 0 to 255, by default those from the lowest to the highest in all
-files, also of the official parts.
+red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes.
+
+Where files hold more than 8 bits, the values of `value_range` become 0 to 65535 (uint16), by default those from the
+lowest to the highest in all files, also of the official parts; or 0 to 255 where no more than 256 levels are used, and
+in images that stay encoded. `channels` is needed where they are others than 1 (grey) and 3: the last axis of an array,
+the bands of a TIFF file, or its pages; 4 keeps what else is left out as alpha. The images are (n, h, w, channels) then.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data.formats.image_files import ImageFiles, files_below, files_by_name, images_of
+from harness.data.formats.image_files import (
+    ImageFiles,
+    files_below,
+    files_by_name,
+    form_for,
+    images_of,
+)
 from harness.data.formats.mask_files import Values, label_masks
 from harness.data.images import EncodedImages, file_metadata
 from harness.data.pixels import Size
-from harness.data.pixels.depth import ValueRange
-from harness.data.pixels.picture_file import PictureHead, head, heads_of, value_range_of
+from harness.data.pixels.depth import Form, ValueRange
+from harness.data.pixels.picture_file import PictureHead, head, heads_of
 from harness.data.samples import Dataset, Samples
 from harness.data.tables.table import Table
 from harness.errors import UserError, nearest
@@ -41,6 +49,7 @@ def class_folders(
     size: Size | None = None,
     test: Test | None = None,
     value_range: ValueRange | None = None,
+    channels: int | None = None,
 ) -> Dataset:
     """Read a folder for every class, named as it; test: images without a class, the official part "test".
 
@@ -63,7 +72,7 @@ def class_folders(
         names = [f"{file.stem}-{short_hash(*file.relative_to(folder).parts)[:6]}" for file in label_of]
     images = dict(sorted(zip(names, label_of, strict=True)))
     targets = np.array([label_of[file] for file in images.values()], np.min_scalar_type(len(classes) - 1))
-    return dataset_of(images, targets, test=test, size=size, value_range=value_range)
+    return dataset_of(images, targets, test=test, size=size, value_range=value_range, channels=channels)
 
 
 def images_and_csv(
@@ -78,6 +87,7 @@ def images_and_csv(
     separator: str | None = None,
     row: str | None = None,
     value_range: ValueRange | None = None,
+    channels: int | None = None,
 ) -> Dataset:
     """Read images and a table that names each in the column `id`: by its name, with or without suffix, or its path.
 
@@ -100,11 +110,15 @@ def images_and_csv(
         members, first = _rows_of_images(answered, row, known, targets)
         images: Images = {name: [file_of[each] for each in of_row] for name, of_row in members.items()}
         of_rows = None if groups is None else groups[first]
-        return dataset_of(images, targets[first], of_rows, test=test, size=size, value_range=value_range)
+        return dataset_of(
+            images, targets[first], of_rows, test=test, size=size, value_range=value_range, channels=channels
+        )
     with_suffix = any(file_of[name].name == name for name in known)
     rest = sorted(set(files.files) - {file_of[name] for name in known} - set(_files_of(test)))
     chosen, others = {name: file_of[name] for name in known}, files_by_name(rest, with_suffix)
-    return dataset_of(chosen, targets, groups, others, test, size, with_suffix, value_range=value_range)
+    return dataset_of(
+        chosen, targets, groups, others, test, size, with_suffix, value_range=value_range, channels=channels
+    )
 
 
 def _rows_of_images(
@@ -126,6 +140,7 @@ def images_and_masks(
     size: Size | None = None,
     test: Test | None = None,
     value_range: ValueRange | None = None,
+    channels: int | None = None,
 ) -> Dataset:
     """Read images and masks of the same names, whatever their suffix: a label under every pixel.
 
@@ -138,14 +153,14 @@ def images_and_masks(
         if name not in file_of:
             raise UserError(f"{shown(mask_of[name])} belongs to none of the images{nearest(name, file_of)}")
     known = {name: file_of[name] for name in mask_of}
-    of_shape = {head(file)[0]: file for file in known.values()}
+    of_shape = {head(file, channels).size: file for file in known.values()}
     if size is None and len(of_shape) > 1:
         two = " and ".join(f"{shown(file)} is {h} x {w}" for (h, w), file in list(of_shape.items())[:2])
         raise UserError(f"{two}, but masks need images of one size; resize them with size=(height, width)")
-    targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size)
+    targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size, channels)
     tested = set(_files_of(test))
     others = {name: file for name, file in file_of.items() if name not in mask_of and file not in tested}
-    return dataset_of(known, targets, None, others, test, size, value_range=value_range)
+    return dataset_of(known, targets, None, others, test, size, value_range=value_range, channels=channels)
 
 
 def as_list(paths: Path | Sequence[Path]) -> list[Path]:
@@ -171,6 +186,7 @@ def dataset_of(
     with_suffix: bool = False,
     encoded: bool = False,
     value_range: ValueRange | None = None,
+    channels: int | None = None,
 ) -> Dataset:
     """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike.
 
@@ -182,18 +198,19 @@ def dataset_of(
     of_rows = [as_list(files) for part in parts for files in part.values()]
     together = max(map(len, of_rows))
     files = sorted({file for of_row in of_rows for file in of_row})
-    head_of = dict(zip(files, heads_of(files), strict=True))
-    value_range = value_range or value_range_of(files, list(head_of.values()))
+    heads = heads_of(files, channels)
+    head_of = dict(zip(files, heads, strict=True))
+    form = form_for(files, heads, size, value_range, channels, encoded)
     if together > 1:
         together = min(together, MOST_A_ROW)
-        inputs: Any = _seen_together(of_rows, together, head_of, size, value_range)
+        inputs: Any = _seen_together(of_rows, together, head_of, size, form)
     else:
         files = [file for (file,) in of_rows]
-        read = EncodedImages.stored if encoded else partial(images_of, size=size)
-        inputs = read(files, [head_of[file] for file in files], value_range=value_range)
+        heads = [head_of[file] for file in files]
+        inputs = images_of(files, heads, size, form, encoded)
     sizes = {each.size for each in head_of.values()}
     reading = {
-        "value_range": value_range,
+        "value_range": form.value_range,
         "size": sizes.pop() if len(sizes) == 1 else None,
         "resized": size is not None,
         "together": together,
@@ -211,16 +228,16 @@ def _seen_together(
     count: int,
     head_of: Mapping[Path, PictureHead],
     size: Size | None,
-    value_range: ValueRange | None,
+    form: Form,
 ) -> np.ndarray:
-    """(n, count * h, w[, 3]) uint8: the images of a row one above the other, repeated where a row has fewer.
+    """(n, count * h, w[, c]): the images of a row one above the other, repeated where a row has fewer.
 
     A network that ends in a mean over all places then sees the mean over the images. Of more than `count` images
     evenly spread ones are taken.
     """
     chosen = [[files[k * max(len(files), count) // count % len(files)] for k in range(count)] for files in of_rows]
     files = sorted({file for row in chosen for file in row})
-    images = images_of(files, [head_of[file] for file in files], size, value_range)
+    images = images_of(files, [head_of[file] for file in files], size, form)
     if isinstance(images, EncodedImages):
         raise UserError("the images of one row have different sizes; resize them with size=(height, width)")
     place = {file: k for k, file in enumerate(files)}

@@ -36,7 +36,9 @@ class StoredMask(NamedTuple):
         return self.numbers if self.numbers.ndim == 3 else np.repeat(self.numbers[..., None], 3, axis=2)
 
 
-def label_masks(mask_of: Mapping[Path, Path], values: Values | None, size: Size | None) -> np.ndarray:
+def label_masks(
+    mask_of: Mapping[Path, Path], values: Values | None, size: Size | None, channels: int | None = None
+) -> np.ndarray:
     """(n, h, w) uint8 labels of the masks of images: image -> mask, those of one size or resized.
 
     values: the label k is values[k], a number or a colour; by default the number itself. Numbers of a palette count
@@ -49,7 +51,7 @@ def label_masks(mask_of: Mapping[Path, Path], values: Values | None, size: Size 
         values = colours_for(list(mask_of.values()), values)
     labels = []
     for image, mask in mask_of.items():
-        require_one_size(mask, image)
+        require_one_size(mask, image, channels)
         coded = coded_mask(stored_mask(mask), values)
         found |= set(np.unique(coded).tolist())
         labels.append(coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST))
@@ -137,8 +139,9 @@ def refuse(mask: StoredMask, seen: np.ndarray, what: str, values: Values | None)
     raise UserError(f"{shown(mask.file)}{what}, but the values of the labels are {declared}; {hint}")
 
 
-def require_one_size(mask: Path, image: Path) -> None:
-    (height, width), expected = head(mask).size, head(image).size
+def require_one_size(mask: Path, image: Path, channels: int | None = None) -> None:
+    """channels: of the image, as declared."""
+    (height, width), expected = head(mask).size, head(image, channels).size
     if (height, width) != expected:
         turned = (width, height) == expected
         raise UserError(

@@ -36,17 +36,19 @@ def images_and_runs(
     label: str | None = None,
     group: str | None = None,
     test: Test | None = None,
+    channels: int | None = None,
 ) -> Dataset:
     """Read images and a table of run lengths, one row or several an image: a label under every pixel.
 
     classes: the first is the background. key: what stands in the column `id`, such as "{id}_{class}"; label: the column
     of the class, where there is one; with neither, all runs are of the second class. An image that the table does not
-    name has no such pixel. test: id -> file, the official part "test"; it is not learned from.
+    name has no such pixel. test: id -> file, the official part "test"; it is not learned from. channels: as
+    in `images_on_disk`.
     """
     rows = Table.read(table)
     of_row = _keys(rows, id, key, label, classes[1:])
     named = _named([name for name, _ in of_row], images, test)
-    shapes = {head(file)[0] for file in named.values()}
+    shapes = {head(file, channels).size for file in named.values()}
     if len(shapes) > 1:
         raise UserError(f"the images beside {shown(table)} have {len(shapes)} sizes; masks need images of one size")
     (size,) = shapes
@@ -62,7 +64,7 @@ def images_and_runs(
         logging.getLogger(__name__).warning(
             "%s: in %d rows a pixel has two classes; the later row counts", shown(table), shared
         )
-    return dataset_of(named, masks, _groups(rows, group, of_row, named), test=test)
+    return dataset_of(named, masks, _groups(rows, group, of_row, named), test=test, channels=channels)
 
 
 def images_and_boxes(

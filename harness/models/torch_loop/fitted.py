@@ -27,9 +27,9 @@ class TorchFitted:
     machine: Machine
 
     def predict(self, inputs: Any) -> Any:
-        """inputs (n, h, w[, 3]) uint8, memory-mapped or a view; the task's prediction in float16."""
+        """inputs (n, h, w[, c]) uint8 or uint16, memory-mapped or a view; the task's prediction in float16."""
         if not len(inputs):
-            return self.predict(np.zeros((1, *inputs.shape[1:]), np.uint8))[:0]
+            return self.predict(np.zeros((1, *inputs.shape[1:]), inputs.dtype))[:0]
         prediction: Any = None
         for rows in chunks(len(inputs), AT_ONCE):
             part = self.encoding.decode(self.probabilities(inputs[rows]))
