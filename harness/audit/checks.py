@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.audit.inspection import Inspection, are_images
 from harness.data.images import EncodedImages
+from harness.data.large_arrays import pieces
 from harness.data.samples import Dataset, Ragged, Samples
 from harness.data.splits import Holdout, Split
 from harness.errors import UserError, listed
@@ -68,7 +69,8 @@ def label_matrix(task: Task, targets: Any) -> np.ndarray:
         return counts
     targets = np.asarray(targets)
     if targets.ndim == 3:
-        return np.stack([(targets == label).mean((1, 2)) for label in range(size)], 1)
+        some = [np.stack([(masks == label).mean((1, 2)) for label in range(size)], 1) for masks in pieces(targets)]
+        return np.concatenate(some)
     if targets.ndim == 1:
         targets = np.eye(size)[targets] if size else targets[:, None]
     return np.asarray(targets, np.float64)

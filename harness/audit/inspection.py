@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.data.images import EncodedImages, resized
+from harness.data.large_arrays import chosen
 from harness.data.samples import Samples
 from harness.errors import UserError, listed
 
@@ -37,7 +38,7 @@ class Inspection(NamedTuple):
         """The same for these rows alone."""
         digests = [self.digests[row] for row in rows.tolist()]
         columns = (None if column is None else column[rows] for column in (self.sizes, self.low, self.statistics))
-        return Inspection(self.inputs[rows], digests, *columns)
+        return Inspection(chosen(self.inputs, rows), digests, *columns)
 
     def statistic(self, name: str) -> np.ndarray:
         assert self.statistics is not None

@@ -16,6 +16,7 @@ from harness.audit.checks import Check, label_matrix
 from harness.audit.inspection import Inspection, features
 from harness.bootstrap import resamples
 from harness.data.images import EncodedImages, file_metadata
+from harness.data.large_arrays import chosen
 from harness.data.pixels.depth import displayed
 from harness.data.samples import Samples
 from harness.errors import listed
@@ -123,7 +124,7 @@ def facts(samples: Samples, files: np.ndarray | None, rows: np.ndarray) -> dict[
         last = [float(figures[-1][-15:]) if (figures := re.findall(r"\d+", name)) else -1.0 for name in names]
         found["name"] = np.column_stack([_ranks(names), _ranks(letters), last, [len(name) for name in names]])
     if files is not None:
-        found["file size"] = unexplained_size(files["bytes"][rows], samples.inputs[rows])
+        found["file size"] = unexplained_size(files["bytes"][rows], chosen(samples.inputs, rows))
         found["comment"], found["time"] = _ranks(files["comment"][rows]), _ranks(files["time"][rows])
     return _varying(found)
 

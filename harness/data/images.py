@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.large_arrays import joined
 from harness.data.pixels import Size, decode, opened, size_of
 from harness.data.pixels.depth import ValueRange, scaled
 from harness.data.pixels.picture_file import PictureHead, form_of, heads_of, read_pixels, whole_bytes
@@ -37,12 +38,11 @@ class EncodedImages(Ragged):
         cls, files: Sequence[Path], heads: Sequence[PictureHead], value_range: ValueRange | None
     ) -> "EncodedImages":
         """As `read`, for files whose heads are known."""
-        return cls.of(
-            [
-                whole_bytes(file) if each.plain else encode(coloured(scaled(read_pixels(file), value_range)))
-                for file, each in zip(files, heads, strict=True)
-            ]
+        contents = (
+            whole_bytes(file) if each.plain else encode(coloured(scaled(read_pixels(file), value_range)))
+            for file, each in zip(files, heads, strict=True)
         )
+        return cls(*joined(contents, np.uint8))
 
     def __getitem__(self, rows: Any) -> Any:
         item = super().__getitem__(rows)
@@ -68,7 +68,7 @@ class EncodedImages(Ragged):
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "EncodedImages":
         """Change every image (h, w, 3), and store it without loss."""
-        return EncodedImages.of([encode(change(image)) for image in self])
+        return EncodedImages(*joined((encode(change(image)) for image in self), np.uint8))
 
 
 def coloured(pixels: np.ndarray) -> np.ndarray:

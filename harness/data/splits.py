@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from harness.data.large_arrays import pieces
 from harness.data.samples import Ragged, Samples
 from harness.errors import UserError
 
@@ -115,7 +116,9 @@ def quantile_bins(targets: np.ndarray) -> np.ndarray:
 
 def labels_in_masks(targets: np.ndarray) -> np.ndarray:
     """(n, labels) bool: the labels that occur in every mask (n, h, w)."""
-    return np.stack([(targets == label).any((1, 2)) for label in range(int(targets.max()) + 1)], axis=1)
+    labels = range(int(targets.max()) + 1)
+    some = [np.stack([(masks == label).any((1, 2)) for label in labels], axis=1) for masks in pieces(targets)]
+    return np.concatenate(some)
 
 
 def labels_of_boxes(targets: Ragged) -> np.ndarray:

@@ -87,7 +87,7 @@ def features(inputs: Any) -> Any:
         raise UserError("images of different sizes make no table; resize them to one size in the competition's load")
     if not inputs.dtype.names:
         white = full(inputs.dtype) if inputs.dtype.kind == "u" else 255
-        return inputs.reshape(len(inputs), -1).astype(np.float32) / white
+        return np.asarray(inputs).reshape(len(inputs), -1).astype(np.float32) / white
     import pandas as pd
 
     return pd.DataFrame({name: np.array(inputs[name]) for name in inputs.dtype.names})

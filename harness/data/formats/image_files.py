@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.images import EncodedImages, coloured, resized
+from harness.data.large_arrays import new_array
 from harness.data.pixels import Size
 from harness.data.pixels.depth import Form, ValueRange, scaled
 from harness.data.pixels.dicom import SUFFIXES as DICOM
@@ -174,7 +175,7 @@ def images_of(
     """As `read_images`, for files whose heads and form are known."""
     if encoded or stay_encoded(heads, size):
         return EncodedImages.stored(files, heads, form.value_range)
-    images = np.empty((len(files), *(size or heads[0].size), *form.shape), form.dtype)
+    images = new_array((len(files), *(size or heads[0].size), *form.shape), form.dtype)
     for row, file in enumerate(files):
         images[row] = decoded(file, form, size)
     return images

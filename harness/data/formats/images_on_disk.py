@@ -27,6 +27,7 @@ from harness.data.formats.image_files import (
 )
 from harness.data.formats.mask_files import Values, label_masks
 from harness.data.images import EncodedImages, file_metadata
+from harness.data.large_arrays import new_array
 from harness.data.pixels import Size
 from harness.data.pixels.depth import Form, ValueRange
 from harness.data.pixels.picture_file import PictureHead, head, heads_of
@@ -241,8 +242,10 @@ def _seen_together(
     if isinstance(images, EncodedImages):
         raise UserError("the images of one row have different sizes; resize them with size=(height, width)")
     place = {file: k for k, file in enumerate(files)}
-    rows = images[[[place[file] for file in row] for row in chosen]]
-    return rows.reshape(len(rows), count * rows.shape[2], *rows.shape[3:])
+    rows = new_array((len(chosen), count * images.shape[1], *images.shape[2:]), images.dtype)
+    for row, of_row in zip(rows, chosen, strict=True):
+        row[...] = np.concatenate([images[place[file]] for file in of_row])
+    return rows
 
 
 def _files_of(test: Test | None) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
+from harness.data.large_arrays import new_array
 from harness.data.pixels import Size, decode_deep_colours, is_deep, opened, orientation, upright
 from harness.data.pixels.picture_file import head, readable
 from harness.errors import UserError
@@ -49,15 +50,17 @@ def label_masks(
     palettes_differ, found = numbers_differ(list(mask_of.values())), set[int]()
     if palettes_differ:
         values = colours_for(list(mask_of.values()), values)
-    labels = []
-    for image, mask in mask_of.items():
+    labels = np.zeros((0, 0, 0), np.uint8)
+    for row, (image, mask) in enumerate(mask_of.items()):
         require_one_size(mask, image, channels)
         coded = coded_mask(stored_mask(mask), values)
         found |= set(np.unique(coded).tolist())
-        labels.append(coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST))
+        coded = coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST)
+        labels = labels if row else new_array((len(mask_of), *coded.shape), np.uint8)
+        labels[row] = coded
     if values is None and 255 in found and found <= {0, 255}:
         raise UserError(f"the masks of {shown(mask.parent)} hold 0 and 255 alone; declare values=(0, 255) to read them")
-    return np.stack(labels)
+    return labels
 
 
 def stored_mask(file: Path) -> StoredMask:

@@ -10,6 +10,7 @@ import numpy as np
 from harness.data.formats.csv_samples import Table
 from harness.data.formats.image_files import decoded, files_below, files_by_name
 from harness.data.images import EncodedImages
+from harness.data.large_arrays import new_array
 from harness.data.pixels.depth import Form, ValueRange, learnt_range, used_by
 from harness.data.pixels.picture_file import PictureHead, form_of, heads_of, read_pixels
 from harness.data.samples import Samples
@@ -75,8 +76,10 @@ def images_like(folder: Path, like: Any, reading: Mapping[str, Any] | None = Non
     if channels == 1 and (coloured := [file for file, each in zip(files, heads, strict=True) if not each.grey]):
         log.warning("%s and %d more are in colour; the models see grey", shown(coloured[0]), len(coloured) - 1)
     form = Form(channels, np.uint16 if like.dtype == np.uint16 else np.uint8, value_range)
-    images = [decoded(file, form, size) for file in files]
-    return Samples(ids, np.stack([np.concatenate([image] * together) for image in images]))
+    inputs = new_array((len(files), *like.shape[1:]), form.dtype)
+    for row, file in enumerate(files):
+        inputs[row] = np.concatenate([decoded(file, form, size)] * together)
+    return Samples(ids, inputs)
 
 
 def known_range(

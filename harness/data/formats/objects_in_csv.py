@@ -11,6 +11,7 @@ from harness.data.formats.asked import ID, pattern_of
 from harness.data.formats.found_boxes import FIELDS, PIXELS, SHARES, FoundBoxes, frame_of
 from harness.data.formats.image_files import ImageFiles
 from harness.data.formats.images_on_disk import Folders, as_list, dataset_of
+from harness.data.large_arrays import new_array
 from harness.data.pixels.picture_file import head
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
@@ -52,7 +53,7 @@ def images_and_runs(
     if len(shapes) > 1:
         raise UserError(f"the images beside {shown(table)} have {len(shapes)} sizes; masks need images of one size")
     (size,) = shapes
-    place, masks, shared = {name: k for k, name in enumerate(named)}, np.zeros((len(named), *size), np.uint8), 0
+    place, masks, shared = {name: k for k, name in enumerate(named)}, new_array((len(named), *size), np.uint8), 0
     for row, ((name, c), text) in enumerate(zip(of_row, rows.filled(runs), strict=True)):
         try:
             mask = np.zeros(size, bool) if not text else coding.decode(text, size)

@@ -132,7 +132,8 @@ class TorchLearner(Learner):
 
     def require_channels(self, inputs: Any) -> None:
         """Raise `UserError` where the network is declared for images with other channels."""
-        count = inputs.shape[3] if isinstance(inputs, np.ndarray) and inputs.ndim == 4 else 1
+        shape: tuple[int, ...] = getattr(inputs, "shape", ())
+        count = shape[3] if len(shape) == 4 else 1
         if count not in (1, self.channels) or not {len(self.mean), len(self.std)} <= {1, self.channels}:
             raise UserError(
                 f"the images have {count} channels, and the network is declared with channels={self.channels}, "
