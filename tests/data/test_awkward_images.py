@@ -1,5 +1,6 @@
 """Pictures and masks as people have them: every depth, mode and orientation, and masks that cannot be labels."""
 
+import importlib.util
 import logging
 import os
 import time
@@ -354,6 +355,41 @@ def test_arrays_of_more_than_256_levels_and_five_channels(tmp_path: Path) -> Non
     dataset = npz(file, test=test, value_range=(0, 65535), channels=5)
     assert (dataset.labelled.inputs[0] == BANDS).all()
     assert (dataset.official["test"].inputs[0] == BANDS[::2] // 100).all()
+
+
+# -- NIfTI -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_volume_needs_a_library_that_is_named(tmp_path: Path) -> None:
+    if importlib.util.find_spec("nibabel") is None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "x.nii.gz").touch()
+        with pytest.raises(UserError, match=r"x\.nii\.gz .*uv pip install nibabel"):
+            pictures(tmp_path)
+
+
+def test_slices_of_volumes_are_images_of_one_group(tmp_path: Path) -> None:
+    """Stored from the right to the left, (h, w, slices), with slope 2: the affine turns it, nibabel rescales it."""
+    nibabel = pytest.importorskip("nibabel")
+    stored = np.arange(5 * 7 * 3, dtype=np.int16).reshape(5, 7, 3)
+    for folder, values in (("images", stored * 20 + 1), ("masks", (stored > 50).astype(np.uint8))):
+        (tmp_path / folder).mkdir()
+        for name in ("x", "y"):
+            volume = nibabel.Nifti1Image(values, np.diag([-1.0, 1, 1, 1]))
+            if folder == "images":
+                volume.header.set_slope_inter(2, 1)
+            nibabel.save(volume, tmp_path / folder / f"{name}.nii.gz")
+    samples = images_and_masks(tmp_path / "images", tmp_path / "masks").labelled
+    assert samples.ids.tolist() == ["x_0", "x_1", "x_2", "y_0", "y_1", "y_2"]
+    assert samples.groups.tolist() == [0, 0, 0, 1, 1, 1]
+    assert samples.targets.shape == (6, 7, 5)
+    for k in range(3):  # seen from above: right is right, front is top
+        seen = stored[::-1, ::-1, k].T
+        assert (samples.targets[k] == (seen > 50)).all()
+        assert (samples.inputs[k] == np.round(seen / stored.max() * 255)).all()
+    (tmp_path / "images" / "z.nii").write_bytes(b"no volume")
+    with pytest.raises(UserError, match=r"z\.nii is not readable"):
+        images_and_masks(tmp_path / "images", tmp_path / "masks")
 
 
 # -- DICOM -------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from harness.data.large_arrays import new_array
 from harness.data.pixels import Size
 from harness.data.pixels.depth import Form, ValueRange, scaled
 from harness.data.pixels.dicom import SUFFIXES as DICOM
+from harness.data.pixels.nifti import is_nifti, slices_of
 from harness.data.pixels.picture_file import PictureHead, form_of, heads_of, read_pixels
 from harness.errors import UserError, nearest
 from harness.paths import shown
@@ -40,9 +41,11 @@ def files_below(*folders: Path) -> list[Path]:
             raise UserError(f"{shown(folder)} does not exist; it should be a folder of images")
         there = [file for file in sorted(folder.rglob("*")) if not is_hidden(file, folder)]
         found = [file for file in there if file.suffix.lower() in SUFFIXES]
+        found += [each for volume in filter(is_nifti, there) for each in slices_of(volume)]
         if not found:
             raise UserError(f"{shown(folder)} holds no images ({', '.join(SUFFIXES)})")
-        if left := [file for file in there if file.suffix.lower() not in (*SUFFIXES, *BESIDES) and file.is_file()]:
+        others = [file for file in there if file.suffix.lower() not in (*SUFFIXES, *BESIDES) and file.is_file()]
+        if left := [file for file in others if not is_nifti(file)]:
             first, suffixes = left[0].relative_to(folder), ", ".join(SUFFIXES)
             log.warning(
                 "%s: %d files are not read, %s first; images end in %s", shown(folder), len(left), first, suffixes

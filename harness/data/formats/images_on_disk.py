@@ -30,6 +30,7 @@ from harness.data.images import EncodedImages, file_metadata
 from harness.data.large_arrays import new_array
 from harness.data.pixels import Size
 from harness.data.pixels.depth import Form, ValueRange
+from harness.data.pixels.nifti import is_slice
 from harness.data.pixels.picture_file import PictureHead, head, heads_of
 from harness.data.samples import Dataset, Samples
 from harness.data.tables.table import Table
@@ -216,7 +217,10 @@ def dataset_of(
         "resized": size is not None,
         "together": together,
     }
-    metadata = file_metadata(file.read_bytes() for file, *_ in of_rows)
+    metadata = file_metadata(b"\0" if is_slice(file) else file.read_bytes() for file, *_ in of_rows)
+    if groups is None and any(is_slice(file) for file, *_ in of_rows):  # slices of one volume stay together
+        volumes = [str(file.parent if is_slice(file) else file) for file, *_ in of_rows[: len(images)]]
+        groups = np.unique(volumes, return_inverse=True)[1]
     ids = np.array([name for part in parts for name in part])
     samples, begin = Samples(ids, inputs, metadata=metadata, reading=reading), len(images)
     labelled, end = replace(samples[:begin], targets=targets, groups=groups), begin + len(parts[1])

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.data.large_arrays import new_array
 from harness.data.pixels import Size, decode_deep_colours, is_deep, opened, orientation, upright
+from harness.data.pixels.nifti import is_slice, slice_pixels
 from harness.data.pixels.picture_file import head, readable
 from harness.errors import UserError
 from harness.paths import shown
@@ -70,6 +71,8 @@ def stored_mask(file: Path) -> StoredMask:
         if file.suffix.lower() == ".npy":
             numbers = np.load(file, allow_pickle=False)
             numbers = numbers[..., 0] if numbers.ndim == 3 and numbers.shape[2] == 1 else numbers
+        elif is_slice(file):
+            numbers = slice_pixels(file)
         else:
             with opened(file) as image:
                 deep, turn, kind = is_deep(image), orientation(image), image.format
@@ -156,7 +159,7 @@ def require_one_size(mask: Path, image: Path, channels: int | None = None) -> No
 
 def used_colours(file: Path) -> dict[int, Colour]:
     """Number -> colour, of the numbers that a mask with a palette uses; none of another mask."""
-    if file.suffix.lower() == ".npy":
+    if file.suffix.lower() == ".npy" or is_slice(file):
         return {}
     with readable(file), opened(file) as image:
         if image.mode != "P":

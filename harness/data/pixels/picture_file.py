@@ -13,6 +13,7 @@ from harness.data.pixels import GREY_MODES, Size, decode, is_deep, is_plain, ope
 from harness.data.pixels.channels import ORDINARY, bands_left_out, read_channels
 from harness.data.pixels.depth import LEVELS, Form, ValueRange, full, learnt_range, levels_of, used_by
 from harness.data.pixels.dicom import dicom, dicom_pixels, is_dicom, is_windowed
+from harness.data.pixels.nifti import is_slice, slice_pixels
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -41,6 +42,9 @@ def head(file: Path, channels: int | None = None) -> PictureHead:
     from PIL import UnidentifiedImageError
 
     with readable(file):
+        if is_slice(file):
+            pixels = slice_pixels(file)
+            return PictureHead(pixels.shape[:2], grey=True, deep=pixels.dtype != np.uint8)
         if is_dicom(file):
             tags = dicom(file, pixels=False)
             grey = int(tags.SamplesPerPixel) == 1 and tags.PhotometricInterpretation != "PALETTE COLOR"
@@ -85,6 +89,8 @@ def read_pixels(file: Path, channels: int | None = None) -> np.ndarray:
     with readable(file):
         if channels not in ORDINARY:
             return read_channels(file, channels)
+        if is_slice(file):
+            return slice_pixels(file)
         if is_dicom(file):
             return dicom_pixels(file)
         return array_pixels(file) if file.suffix.lower() == ".npy" else decode(file.read_bytes())
