@@ -51,6 +51,8 @@ def competition(masks: bool) -> Any:
     from harness.data.splits import labels, labels_in_masks, stratified_grouped
     from harness.metrics import Accuracy, MeanIoU
     from harness.tasks.classification import Classification
+    from harness.tasks.layout import Layout
+    from harness.tasks.mask_cells import Runs
     from harness.tasks.segmentation import Segmentation
 
     def load(raw: Path) -> Any:
@@ -60,7 +62,7 @@ def competition(masks: bool) -> Any:
 
     return Competition(
         name="large",
-        task=Segmentation(CLASSES, (SIDE, SIDE)) if masks else Classification(CLASSES),
+        task=Segmentation(CLASSES, (SIDE, SIDE), layout=Layout(Runs())) if masks else Classification(CLASSES),
         metric=MeanIoU(CLASSES) if masks else Accuracy(CLASSES),
         sources=(File("images"),),
         load=load,
