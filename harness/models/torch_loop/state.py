@@ -70,6 +70,8 @@ class Machine:
         import torch
 
         scale = self.scale if images.dtype == np.uint8 else self.scale * (255 / full(images.dtype))
+        if images.dtype == np.uint16 and self.device.type != "cpu":
+            images = images.astype(np.int32)  # of uint16, torch promises little elsewhere
         pixels = self.send(images)
         pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
         pixels = pixels.expand(-1, self.channels, -1, -1)  # grey images for a network that sees colour
