@@ -16,6 +16,7 @@ from harness import paths
 from harness.audit import Audit, Check, audit
 from harness.competition import Competition
 from harness.data.columns import arrays_hash, parts_of, read_column, train_hash, write_column
+from harness.data.large_arrays import chosen
 from harness.data.samples import Dataset, Samples
 from harness.data.sources import locate
 from harness.data.splits import divide, membership
@@ -193,10 +194,10 @@ def _write_public(
     audit: Audit,
     source: str,
 ) -> None:
-    _write_samples(folder / "train", samples[~judged])
-    _write_samples(folder / "holdout", Samples(samples.ids, samples.inputs)[judged])
+    _write_samples(folder / "train", samples, ~judged)
+    _write_samples(folder / "holdout", Samples(samples.ids, samples.inputs), judged)
     for part, inputs in official.items():
-        _write_samples(folder / "official" / part, Samples(inputs.ids, inputs.inputs))
+        _write_samples(folder / "official" / part, Samples(inputs.ids, inputs.inputs), slice(None))
     kept = {name: reason for name, reason in audit.exclusions.items() if name in set(samples.ids[~judged].tolist())}
     write_json(folder / "exclusions.json", kept)
     write_json(folder / "audit.json", audit.to_json())
@@ -226,10 +227,11 @@ def _write_private(folder: Path, competition: Competition, judged: Samples, stra
     write_bytes(folder / "key", key.encode())
 
 
-def _write_samples(folder: Path, samples: Samples) -> None:
+def _write_samples(folder: Path, samples: Samples, rows: np.ndarray | slice) -> None:
+    """Column by column, of which large ones are never in memory as a whole."""
     for name in ("ids", "inputs", "targets", "groups", "stratify", "details"):
         if (column := getattr(samples, name)) is not None:
-            write_column(folder, name, column)
+            write_column(folder, name, chosen(column, rows))
 
 
 def _read_samples(folder: Path, names: tuple[str, ...] = ("ids", "inputs")) -> Samples:

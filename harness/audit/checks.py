@@ -10,7 +10,7 @@ from harness.audit.inspection import Inspection, are_images
 from harness.data.bit_sets import pixels_of
 from harness.data.images import EncodedImages
 from harness.data.samples import Bags, Dataset, Joined, Ragged, Samples, bags_of, table_of
-from harness.data.sized_masks import Masks
+from harness.data.sized_masks import AT_ONCE, Masks, in_batches
 from harness.data.splits import Holdout, Split
 from harness.errors import UserError, listed
 from harness.tasks import Task
@@ -69,7 +69,11 @@ def label_matrix(task: Task, targets: Any) -> np.ndarray:
         np.add.at(counts, (rows, targets.flat[:, 0].astype(int)), 1)
         return counts
     if targets.ndim == 3:
-        return np.array([[pixels_of(mask, label, task.multilabel).mean() for label in range(size)] for mask in targets])
+        some = [
+            np.stack([pixels_of(masks, label, task.multilabel).mean((1, 2)) for label in range(size)], 1)
+            for (masks,) in in_batches(AT_ONCE, targets)
+        ]
+        return np.concatenate(some)
     targets = np.asarray(targets)
     if targets.ndim == 1:
         targets = np.eye(size)[targets] if size else targets[:, None]

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.data.images import EncodedImages
+from harness.data.images import EncodedImages, resized
+from harness.data.large_arrays import chosen
 from harness.data.samples import Bags, Joined, Samples, bags_of
 from harness.errors import UserError, listed
 
@@ -41,7 +42,7 @@ class Inspection(NamedTuple):
         """The same for these rows alone."""
         digests = [self.digests[row] for row in rows.tolist()]
         columns = (None if column is None else column[rows] for column in (self.sizes, self.low, self.statistics))
-        at_rows, bags = Inspection(self.inputs[rows], digests, *columns), bags_of(self.inputs)
+        at_rows, bags = Inspection(chosen(self.inputs, rows), digests, *columns), bags_of(self.inputs)
         if self.images is None or bags is None:
             return at_rows
         of_rows = replace(bags, flat=np.arange(len(bags.flat)))[rows].flat
@@ -68,7 +69,7 @@ def inspect(samples: Samples) -> Inspection:
         except UserError:
             broken.append(str(samples.ids[row]))
             continue
-        small = shrunk(image).astype(np.float32)
+        small = in_grey_levels(shrunk(image))
         grey = small.mean(2) if small.ndim == 3 else small
         digests.append(digest(image))
         sizes.append(image.shape[:2])
@@ -130,7 +131,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 def statistics_of(small: np.ndarray, grey: np.ndarray) -> list[float]:
     """The STATISTICS of one image."""
-    colours = small.mean((0, 1)) if small.ndim == 3 else np.repeat(grey.mean(), 3)
+    colours = small.mean((0, 1)) if small.ndim == 3 and small.shape[2] > 2 else np.repeat(grey.mean(), 3)
     sharpness = float(np.abs(grey[1:] - grey[:-1]).mean() if len(grey) > 1 else 0)
     filled = (np.abs(grey - FILL) <= NEAR).all(1)[::-1]
     torn = len(filled) if filled.all() else int(filled.argmin())
@@ -140,13 +141,16 @@ def statistics_of(small: np.ndarray, grey: np.ndarray) -> list[float]:
 
 def shrunk(image: np.ndarray) -> np.ndarray:
     """At most LARGE pixels a side: the low frequencies stay what they are, at a tenth of the time."""
-    import cv2
-
-    sides = np.array(image.shape[1::-1])
+    sides = np.array(image.shape[:2])
     if sides.max() <= LARGE:
         return image
-    size = np.maximum(1, np.ceil(sides * LARGE / sides.max())).astype(int)
-    return cv2.resize(image, tuple(size.tolist()), interpolation=cv2.INTER_AREA)
+    height, width = np.maximum(1, np.ceil(sides * LARGE / sides.max())).astype(int).tolist()
+    return resized(image, (height, width))
+
+
+def in_grey_levels(image: np.ndarray) -> np.ndarray:
+    """float32, 255 where it is white, on which the thresholds of the checks rest."""
+    return image.astype(np.float32) / np.float32(257) if image.dtype == np.uint16 else image.astype(np.float32)
 
 
 # -- what a small model may look at ------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from harness.audit.checks import Check, label_matrix
 from harness.audit.inspection import Inspection, features
 from harness.bootstrap import resamples
 from harness.data.images import EncodedImages, file_metadata
+from harness.data.large_arrays import chosen
+from harness.data.pixels.depth import displayed
 from harness.data.samples import Bags, Samples, images_of
 from harness.errors import listed
 from harness.tasks import Task
@@ -123,7 +125,7 @@ def facts(samples: Samples, files: np.ndarray | None, rows: np.ndarray) -> dict[
         last = [float(figures[-1][-15:]) if (figures := re.findall(r"\d+", name)) else -1.0 for name in names]
         found["name"] = np.column_stack([_ranks(names), _ranks(letters), last, [len(name) for name in names]])
     if files is not None:
-        images = images_of(samples.inputs)[rows]
+        images = chosen(images_of(samples.inputs), rows)
         first = images.first if isinstance(images, Bags) else images
         found["file size"] = unexplained_size(files["bytes"][rows], first)
         found["comment"], found["time"] = _ranks(files["comment"][rows]), _ranks(files["time"][rows])
@@ -155,7 +157,7 @@ def unexplained_size(lengths: np.ndarray, images: Any) -> np.ndarray:
     kinds = [".png", ".jpg"]
     if isinstance(images, EncodedImages):
         kinds = [".jpg"] if images.encoded(0)[:2] == b"\xff\xd8" else [".png"]
-    again = np.log([[len(cv2.imencode(kind, np.asarray(image))[1]) for kind in kinds] for image in images])
+    again = np.log([[len(cv2.imencode(kind, displayed(np.asarray(image)))[1]) for kind in kinds] for image in images])
     terms = np.column_stack([np.ones(len(again)), again, again**2])
     return (np.log(lengths) - terms @ np.linalg.lstsq(terms, np.log(lengths), rcond=None)[0])[:, None]
 

@@ -1,5 +1,6 @@
 """Columns of samples on disk: arrays in .npy files, ragged ones in two files, and the hashes of both."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from harness import paths
 from harness.data.images import EncodedImages
+from harness.data.large_arrays import Rows, pieces, row_bytes
 from harness.data.samples import Bags, Joined, Ragged
 from harness.data.sized_masks import Masks
 from harness.errors import UserError
@@ -67,23 +69,27 @@ def read_array(file: Path, remedy: str = "delete its folder and run the same com
         raise UserError(f"{paths.shown(file)} is missing or broken ({error}); {remedy}") from error
 
 
-def write_array(file: Path, array: np.ndarray) -> None:
+def write_array(file: Path, array: np.ndarray | Rows) -> None:
     """An .npy file, written by ourselves: `np.save` hides the reason when the disk is full."""
-    array = np.ascontiguousarray(array)
     if array.dtype.hasobject:
         raise ValueError("Object arrays are never written: they would have to be unpickled")
+    header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
     with atomic(file) as out:
-        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
-        out.write(array.tobytes())
+        np.lib.format.write_array_header_1_0(out, header)
+        for piece in pieces(array):
+            out.write(piece.tobytes())
 
 
 def arrays_hash(*columns: Any) -> str:
     """Hash dtypes, shapes and bytes. The data hash is that of ids, inputs, targets, groups and the hold-out's ids."""
-    arrays = [array for column in columns for array in parts_of(column).values()]
-    parts: list[str | bytes] = []
-    for array in map(np.ascontiguousarray, arrays):
-        parts += [f"{array.dtype.descr if array.dtype.names else array.dtype.str}{array.shape}", array.tobytes()]
-    return short_hash(*parts)
+    arrays, digest = [array for column in columns for array in parts_of(column).values()], hashlib.sha256()
+    for array in arrays:  # as `short_hash` of all bytes at once
+        kind = f"{array.dtype.descr if array.dtype.names else array.dtype.str}{array.shape}".encode()
+        digest.update(len(kind).to_bytes(8, "little") + kind)
+        digest.update((len(array) * row_bytes(array)).to_bytes(8, "little"))
+        for piece in pieces(array):
+            digest.update(piece.tobytes())
+    return digest.hexdigest()[:12]
 
 
 def train_hash(data: str, excluded: list[str], folds: np.ndarray) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.pixels import decode, opened, size_of
+from harness.data.large_arrays import joined
+from harness.data.pixels import Size, decode, opened, size_of
 from harness.data.pixels.depth import ValueRange, scaled
-from harness.data.pixels.picture_file import PictureHead, heads_of, read_pixels, value_range_of, whole_bytes
+from harness.data.pixels.picture_file import PictureHead, form_of, heads_of, read_pixels, whole_bytes
 from harness.data.samples import Ragged
 from harness.errors import UserError
 
@@ -30,19 +31,18 @@ class EncodedImages(Ragged):
         value_range: the values that become 0 and 255 where files hold more than 8 bits; by default what they use.
         """
         heads = heads_of(files)
-        return cls.stored(files, heads, value_range or value_range_of(files, heads))
+        return cls.stored(files, heads, form_of(files, heads, value_range, most=np.uint8).value_range)
 
     @classmethod
     def stored(
         cls, files: Sequence[Path], heads: Sequence[PictureHead], value_range: ValueRange | None
     ) -> "EncodedImages":
         """As `read`, for files whose heads are known."""
-        return cls.of(
-            [
-                whole_bytes(file) if each.plain else encode(coloured(scaled(read_pixels(file), value_range)))
-                for file, each in zip(files, heads, strict=True)
-            ]
+        contents = (
+            whole_bytes(file) if each.plain else encode(coloured(scaled(read_pixels(file), value_range)))
+            for file, each in zip(files, heads, strict=True)
         )
+        return cls(*joined(contents, np.uint8))
 
     def __getitem__(self, rows: Any) -> Any:
         item = super().__getitem__(rows)
@@ -68,7 +68,7 @@ class EncodedImages(Ragged):
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "EncodedImages":
         """Change every image (h, w, 3), and store it without loss."""
-        return EncodedImages.of([encode(change(image)) for image in self])
+        return EncodedImages(*joined((encode(change(image)) for image in self), np.uint8))
 
 
 def coloured(pixels: np.ndarray) -> np.ndarray:
@@ -121,8 +121,19 @@ def as_text(value: Any) -> str:
     return "".join(filter(str.isprintable, value)).strip() if isinstance(value, str) else ""
 
 
+def resized(pixels: np.ndarray, size: Size) -> np.ndarray:
+    """(height, width[, c]) of pixels (h, w[, c]): by area where they are shrunk, else bilinear."""
+    import cv2
+
+    smaller = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
+    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    if pixels.ndim == 2 or pixels.shape[2] <= 4:  # no more channels by area
+        return cv2.resize(pixels, size[::-1], interpolation=interpolation)
+    return np.dstack([resized(pixels[..., k : k + 4], size) for k in range(0, pixels.shape[2], 4)])
+
+
 def warp(images: np.ndarray, matrices: np.ndarray, interpolation: int) -> np.ndarray:
-    """Images (n, h, w[, 3]) seen through (n, 2, 3) affine matrices; what lies beyond the border is mirrored."""
+    """Images (n, h, w[, c]) seen through (n, 2, 3) affine matrices; what lies beyond the border is mirrored."""
     import cv2
 
     warped = np.empty_like(images)

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from harness.data.large_arrays import chosen, is_large, joined, row_bytes
+
 
 @dataclass(frozen=True)
 class Ragged:
@@ -35,11 +37,18 @@ class Ragged:
     def __getitem__(self, rows: Any) -> Any:
         if isinstance(rows, int | np.integer):
             return self.flat[self.offsets[rows] : self.offsets[rows + 1]]
-        chosen = np.arange(len(self))[rows]
-        lengths = np.diff(self.offsets)[chosen]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        positions = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
-        return replace(self, flat=self.flat[positions], offsets=offsets)
+        places = np.arange(len(self))[rows]
+        if isinstance(rows, slice) and rows.step in (None, 1):  # nothing is copied
+            offsets = self.offsets[places[0] : places[-1] + 2] if len(places) else self.offsets[:1]
+            return replace(self, flat=self.flat[offsets[0] : offsets[-1]], offsets=offsets - offsets[0])
+        begins, ends = self.offsets[places], self.offsets[places + 1]
+        some = (self.flat[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True))
+        offsets = np.concatenate([[0], np.cumsum(ends - begins)])
+        if is_large(int(offsets[-1]) * row_bytes(self.flat)):
+            flat = joined((row.ravel() for row in some), self.flat.dtype)[0].reshape(-1, *self.flat.shape[1:])
+        else:
+            flat = np.asarray(np.concatenate([self.flat[:0], *some]))
+        return replace(self, flat=flat, offsets=offsets)
 
     def __iter__(self) -> Iterator[Any]:
         return (self[row] for row in range(len(self)))
@@ -53,6 +62,15 @@ class Bags(Ragged):
     """
 
     flat: Any
+
+    def __getitem__(self, rows: Any) -> Any:
+        if isinstance(rows, int | np.integer):
+            return super().__getitem__(rows)
+        places = np.arange(len(self))[rows]
+        lengths = np.diff(self.offsets)[places]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        positions = np.arange(offsets[-1]) + np.repeat(self.offsets[places] - offsets[:-1], lengths)
+        return replace(self, flat=chosen(self.flat, positions), offsets=offsets)
 
     @property
     def rows(self) -> np.ndarray:
@@ -89,7 +107,7 @@ class Joined:
             return self.table[rows]
         if isinstance(rows, int | np.integer):
             return self.images[rows], self.table[rows]
-        return Joined(self.images[rows], self.table[rows])
+        return Joined(chosen(self.images, rows), self.table[rows])
 
     def __iter__(self) -> Iterator[Any]:
         return (self[row] for row in range(len(self)))
@@ -116,18 +134,18 @@ def bags_of(inputs: Any) -> Bags | None:
 class Samples:
     """Aligned rows. Indexing with an integer or boolean array gives the samples of those rows.
 
-    ids: (n,) str, unique. inputs: (n, ...) array, memory-mapped when large: images as uint8, tables as a structured
-    array of named columns, images of different sizes as `images.EncodedImages`, images beside a table as `Joined`,
-    several images a row as `Bags`. targets: (n, ...) array, `Ragged`, or `sized_masks.Masks` of images of different
-    sizes; None where they are not known. groups: (n,) int, the units that no split may part. stratify: (n,) int, the
-    kinds of sample of which every part gets its share, where the targets do not show them (a grade, a site). details:
-    (n,) structured, columns of the host's table by which rows are split, and that nothing learns from (a time, a fold).
-    metadata: (n,) of `images.METADATA`, what the image files (the first of a row) hold beside their pixels; the audit
-    alone reads it. reading: how image files became inputs, JSON values, so that new ones are read alike: value_range,
-    (low, high) or None where all hold 8 bits; size, (height, width) of the files or None where they differ; resized,
-    whether a size was declared; together, the images of a row that are one input; named_by and row, the columns of a
-    table that name images and the row of each. host: JSON, what the host's own files call rows and classes, for
-    `Task.for_official`; None where they are called as here.
+    ids: (n,) str, unique. inputs: (n, ...) array, memory-mapped when large, or `Rows` of one: images as uint8, or
+    uint16 where they have more than 8 bits, tables as a structured array of named columns, images of different sizes
+    as `images.EncodedImages`, images beside a table as `Joined`, several images a row as `Bags`. targets: (n, ...)
+    array, `Ragged`, or `sized_masks.Masks` of images of different sizes; None where they are not known. groups: (n,)
+    int, the units that no split may part. stratify: (n,) int, the kinds of sample of which every part gets its share,
+    where the targets do not show them (a grade, a site). details: (n,) structured, columns of the host's table by which
+    rows are split, and that nothing learns from (a time, a fold). metadata: (n,) of `images.METADATA`, what the image
+    files (the first of a row) hold beside their pixels; the audit alone reads it. reading: how image files became
+    inputs, JSON values, so that new ones are read alike: value_range, (low, high) or None where all hold 8 bits; size,
+    (height, width) of the files or None where they differ; resized, whether a size was declared; together, the images
+    of a row that are one input; named_by and row, the columns of a table that name images and the row of each. host:
+    JSON, what the host's own files call rows and classes, for `Task.for_official`; None where they are called as here.
     """
 
     ids: np.ndarray
@@ -144,9 +162,11 @@ class Samples:
         return len(self.ids)
 
     def __getitem__(self, rows: np.ndarray | slice) -> "Samples":
-        names = ("ids", "inputs", "targets", "groups", "stratify", "details", "metadata")
+        names = ("ids", "targets", "groups", "stratify", "details", "metadata")
         columns = {name: getattr(self, name) for name in names}
-        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
+        others = {name: column[rows] for name, column in columns.items() if column is not None}
+        inputs = None if self.inputs is None else chosen(self.inputs, rows)
+        return replace(self, inputs=inputs, **others)
 
 
 @dataclass(frozen=True)

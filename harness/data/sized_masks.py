@@ -8,6 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from harness.data.bit_sets import pixels_of
+from harness.data.large_arrays import new_array
+
+AT_ONCE = 256  # rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +71,20 @@ def gathered(masks: Sequence[np.ndarray]) -> Any:
     return np.stack(masks) if len({mask.shape for mask in masks}) == 1 else Masks(list(masks))
 
 
+def empty_masks(sizes: Sequence[tuple[int, int]], dtype: Any) -> Any:
+    """Masks of 0, of images of these sizes: one array where all are alike, which may lie on disk, else `Masks`."""
+    if len(set(sizes)) <= 1:
+        return new_array((len(sizes), *(sizes[0] if sizes else (0, 0))), dtype)
+    return Masks([np.zeros(size, dtype) for size in sizes])
+
+
 def in_batches(count: int, *sides: Any) -> Iterator[tuple[np.ndarray, ...]]:
     """Some aligned rows of every side at once: of arrays `count`; where a side is `Masks` one, as arrays (1, ...)."""
     if any(isinstance(side, Masks) for side in sides):
         yield from (tuple(row[None] for row in rows) for rows in zip(*sides, strict=True))
     else:
-        yield from (tuple(side[first : first + count] for side in sides) for first in range(0, len(sides[0]), count))
+        for first in range(0, len(sides[0]), count):
+            yield tuple(np.asarray(side[first : first + count]) for side in sides)
 
 
 def image_by_image(work: Callable[..., np.ndarray], *sides: Any) -> Any:
@@ -85,6 +96,5 @@ def image_by_image(work: Callable[..., np.ndarray], *sides: Any) -> Any:
 
 def rows_showing(targets: Any, label: int, several: bool = False) -> np.ndarray:
     """(n,) bool: the rows that hold the label; targets: an array (n, ...) or `Masks`. several: of sets of classes."""
-    if isinstance(targets, Masks):
-        return np.array([pixels_of(mask, label, several).any() for mask in targets], bool)
-    return np.asarray(pixels_of(np.asarray(targets), label, several).reshape(len(targets), -1).any(1))
+    some = (pixels_of(rows, label, several).reshape(len(rows), -1).any(1) for (rows,) in in_batches(AT_ONCE, targets))
+    return np.concatenate([np.zeros(0, bool), *some])

@@ -1,4 +1,4 @@
-"""Augmentation: training images changed at random, their masks alike. uint8 in, uint8 out.
+"""Augmentation: training images changed at random, their masks alike. uint8 in, uint8 out; uint16 alike.
 
 Random numbers are drawn for a whole epoch at once, one row a sample, by whoever owns the seed; what is done to a sample
 is a function of its row alone. OpenCV does the numbers of an `Augment` in a few calls a sample. albumentations would do
@@ -16,6 +16,8 @@ from typing import Any, Self
 import numpy as np
 
 from harness.data.images import warp
+from harness.data.pixels.depth import full
+from harness.errors import UserError
 
 # Beyond these an image no longer shows its class, or a larger amount changes nothing more.
 MOST = {
@@ -38,9 +40,11 @@ class Augment:
     hflip, vflip: probabilities. rotate: degrees, either way. scale: 0.25 is from 1/1.25 to 1.25. shift: share of the
     image's size, either way. brightness: share of the full range that is added or taken. contrast: 0.2 is a factor
     from 0.8 to 1.2 around mid-grey. colour: the same two for red, green and blue each on their own, as dyes and lamps
-    change them; of colour images only. The border is mirrored, in the mask too: what is seen there is labelled right.
+    change them; of images with three channels only. The border is mirrored, in the mask too: what is seen there is
+    labelled right.
 
-    transforms: builds a list of albumentations transforms that keep the size, and imports the library inside.
+    transforms: builds a list of albumentations transforms that keep the size, and imports the library inside. They see
+    images of more than 8 bits as float32 from 0 to 1; one that changes colours may need three channels.
     """
 
     hflip: float = 0.5
@@ -60,7 +64,7 @@ class Augment:
     def __call__(
         self, images: np.ndarray, masks: np.ndarray | None, draws: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """images: (n, h, w[, 3]) uint8; masks: (n, h, w) uint8, or None where targets are not masks."""
+        """images: (n, h, w[, c]) uint8 or uint16; masks: (n, h, w) uint8, or None where targets are not masks."""
         import cv2
 
         cv2.setNumThreads(0)  # an image is too small to share
@@ -73,9 +77,7 @@ class Augment:
             images = _flip(images, horizontal, vertical)
             masks = masks if masks is None else _flip(masks, horizontal, vertical)
         if self.brightness or self.contrast or self.colour:
-            plain, images = images, np.empty_like(images)
-            for image, levels, result in zip(plain, self._curves(draws), images, strict=True):
-                cv2.LUT(image, levels[:, None], result)
+            images = self._lit(images, draws)
         if self.transforms:
             _transform(_pipeline(self.transforms), images, masks, draws[:, COLUMNS])
         return images, masks
@@ -99,15 +101,37 @@ class Augment:
         moved = centre + self.shift * signed[:, 4:6] * (width, height)
         return np.concatenate((linear, (moved - linear @ centre)[:, :, None]), 2)
 
-    def _curves(self, draws: np.ndarray) -> np.ndarray:
-        """(n, 256, 1) uint8: the new value of every level; (n, 256, 3) where every channel has its own."""
+    def _lit(self, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        """Brightness, contrast and colours changed. Raise `UserError` where these have no three channels to change."""
+        import cv2
+
+        if self.colour and images.shape[3:] != (3,):
+            raise UserError(
+                f"augment= changes colours, and the images have {images.shape[3] if images.ndim == 4 else 1} channels; "
+                "declare it without colour=, which changes red, green and blue alone"
+            )
+        lit, white = np.empty_like(images), full(images.dtype)
+        factors, offsets = self._factors(draws, white)
+        if images.dtype == np.uint8:
+            levels = factors[:, None] * (np.arange(256)[:, None] - 127.5) + 127.5 + offsets[:, None]
+            curves = np.clip(np.rint(levels), 0, 255).astype(np.uint8)  # (n, 256, 1 or 3)
+            for image, curve, result in zip(images, curves, lit, strict=True):
+                cv2.LUT(image, curve[:, None], result)
+            return lit
+        for image, factor, offset, result in zip(images, factors, offsets, lit, strict=True):
+            values = (image - np.float32(white / 2)) * factor.astype(np.float32)
+            values += (white / 2 + offset).astype(np.float32)
+            result[...] = np.rint(np.clip(values, 0, white, out=values))
+        return lit
+
+    def _factors(self, draws: np.ndarray, white: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 1) factors around mid-grey and numbers that are added; (n, 3) where every channel has its own."""
         signed = 2 * draws - 1
-        factor, offset = 1 + self.contrast * signed[:, 6:7], 255 * self.brightness * signed[:, 7:8]
+        factor, offset = 1 + self.contrast * signed[:, 6:7], white * self.brightness * signed[:, 7:8]
         if self.colour:
             factor = factor * (1 + self.colour * signed[:, 8:11])
-            offset = offset + 255 * self.colour * signed[:, 11:14]
-        levels = factor[:, None] * (np.arange(256)[:, None] - 127.5) + 127.5 + offset[:, None]
-        return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+            offset = offset + white * self.colour * signed[:, 11:14]
+        return factor, offset
 
 
 # -- OpenCV ------------------------------------------------------------------------------------------------------------
@@ -136,7 +160,19 @@ def _transform(pipeline: Any, images: np.ndarray, masks: np.ndarray | None, draw
     for row, seed in enumerate((draws * 2**31).astype(np.int64).tolist()):
         pipeline.set_random_seed(seed)
         image = images[row][..., None] if images.ndim == 3 else images[row]
-        changed = pipeline(image=image) if masks is None else pipeline(image=image, mask=masks[row])
-        images[row] = changed["image"].reshape(images[row].shape)
+        deep = images.dtype != np.uint8
+        if deep:
+            image = image.astype(np.float32) / np.float32(full(images.dtype))
+        try:
+            changed = pipeline(image=image) if masks is None else pipeline(image=image, mask=masks[row])
+        except (TypeError, ValueError) as error:
+            if image.shape[2] in (1, 3) and not deep:
+                raise
+            raise UserError(
+                f"augment=: a transform of albumentations does not take images with {image.shape[2]} channels of "
+                f"{image.dtype} ({str(error).splitlines()[0]}); declare transforms without it"
+            ) from error
+        result = changed["image"].reshape(images[row].shape)
+        images[row] = np.rint(np.clip(result, 0, 1) * full(images.dtype)) if deep else result
         if masks is not None:
             masks[row] = changed["mask"]

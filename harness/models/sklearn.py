@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from harness.data.images import EncodedImages
+from harness.data.pixels.depth import full
 from harness.data.samples import Joined, Samples
 from harness.errors import UserError
 from harness.models import Context, Learner
@@ -89,13 +90,14 @@ class Sklearn(Learner):
 
 
 def features(inputs: Any) -> Any:
-    """What the estimator sees of structured rows (n,) or images (n, h, w[, 3]) uint8."""
+    """What the estimator sees of structured rows (n,) or images (n, h, w[, c]), uint8 or uint16."""
     if isinstance(inputs, EncodedImages):
         raise UserError("images of different sizes make no table; resize them to one size in the competition's load")
     if isinstance(inputs, Joined):
         raise UserError('an estimator sees one table; declare sees="images" or sees="table"')
     if not inputs.dtype.names:
-        return inputs.reshape(len(inputs), -1).astype(np.float32) / 255
+        white = full(inputs.dtype) if inputs.dtype.kind == "u" else 255
+        return np.asarray(inputs).reshape(len(inputs), -1).astype(np.float32) / white
     import pandas as pd
 
     return pd.DataFrame({name: np.array(inputs[name]) for name in inputs.dtype.names})

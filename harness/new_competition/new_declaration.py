@@ -132,8 +132,9 @@ def models_of(reading: Reading) -> dict[str, str]:
     """Two that see differently, from scratch, of a size that trains on a laptop; of images and a table one each."""
     epochs = int(min(60, max(8, 40 * 500 / max(reading.rows, 1))))
     if reading.kind == "segmentation":
-        crop = f", crop={tuple(reading.crop)!r}" if reading.crop else ""
-        options = f"channels=3, epochs={min(epochs, 30)}, lr=2e-3, batch=8{crop}"
+        crop = {"crop": tuple(reading.crop)} if reading.crop else {}
+        look = "".join(f"{name}={value!r}, " for name, value in ({"channels": 3} | reading.look | crop).items())
+        options = f"{look}epochs={min(epochs, 30)}, lr=2e-3, batch=8"
         pixels = "binary_cross_entropy" if reading.overlap else "cross_entropy"
         learned = f"loss={pixels} + dice, augment=Augment(hflip=0.5)"
         return {"unet": f'Smp("Unet", encoder="tu-resnet10t", {options}, {learned})'}
@@ -148,7 +149,8 @@ def models_of(reading: Reading) -> dict[str, str]:
         flip = "" if reading.load.startswith("pixels_in_csv") else "hflip=0.5, "
         loss = "loss=binary_cross_entropy, " if reading.kind == "multilabel" else ""
         augment = f"augment=Augment({flip}rotate=10, brightness=0.1)"
-        network = f'Timm("resnet10t", epochs={epochs}, lr=2e-3, batch=16, {loss}{augment})'
+        look = "".join(f"{name}={value!r}, " for name, value in reading.look.items())
+        network = f'Timm("resnet10t", {look}epochs={epochs}, lr=2e-3, batch=16, {loss}{augment})'
         if reading.beside:
             return {"network": network, "boosting": "Sklearn(boosted_labels)"}
         small = reading.shape[0] * reading.shape[1] <= 48 * 48 and reading.kind == "classification"

@@ -15,7 +15,8 @@ class Reading:
     () of tables, and of masks of several sizes. crop: (height, width) that networks see, () for whole images. beside:
     the columns that are learned from beside images. rows: labelled ones. texts: whether a column holds sentences. time,
     gap: the column by which the test's rows are later than all others, and the days between them. paths: as in
-    `files_matched`. needs: paths in raw without which the files are not the host's.
+    `files_matched`. needs: paths in raw without which the files are not the host's. look: channels, mean and std of
+    networks, of images with more than 8 bits or three channels.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Reading:
     gap: float = 0
     paths: tuple[str, str] | None = None
     needs: list[str] = field(default_factory=list)
+    look: dict[str, object] = field(default_factory=dict)
 
 
 def metric_for(host: Host, kind: str) -> MetricName:

@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 
 from harness.data.formats import part_of_id
+from harness.data.formats.image_files import read_images
 from harness.data.pixels import Size
+from harness.data.pixels.channels import channels_in
+from harness.data.pixels.depth import full
 from harness.data.pixels.picture_file import head
 from harness.data.samples import Samples
 from harness.data.splits import times_of
@@ -20,6 +23,7 @@ from harness.new_competition.sample_keys import SampleKeys
 PATIENT = re.compile(r"(patient|subject|person|site|source|session|group|center|hospital)(_?id)?", re.IGNORECASE)
 SIDES = (32, 224)  # pixels, to which images of several sizes are resized
 LOOKED_AT = 20  # cells by which a column of pixels is known
+IMAGES_LOOKED_AT = 50  # of which networks get the mean and the deviation
 FEWEST_PIXELS = 50  # columns named pixel0, pixel1, ... that are an image
 
 
@@ -186,6 +190,26 @@ def common_shape(host: Host) -> tuple[Size, Size | None]:
     return (side, side), (side, side)
 
 
+def with_look(host: Host, reading: Reading, folder: str) -> list[str]:
+    """The argument channels= of the reader, where it is needed; the look is that of some of the images, small."""
+    files = host.images.get(folder) or host.images.get(folder.split("/")[0], [])
+    if not files:
+        return []
+    some, channels = files[:: -(-len(files) // IMAGES_LOOKED_AT)], channels_in(files[0])
+    if channels is None and not any(head(file).deep for file in some):
+        return []
+    images = read_images(some, (SIDES[0], SIDES[0]), channels=channels)
+    values = images.reshape(-1, images.shape[3] if images.ndim == 4 else 1) / full(images.dtype)
+    mean, std = values.mean(0).round(3).tolist(), np.maximum(values.std(0), 0.001).round(3).tolist()
+    reading.look = {"mean": tuple(mean), "std": tuple(std)}
+    bits = 8 * images.itemsize
+    host.say(f"channels: {len(mean)} of {bits} bits in {folder}; networks see them with their own mean and deviation")
+    if channels is None:
+        return []
+    reading.look = {"channels": channels, **reading.look}
+    return [f"channels={channels}"]
+
+
 def median_shape(host: Host) -> Size:
     """(height, width) that half of the images exceed."""
     height, width = np.median(shapes_of(host), axis=0).astype(int).tolist()
@@ -194,7 +218,7 @@ def median_shape(host: Host) -> Size:
 
 def shapes_of(host: Host) -> list[Size]:
     """(height, width) of every image, also of the test."""
-    return [head(file).size for files in host.images.values() for file in files]
+    return [head(file, channels_in(files[0])).size for files in host.images.values() for file in files]
 
 
 def require_folders(host: Host, ids: Sequence[str], what: str) -> list[str]:
@@ -224,6 +248,8 @@ def finish(
 
     ids: of the labelled rows.
     """
+    if reader not in ("images_and_boxes", "images_and_objects"):  # which are read with 8 bits and three channels
+        arguments = [*arguments, *with_look(host, reading, folders[0])]
     if reader not in ("class_folders", "classes_in_names", "images_and_masks", "images_and_objects"):
         arguments = [f"raw / {host.train!r}", *arguments]
         reading.needs = [host.train or "", *reading.needs]

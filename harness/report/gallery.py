@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from harness.data.pixels.depth import displayed
 from harness.data.samples import Bags, images_of
 from harness.metrics import Metric
 from harness.report.last_run import LastRun
@@ -81,16 +82,17 @@ def worst_to_best(scores: np.ndarray, errors: np.ndarray, most: int) -> list[lis
 def draw_panels(run: LastRun, row: int, decided: Any) -> tuple[list[Panel], str]:
     """Truth, prediction and difference, and the key to the difference; the image alone where nothing is drawn on it.
 
-    A row of a table has none, of several images the first few are shown. decided: of all rows.
+    A row of a table has none, of several images the first few are shown. decided: of all rows. The contrast of a grey
+    image is stretched, and that of a deep one.
     """
     inputs = images_of(run.samples.inputs)
     if isinstance(inputs, Bags):
         images = inputs[row][:BAG]
-        return [panel("picture", in_colour(np.asarray(image))) for image in images], ""
+        return [panel("picture", in_colour(displayed(np.asarray(image)))) for image in images], ""
     image = np.asarray(inputs[row])
-    if image.ndim not in (2, 3) or image.dtype != np.uint8:
+    if image.ndim not in (2, 3) or image.dtype not in (np.uint8, np.uint16):
         return [], ""
-    image = in_colour(image)
+    image = in_colour(displayed(image))
     target, draw = run.oof.targets[row], run.diagnostics.draw
     difference = run.diagnostics.draw_difference(image, target, decided[row])
     if difference is None:

@@ -13,10 +13,12 @@ import numpy as np
 
 from harness import paths
 from harness.competition import Competition, find
+from harness.data.large_arrays import Rows
 from harness.data.samples import Samples
 from harness.ensemble import Member, Recipe, statistics_alone
 from harness.errors import UserError
 from harness.files import write_json
+from harness.metrics import chunks
 from harness.models import Context, Fitted, Learner, OutOfTime, TrainingCost
 from harness.prepare import Prepared
 from harness.training.predictions import ModelRun, code_hash, load_prediction, run_folder, save_prediction
@@ -26,6 +28,7 @@ from harness.training.workers.process import report, stopping
 Look = Callable[[float, Callable[[Any], Any]], None]  # (share of the schedule, predict) after every epoch
 
 MIN_TIME_LEFT = 0.9  # share of a fold's estimated seconds that must be left for it to start
+AT_ONCE = 256  # rows of more than memory holds that are predicted together
 CURVE_ROWS = 400  # rows of the fold that a learning curve is scored on
 
 
@@ -174,6 +177,9 @@ def predict_chunk(competition: str, inputs: Any, models: Mapping[str, FoldModels
 def predict_views(competition: Competition, fitted: Fitted, inputs: Any) -> Member:
     """The plain prediction, and its mean with the declared views, each undone by the task."""
     task = competition.task
+    if isinstance(inputs, Rows):  # a view of them all would be in memory
+        some = [predict_views(competition, fitted, np.asarray(inputs[rows])) for rows in chunks(len(inputs), AT_ONCE)]
+        return Member(*(task.join(list(of_view)) for of_view in zip(*some, strict=True)))
     plain = fitted.predict(inputs)
     views = [task.views[name] for name in competition.tta]
     undone = [view.undo(fitted.predict(view.apply(inputs)), inputs) for view in views]

@@ -1,5 +1,6 @@
 """Pictures and masks as people have them: every depth, mode and orientation, and masks that cannot be labels."""
 
+import importlib.util
 import logging
 import os
 import time
@@ -160,15 +161,16 @@ def test_all_files_are_scaled_alike_and_it_is_said_once(tmp_path: Path, caplog: 
     deep(tmp_path / "train" / "a", dark=1020, bright=2040)
     test = deep(tmp_path / "test", brightest=4080)
     dataset = class_folders(tmp_path / "train", ("a",), test=test)
-    assert dataset.labelled.inputs.max((1, 2)).tolist() == [128, 64]  # bright, dark: 2040 and 1020 of 4080
-    assert dataset.official["test"].inputs.max() == 255
+    # bright, dark: 2040 and 1020 of 4080; 384 levels in all files
+    assert dataset.labelled.inputs.max((1, 2)).tolist() == [32768, 16384]
+    assert dataset.official["test"].inputs.max() == 65535
     assert [
         record.message for record in caplog.records if "3 of 3 pictures" in record.message and "4080" in record.message
     ]
     assert len(caplog.records) == 1
     assert dataset.labelled.reading["value_range"] == (0, 4080)
     declared = class_folders(tmp_path / "train", ("a",), value_range=(0, 65280)).labelled.inputs
-    assert declared.max((1, 2)).tolist() == [8, 4]
+    assert declared.max((1, 2)).tolist() == [2048, 1024]
     sizes_differ = deep(tmp_path / "other", x=1020)
     by_pillow(sizes_differ / "y.png", np.full((4, 4), 2040, np.uint16))
     assert [int(image.max()) for image in read_images(files_below(sizes_differ))] == [128, 255]
@@ -179,7 +181,7 @@ def test_one_hot_pixel_does_not_make_all_others_dark(tmp_path: Path) -> None:
     pixels[5, 5] = 65535
     (tmp_path / "a").mkdir()
     by_pillow(tmp_path / "a" / "x.png", pixels)
-    assert len(np.unique(pictures(tmp_path))) == 256
+    assert len(np.unique(pictures(tmp_path))) == 4088  # 4 at each end are hot or dead, by the rule
 
 
 def test_arrays_of_12_bits_are_scaled_by_a_declared_range(tmp_path: Path) -> None:
@@ -218,6 +220,176 @@ def test_pages_that_are_not_read_are_said(tmp_path: Path, caplog: pytest.LogCapt
     pages(tmp_path / "a" / "x.tif")
     pictures(tmp_path)
     assert [record.levelno for record in caplog.records if "x.tif holds 2 pages" in record.message] == [logging.WARNING]
+
+
+# -- more than 8 bits, any number of channels --------------------------------------------------------------------------
+
+GRADIENT = np.arange(4096, dtype=np.uint16).reshape(64, 64)  # 12 bits
+BANDS = np.stack([GRADIENT // 2**k for k in range(5)], axis=2)  # (64, 64, 5)
+
+
+def test_pictures_with_more_than_256_levels_keep_them_all(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    by_pillow(tmp_path / "a" / "x.png", GRADIENT)
+    by_pillow(tmp_path / "a" / "y.png", np.full((64, 64), 255, np.uint8))  # white, of 8 bits
+    found = pictures(tmp_path, value_range=(0, 4095))
+    assert found.dtype == np.uint16
+    assert (found[0] == np.round(GRADIENT / 4095 * 65535)).all()
+    assert (found[1] == 65535).all()
+    assert pictures(tmp_path, size=(32, 32), value_range=(0, 4095)).shape == (2, 32, 32)
+    by_cv2(tmp_path / "a" / "y.png", np.dstack([GRADIENT] * 3))
+    assert (pictures(tmp_path)[1][..., 2] == np.round(GRADIENT / 4095 * 65535)).all()
+
+
+def test_floats_keep_their_levels_too(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    np.save(tmp_path / "a" / "x.npy", np.sqrt(GRADIENT / 4095))
+    assert len(np.unique(pictures(tmp_path))) > 4000
+
+
+def test_channels_are_read_where_they_are_declared(tmp_path: Path) -> None:
+    (tmp_path / "last" / "a").mkdir(parents=True)
+    np.save(tmp_path / "last" / "a" / "x.npy", BANDS)
+    with pytest.raises(UserError, match=r"x\.npy .*channels=5"):
+        pictures(tmp_path / "last")
+    found = pictures(tmp_path / "last", channels=5, value_range=(0, 65535))
+    assert (found[0] == BANDS).all()
+    (tmp_path / "first" / "a").mkdir(parents=True)
+    np.save(tmp_path / "first" / "a" / "x.npy", np.moveaxis(BANDS, 2, 0))
+    assert (pictures(tmp_path / "first", channels=5, value_range=(0, 65535)) == found).all()
+    small = pictures(tmp_path / "first", (16, 16), channels=5, value_range=(0, 65535))[0]
+    assert (small[..., 3] == cv2.resize(BANDS[..., 3], (16, 16), interpolation=cv2.INTER_AREA)).all()
+    with pytest.raises(UserError, match=r"x\.npy .*no 6 channels"):
+        pictures(tmp_path / "last", channels=6)
+
+
+def test_pages_of_a_tiff_are_channels_where_they_are_declared(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    first, *others = [Image.fromarray(np.ascontiguousarray(BANDS[..., k])) for k in range(5)]
+    first.save(tmp_path / "a" / "x.tif", save_all=True, append_images=others)
+    assert (pictures(tmp_path, channels=5, value_range=(0, 65535))[0] == BANDS).all()
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "npy"])
+def test_a_fourth_channel_is_kept_where_it_is_declared_and_said_where_it_is_not(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a").mkdir()
+    four = np.ascontiguousarray(BANDS[..., :4])
+    file = tmp_path / "a" / f"x.{kind}"
+    np.save(file, four) if kind == "npy" else cv2.imwrite(str(file), four[..., [2, 1, 0, 3]])
+    assert pictures(tmp_path, value_range=(0, 65535)).tolist() == [four[..., :3].tolist()]
+    said = [record for record in caplog.records if "declare channels=" in record.message]
+    assert len(said) == (kind == "npy")  # the others say themselves that it is alpha
+    assert pictures(tmp_path, channels=4, value_range=(0, 65535)).tolist() == [four.tolist()]
+
+
+def tiff(bands: np.ndarray, planes: int) -> bytes:
+    """A TIFF file (h, w, c) uint16 without compression; planes: 1 side by side, 2 one after the other (TIFF 6.0)."""
+    height, width, count = bands.shape
+    pixels = (bands if planes == 1 else bands.transpose(2, 0, 1)).astype("<u2").tobytes()
+    stored = range(8, 8 + len(pixels), len(pixels) // (1 if planes == 1 else count))
+    lengths = [len(pixels) // len(stored)] * len(stored)
+    tags = {256: [width], 257: [height], 258: [16] * count, 259: [1], 262: [1], 273: stored, 277: [count]}
+    tags |= {278: [height], 279: lengths, 284: [planes], 338: [0] * (count - 1), 339: [1] * count}
+    entries, beyond, start = b"", b"", 8 + len(pixels) + 2 + 12 * len(tags) + 4
+    for tag, values in sorted(tags.items()):
+        content = b"".join(value.to_bytes(4, "little") for value in values)
+        place = content if len(content) == 4 else (start + len(beyond)).to_bytes(4, "little")
+        beyond += b"" if len(content) == 4 else content
+        entries += tag.to_bytes(2, "little") + b"\x04\0" + len(values).to_bytes(4, "little") + place
+    head = b"II*\0" + (8 + len(pixels)).to_bytes(4, "little")
+    return head + pixels + len(tags).to_bytes(2, "little") + entries + bytes(4) + beyond
+
+
+@pytest.mark.parametrize("planes", [1, 2])
+@pytest.mark.parametrize("count", [2, 4, 5])
+def test_bands_of_a_tiff_are_never_cut_in_silence(count: int, planes: int, tmp_path: Path) -> None:
+    """Also where tifffile is missing, as in our own environment."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.tif").write_bytes(tiff(BANDS[..., :count], planes))
+    with pytest.raises(UserError, match=rf"x\.tif .*channels={count}|x\.tif .*raw mode"):
+        pictures(tmp_path)
+    try:
+        found = pictures(tmp_path, channels=count, value_range=(0, 65535))
+    except UserError as error:
+        assert "install tifffile" in str(error)
+    else:
+        assert (found[0] == BANDS[..., :count]).all()
+
+
+def test_images_that_stay_encoded_have_8_bits_and_three_channels(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    np.save(tmp_path / "a" / "x.npy", BANDS)
+    np.save(tmp_path / "a" / "y.npy", BANDS[:32])
+    with pytest.raises(UserError, match=r"channels=5.*size="):
+        pictures(tmp_path, channels=5)
+    assert pictures(tmp_path, (8, 8), channels=5).shape == (2, 8, 8, 5)
+
+
+def test_masks_beside_images_of_five_channels(tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    np.save(tmp_path / "images" / "x.npy", BANDS)
+    by_pillow(tmp_path / "masks" / "x.png", (GRADIENT > 99).astype(np.uint8))
+    samples = images_and_masks(tmp_path / "images", tmp_path / "masks", channels=5).labelled
+    assert samples.inputs.shape == (1, 64, 64, 5)
+    assert (samples.targets[0] == (GRADIENT > 99)).all()
+
+
+def test_new_pictures_are_as_deep_as_those_of_the_training(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    np.save(tmp_path / "a" / "x.npy", BANDS)
+    known = class_folders(tmp_path, ("a",), channels=5).labelled
+    assert known.inputs.dtype == np.uint16
+    new = images_like(tmp_path / "a", known.inputs, known.reading).inputs
+    assert new.dtype == np.uint16
+    assert (new == known.inputs).all()
+
+
+def test_arrays_of_more_than_256_levels_and_five_channels(tmp_path: Path) -> None:
+    np.savez(file := tmp_path / "a.npz", images=BANDS[None], labels=[0])
+    np.savez(test := tmp_path / "b.npz", images=BANDS[None, ::2] // 100)  # of few levels
+    with pytest.raises(UserError, match=r"images has shape .*channels="):
+        npz(file)
+    dataset = npz(file, test=test, value_range=(0, 65535), channels=5)
+    assert (dataset.labelled.inputs[0] == BANDS).all()
+    assert (dataset.official["test"].inputs[0] == BANDS[::2] // 100).all()
+
+
+# -- NIfTI -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_volume_needs_a_library_that_is_named(tmp_path: Path) -> None:
+    if importlib.util.find_spec("nibabel") is None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "x.nii.gz").touch()
+        with pytest.raises(UserError, match=r"x\.nii\.gz .*uv pip install nibabel"):
+            pictures(tmp_path)
+
+
+def test_slices_of_volumes_are_images_of_one_group(tmp_path: Path) -> None:
+    """Stored from the right to the left, (h, w, slices), with slope 2: the affine turns it, nibabel rescales it."""
+    nibabel = pytest.importorskip("nibabel")
+    stored = np.arange(5 * 7 * 3, dtype=np.int16).reshape(5, 7, 3)
+    for folder, values in (("images", stored * 20 + 1), ("masks", (stored > 50).astype(np.uint8))):
+        (tmp_path / folder).mkdir()
+        for name in ("x", "y"):
+            volume = nibabel.Nifti1Image(values, np.diag([-1.0, 1, 1, 1]))
+            if folder == "images":
+                volume.header.set_slope_inter(2, 1)
+            nibabel.save(volume, tmp_path / folder / f"{name}.nii.gz")
+    samples = images_and_masks(tmp_path / "images", tmp_path / "masks").labelled
+    assert samples.ids.tolist() == ["x_0", "x_1", "x_2", "y_0", "y_1", "y_2"]
+    assert samples.groups.tolist() == [0, 0, 0, 1, 1, 1]
+    assert samples.targets.shape == (6, 7, 5)
+    for k in range(3):  # seen from above: right is right, front is top
+        seen = stored[::-1, ::-1, k].T
+        assert (samples.targets[k] == (seen > 50)).all()
+        assert (samples.inputs[k] == np.round(seen / stored.max() * 255)).all()
+    (tmp_path / "images" / "z.nii").write_bytes(b"no volume")
+    with pytest.raises(UserError, match=r"z\.nii is not readable"):
+        images_and_masks(tmp_path / "images", tmp_path / "masks")
 
 
 # -- DICOM -------------------------------------------------------------------------------------------------------------

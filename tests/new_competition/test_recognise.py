@@ -112,6 +112,30 @@ def test_images_beside_a_table_a_probability_a_class(tmp_path: Path) -> None:
     assert 'files_named(asked_ids(raw / SAMPLE, "image"), raw / "test")' in source
 
 
+def test_deep_images_of_several_bands_are_declared_with_how_networks_see_them(tmp_path: Path) -> None:
+    known, asked = [f"a{k}" for k in ROWS], [f"b{k}" for k in ROWS]
+    files = {}
+    for name in [*(f"train/{name}" for name in known), *(f"test/{name}" for name in asked)]:
+        out = io.BytesIO()
+        np.save(out, np.arange(64 * 48 * 5, dtype=np.uint16).reshape(64, 48, 5) % 4000)
+        files[f"{name}.npy"] = out.getvalue()
+    files["labels.csv"] = table("image,kind", *((name, ("wheat", "rye")[k % 2]) for k, name in enumerate(known)))
+    files["sample_submission.csv"] = table("image,kind", *((name, "rye") for name in asked))
+    reading, source = looked_at(tmp_path, files)
+    assert reading.shape == (64, 48)
+    assert "channels=5,test=" in "".join(source.split())
+    assert np.allclose(reading.look["mean"], 0.4825, atol=0.001)  # of 0 to 3999 three times, and 0 to 3359
+    assert f"channels=5,mean={reading.look['mean']},std=".replace(" ", "") in "".join(source.split())
+    for name in files:
+        if name.endswith(".npy"):
+            Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(tmp_path / f"{name[:-4]}.png")
+            (tmp_path / name).unlink()
+    reading, source = looked_at(tmp_path, {})
+    assert "channels=" not in source
+    assert reading.look["mean"] == (0.5,)
+    assert "mean=(0.5,)" in source
+
+
 def test_several_labels_in_a_cell_and_in_columns(tmp_path: Path) -> None:
     known, asked = [f"a{k}.png" for k in ROWS], [f"b{k}.png" for k in ROWS]
     files = {f"train/{name}": png() for name in known} | {f"test/{name}": png() for name in asked}

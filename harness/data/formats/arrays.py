@@ -2,12 +2,12 @@
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from harness.data.pixels.depth import ValueRange, scaled
+from harness.data.pixels.depth import LEVELS, ValueRange, levels_of, scaled
 from harness.data.samples import Dataset, Samples, numbered
 from harness.errors import UserError, nearest
 from harness.paths import shown
@@ -21,24 +21,25 @@ def npz(
     group: str | None = None,
     test: Path | None = None,
     value_range: ValueRange | None = None,
+    channels: int = 3,
 ) -> Dataset:
-    """Samples of the arrays of these names: images (n, h, w) or (n, h, w, 3) uint8; labels, numbers or masks.
+    """Samples of the arrays of these names: images (n, h, w) or (n, h, w, channels); labels, numbers or masks.
 
     id: names the rows; by default the array "id" where there is one, else the numbers of the rows. test: the official
     part "test", an .npz file with images (and ids) under the same names. value_range: the values of images that become
-    0 and 255, where they are floats or have more than 8 bits.
+    0 and 65535 (uint16), where they are floats or have more than 8 bits; or 0 and 255 (uint8) where there are no more
+    than 256 between.
     """
     named, optional = ([id], []) if id else ([], ["id"])
     arrays = read_arrays(file, [images, labels, *named, *([group] if group else [])], optional)
-    inputs, targets = _images(arrays[images], file, images, value_range), _targets(arrays[labels], file, labels)
+    known, targets = _images(arrays[images], file, images, channels), _targets(arrays[labels], file, labels)
     groups = np.unique(arrays[group], return_inverse=True)[1] if group else None
-    official = {}
-    if test:
-        unlabelled = read_arrays(test, [images, *named], optional)
-        asked = _images(unlabelled[images], test, images, value_range)
-        official["test"] = Samples(ids_in(unlabelled, id or "id"), asked)
-    reading = {"value_range": value_range, "size": inputs.shape[1:3], "resized": False, "together": 1}
-    return Dataset(Samples(ids_in(arrays, id or "id"), inputs, targets, groups, reading=reading), official)
+    unlabelled = read_arrays(test, [images, *named], optional) if test else {}
+    parts = {file: known} | ({test: _images(unlabelled[images], test, images, channels)} if test else {})
+    inputs = _in_one_depth(parts, images, value_range)
+    reading = {"value_range": value_range, "size": known.shape[1:3], "resized": False, "together": 1}
+    labelled = Samples(ids_in(arrays, id or "id"), inputs[file], targets, groups, reading=reading)
+    return Dataset(labelled, {"test": Samples(ids_in(unlabelled, id or "id"), inputs[test])} if test else {})
 
 
 def read_arrays(file: Path, names: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
@@ -88,19 +89,33 @@ def as_bytes(array: np.ndarray, where: str, shape: tuple[int, ...] | None = None
     return np.ascontiguousarray(array, np.uint8)
 
 
-def _images(array: np.ndarray, file: Path, name: str, value_range: ValueRange | None) -> np.ndarray:
-    """(n, h, w) or (n, h, w, 3) uint8; a last axis of one channel is dropped."""
+def _images(array: np.ndarray, file: Path, name: str, channels: int) -> np.ndarray:
+    """(n, h, w) or (n, h, w, channels); a last axis of one channel is dropped."""
     if array.ndim == 4 and array.shape[-1] == 1:
         array = array[..., 0]
-    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[-1] != 3) or not len(array):
+    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[-1] != channels) or not len(array):
         raise UserError(
             f"{shown(file)}, {name} has shape {array.shape}, but images are (n, height, width) or "
-            "(n, height, width, 3) in the order red, green, blue"
+            "(n, height, width, 3) in the order red, green, blue; channels=n declares another number of them"
         )
-    if value_range is not None:
-        _require_numbers(array, f"{shown(file)}, {name}")
-        return np.stack([scaled(image, value_range) for image in array])
-    return as_bytes(array, f"{shown(file)}, {name}", remedy="; value_range=(low, high) declares what becomes 0 and 255")
+    return array
+
+
+def _in_one_depth(
+    parts: Mapping[Path, np.ndarray], name: str, value_range: ValueRange | None
+) -> dict[Path, np.ndarray]:
+    """uint8 images of every file; uint16 in all where the range of one holds more levels."""
+    where = {file: f"{shown(file)}, {name}" for file in parts}
+    if value_range is None:
+        remedy = "; value_range=(low, high) declares what becomes 0 and the highest number"
+        return {file: as_bytes(array, where[file], remedy=remedy) for file, array in parts.items()}
+    levels = set[float]()
+    for file, array in parts.items():
+        _require_numbers(array, where[file])
+        for image in array if array.dtype != np.uint8 else ():
+            levels |= levels_of(image, value_range) if len(levels) <= LEVELS else set()
+    dtype = np.uint16 if len(levels) > LEVELS else np.uint8
+    return {file: np.stack([scaled(image, value_range, dtype) for image in array]) for file, array in parts.items()}
 
 
 def _targets(array: np.ndarray, file: Path, name: str) -> np.ndarray:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.images import EncodedImages, coloured
+from harness.data.images import EncodedImages, coloured, resized
+from harness.data.large_arrays import new_array
 from harness.data.pixels import Size
-from harness.data.pixels.depth import ValueRange, scaled
+from harness.data.pixels.depth import Form, ValueRange, scaled
 from harness.data.pixels.dicom import SUFFIXES as DICOM
-from harness.data.pixels.picture_file import PictureHead, heads_of, read_pixels, value_range_of
+from harness.data.pixels.nifti import is_nifti, slices_of
+from harness.data.pixels.picture_file import PictureHead, form_of, heads_of, read_pixels
 from harness.errors import UserError, nearest
 from harness.paths import shown
 
@@ -39,9 +41,11 @@ def files_below(*folders: Path) -> list[Path]:
             raise UserError(f"{shown(folder)} does not exist; it should be a folder of images")
         there = [file for file in sorted(folder.rglob("*")) if not is_hidden(file, folder)]
         found = [file for file in there if file.suffix.lower() in SUFFIXES]
+        found += [each for volume in filter(is_nifti, there) for each in slices_of(volume)]
         if not found:
             raise UserError(f"{shown(folder)} holds no images ({', '.join(SUFFIXES)})")
-        if left := [file for file in there if file.suffix.lower() not in (*SUFFIXES, *BESIDES) and file.is_file()]:
+        others = [file for file in there if file.suffix.lower() not in (*SUFFIXES, *BESIDES) and file.is_file()]
+        if left := [file for file in others if not is_nifti(file)]:
             first, suffixes = left[0].relative_to(folder), ", ".join(SUFFIXES)
             log.warning(
                 "%s: %d files are not read, %s first; images end in %s", shown(folder), len(left), first, suffixes
@@ -175,36 +179,62 @@ def files_named(ids: Sequence[str], *folders: Path) -> dict[str, Path]:
 # -- pixels ------------------------------------------------------------------------------------------------------------
 
 
-def read_images(files: Sequence[Path], size: Size | None = None, value_range: ValueRange | None = None) -> Any:
+def read_images(
+    files: Sequence[Path], size: Size | None = None, value_range: ValueRange | None = None, channels: int | None = None
+) -> Any:
     """Read one array of images of one size, or resized; else `EncodedImages`. `UserError` names an unreadable one.
 
-    value_range: the values that become 0 and 255 where files hold more than 8 bits; by default what they use.
+    value_range: of files with more than 8 bits, by default what they use. channels: as in `class_folders`.
     """
-    heads = heads_of(files)
-    return images_of(files, heads, size, value_range or value_range_of(files, heads))
+    heads = heads_of(files, channels)
+    return images_of(files, heads, size, form_for(files, heads, size, value_range, channels))
+
+
+def form_for(
+    files: Sequence[Path],
+    heads: Sequence[PictureHead],
+    size: Size | None,
+    value_range: ValueRange | None,
+    channels: int | None,
+    encoded: bool = False,
+) -> Form:
+    """As `form_of`; images that stay encoded have 8 bits and three channels.
+
+    Raise `UserError` where they are declared to have others.
+    """
+    if encoded or stay_encoded(heads, size):
+        if channels not in (None, 3):
+            raise UserError(
+                f"channels={channels}, but images of several sizes, and those with boxes, have three; resize images "
+                "with size=(height, width)"
+            )
+        return form_of(files, heads, value_range, channels, most=np.uint8)
+    return form_of(files, heads, value_range, channels)
+
+
+def stay_encoded(heads: Sequence[PictureHead], size: Size | None) -> bool:
+    return size is None and len({each.size for each in heads}) > 1
 
 
 def images_of(
-    files: Sequence[Path], heads: Sequence[PictureHead], size: Size | None, value_range: ValueRange | None
+    files: Sequence[Path], heads: Sequence[PictureHead], size: Size | None, form: Form, encoded: bool = False
 ) -> Any:
-    """As `read_images`, for files whose heads are known."""
-    if size is None and len({each.size for each in heads}) > 1:
-        return EncodedImages.stored(files, heads, value_range)
-    grey = all(each.grey for each in heads)
-    images = np.empty((len(files), *(size or heads[0].size), *(() if grey else (3,))), np.uint8)
+    """As `read_images`, for files whose heads and form are known."""
+    if encoded or stay_encoded(heads, size):
+        return EncodedImages.stored(files, heads, form.value_range)
+    images = new_array((len(files), *(size or heads[0].size), *form.shape), form.dtype)
     for row, file in enumerate(files):
-        images[row] = decoded(file, grey, size, value_range)
+        images[row] = decoded(file, form, size)
     return images
 
 
-def decoded(file: Path, grey: bool, size: Size | None, value_range: ValueRange | None = None) -> np.ndarray:
-    """(h, w) or (h, w, 3) uint8, turned by its EXIF orientation, resized and scaled from the range of values."""
+def decoded(file: Path, form: Form, size: Size | None) -> np.ndarray:
+    """(h, w) or (h, w, channels), turned by its EXIF orientation, scaled from the range of values and resized."""
     import cv2
 
-    pixels = scaled(read_pixels(file), value_range)
-    if grey and pixels.ndim == 3:
+    pixels = scaled(read_pixels(file, form.channels), form.value_range, form.dtype)
+    if form.channels == 1 and pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     if size and pixels.shape[:2] != size:
-        smaller = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
-        pixels = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return pixels if grey else coloured(pixels)
+        pixels = resized(pixels, size)
+    return pixels if form.channels == 1 else coloured(pixels)

@@ -4,13 +4,16 @@ Images may lie in folders inside the one that is named. Litter of archives and f
 
 Images of one size, or resized with `size`, become one array: (n, h, w) uint8 where all are grey, else (n, h, w, 3),
 red first. Images of several sizes stay encoded (`images.EncodedImages`), which not every learner takes; their masks are
-`sized_masks.Masks`. Of pictures of more than 8 bits the values of `value_range` become 0 to 255, by default those from
-the lowest to the highest in all files, also of the official parts.
+`sized_masks.Masks`.
+
+Where files hold more than 8 bits, the values of `value_range` become 0 to 65535 (uint16), by default those from the
+lowest to the highest in all files, also of the official parts; or 0 to 255 where no more than 256 levels are used, and
+in images that stay encoded. `channels` is needed where they are others than 1 (grey) and 3: the last axis of an array,
+the bands of a TIFF file, or its pages; 4 keeps what else is left out as alpha. The images are (n, h, w, channels) then.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +26,16 @@ from harness.data.formats.image_files import (
     as_list,
     files_below,
     files_by_name,
+    form_for,
     images_of,
 )
 from harness.data.formats.mask_files import Values, label_masks, object_mask, set_masks
 from harness.data.images import EncodedImages, file_metadata
+from harness.data.large_arrays import new_array
 from harness.data.pixels import Size
-from harness.data.pixels.depth import ValueRange
-from harness.data.pixels.picture_file import PictureHead, heads_of, value_range_of
+from harness.data.pixels.depth import Form, ValueRange
+from harness.data.pixels.nifti import is_slice
+from harness.data.pixels.picture_file import PictureHead, heads_of
 from harness.data.samples import Bags, Dataset, Samples
 from harness.data.sized_masks import Masks, gathered
 from harness.data.tables.table import FLAGS, Group, Table
@@ -52,6 +58,7 @@ def class_folders(
     test: Test | None = None,
     value_range: ValueRange | None = None,
     group: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    channels: int | None = None,
 ) -> Dataset:
     """Read a folder for every class, named as it; test: images without a class, the official part "test".
 
@@ -75,8 +82,15 @@ def class_folders(
         names = [f"{file.stem}-{short_hash(*file.relative_to(folder).parts)[:6]}" for file in label_of]
     images = dict(sorted(zip(names, label_of, strict=True)))
     targets = np.array([label_of[file] for file in images.values()], np.min_scalar_type(len(classes) - 1))
-    groups = None if group is None else np.unique(np.array(group(list(images))), return_inverse=True)[1]
-    return dataset_of(images, targets, groups, test=test, size=size, value_range=value_range)
+    return dataset_of(
+        images,
+        targets,
+        groups_of(group, list(images)),
+        test=test,
+        size=size,
+        value_range=value_range,
+        channels=channels,
+    )
 
 
 def classes_in_names(
@@ -87,6 +101,7 @@ def classes_in_names(
     test: Test | None = None,
     value_range: ValueRange | None = None,
     group: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    channels: int | None = None,
 ) -> Dataset:
     """Read images whose names tell the class, as cat.12.jpg does: label=part_of_id(r"^([a-z]+)").
 
@@ -102,8 +117,9 @@ def classes_in_names(
         if name not in classes:
             raise UserError(f"{shown(file)} is of the class {name!r}{nearest(name, classes)}, which is not declared")
     targets = np.array([list(classes).index(name) for name in names], np.min_scalar_type(len(classes) - 1))
-    groups = None if group is None else np.unique(np.array(group(stems)), return_inverse=True)[1]
-    return dataset_of(images, targets, groups, test=test, size=size, value_range=value_range)
+    return dataset_of(
+        images, targets, groups_of(group, stems), test=test, size=size, value_range=value_range, channels=channels
+    )
 
 
 def images_and_csv(
@@ -124,6 +140,7 @@ def images_and_csv(
     test_table: Path | None = None,
     text: Sequence[str] = (),
     missing: Sequence[str] = (),
+    channels: int | None = None,
 ) -> Dataset:
     """Read images and a table that names each in the column `id`: by its name, with or without suffix, or its path.
 
@@ -145,7 +162,8 @@ def images_and_csv(
     if CLASS in key:
         found, flags = flags_of_images(rows, id, key, str(target), classes or ())
         flagged = {name: files.find(name) for name in found}
-        return dataset_of(flagged, flags, rows.groups(group, found), test=test, size=size, value_range=value_range)
+        of_images = rows.groups(group, found)
+        return dataset_of(flagged, flags, of_images, test=test, size=size, value_range=value_range, channels=channels)
     tested = Table.read(test_table, missing) if test_table else None
     if tested and not isinstance(test, Mapping):
         test = _images_of_table(tested, id, row, ImageFiles(*as_list(test)) if test else files)
@@ -166,8 +184,8 @@ def images_and_csv(
         targets, groups = targets[first], None if groups is None else groups[first]
     elif not columns:  # those that no line names, too
         others = files.others(known, taken, with_suffix)
-    parts = images, targets, groups, others, test
-    dataset = dataset_of(*parts, size, with_suffix, False, value_range, together, {"named_by": id, "row": row})
+    parts, named = (images, targets, groups, others, test), {"named_by": id, "row": row}
+    dataset = dataset_of(*parts, size, with_suffix, False, value_range, together, named, channels)
     if not columns:
         return dataset
     besides = {id, row, group if isinstance(group, str) else None, *([target] if isinstance(target, str) else target)}
@@ -232,6 +250,7 @@ def images_and_masks(
     test: Test | None = None,
     value_range: ValueRange | None = None,
     group: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    channels: int | None = None,
 ) -> Dataset:
     """Read images and masks of the same names, whatever their suffix: a label under every pixel.
 
@@ -251,12 +270,13 @@ def images_and_masks(
             raise UserError(f"{shown(mask_of[name])} belongs to none of the images{nearest(name, file_of)}")
     known = {name: file_of[name] for name in mask_of}
     if isinstance(masks, Mapping):
-        targets = set_masks(known, of_class, values, size)
+        targets = set_masks(known, of_class, values, size, channels)
     else:
-        targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size)
+        targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size, channels)
     tested = set(files_of_test(test))
     others = {name: file for name, file in file_of.items() if name not in mask_of and file not in tested}
-    return dataset_of(known, targets, groups_of(group, list(known)), others, test, size, value_range=value_range)
+    groups = groups_of(group, list(known))
+    return dataset_of(known, targets, groups, others, test, size, value_range=value_range, channels=channels)
 
 
 def groups_of(group: Callable[[Sequence[str]], Sequence[Any]] | None, names: Sequence[str]) -> np.ndarray | None:
@@ -315,6 +335,7 @@ def dataset_of(
     value_range: ValueRange | None = None,
     together: int = 1,
     reading: Mapping[str, Any] | None = None,
+    channels: int | None = None,
 ) -> Dataset:
     """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike.
 
@@ -328,14 +349,14 @@ def dataset_of(
     most = max(map(len, of_rows))
     together = min(together, most)
     files = sorted({file for of_row in of_rows for file in of_row})
-    head_of = dict(zip(files, heads_of(files), strict=True))
-    value_range = value_range or value_range_of(files, list(head_of.values()))
+    heads = heads_of(files, channels)
+    head_of = dict(zip(files, heads, strict=True))
+    form = form_for(files, heads, size, value_range, channels, encoded)
     if together > 1:
-        inputs: Any = _seen_together(of_rows, together, head_of, size, value_range)
+        inputs: Any = _seen_together(of_rows, together, head_of, size, form)
     else:
         files = [file for of_row in of_rows for file in of_row]
-        read = EncodedImages.stored if encoded else partial(images_of, size=size)
-        inputs = read(files, [head_of[file] for file in files], value_range=value_range)
+        inputs = images_of(files, [head_of[file] for file in files], size, form, encoded)
         if most > 1:
             inputs = Bags(inputs, np.cumsum([0, *map(len, of_rows)]))
     if isinstance(inputs, EncodedImages) and isinstance(targets, np.ndarray) and targets.ndim == 3:
@@ -343,12 +364,15 @@ def dataset_of(
     sizes = {each.size for each in head_of.values()}
     reading = {
         **(reading or {}),
-        "value_range": value_range,
+        "value_range": form.value_range,
         "size": sizes.pop() if len(sizes) == 1 else None,
         "resized": size is not None,
         "together": together,
     }
-    metadata = file_metadata(file.read_bytes() for file, *_ in of_rows)
+    metadata = file_metadata(b"\0" if is_slice(file) else file.read_bytes() for file, *_ in of_rows)
+    if groups is None and any(is_slice(file) for file, *_ in of_rows):  # slices of one volume stay together
+        volumes = [str(file.parent if is_slice(file) else file) for file, *_ in of_rows[: len(images)]]
+        groups = np.unique(volumes, return_inverse=True)[1]
     ids = np.array([name for part in parts for name in part])
     samples, begin = Samples(ids, inputs, metadata=metadata, reading=reading), len(images)
     labelled, end = replace(samples[:begin], targets=targets, groups=groups), begin + len(parts[1])
@@ -361,21 +385,23 @@ def _seen_together(
     count: int,
     head_of: Mapping[Path, PictureHead],
     size: Size | None,
-    value_range: ValueRange | None,
+    form: Form,
 ) -> np.ndarray:
-    """(n, count * h, w[, 3]) uint8: the images of a row one above the other, repeated where a row has fewer.
+    """(n, count * h, w[, c]): the images of a row one above the other, repeated where a row has fewer.
 
     A network that ends in a mean over all places then sees the mean over the images. Of more than `count` images
     evenly spread ones are taken.
     """
     chosen = [[files[k * max(len(files), count) // count % len(files)] for k in range(count)] for files in of_rows]
     files = sorted({file for row in chosen for file in row})
-    images = images_of(files, [head_of[file] for file in files], size, value_range)
+    images = images_of(files, [head_of[file] for file in files], size, form)
     if isinstance(images, EncodedImages):
         raise UserError("the images of one row have different sizes; resize them with size=(height, width)")
     place = {file: k for k, file in enumerate(files)}
-    rows = images[[[place[file] for file in row] for row in chosen]]
-    return rows.reshape(len(rows), count * rows.shape[2], *rows.shape[3:])
+    rows = new_array((len(chosen), count * images.shape[1], *images.shape[2:]), images.dtype)
+    for row, of_row in zip(rows, chosen, strict=True):
+        row[...] = np.concatenate([images[place[file]] for file in of_row])
+    return rows
 
 
 def files_of_test(test: Test | None) -> list[Path]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from harness.data.bit_sets import dtype_of
 from harness.data.pixels import Size, decode_deep_colours, is_deep, opened, orientation, upright
+from harness.data.pixels.nifti import is_slice, slice_pixels
 from harness.data.pixels.picture_file import head, readable
-from harness.data.sized_masks import gathered
+from harness.data.sized_masks import empty_masks
 from harness.errors import UserError
 from harness.paths import shown
 
@@ -38,7 +39,9 @@ class StoredMask(NamedTuple):
         return self.numbers if self.numbers.ndim == 3 else np.repeat(self.numbers[..., None], 3, axis=2)
 
 
-def label_masks(mask_of: Mapping[Path, Path], values: Values | None, size: Size | None) -> Any:
+def label_masks(
+    mask_of: Mapping[Path, Path], values: Values | None, size: Size | None, channels: int | None = None
+) -> Any:
     """The uint8 labels of the masks of images, image -> mask: (n, h, w) of one size or resized, else `Masks`.
 
     values: the label k is values[k], a number or a colour; by default the number itself. Numbers of a palette count
@@ -49,31 +52,35 @@ def label_masks(mask_of: Mapping[Path, Path], values: Values | None, size: Size 
     palettes_differ, found = numbers_differ(list(mask_of.values())), set[int]()
     if palettes_differ:
         values = colours_for(list(mask_of.values()), values)
-    labels = []
-    for image, mask in mask_of.items():
-        require_one_size(mask, image)
+    labels = empty_masks([size or head(image, channels).size for image in mask_of], np.uint8)
+    for row, (image, mask) in enumerate(mask_of.items()):
+        require_one_size(mask, image, channels)
         coded = coded_mask(stored_mask(mask), values)
         found |= set(np.unique(coded).tolist())
-        labels.append(coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST))
+        labels[row][...] = coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST)
     if values is None and 255 in found and found <= {0, 255}:
         raise UserError(f"the masks of {shown(mask.parent)} hold 0 and 255 alone; declare values=(0, 255) to read them")
-    return gathered(labels)
+    return labels
 
 
 def set_masks(
-    images: Mapping[str, Path], of_class: Sequence[Mapping[str, Path]], values: Values | None, size: Size | None
+    images: Mapping[str, Path],
+    of_class: Sequence[Mapping[str, Path]],
+    values: Values | None,
+    size: Size | None,
+    channels: int | None = None,
 ) -> Any:
     """Sets of classes, of a mask for every class of an image; one that is not there shows none of it.
 
     images: name -> image. of_class: name -> mask, for every class; 0 is without it. (n, h, w), or `Masks`.
     """
-    dtype = dtype_of(len(of_class))
-    sets = {name: np.zeros(size or head(file).size, dtype) for name, file in images.items()}
+    sets = empty_masks([size or head(file, channels).size for file in images.values()], dtype_of(len(of_class)))
+    place = {name: row for row, name in enumerate(images)}
     for label, mask_of in enumerate(of_class):
-        masks = label_masks({images[name]: mask for name, mask in mask_of.items()}, values, size)
+        masks = label_masks({images[name]: mask for name, mask in mask_of.items()}, values, size, channels)
         for name, mask in zip(mask_of, masks, strict=True):
-            sets[name][mask > 0] |= 1 << label
-    return gathered(list(sets.values()))
+            sets[place[name]][mask > 0] |= 1 << label
+    return sets
 
 
 def object_mask(image: Path, files: Sequence[Path]) -> np.ndarray:
@@ -105,6 +112,8 @@ def stored_mask(file: Path) -> StoredMask:
         if file.suffix.lower() == ".npy":
             numbers = np.load(file, allow_pickle=False)
             numbers = numbers[..., 0] if numbers.ndim == 3 and numbers.shape[2] == 1 else numbers
+        elif is_slice(file):
+            numbers = slice_pixels(file)
         else:
             with opened(file) as image:
                 deep, turn, kind = is_deep(image), orientation(image), image.format
@@ -177,8 +186,9 @@ def refuse(mask: StoredMask, seen: np.ndarray, what: str, values: Values | None)
     raise UserError(f"{shown(mask.file)}{what}, but the values of the labels are {declared}; {hint}")
 
 
-def require_one_size(mask: Path, image: Path) -> None:
-    (height, width), expected = head(mask).size, head(image).size
+def require_one_size(mask: Path, image: Path, channels: int | None = None) -> None:
+    """channels: of the image, as declared."""
+    (height, width), expected = head(mask).size, head(image, channels).size
     if (height, width) != expected:
         turned = (width, height) == expected
         raise UserError(
@@ -190,7 +200,7 @@ def require_one_size(mask: Path, image: Path) -> None:
 
 def used_colours(file: Path) -> dict[int, Colour]:
     """Number -> colour, of the numbers that a mask with a palette uses; none of another mask."""
-    if file.suffix.lower() == ".npy":
+    if file.suffix.lower() == ".npy" or is_slice(file):
         return {}
     with readable(file), opened(file) as image:
         if image.mode != "P":

@@ -11,8 +11,9 @@ import numpy as np
 from harness.data.formats.asked import rows_named
 from harness.data.formats.image_files import decoded, files_below, files_by_name
 from harness.data.images import EncodedImages
-from harness.data.pixels.depth import ValueRange, learnt_range, used_by
-from harness.data.pixels.picture_file import PictureHead, head, read_pixels, value_range_of
+from harness.data.large_arrays import new_array
+from harness.data.pixels.depth import Form, ValueRange, learnt_range, used_by
+from harness.data.pixels.picture_file import PictureHead, form_of, heads_of, read_pixels
 from harness.data.samples import Bags, Joined, Samples, images_of
 from harness.data.tables.table import Table
 from harness.data.tables.table_inputs import lines_of_ids, structured_like
@@ -101,8 +102,9 @@ def images_like(
     """
     reading, named = reading or {}, named or files_by_name(files_below(folder))
     ids, files = np.array(list(named)), list(named.values())
-    heads = [head(file) for file in files]
-    value_range = known_range(files, heads, reading)
+    channels = like.shape[3] if isinstance(like, np.ndarray) and like.ndim == 4 else 1
+    heads = heads_of(files, channels)
+    value_range = known_range(files, heads, reading, channels)
     if isinstance(like, EncodedImages):
         return Samples(ids, EncodedImages.read(files, value_range))
     together = reading.get("together", 1)  # images of one row, one above the other
@@ -114,23 +116,27 @@ def images_like(
         if not (reading.get("resized") or tuple(reading.get("size", size) or ()) != size):
             raise UserError(f"{first}, but the models see {expected}")
         log.warning("%s: %d of %d images are resized to %s, as in training", first, len(others), len(files), expected)
-    grey = like.ndim == 3
-    if grey and (coloured := [file for file, each in zip(files, heads, strict=True) if not each.grey]):
+    if channels == 1 and (coloured := [file for file, each in zip(files, heads, strict=True) if not each.grey]):
         log.warning("%s and %d more are in colour; the models see grey", shown(coloured[0]), len(coloured) - 1)
-    images = [decoded(file, grey, size, value_range) for file in files]
-    return Samples(ids, np.stack([np.concatenate([image] * together) for image in images]))
+    form = Form(channels, np.uint16 if like.dtype == np.uint16 else np.uint8, value_range)
+    inputs = new_array((len(files), *like.shape[1:]), form.dtype)
+    for row, file in enumerate(files):
+        inputs[row] = np.concatenate([decoded(file, form, size)] * together)
+    return Samples(ids, inputs)
 
 
-def known_range(files: Sequence[Path], heads: Sequence[PictureHead], reading: Mapping[str, Any]) -> ValueRange | None:
+def known_range(
+    files: Sequence[Path], heads: Sequence[PictureHead], reading: Mapping[str, Any], channels: int
+) -> ValueRange | None:
     """The range of values of the training's files, by which new ones of more than 8 bits are scaled too."""
     if not reading:
-        return value_range_of(files, heads)
+        return form_of(files, heads, channels=channels).value_range
     known = reading["value_range"]
     deep = [file for file, each in zip(files, heads, strict=True) if each.deep]
     if known is not None:
         if shallow := sorted({*files} - {*deep}):
             log.warning("%s and %d more hold 8 bits, and stay as they are", shown(shallow[0]), len(shallow) - 1)
         return known[0], known[1]
-    if deep and learnt_range([used_by(read_pixels(file)) for file in deep]) != (0, 255):
+    if deep and learnt_range([used_by(read_pixels(file, channels)) for file in deep]) != (0, 255):
         raise UserError(f"{shown(deep[0])} holds more than 8 bits, but the pictures of the training had 8")
     return None

@@ -16,7 +16,7 @@ from harness.data.formats.mask_files import apart_from
 from harness.data.pixels.picture_file import head
 from harness.data.run_lengths import ALONG_ROWS, RunLengths
 from harness.data.samples import Dataset, Ragged
-from harness.data.sized_masks import gathered
+from harness.data.sized_masks import empty_masks
 from harness.data.tables.csv_files import line_of_row
 from harness.data.tables.table import Group, Table
 from harness.errors import UserError
@@ -39,6 +39,7 @@ def images_and_runs(
     test: Test | None = None,
     multilabel: bool = False,
     apart: bool = False,
+    channels: int | None = None,
 ) -> Dataset:
     """Read images and a table of run lengths, one row or several an image: a label under every pixel.
 
@@ -46,16 +47,18 @@ def images_and_runs(
     of the class, where there is one; with neither, all runs are of the second class. An image that the table does not
     name has no such pixel. test: id -> file, the official part "test"; it is not learned from. multilabel: classes
     overlap, and none is the background; the masks hold sets of classes (`harness.data.bit_sets`). apart: a row is an
-    object, and one that touches another of its class loses its border there (`mask_files.apart_from`).
+    object, and one that touches another of its class loses its border there (`mask_files.apart_from`). channels: as in
+    `images_on_disk`.
     """
     rows, first = Table.read(table), 0 if multilabel else 1
     empty = np.isin(rows.filled(runs).astype(str), ("", coding.none))
     of_row = _keys(rows, id, key, label, classes[first:], empty)
     named = _named([name for name, _ in of_row], images, test)
     dtype = dtype_of(len(classes)) if multilabel else np.uint8
-    masks, shared = {name: np.zeros(head(file).size, dtype) for name, file in named.items()}, 0
+    masks, shared = empty_masks([head(file, channels).size for file in named.values()], dtype), 0
+    place = {name: k for k, name in enumerate(named)}
     for row, ((name, c), text) in enumerate(zip(of_row, rows.filled(runs), strict=True)):
-        mask = masks[name]
+        mask = masks[place[name]]
         try:
             pixels = np.zeros(mask.shape, bool) if not text else coding.decode(text, mask.shape)
         except ValueError as error:
@@ -72,7 +75,7 @@ def images_and_runs(
             "%s: in %d rows a pixel has two classes; the later row counts, where multilabel=True keeps both",
             shown(table), shared,
         )  # fmt: skip
-    return dataset_of(named, gathered(list(masks.values())), _groups(rows, group, of_row, named), test=test)
+    return dataset_of(named, masks, _groups(rows, group, of_row, named), test=test, channels=channels)
 
 
 def images_and_boxes(

@@ -2,10 +2,10 @@
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ ORIENTATION = 0x0112  # of the EXIF tags, 1 to 8
 TURNED = (5, 6, 7, 8)  # orientations with height and width exchanged
 DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # of Pillow: one channel of more than 8 bits
 JPEGS = ("JPEG", "MPO")  # MPO: of a telephone, with a second picture behind the first
+SAMPLES_A_PIXEL, PLANES = 277, 284  # tags of TIFF 6.0: the channels, and whether (1) they lie side by side
 GREY_MODES = ("1", "L", "LA", *DEEP_MODES)
 
 
@@ -86,7 +87,29 @@ def decode(content: bytes) -> np.ndarray:
             pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
             return pixels if image.format == "TIFF" else upright(pixels, turn)  # Pillow has turned a TIFF
     except UnidentifiedImageError:  # Pillow lacks TIFF files of coloured or 64-bit floats
+        require_colours(content)
         return decode_deep_colours(content)
+
+
+def require_colours(content: bytes) -> None:
+    """Raise ValueError for a TIFF file that Pillow does not know and of which cv2 would read a part, or garbage."""
+    tags = tiff_tags(content)
+    if (count := int(tags.get(SAMPLES_A_PIXEL, 1))) not in (1, 3):
+        raise ValueError(f"it has {count} channels; declare channels={count} to read them")
+    if count == 3 and tags.get(PLANES, 1) != 1:
+        raise ValueError("its colours lie one after the other; save the image with them side by side")
+
+
+def tiff_tags(content: bytes) -> Mapping[int, Any]:
+    """The tags of the first page of a TIFF file; {} of another file."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    if content[:4] not in (b"II*\0", b"MM\0*"):
+        return {}
+    tags, stream = ImageFileDirectory_v2(content[:8]), io.BytesIO(content)
+    stream.seek(tags.next)
+    tags.load(stream)
+    return tags
 
 
 def decode_deep_colours(content: bytes) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The training rows as batches of uint8 images and encoded targets: a function of (seed, fold, epoch, place) only.
+"""The training rows as batches of images and encoded targets: a function of (seed, fold, epoch, place) only.
 
 Which rows make up a batch (oversampling, priming), and what of one training tile is pasted into another.
 """
@@ -65,7 +65,7 @@ class Batches:
         return -(-len(self.rows) // self.learner.batch)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The batches of an epoch from the `first` on: images (b, h, w[, 3]) uint8, targets (b, ...) int16."""
+        """The batches of an epoch from the `first` on: images (b, h, w[, c]) as they are stored, targets int16."""
         learner = self.learner
         order = self.order(epoch)
         ends = np.cumsum([len(rows) for rows in order])

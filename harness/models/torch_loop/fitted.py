@@ -36,12 +36,12 @@ class TorchFitted:
     at_once: int = AT_ONCE
 
     def predict(self, inputs: Any) -> Any:
-        """inputs (n, h, w[, 3]) uint8, memory-mapped or a view, or `EncodedImages` where there are tiles; the task's
-        prediction in float16.
+        """inputs (n, h, w[, c]) uint8 or uint16, memory-mapped or a view, or `EncodedImages` where there are tiles; the
+        task's prediction in float16.
         """
         several_sizes = isinstance(inputs, EncodedImages)
         if not len(inputs) and not several_sizes:
-            return self.predict(np.zeros((1, *inputs.shape[1:]), np.uint8))[:0]
+            return self.predict(np.zeros((1, *inputs.shape[1:]), inputs.dtype))[:0]
         if self.tile:
             tiled = (by_tiles(self.probabilities, np.asarray(image), self.tile, self.at_once) for image in inputs)
             decoded = [self.encoding.decode(probs[None])[0] for probs in tiled]

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class TorchLearner(Learner):
     """What every torch network is trained with; a subclass defines the `network`.
 
-    channels, mean, std: of the images the network sees, which are (x / 255 - mean) / std of uint8 x.
+    channels, mean, std: of the images the network sees, which are (x / 255 - mean) / std of uint8 x, and
+    (x / 65535 - mean) / std of uint16 x; mean and std one number, or one a channel.
     lr: at the height of the schedule. weight_decay: on everything but norms and biases.
     oversample: targets -> (n,) bool, the rows that make up a `share` of every batch.
     drop_single_class: leave out masks with one class or none. paste: targeted samples. prime: few images first.
@@ -137,6 +138,16 @@ class TorchLearner(Learner):
     def fitted(self, encoding: TargetEncoding, network: nn.Module, machine: Machine) -> TorchFitted:
         """This network as what predicts."""
         return TorchFitted(encoding, network, machine, self.crop, self.batch if self.crop else AT_ONCE)
+
+    def require_channels(self, inputs: Any) -> None:
+        """Raise `UserError` where the network is declared for images with other channels."""
+        shape: tuple[int, ...] = getattr(inputs, "shape", ())
+        count = shape[3] if len(shape) == 4 else 1
+        if count not in (1, self.channels) or not {len(self.mean), len(self.std)} <= {1, self.channels}:
+            raise UserError(
+                f"the images have {count} channels, and the network is declared with channels={self.channels}, "
+                f"mean={self.mean} and std={self.std}; declare channels={count}, and one mean and std or {count}"
+            )
 
     def set_up(self, context: Context) -> tuple[Machine, TargetEncoding]:
         """Threads and seeds of this process, where tensors live, and what the network's outputs mean."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.data.pixels.depth import full
 from harness.models import Context
 from harness.models.torch_loop.parameter_groups import set_scales
 from harness.models.torch_loop.progress import Progress
@@ -66,13 +67,16 @@ class Machine:
         return tensor.to(self.device)
 
     def images(self, images: np.ndarray) -> Tensor:
-        """(n, h, w) or (n, h, w, 3) uint8 to (n, channels, h, w) float, normalised."""
+        """(n, h, w) or (n, h, w, c), uint8 or uint16, to (n, channels, h, w) float, normalised: 255 or 65535 is 1."""
         import torch
 
+        scale = self.scale if images.dtype == np.uint8 else self.scale * (255 / full(images.dtype))
+        if images.dtype == np.uint16 and self.device.type != "cpu":
+            images = images.astype(np.int32)  # of uint16, torch promises little elsewhere
         pixels = self.send(images)
         pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
         pixels = pixels.expand(-1, self.channels, -1, -1)  # grey images for a network that sees colour
-        return pixels.to(torch.float32, memory_format=self.layout).mul_(self.scale).add_(self.offset)
+        return pixels.to(torch.float32, memory_format=self.layout).mul_(scale).add_(self.offset)
 
 
 class State:

@@ -34,6 +34,7 @@ class TrainingLoop:
 
     def __init__(self, learner: TorchLearner, train: Samples, context: Context):
         self.learner, self.context = learner, context
+        learner.require_channels(train.inputs)
         self.machine, self.encoding = learner.set_up(context)
         self.batches = Batches(learner, self.encoding, train, context)
         steps = learner.epochs * self.batches.steps
