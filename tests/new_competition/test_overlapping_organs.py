@@ -95,6 +95,7 @@ def test_a_run_length_that_leaves_its_image_is_named(tmp_path: Path) -> None:
         recognise(Host.read(tmp_path / "raw", Options("dice")))
 
 
+@pytest.mark.soak
 def test_from_the_host_s_zip_to_an_official_file_that_is_judged(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     hand_out(tmp_path / "host.zip")

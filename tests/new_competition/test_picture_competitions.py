@@ -37,6 +37,7 @@ def paws(file: Path, known: int = 120, count: int = 150) -> pd.Series:
     return test.set_index("Id")["Pawpularity"]
 
 
+@pytest.mark.soak
 def test_images_and_a_table_are_blended_where_neither_is_enough(tmp_path: Path) -> None:
     checkout, truth = Checkout(tmp_path), paws(tmp_path / "paws.zip")
     checkout.run("make new COMP=paws FROM=paws.zip METRIC=rmse")

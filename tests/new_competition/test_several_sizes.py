@@ -10,6 +10,8 @@ from PIL import Image
 from harness.data.run_lengths import RunLengths
 from tests.support.checkout import Checkout
 
+pytestmark = pytest.mark.soak
+
 SIZES = ((40, 40), (48, 64), (72, 96), (20, 90))
 DOWN = RunLengths(by_columns=True)
 

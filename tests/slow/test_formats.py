@@ -37,7 +37,7 @@ CASES = {
     "siim-acr-pneumothorax-segmentation": Case("dice"),
     "the-nature-conservancy-fisheries-monitoring": Case("log loss"),
 }
-QUICK = ("aerial-cactus-identification", "detecting-insults-in-social-commentary", "mayo-clinic-strip-ai",
+QUICK = ("aerial-cactus-identification", "detecting-insults-in-social-commentary", "digit-recognizer",
          "nomad2018-predict-transparent-conductors")  # fmt: skip
 LONGEST = 180  # seconds from the folder to the file, on two quiet cores
 

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.data.pixels import PLANES, SAMPLES_A_PIXEL, opened, orientation, tiff_tags, upright
-from harness.errors import UserError
-from harness.paths import shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,7 +69,7 @@ def pages_of(file: Path, channels: int) -> np.ndarray | None:
 
 
 def bands_of(file: Path, channels: int) -> np.ndarray:
-    """(h, w, c) or (c, h, w): four side by side by cv2, others by tifffile, which is no dependency."""
+    """(h, w, c) or (c, h, w): four side by side by cv2, others by tifffile."""
     import cv2
 
     content = file.read_bytes()
@@ -81,13 +79,8 @@ def bands_of(file: Path, channels: int) -> np.ndarray:
             return upright(pixels[..., [2, 1, 0, 3]], turn_of(file))
     if file.suffix.lower() not in TIFF:
         raise ValueError(f"it has no {channels} channels, as channels={channels} declares")
-    try:
-        import tifffile
-    except ImportError:
-        raise UserError(
-            f"{shown(file)} holds bands that only tifffile reads; install it with `uv pip install tifffile "
-            "imagecodecs`, or save the images as arrays in .npy files"
-        ) from None
+    import tifffile
+
     return np.asarray(tifffile.imread(file))
 
 

@@ -1,7 +1,7 @@
 """NIfTI volumes, whose slices are images: `<folder>/<name>.nii.gz/<name>_<k>` stands for slice k, from below.
 
-By nibabel, which is no dependency. Volumes are turned to the nearest axes of the patient (RAS+) by their affine, and
-their values rescaled; a slice is seen from above, with the front of the patient at the top.
+Volumes are turned to the nearest axes of the patient (RAS+) by their affine, and their values rescaled; a slice is seen
+from above, with the front of the patient at the top.
 """
 
 from functools import lru_cache
@@ -24,7 +24,7 @@ def is_slice(file: Path) -> bool:
 
 
 def slices_of(file: Path) -> list[Path]:
-    """Raise `UserError` where it is not a volume of three axes, or nibabel is missing."""
+    """Raise `UserError` where it is not a volume of three axes."""
     stem = file.name[: -len(".nii.gz" if file.suffix.lower() == ".gz" else ".nii")]
     return [file / f"{stem}_{k}" for k in range(volume(file).shape[2])]
 
@@ -37,10 +37,8 @@ def slice_pixels(file: Path) -> np.ndarray:
 @lru_cache(maxsize=2)  # an image's and its mask's, slice by slice in turn
 def volume(file: Path) -> np.ndarray:
     """(right, front, top)"""
-    try:
-        import nibabel
-    except ImportError:
-        raise UserError(f"{shown(file)} is a NIfTI volume; `uv pip install nibabel` installs what reads it") from None
+    import nibabel
+
     try:
         values = np.asanyarray(nibabel.as_closest_canonical(nibabel.load(file)).dataobj)
     except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
