@@ -1,4 +1,4 @@
-"""Masks that are both of several sizes and of classes that overlap: crops, prediction, decision, run lengths, scores."""
+"""Masks of several sizes whose classes overlap: crops, prediction, decision, run lengths, scores."""
 
 from dataclasses import replace
 from pathlib import Path
