@@ -13,6 +13,7 @@ from tests.support.tiny_data import SHARED, tiny_dataset, tiny_declaration
 
 # For this process and all its children, before any library is loaded.
 os.environ.update(HF_HUB_OFFLINE="1", NO_ALBUMENTATIONS_UPDATE="1", YOLO_OFFLINE="true")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of commands are started: each would compile all modules
 for _name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "DATABASE_URL"):
     os.environ.pop(_name, None)
 
