@@ -156,7 +156,8 @@ def wine(folder: Path) -> None:
     frame.to_csv(folder / "wine.csv", index=False)
 
 
-@pytest.mark.parametrize("fast", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["FAST=1", "as it stands"])
+@pytest.mark.soak
+@pytest.mark.parametrize("fast", [True, False], ids=["FAST=1", "as it stands"])
 def test_the_guide_leads_from_a_zip_to_a_rank_and_the_labels_that_were_asked_for(fast: bool, tmp_path: Path) -> None:
     """From top to bottom."""
     checkout, printed = Checkout(tmp_path), dict[str, str]()

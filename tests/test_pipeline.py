@@ -257,6 +257,7 @@ def test_an_interrupted_run_says_so_and_keeps_what_it_did(number: int, code: int
     assert home.json("harness", "status", "pebbles")["running"] is None  # nothing holds the run any more
 
 
+@pytest.mark.soak
 def test_where_the_time_is_used_and_no_fold_is_done_one_ends_late_and_is_handed_in(tmp_path: Path) -> None:
     home = Home(tmp_path)
     interrupted(home, "runs/*/*/net-*/fold_0/step-*", signal.SIGKILL)

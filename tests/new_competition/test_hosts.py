@@ -361,7 +361,7 @@ def accepted(official: Path, sample: Path, keys: list[str], allowed: Callable[[s
     ("name", "keys", "allowed"),
     [
         ("give me some credit", ["Id"], probability),
-        ("walmart", ["Id"], positive),
+        pytest.param("walmart", ["Id"], positive, marks=pytest.mark.soak),
         pytest.param("sf crime", ["Id"], probability, marks=pytest.mark.soak),
         pytest.param("humpback", ["Image"], five_whales, marks=pytest.mark.soak),
         pytest.param("haemorrhage", ["ID"], probability, marks=pytest.mark.soak),
