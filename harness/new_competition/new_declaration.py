@@ -140,7 +140,7 @@ def models_of(reading: Reading) -> dict[str, str]:
         return {"unet": f'Smp("Unet", encoder="tu-resnet10t", {options}, {learned})'}
     if reading.kind == "detection":
         imgsz = min(max(-(-max(reading.shape) // 32) * 32, 64), 320)
-        return {"nano": f'Yolo(model="yolo11n", imgsz={imgsz}, epochs=70, batch=8, optimizer=Muon())'}
+        return {"nano": f'Yolo(model="yolo11n", imgsz={imgsz}, epochs=56, batch=8, optimizer=Muon())'}
     if reading.shape:
         if reading.kind == "regression" and reading.beside:
             return {"trees": 'Sklearn(trees_numbers, sees="images")', "boosting": "Sklearn(boosted_numbers)"}
