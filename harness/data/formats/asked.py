@@ -1,10 +1,11 @@
 """Ids: those that a host's sample submission asks for, their parts, and the images that they name."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from harness.data.formats.image_files import files_named
+from harness.data.formats.image_files import ImageFiles, MatchedFiles, as_list
 from harness.data.tables.csv_files import read_csv
 from harness.data.tables.table import Table
 from harness.errors import UserError, nearest
@@ -70,11 +71,34 @@ def part_of_id(pattern: str) -> Callable[[Sequence[str]], list[str]]:
     return parts
 
 
+# -- the images that ids name ------------------------------------------------------------------------------------------
+
+
 def rows_named(table: Path, id: str, row: str, *folders: Path) -> dict[str, list[Path]]:
     """row -> its images, for a table that names images in the column `id`, and their row in another."""
-    cells = Table.read(table)
-    files = files_named([str(name) for name in cells.ids(id)], *folders)
-    found: dict[str, list[Path]] = {}
-    for name, of_row in zip(cells.ids(id), cells.text(row), strict=True):
-        found.setdefault(of_row, []).append(files[str(name)])
+    return images_of_rows(Table.read(table), id, row, ImageFiles(*folders))
+
+
+def images_of_rows(table: Table, id: str, row: str, files: ImageFiles | MatchedFiles) -> dict[str, list[Path]]:
+    """As `rows_named`, of a table and files that are known."""
+    named = images_in(table, id, files)
+    return grouped_images(named, dict(zip(named, table.text(row), strict=True)))
+
+
+def images_in(table: Table, id: str, files: ImageFiles | MatchedFiles) -> dict[str, Any]:
+    """id -> its file, or its files; raise `UserError` naming the line of an id that names none, or two."""
+    found = dict[str, Any]()
+    for k, name in enumerate(table.ids(id).tolist()):
+        try:
+            found[name] = files.find(name)
+        except UserError as error:
+            raise table.wrong(k, id, f"names no image: {error}") from None
+    return found
+
+
+def grouped_images(files: Mapping[str, Any], row_of: Mapping[str, str]) -> dict[str, list[Path]]:
+    """row -> its images, of id -> its file, or its files."""
+    found = dict[str, list[Path]]()
+    for name, file in files.items():
+        found.setdefault(row_of[name], []).extend(as_list(file))
     return found

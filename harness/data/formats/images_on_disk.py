@@ -12,14 +12,14 @@ in images that stay encoded. `channels` is needed where they are others than 1 (
 the bands of a TIFF file, or its pages; 4 keeps what else is left out as alpha. The images are (n, h, w, channels) then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data.formats.asked import CLASS, ID, pattern_of
+from harness.data.formats.asked import CLASS, ID, grouped_images, images_in, images_of_rows, pattern_of
 from harness.data.formats.image_files import (
     ImageFiles,
     MatchedFiles,
@@ -38,7 +38,7 @@ from harness.data.pixels.nifti import is_slice
 from harness.data.pixels.picture_file import PictureHead, heads_of
 from harness.data.samples import Bags, Dataset, Samples
 from harness.data.sized_masks import Masks, gathered
-from harness.data.tables.table import FLAGS, Group, Table
+from harness.data.tables.table import FLAGS, Group, OfIds, Table, groups_by
 from harness.data.tables.table_inputs import beside_images, shared_columns
 from harness.errors import UserError, nearest
 from harness.files import short_hash
@@ -57,7 +57,7 @@ def class_folders(
     size: Size | None = None,
     test: Test | None = None,
     value_range: ValueRange | None = None,
-    group: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    group: OfIds | None = None,
     channels: int | None = None,
 ) -> Dataset:
     """Read a folder for every class, named as it; test: images without a class, the official part "test".
@@ -85,7 +85,7 @@ def class_folders(
     return dataset_of(
         images,
         targets,
-        groups_of(group, list(images)),
+        group and groups_by(group, list(images)),
         test=test,
         size=size,
         value_range=value_range,
@@ -96,11 +96,11 @@ def class_folders(
 def classes_in_names(
     folder: Folders,
     classes: Sequence[str],
-    label: Callable[[Sequence[str]], Sequence[str]],
+    label: OfIds,
     size: Size | None = None,
     test: Test | None = None,
     value_range: ValueRange | None = None,
-    group: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    group: OfIds | None = None,
     channels: int | None = None,
 ) -> Dataset:
     """Read images whose names tell the class, as cat.12.jpg does: label=part_of_id(r"^([a-z]+)").
@@ -118,7 +118,13 @@ def classes_in_names(
             raise UserError(f"{shown(file)} is of the class {name!r}{nearest(name, classes)}, which is not declared")
     targets = np.array([list(classes).index(name) for name in names], np.min_scalar_type(len(classes) - 1))
     return dataset_of(
-        images, targets, groups_of(group, stems), test=test, size=size, value_range=value_range, channels=channels
+        images,
+        targets,
+        group and groups_by(group, stems),
+        test=test,
+        size=size,
+        value_range=value_range,
+        channels=channels,
     )
 
 
@@ -166,8 +172,9 @@ def images_and_csv(
         return dataset_of(flagged, flags, of_images, test=test, size=size, value_range=value_range, channels=channels)
     tested = Table.read(test_table, missing) if test_table else None
     if tested and not isinstance(test, Mapping):
-        test = _images_of_table(tested, id, row, ImageFiles(*as_list(test)) if test else files)
-    file_of, labelled = _files_in(rows, id, files), rows.is_labelled(target, classes)
+        of_test = ImageFiles(*as_list(test)) if test else files
+        test = images_in(tested, id, of_test) if row is None else images_of_rows(tested, id, row, of_test)
+    file_of, labelled = images_in(rows, id, files), rows.is_labelled(target, classes)
     answered = rows[labelled]
     names = answered.ids(id).tolist()
     targets, groups = answered.targets(target, classes, separator), answered.groups(group, names)
@@ -179,8 +186,8 @@ def images_and_csv(
     others: Images = rest
     if row is not None:
         row_of = dict(zip(file_of, rows.text(row), strict=True))
-        images, first = _grouped(known, row_of), _first_of_rows(answered, row, targets)
-        others = {name: files for name, files in _grouped(rest, row_of).items() if name not in images}
+        images, first = grouped_images(known, row_of), _first_of_rows(answered, row, targets)
+        others = {name: files for name, files in grouped_images(rest, row_of).items() if name not in images}
         targets, groups = targets[first], None if groups is None else groups[first]
     elif not columns:  # those that no line names, too
         others = files.others(known, taken, with_suffix)
@@ -210,29 +217,6 @@ def flags_of_images(
     return names, np.array([[flag_of[name, c] for c in classes] for name in names], np.uint8)
 
 
-def _images_of_table(rows: Table, id: str, row: str | None, files: ImageFiles | MatchedFiles) -> Images:
-    named = _files_in(rows, id, files)
-    return named if row is None else _grouped(named, dict(zip(named, rows.text(row), strict=True)))
-
-
-def _files_in(rows: Table, id: str, files: ImageFiles | MatchedFiles) -> dict[str, Any]:
-    """The file of every row, or its files, by its id."""
-    found = dict[str, Any]()
-    for k, name in enumerate(rows.ids(id).tolist()):
-        try:
-            found[name] = files.find(name)
-        except UserError as error:
-            raise rows.wrong(k, id, f"names no image: {error}") from None
-    return found
-
-
-def _grouped(files: Mapping[str, Any], row_of: Mapping[str, str]) -> dict[str, list[Path]]:
-    found = dict[str, list[Path]]()
-    for name, file in files.items():
-        found.setdefault(row_of[name], []).extend(as_list(file))
-    return found
-
-
 def _first_of_rows(rows: Table, column: str, targets: np.ndarray) -> list[int]:
     """Where each row of images begins; raise `UserError` where the targets of its images differ."""
     first = dict[str, int]()
@@ -249,7 +233,7 @@ def images_and_masks(
     size: Size | None = None,
     test: Test | None = None,
     value_range: ValueRange | None = None,
-    group: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    group: OfIds | None = None,
     channels: int | None = None,
 ) -> Dataset:
     """Read images and masks of the same names, whatever their suffix: a label under every pixel.
@@ -275,13 +259,8 @@ def images_and_masks(
         targets = label_masks({file: mask_of[name] for name, file in known.items()}, values, size, channels)
     tested = set(files_of_test(test))
     others = {name: file for name, file in file_of.items() if name not in mask_of and file not in tested}
-    groups = groups_of(group, list(known))
+    groups = group and groups_by(group, list(known))
     return dataset_of(known, targets, groups, others, test, size, value_range=value_range, channels=channels)
-
-
-def groups_of(group: Callable[[Sequence[str]], Sequence[Any]] | None, names: Sequence[str]) -> np.ndarray | None:
-    """(n,) int: the group of every id."""
-    return None if group is None else np.unique(np.array(group(names)), return_inverse=True)[1]
 
 
 def images_and_objects(
@@ -289,7 +268,7 @@ def images_and_objects(
     size: Size | None = None,
     test: Test | None = None,
     value_range: ValueRange | None = None,
-    group: Callable[[Sequence[str]], Sequence[Any]] | None = None,
+    group: OfIds | None = None,
 ) -> Dataset:
     """Read a folder for every image, with the image in images/ and a mask of every object in masks/: a label 0 or 1.
 
@@ -310,7 +289,7 @@ def images_and_objects(
         images[image.stem] = image
         mask = object_mask(image, kinds.get("masks", []))
         targets.append(mask if size is None else cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST))
-    groups = groups_of(group, list(images))
+    groups = group and groups_by(group, list(images))
     return dataset_of(images, gathered(targets), groups, test=test, size=size, value_range=value_range)
 
 

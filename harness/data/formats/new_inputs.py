@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.formats.asked import rows_named
-from harness.data.formats.image_files import decoded, files_below, files_by_name
+from harness.data.formats.asked import images_of_rows
+from harness.data.formats.image_files import ImageFiles, decoded, files_below, files_by_name
 from harness.data.images import EncodedImages
 from harness.data.large_arrays import new_array
 from harness.data.pixels.depth import Form, ValueRange, learnt_range, used_by
@@ -61,7 +61,7 @@ def several_like(folder: Path, like: Joined | Bags, reading: Mapping[str, Any]) 
     table, images = Table.read(table_of_folder(folder)), images_of(like)
     column, row = reading["named_by"], reading.get("row")
     key = row if row and isinstance(images, Bags) else column
-    files = rows_named(table.file, column, key, folder)
+    files = images_of_rows(table, column, key, ImageFiles(folder))
     ids, alone = np.array(list(files)), [file for of_row in files.values() for file in of_row]
     known = images.flat if isinstance(images, Bags) else images
     inputs = images_like(folder, known, reading, {str(k): file for k, file in enumerate(alone)}).inputs

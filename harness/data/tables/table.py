@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from harness.paths import shown
 FLAGS = ("0", "1")
 UNNAMED = "Unnamed: "  # so pandas begins the name of a column that has none
 
-Group = str | Callable[[Sequence[str]], Sequence[str]] | None  # a column, or ids -> the group of each
+OfIds = Callable[[Sequence[str]], Sequence[Any]]  # ids -> the group, or the label, of each
+Group = str | OfIds | None  # a column, or a function of the ids
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class Table:
         if name is None:
             return None
         if callable(name):
-            return np.unique(np.array(name(list(ids))), return_inverse=True)[1]
+            return groups_by(name, ids)
         text = self.text(name)
         if (missing := np.flatnonzero(text == "")).size:
             raise self.wrong(
@@ -241,3 +243,8 @@ class Table:
         cell = self.text(name)[row]
         cell = cell if len(cell) <= 60 else f"{cell[:60]}..."
         return UserError(f"{shown(self.file)}, line {self.line(row)}, column {name}: {cell!r} {what}")
+
+
+def groups_by(group: OfIds, ids: Sequence[str] | np.ndarray) -> np.ndarray:
+    """(n,) int: the ids of which the function says the same are one group."""
+    return np.unique(np.array(group(list(ids))), return_inverse=True)[1]
