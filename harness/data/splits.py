@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from harness.data.samples import Ragged, Samples
+from harness.data.samples import Ragged, Samples, table_of
 from harness.data.sized_masks import rows_showing
 from harness.data.tables.cell_values import date_parts
 from harness.errors import UserError, listed, nearest
@@ -152,19 +152,22 @@ def of_rows(by: OfRows, samples: Samples) -> np.ndarray:
     """(n,) of a function of the samples, or of a column: of those kept for the split (`details=`), or of the inputs."""
     if callable(by):
         return np.asarray(by(samples))
-    known = [each for each in (samples.details, samples.inputs) if getattr(getattr(each, "dtype", None), "names", ())]
-    for rows in known:
-        if by in rows.dtype.names:
-            return np.asarray(rows[by])
-    names = [name for rows in known for name in rows.dtype.names]
+    tables = [rows for rows in (samples.details, table_of(samples.inputs)) if rows is not None]
+    rows_with = {name: rows for rows in tables for name in rows.dtype.names or ()}
+    if by in rows_with:
+        return np.asarray(rows_with[by][by])
     raise UserError(
-        f"the split is by the column {by!r}{nearest(by, names)}, but rows have {listed(names) or 'no columns'}"
+        f"the split is by the column {by!r}{nearest(by, rows_with)}, but rows have {listed(rows_with) or 'no columns'}"
     )
 
 
 def times_of(by: OfRows, samples: Samples) -> np.ndarray:
     """(n,) float64 days since 1970 of dates; numbers and other text as they are."""
-    times = of_rows(by, samples)
+    return in_days(of_rows(by, samples))
+
+
+def in_days(times: np.ndarray) -> np.ndarray:
+    """As `times_of`, of the times of every row."""
     if times.dtype.kind in "UO" and (parts := date_parts(times)):
         try:
             times = times.astype("datetime64[s]")  # 2015-01-31 13:05:00, to the second

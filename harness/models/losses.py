@@ -86,11 +86,12 @@ class BinaryCrossEntropy(Loss):
     def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        counts = (targets != IGNORED).float()
+        counts = targets != IGNORED
+        shares = counts.float()
         if weights is not None:
-            counts = counts * weights.view(-1, *(1,) * (logits.ndim - 2))
-        summed = binary_cross_entropy_with_logits(logits, targets.clamp_min(0).float(), counts, reduction="sum")
-        return summed / (targets != IGNORED).sum().clamp_min(1)
+            shares = shares * weights.view(-1, *(1,) * (logits.ndim - 2))
+        summed = binary_cross_entropy_with_logits(logits, targets.clamp_min(0).float(), shares, reduction="sum")
+        return summed / counts.sum().clamp_min(1)
 
 
 @dataclass(frozen=True, kw_only=True)

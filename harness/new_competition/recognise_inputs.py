@@ -12,8 +12,7 @@ from harness.data.pixels import Size
 from harness.data.pixels.channels import channels_in
 from harness.data.pixels.depth import full
 from harness.data.pixels.picture_file import head
-from harness.data.samples import Samples
-from harness.data.splits import times_of
+from harness.data.splits import in_days
 from harness.data.tables.cell_values import date_parts, numbers_in
 from harness.errors import UserError, listed
 from harness.new_competition.host_files import Host
@@ -172,7 +171,7 @@ def times_in(cells: pd.Series) -> np.ndarray | None:
     values = cells.to_numpy(str)
     if not len(values) or "" in values or date_parts(values) is None:
         return None
-    return times_of(lambda samples: values, Samples(values, values))
+    return in_days(values)
 
 
 def holds_sentences(cells: pd.Series) -> bool:
@@ -218,7 +217,8 @@ def median_shape(host: Host) -> Size:
 
 def shapes_of(host: Host) -> list[Size]:
     """(height, width) of every image, also of the test."""
-    return [head(file, channels_in(files[0])).size for files in host.images.values() for file in files]
+    folders = [(files, channels_in(files[0])) for files in host.images.values()]
+    return [head(file, channels).size for files, channels in folders for file in files]
 
 
 def require_folders(host: Host, ids: Sequence[str], what: str) -> list[str]:
@@ -254,8 +254,9 @@ def finish(
         arguments = [f"raw / {host.train!r}", *arguments]
         reading.needs = [host.train or "", *reading.needs]
     arguments = [*arguments, *group_of(host, row, ids)]
-    if row is None and set(folders) <= set(host.folders_of(keys.ids)) and set(ids) & set(keys.ids):
-        name = next(name for name in ids if name in set(keys.ids))
+    both = set(ids) & set(keys.ids)
+    if row is None and both and set(folders) <= set(host.folders_of(keys.ids)):
+        name = next(name for name in ids if name in both)
         raise UserError(
             f"{host.train} names images of the test, such as {name}, and none of train's, whose names may have more "
             "parts than one column holds; write the folder with TASK="

@@ -52,9 +52,10 @@ def label_masks(
     palettes_differ, found = numbers_differ(list(mask_of.values())), set[int]()
     if palettes_differ:
         values = colours_for(list(mask_of.values()), values)
-    labels = empty_masks([size or head(image, channels).size for image in mask_of], np.uint8)
+    sizes = [head(image, channels).size for image in mask_of]
+    labels = empty_masks([size or each for each in sizes], np.uint8)
     for row, (image, mask) in enumerate(mask_of.items()):
-        require_one_size(mask, image, channels)
+        require_one_size(mask, image, sizes[row])
         coded = coded_mask(stored_mask(mask), values)
         found |= set(np.unique(coded).tolist())
         labels[row][...] = coded if size is None else cv2.resize(coded, size[::-1], interpolation=cv2.INTER_NEAREST)
@@ -85,9 +86,10 @@ def set_masks(
 
 def object_mask(image: Path, files: Sequence[Path]) -> np.ndarray:
     """(h, w) uint8: 1 where one of the files has an object, whatever its value there; objects are kept apart."""
-    whole = np.zeros(head(image).size, np.uint8)
+    size = head(image).size
+    whole = np.zeros(size, np.uint8)
     for file in files:
-        require_one_size(file, image)
+        require_one_size(file, image, size)
         seen = stored_mask(file).numbers != 0
         whole[apart_from(seen.any(2) if seen.ndim == 3 else seen, whole > 0)] = 1
     return whole
@@ -186,9 +188,9 @@ def refuse(mask: StoredMask, seen: np.ndarray, what: str, values: Values | None)
     raise UserError(f"{shown(mask.file)}{what}, but the values of the labels are {declared}; {hint}")
 
 
-def require_one_size(mask: Path, image: Path, channels: int | None = None) -> None:
-    """channels: of the image, as declared."""
-    (height, width), expected = head(mask).size, head(image, channels).size
+def require_one_size(mask: Path, image: Path, expected: Size) -> None:
+    """expected: the size of the image."""
+    (height, width) = head(mask).size
     if (height, width) != expected:
         turned = (width, height) == expected
         raise UserError(

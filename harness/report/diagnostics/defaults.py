@@ -90,3 +90,11 @@ class Diagnostics:
     def draw_difference(self, image: np.ndarray, target: Any, decided: Any) -> tuple[np.ndarray, str] | None:
         """(h, w, 3) uint8: where a row is right and where it is wrong, and the key to the colours."""
         return None
+
+
+def outline_of(pixels: np.ndarray) -> np.ndarray:
+    """(h, w) bool: where a label or a mask (h, w) differs from the pixel above or on the left."""
+    outline = np.zeros(pixels.shape, bool)
+    outline[1:] |= pixels[1:] != pixels[:-1]
+    outline[:, 1:] |= pixels[:, 1:] != pixels[:, :-1]
+    return outline

@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.data.sized_masks import image_by_image, in_batches
 from harness.metrics.masks import confusion_per_image
-from harness.report.diagnostics.defaults import COLOURS, MISSED, Colour, Diagnostics, LabelIssues
+from harness.report.diagnostics.defaults import COLOURS, MISSED, Colour, Diagnostics, LabelIssues, outline_of
 from harness.tasks import ClassSpecialist
 
 AT_ONCE = 256  # images
@@ -75,10 +75,7 @@ class MaskDiagnostics(Diagnostics):
     def draw(self, image: np.ndarray, row: np.ndarray) -> np.ndarray:
         """The image under the colours of its labels, each region outlined; the label 0 stays bare. row: (h, w)."""
         palette = np.array([COLOURS[(label - 1) % len(COLOURS)] for label in range(len(self.task.classes))])
-        outline = np.zeros(row.shape, bool)
-        outline[1:] |= row[1:] != row[:-1]
-        outline[:, 1:] |= row[:, 1:] != row[:, :-1]
-        share = np.where(outline, 1.0, np.where(row > 0, 0.4, 0.0))[..., None]
+        share = np.where(outline_of(row), 1.0, np.where(row > 0, 0.4, 0.0))[..., None]
         return np.rint((1 - share) * image + share * palette[np.maximum(row, 1)]).astype(np.uint8)
 
     def draw_difference(self, image: np.ndarray, target: np.ndarray, decided: np.ndarray) -> tuple[np.ndarray, str]:

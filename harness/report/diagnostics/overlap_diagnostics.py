@@ -7,7 +7,15 @@ import numpy as np
 
 from harness.data.bit_sets import pixels_of, unpacked
 from harness.data.sized_masks import image_by_image, in_batches
-from harness.report.diagnostics.defaults import COLOURS, FALSE, MISSED, Colour, Diagnostics, LabelIssues
+from harness.report.diagnostics.defaults import (
+    COLOURS,
+    FALSE,
+    MISSED,
+    Colour,
+    Diagnostics,
+    LabelIssues,
+    outline_of,
+)
 
 AT_ONCE = 64  # images
 UNLIKELY, MUCH = 0.1, 0.25  # a probability of the truth; the share of a class's pixels with less than it
@@ -61,10 +69,7 @@ class OverlapDiagnostics(Diagnostics):
         drawing = image.astype(np.float64)
         for label, colour in enumerate(self.colours().values()):
             mask = pixels_of(row, label, multilabel=True)
-            outline = np.zeros(row.shape, bool)
-            outline[1:] |= mask[1:] != mask[:-1]
-            outline[:, 1:] |= mask[:, 1:] != mask[:, :-1]
-            share = np.where(outline, 1.0, np.where(mask, 0.3, 0.0))[..., None]
+            share = np.where(outline_of(mask), 1.0, np.where(mask, 0.3, 0.0))[..., None]
             drawing = (1 - share) * drawing + share * np.array(colour)
         return np.rint(drawing).astype(np.uint8)
 
