@@ -119,7 +119,7 @@ def images_of(inputs: Any) -> Any:
 
 
 def table_of(inputs: Any) -> np.ndarray | None:
-    """The columns among the inputs, a structured array; None where there is no table."""
+    """The columns among the inputs, a structured array; None where they hold no table."""
     table = inputs.table if isinstance(inputs, Joined) else inputs
     return table if isinstance(table, np.ndarray) and table.dtype.names else None
 

@@ -25,7 +25,7 @@ from harness.new_competition.recognise_objects import (
 )
 from harness.new_competition.sample_keys import sample_keys
 
-ASSUMED = "the default layout"  # its name among the host's tables, where there is no sample submission
+ASSUMED = "the default layout"  # its name among the host's tables, where the host gives no sample submission
 ID = re.compile(r"(.*_)?id(_.*)?|.*I[dD]|key")  # names of columns
 
 

@@ -136,7 +136,7 @@ def test_rows_of_json_are_a_table(tmp_path: Path) -> None:
         assert read.official["unlabelled"].ids.tolist() == ["8"]
     for text in ('{"images": [{"id": 1}]}', '{"0": "cat"}', "[1, 2]", "{", "[{"):
         (tmp_path / "train.json").write_text(text)
-        with pytest.raises(UserError, match=r"train\.json is no table"):
+        with pytest.raises(UserError, match=r"train\.json is not a table"):
             csv_table(tmp_path / "train.json", "y")
 
 

@@ -44,13 +44,13 @@ def test_images_and_a_table_are_blended_where_neither_is_enough(tmp_path: Path) 
     checkout.run("make new COMP=paws FROM=paws.zip METRIC=rmse")
     checkout.run("make submit COMP=paws FAST=1")
     (official,) = tmp_path.glob("submissions/paws/*/*-official.csv")
-    told = pd.read_csv(official, index_col="Id")["Pawpularity"]
-    assert told.index.tolist() == truth.index.tolist()
+    official_rows = pd.read_csv(official, index_col="Id")["Pawpularity"]
+    assert official_rows.index.tolist() == truth.index.tolist()
     alone = [json.loads(file.read_text())["score"]["score"] for file in tmp_path.glob("runs/paws/*/*/run.json")]
     (manifest,) = [json.loads(file.read_text()) for file in tmp_path.glob("submissions/paws/*/*.json")]
     blended = manifest["cv"]["score"]
     assert len(alone) == 2 and blended < 0.85 * min(alone)
-    assert np.sqrt(((told - truth) ** 2).mean()) < 0.7 * truth.std()
+    assert np.sqrt(((official_rows - truth) ** 2).mean()) < 0.7 * truth.std()
 
     asked = tmp_path / "asked"
     asked.mkdir()
@@ -86,9 +86,9 @@ def test_a_row_of_several_images_is_judged_and_handed_in_as_one(tmp_path: Path) 
     said = checkout.run("make new COMP=clots FROM=clots.zip METRIC='log loss'")
     checkout.run("make submit COMP=clots FAST=1 MODELS=trees")
     (official,) = tmp_path.glob("submissions/clots/*/*-official.csv")
-    told = pd.read_csv(official, dtype={"patient_id": str}).set_index("patient_id")
-    assert told.columns.tolist() == ["A", "B"] and told.index.tolist() == truth.index.tolist()
-    assert ((told["B"] > told["A"]).astype(int) == truth).mean() > 0.75, said
+    official_rows = pd.read_csv(official, dtype={"patient_id": str}).set_index("patient_id")
+    assert official_rows.columns.tolist() == ["A", "B"] and official_rows.index.tolist() == truth.index.tolist()
+    assert ((official_rows["B"] > official_rows["A"]).astype(int) == truth).mean() > 0.75, said
     (manifest,) = tmp_path.glob("data/clots/*/public/manifest.json")
     rows = json.loads(manifest.read_text())["rows"]
     assert rows["train"] + rows["holdout"] == 80

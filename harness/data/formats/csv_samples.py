@@ -59,16 +59,29 @@ def csv_table(
         inputs.remove(name)
     if not inputs:
         raise UserError(f"{shown(file)} has no column left to learn from")
-    rows = structured(inputs, tables, text)
-    labelled, official = of_answers.is_labelled(target, classes), dict[str, Samples]()
-    if not labelled.all():
-        official["unlabelled"] = Samples(ids[~labelled], rows[: len(known)][~labelled])
-    if official_table is not None:
-        official["test"] = Samples(official_table.ids(test_id or id, first_row), rows[len(known) :])
-    answered, ids, targeted = known[labelled], ids[labelled], of_answers[labelled]
-    columns = rows[: len(known)][labelled], targeted.targets(target, classes, separator), answered.groups(group, ids)
+    rows, labelled = structured(inputs, tables, text), of_answers.is_labelled(target, classes)
+    targeted = of_answers[labelled].targets(target, classes, separator)
+    of_test = None if official_table is None else official_table.ids(test_id or id, first_row)
+    dataset = split_off(rows, ids, labelled, targeted, of_test)
+    answered = known[labelled]
     beside = structured(details, [answered]) if details else None
-    return Dataset(Samples(ids, *columns, details=beside), official)
+    groups = answered.groups(group, dataset.labelled.ids)
+    return replace(dataset, labelled=replace(dataset.labelled, groups=groups, details=beside))
+
+
+def split_off(
+    inputs: np.ndarray, ids: np.ndarray, labelled: np.ndarray, targets: np.ndarray, of_test: np.ndarray | None
+) -> Dataset:
+    """The labelled rows, and the official parts: rows without a target, and those of a test table.
+
+    inputs: of all rows, then of the test's. ids, labelled: (n,) of all rows; targets: of the labelled ones.
+    """
+    known, official = inputs[: len(ids)], dict[str, Samples]()
+    if not labelled.all():
+        official["unlabelled"] = Samples(ids[~labelled], known[~labelled])
+    if of_test is not None:
+        official["test"] = Samples(of_test, inputs[len(ids) :])
+    return Dataset(Samples(ids[labelled], known[labelled], targets), official)
 
 
 def pixels_in_csv(
@@ -93,15 +106,13 @@ def pixels_in_csv(
         tables = [Table.read(each) for each in (file, test) if each]
         values = np.concatenate([np.stack([pixels_of(table, name) for name in pixels], -1) for table in tables])
         values = values[..., 0] if len(pixels) == 1 else np.pad(values, ((0, 0),) * 3 + ((0, 3 - len(pixels)),))
-        images = within_bytes(values)
-        known = tables[0]
-        ids, labelled = known.ids(id, first_row), known.is_labelled(target, classes)
+        known, ids = tables[0], tables[0].ids(id, first_row)
+        labelled = known.is_labelled(target, classes)
         answered = known[labelled]
-        columns = answered.targets(target, classes), answered.groups(group, ids[labelled])
-        official = {} if labelled.all() else {"unlabelled": Samples(ids[~labelled], images[: len(known)][~labelled])}
-        if test:
-            official["test"] = Samples(tables[1].ids(test_id or id, first_row), images[len(known) :])
-        return Dataset(Samples(ids[labelled], images[: len(known)][labelled], *columns), official)
+        of_test = tables[1].ids(test_id or id, first_row) if test else None
+        dataset = split_off(within_bytes(values), ids, labelled, answered.targets(target, classes), of_test)
+        groups = answered.groups(group, dataset.labelled.ids)
+        return replace(dataset, labelled=replace(dataset.labelled, groups=groups))
     table = csv_table(file, target, classes, id, group, test=test, first_row=first_row, test_id=test_id)
     names = table.labelled.inputs.dtype.names
     side = int(len(names) ** 0.5)

@@ -319,7 +319,7 @@ def dataset_of(
     """The labelled images, and the official parts "unlabelled" (others) and "test" that are not empty; read alike.
 
     with_suffix: whether the files of test folders are named so. encoded: also images of one size stay encoded.
-    together: of several images a row, how many are one input. reading: what else is told of it, as in `Samples`.
+    together: of several images a row, how many are one input. reading: what else is said of it, as in `Samples`.
     """
     if test is not None and not isinstance(test, Mapping):
         test = files_by_name(files_below(*as_list(test)), with_suffix)

@@ -29,7 +29,7 @@ def as_csv(file: Path) -> bytes:
     """UTF-8 CSV; numbers of a list with a space between them, texts with a comma. Raise `UserError` of no rows."""
     rows = json_rows(file)
     if rows is None:
-        raise UserError(f"{shown(file)} is no table: a list of objects is one, or an object a line")
+        raise UserError(f"{shown(file)} is not a table: a list of objects is one, or an object a line")
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
